@@ -1,0 +1,229 @@
+"""The subcommands: compress, ask, info, niah, doctor, demo.
+
+Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
+that `--help` answers at once.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gistdesk import __version__
+from gistdesk.core.errors import UserError
+from gistdesk.terminal import counted, each, human_bytes
+
+app = typer.Typer(
+    help="Turn long documents into small files of gist KV, and ask questions of those files.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="starter, a model's or adapter's folder, or a hub id (org/name).")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gistdesk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def compress(
+    files: Annotated[list[Path], typer.Argument(help="PDF, DOCX, EPUB, HTML, Markdown or text files.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The gist file, or a folder for several. Default: beside it.")
+    ] = None,
+    ratio: Annotated[float | None, typer.Option(help="Document tokens per gist slot. Default 100.")] = None,
+    slots: Annotated[int | None, typer.Option(help="Gist slots for the whole document, in place of a ratio.")] = None,
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compress documents into .gistkv files.
+
+    Interrupt it with Ctrl+C whenever you like: given the same document again, it goes on where it stopped.
+
+    Examples: gistdesk compress book.pdf     gistdesk compress *.txt -o gists --ratio 64
+    """
+    from gistdesk.jobs import compress_file, gist_path
+
+    if ratio is not None and slots is not None:
+        raise UserError("A ratio and a number of slots were given.", "Give one of them.")
+    several = len(files) > 1
+    targets = [gist_path(file, output, several) for file in files]
+    from gistdesk.core.load import load_model
+
+    loaded = load_model(model, device=device)
+    for file, target in zip(files, targets, strict=True):
+        result: dict[str, Any] = {}
+        work = compress_file(loaded, file, target, ratio=ratio, n_slots=slots, password=password)
+        for result in counted(work, file.name, show=not as_json):
+            pass
+        if as_json:
+            print(json.dumps(result, ensure_ascii=False))
+        else:
+            print(
+                f"{result['gist']}: {result['n_tokens']:,} tokens -> {result['n_slots']:,} gist slots "
+                f"({result['ratio']:.0f}x), {human_bytes(result['file_bytes'])}, {result['seconds']:.1f} s"
+            )
+
+
+@app.command()
+def ask(
+    gists: Annotated[list[Path], typer.Argument(help=".gistkv files; several are read as one context.")],
+    question: Annotated[str | None, typer.Option("-q", "--question", help="Without it, a conversation.")] = None,
+    temperature: Annotated[float, typer.Option(help="0 is greedy: always the likeliest token.")] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 512,
+    seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask questions of gist files. The documents themselves are not needed.
+
+    Example: gistdesk ask book.gistkv -q "What is the passkey?"
+    """
+    from gistdesk.core.answer import Sampling
+    from gistdesk.jobs import conversation
+
+    if as_json and question is None:
+        raise UserError("--json needs a question.", "Add -q QUESTION.")
+    if temperature < 0 or max_tokens < 1:
+        raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
+    sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
+    talk = conversation(gists, model=model, device=device, system=system, sampling=sampling)
+    if question is not None:
+        pieces = talk.ask(question)
+        if as_json:
+            answer = "".join(pieces)
+            print(json.dumps({"answer": answer, **talk.figures()}, ensure_ascii=False))
+            return
+        _stream(pieces)
+        return
+    print("Ask, and press Enter. An empty line, Ctrl+D or Ctrl+C ends the conversation.")
+    for line in each(sys.stdin, "> "):
+        if not line.strip():
+            break
+        try:
+            _stream(talk.ask(line.strip()))
+        except UserError as error:
+            print(f"{error.message} {error.hint}", file=sys.stderr)
+
+
+def _stream(pieces: Any) -> None:
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+
+
+@app.command()
+def info(
+    gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json: JsonOption = False
+) -> None:
+    """Show what a gist file holds and which model made it."""
+    from gistdesk.jobs import describe_gist
+
+    facts = describe_gist(gist)
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        print(f"{name.replace('_', ' '):>22}  {value}")
+
+
+@app.command()
+def doctor(model: ModelOption = "starter", as_json: JsonOption = False) -> None:
+    """Show Python, packages, devices, memory and the model in use, and why a GPU is not used."""
+    from gistdesk.doctor import examine
+
+    findings = examine(model)
+    if as_json:
+        print(json.dumps(findings, ensure_ascii=False))
+        return
+    for section, facts in findings.items():
+        print(section)
+        for name, value in facts.items() if isinstance(facts, dict) else [("", facts)]:
+            print(f"  {name.replace('_', ' '):>18}  {value}")
+
+
+@app.command()
+def demo(device: DeviceOption = "auto") -> None:
+    """Compress the bundled sample documents with the starter model and ask a few questions. Under a minute."""
+    from gistdesk.demo import run_demo
+
+    for line in run_demo(device):
+        print(line, flush=True)
+
+
+@app.command()
+def niah(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for results.json, results.csv, heatmap.png.")],
+    lengths: Annotated[str, typer.Option(help="Document lengths in tokens.")] = "512,2048,8192",
+    depths: Annotated[str, typer.Option(help="Where the needle stands, percent.")] = "0,25,50,75,100",
+    samples: Annotated[int, typer.Option(help="Per length, depth, language and kind.")] = 4,
+    languages: Annotated[str, typer.Option(help="en, ko or both.")] = "en,ko",
+    methods: Annotated[str, typer.Option(help="Of gist, full, none, wrong-gist, truncate.")] = (
+        "gist,full,none,wrong-gist,truncate"
+    ),
+    kinds: Annotated[
+        str, typer.Option(help="Of passkey, landmark, sandwich (English), fact, facts-4, facts-8.")
+    ] = "passkey",
+    ratio: Annotated[float, typer.Option(help="Document tokens per gist slot.")] = 100.0,
+    seed: Annotated[int, typer.Option(help="Same seed, same documents and questions.")] = 1,
+    haystack: Annotated[Path | None, typer.Option(help="A document of your own to hide needles in.")] = None,
+    needle: Annotated[str, typer.Option(help='A needle of your own, for example "The code is {value}."')] = "",
+    question: Annotated[str, typer.Option(help="What to ask for it.")] = "",
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Needle in a haystack: hide a fact in a long text, ask for it, count right answers, beside controls.
+
+    gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the
+    gist of another document. truncate: the text's beginning, as many tokens as there are slots.
+    """
+    from gistdesk.core.load import load_model
+    from gistdesk.jobs import plain_text
+    from trainer.evaluate import NiahConfig
+    from trainer.report import measure, table
+
+    config = NiahConfig(
+        lengths=_numbers(lengths, "--lengths"), depths=_numbers(depths, "--depths"), samples=samples,
+        languages=_words(languages), methods=_words(methods), kinds=_words(kinds), ratio=ratio, seed=seed,
+        haystack=plain_text(haystack) if haystack else "", needle=needle, question=question,
+    )
+    needs = bool({"gist", "wrong-gist", "truncate"} & set(config.methods))
+    loaded = load_model(model, device=device, need_adapter=needs)
+    results: dict[str, Any] = {}
+    for results in counted(measure(loaded, config, output), "niah", show=not as_json):
+        pass
+    print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _numbers(text: str, option: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _words(text))
+    except ValueError as error:
+        raise UserError(f'"{text}" is not a list of whole numbers.', f"Write {option} 512,2048.") from error

@@ -1,0 +1,1 @@
+"""Documents, compression and answers. Knows nothing of windows and nothing of training."""

@@ -1,0 +1,197 @@
+"""A gist adapter: LoRA factors and gist-token rows, and the two ways of running the base model with them.
+
+Merged: W + scaling * B A is worked out first; right for small models, where the branch would cost half as much as the
+layer. Branched: B (A x) is added to each layer's output; right for large or quantized models, whose weights cannot be
+held twice. A test holds the two equal. The base's own weights are never changed by either.
+Reads peft's folder layout. Does not know how an adapter is trained.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.func import functional_call
+from transformers import DynamicCache
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.layout import LAYOUT_VERSION
+
+Encoder = Callable[[Tensor], DynamicCache]
+"""The decoder stack with the adapter on: input ids (batch, width) -> the keys and values of every position."""
+
+_GIST_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
+_PREFIX = "base_model.model.model."
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """What is added to a base model for the encoding pass.
+
+    Attributes:
+        lora: per linear layer of the decoder stack, by module name: A (rank, in_features), B (out_features, rank).
+        scaling: alpha / rank.
+        gist_rows: (n_gist, hidden_size), embedding rows of the gist tokens.
+        gist_ids: their vocabulary ids, in order.
+        segment_tokens: the longest segment it was trained on.
+    """
+
+    lora: Mapping[str, tuple[Tensor, Tensor]]
+    scaling: float
+    gist_rows: Tensor
+    gist_ids: tuple[int, ...]
+    segment_tokens: int
+
+    @property
+    def max_slots(self) -> int:
+        return len(self.gist_ids)
+
+    def embed(self, stack: nn.Module, input_ids: Tensor) -> Tensor:
+        """(batch, width) -> (batch, width, hidden_size); gist ids need no row in the base's own table."""
+        table: nn.Embedding = stack.get_submodule("embed_tokens")  # type: ignore[assignment]
+        first, n_rows = self.gist_ids[0], table.num_embeddings
+        is_gist = (input_ids >= first) & (input_ids < first + self.max_slots)
+        embedded = table(input_ids.clamp(max=n_rows - 1))
+        gist = self.gist_rows.to(embedded)[(input_ids - first).clamp(0, self.max_slots - 1)]
+        return torch.where(is_gist[..., None], gist, embedded)
+
+
+def merged_encoder(stack: Any, adapter: Adapter) -> Encoder:
+    """The stack with W + scaling * B A in place of W (LoRA, eq. 3); differentiable in both."""
+    weights = {}
+    for name, (a, b) in adapter.lora.items():
+        base = stack.get_parameter(f"{name}.weight")
+        product = b.to(base.device, torch.float32) @ a.to(base.device, torch.float32)
+        weights[f"{name}.weight"] = (base + adapter.scaling * product).to(base.dtype)
+
+    def encode(input_ids: Tensor) -> DynamicCache:
+        arguments = {"inputs_embeds": adapter.embed(stack, input_ids), "use_cache": True}
+        cache: DynamicCache = functional_call(stack, weights, (), arguments).past_key_values
+        return cache
+
+    return encode
+
+
+def branched_encoder(stack: Any, adapter: Adapter) -> Encoder:
+    """The stack with scaling * B (A x) added to each layer's output, by hooks that live for one pass."""
+
+    def branch(a: Tensor, b: Tensor) -> Callable[..., Tensor]:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+            x = inputs[0]
+            return output + adapter.scaling * (x @ a.to(x).T) @ b.to(x).T
+
+        return hook
+
+    def encode(input_ids: Tensor) -> DynamicCache:
+        with ExitStack() as hooks:
+            for name, (a, b) in adapter.lora.items():
+                handle = stack.get_submodule(name).register_forward_hook(branch(a, b))
+                hooks.callback(handle.remove)
+            embedded = adapter.embed(stack, input_ids)
+            cache: DynamicCache = stack(inputs_embeds=embedded, use_cache=True).past_key_values
+        return cache
+
+    return encode
+
+
+def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapter:
+    """Read an adapter folder and check that it belongs to the base.
+
+    Raises:
+        UserError: files are missing or damaged, the layout is another one, or the base is not its own.
+    """
+    try:
+        gist = json.loads((folder / "gist.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "adapter_model.safetensors")
+        adapter = _adapter(gist, config, tensors)
+        layout, wanted = gist["layout_version"], gist["base_model_fingerprint"]
+    except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+        raise UserError(
+            f"The gist adapter in {folder} cannot be read ({error}).", "Train or import the adapter again."
+        ) from error
+    if layout != LAYOUT_VERSION:
+        raise UserError(
+            f"The gist adapter in {folder} uses token layout {layout}, this program uses {LAYOUT_VERSION}.",
+            "Train it again with this version, or use the version that made it.",
+        )
+    if wanted != base_fingerprint:
+        raise UserError(
+            f"The gist adapter in {folder} was trained for another base model.",
+            "Choose the base model it was trained for, or train an adapter for this one.",
+        )
+    _check_shapes(folder, stack, adapter)
+    return adapter
+
+
+def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Tensor]) -> Adapter:
+    names = [name.removeprefix(_PREFIX).removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
+    lora = {
+        name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names
+    }
+    ids = tuple(int(i) for i in gist["gist_ids"])
+    if ids != tuple(range(ids[0], ids[0] + len(ids))):
+        raise ValueError("gist ids are not consecutive")
+    scaling = float(config["lora_alpha"]) / float(config["r"])
+    return Adapter(lora, scaling, tensors[_GIST_ROWS], ids, int(gist["segment_tokens"]))
+
+
+def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
+    shapes = {name: tuple(p.shape) for name, p in stack.named_parameters()}
+    for name, (a, b) in adapter.lora.items():
+        if shapes.get(f"{name}.weight") != (b.shape[0], a.shape[1]) or a.shape[0] != b.shape[1]:
+            raise UserError(
+                f"The gist adapter in {folder} does not fit the base model's layer {name}.",
+                "Choose the base model it was trained for.",
+            )
+
+
+def write_adapter(
+    folder: Path, adapter: Adapter, *, base_model: str, base_fingerprint: str, measured: list[dict[str, Any]]
+) -> None:
+    """Write `adapter_config.json`, `adapter_model.safetensors` and `gist.json`, as peft would read them.
+
+    Args:
+        folder: created if need be.
+        adapter: stored in float16.
+        base_model: name or path of the base, for peft.
+        base_fingerprint: of the base it was trained on.
+        measured: rows of the table of measured accuracies; may be empty.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {_GIST_ROWS: adapter.gist_rows}
+    for name, (a, b) in adapter.lora.items():
+        tensors[f"{_PREFIX}{name}.lora_A.weight"] = a
+        tensors[f"{_PREFIX}{name}.lora_B.weight"] = b
+    rank = next(iter(adapter.lora.values()))[0].shape[0]
+    half = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in tensors.items()}
+    save_file(half, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model,
+        "r": rank,
+        "lora_alpha": adapter.scaling * rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted({name.rsplit(".", 1)[-1] for name in adapter.lora}),
+        "trainable_token_indices": {"embed_tokens": list(adapter.gist_ids)},
+        "inference_mode": True,
+    }
+    gist = {
+        "layout_version": LAYOUT_VERSION,
+        "gist_ids": list(adapter.gist_ids),
+        "segment_tokens": adapter.segment_tokens,
+        "base_model_fingerprint": base_fingerprint,
+        "measured": measured,
+    }
+    for name, content in (("adapter_config.json", config), ("gist.json", gist)):
+        (folder / name).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,215 @@
+"""Answers about gists, or about plain text: a context that is read once and asked many times.
+
+`Context.answer` is a generator of pieces of text; closing it stops at once. Knows nothing of files or screens.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from tokenizers.decoders import DecodeStream
+from torch import Tensor
+from transformers import DynamicCache
+
+from gistdesk.core.context import assemble
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV, join
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn, prompt_of
+
+_PREFILL_TOKENS = 2048
+"""Plain text is read in pieces of this many tokens: memory for attention stays bounded, and a stop is heard."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen.
+
+    Attributes:
+        temperature: 0 takes the likeliest token (greedy).
+        top_p: only the likeliest tokens whose probabilities add up to this are drawn from (nucleus sampling).
+        seed: of the draw.
+        max_tokens: an answer ends here at the latest.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 0.95
+    seed: int = 0
+    max_tokens: int = 512
+
+
+@dataclass(frozen=True)
+class AnswerFigures:
+    """What an answer took.
+
+    Attributes:
+        ttft_s: seconds from the question to the first token, the question's prefill included.
+        tokens_per_second: of the tokens after the first; 0 when there was only one.
+        n_tokens: tokens of the answer.
+        n_prompt_tokens: tokens read for this question (not those that were in the cache already).
+        stopped: "end" (the model ended it), "length" or "closed".
+    """
+
+    ttft_s: float
+    tokens_per_second: float
+    n_tokens: int
+    n_prompt_tokens: int
+    stopped: str
+
+
+class Context:
+    """What the model has in front of it: a prompt prefix, then gists or text. Questions and answers follow.
+
+    Attributes:
+        figures: of the last answer; None before the first.
+        n_slots: gist slots in front of the question.
+    """
+
+    def __init__(
+        self,
+        model: GistModel,
+        gists: Sequence[GistKV] = (),
+        *,
+        text_ids: Tensor | None = None,
+        system: str | None = None,
+    ) -> None:
+        """Put gists (one or several), or the tokens of a text, in front. Both may be missing.
+
+        Raises:
+            UserError: they do not fit into the model's window.
+        """
+        self.model = model
+        self.prompt = prompt_of(model.tokenizer, system)
+        self.n_slots = sum(gist.n_slots for gist in gists)
+        self.figures: AnswerFigures | None = None
+        prefix = model.template_ids(self.prompt.prefix)
+        n_text = 0 if text_ids is None else len(text_ids)
+        self._check_window(len(prefix) + self.n_slots + n_text, "The text" if n_text else "These gists")
+        with torch.no_grad():
+            kv = join([gist.kv.to(model.device) for gist in gists], model.inv_freq) if gists else None
+            start = assemble(model, prefix, [kv])
+            self._cache: DynamicCache = start.cache
+            self._n_context = int(start.position)
+            if text_ids is not None:
+                self._read(text_ids.tolist(), self._n_context)
+                self._n_context += n_text
+        self._ids: list[int] = []
+
+    @property
+    def kv_bytes(self) -> int:
+        """Bytes of the keys and values that stand before the conversation."""
+        layers = self._cache.layers
+        per_position = sum(
+            2 * layer.keys.shape[1] * layer.keys.shape[3] * layer.keys.element_size() for layer in layers
+        )
+        return per_position * self._n_context
+
+    def answer(
+        self, turns: Sequence[Turn], sampling: Sampling = Sampling(), *, stop: Callable[[], bool] = lambda: False
+    ) -> Iterator[str]:
+        """Answer the last of `turns`, whose answer is missing; yields text as it comes.
+
+        What earlier turns have in common with the last call is not read again, so editing or branching costs only
+        what is new.
+
+        Args:
+            turns: the conversation; all but the last with answers.
+            sampling: greedy unless told otherwise.
+            stop: asked between tokens; True ends the answer.
+
+        Raises:
+            UserError: the question does not fit into the model's window.
+        """
+        begun = time.perf_counter()
+        wanted = self._conversation_ids(turns)
+        self._check_window(self._n_context + len(wanted) + 1, "The question")
+        random = torch.Generator().manual_seed(sampling.seed)
+        stream, ends = DecodeStream(skip_special_tokens=True), self._end_ids()
+        n_tokens, first_s, stopped = 0, 0.0, "closed"
+        n_prompt = 0
+        try:
+            with torch.no_grad():
+                n_prompt, logits = self._extend(wanted, stop)
+                while logits is not None:
+                    token = _next_token(logits, sampling, random)
+                    n_tokens += 1
+                    first_s = first_s or time.perf_counter() - begun
+                    if token in ends:
+                        stopped = "end"
+                        break
+                    piece = stream.step(self.model.tokenizer.backend_tokenizer, token)
+                    if piece:
+                        yield piece
+                    room = self.model.max_positions - self._n_context - len(self._ids)
+                    if n_tokens >= sampling.max_tokens or room < 2:
+                        stopped = "length"
+                        break
+                    if stop():
+                        break
+                    logits = self._read([token], self._n_context + len(self._ids))
+                    self._ids.append(token)
+        finally:
+            rest_s = time.perf_counter() - begun - first_s
+            speed = (n_tokens - 1) / rest_s if n_tokens > 1 else 0.0
+            self.figures = AnswerFigures(first_s, speed, n_tokens, n_prompt, stopped)
+
+    def _conversation_ids(self, turns: Sequence[Turn]) -> list[int]:
+        """Everything after the context; questions and answers cannot spell special tokens."""
+        ids: list[int] = []
+        for text, role in self.prompt.pieces(turns):
+            ids += self.model.piece_ids(text, role)
+        return ids
+
+    def _extend(self, wanted: list[int], stop: Callable[[], bool]) -> tuple[int, Tensor | None]:
+        """Bring the cache to exactly `wanted`; the tokens read, and the logits after the last, (vocab_size,)."""
+        same = 0
+        while same < min(len(self._ids), len(wanted) - 1) and self._ids[same] == wanted[same]:
+            same += 1
+        if same < len(self._ids):
+            self._cache.crop(self._n_context + same)
+            self._ids = self._ids[:same]
+        new = wanted[same:]
+        logits = self._read(new, self._n_context + same, stop)
+        if logits is not None:
+            self._ids = list(wanted)
+        return len(new), logits
+
+    def _read(
+        self, ids: Sequence[int], position: int, stop: Callable[[], bool] = lambda: False
+    ) -> Tensor | None:
+        """Prefill; the logits after the last token, or None when stopped (the cache then is as before).
+
+        Positions are counted here and in the gist, never guessed from the length of the cache.
+        """
+        before = self._cache.get_seq_length()
+        hidden = None
+        for start in range(0, len(ids), _PREFILL_TOKENS):
+            if stop():
+                self._cache.crop(before)
+                return None
+            piece = torch.tensor([list(ids[start : start + _PREFILL_TOKENS])])
+            hidden = self.model.decode(piece, self._cache, position + start)
+        return None if hidden is None else self.model.logits(hidden[0, -1]).float()
+
+    def _end_ids(self) -> set[int]:
+        configured = self.model.causal_lm.generation_config.eos_token_id
+        ends = {self.model.tokenizer.eos_token_id, *self.model.template_ids(self.prompt.after_answer)[:1]}
+        ends |= set(configured) if isinstance(configured, list) else {configured}
+        return {int(end) for end in ends if end is not None}
+
+    def _check_window(self, n_tokens: int, what: str) -> None:
+        if n_tokens > self.model.max_positions:
+            raise UserError(
+                f"{what} would need {n_tokens} tokens, the model's window has {self.model.max_positions}.",
+                "Shorten it, or use fewer documents or a higher ratio.",
+            )
+
+
+def _next_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
+    if sampling.temperature <= 0:
+        return int(logits.argmax())
+    probabilities = (logits.cpu() / sampling.temperature).softmax(-1)
+    ordered, ids = probabilities.sort(descending=True)
+    kept = ordered.cumsum(0) - ordered < sampling.top_p
+    return int(ids[torch.multinomial(ordered[kept], 1, generator=random)])

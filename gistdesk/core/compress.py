@@ -1,0 +1,244 @@
+"""From a document to its gist, segment by segment.
+
+A generator: every `yield` is a progress point and a place to stop. Memory does not grow with the document beyond its
+tokens and its gist. Knows nothing of processes, terminals or libraries.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.documents import Document
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
+from gistdesk.core.layout import Segment, cut_segments, encoder_rows
+from gistdesk.core.model import GistModel
+
+BATCH_TOKENS = 4096
+"""Document tokens per batch: enough to fill two cores or a card; a batch is also the longest wait for a stop."""
+_LARGE_MODEL = 10**9
+_CHUNK_CHARACTERS = 2**18
+PARTIAL_SUFFIX = ".part"
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """How far compressing has come. `record` is there at the end, and `file_bytes` when a file was asked for."""
+
+    n_segments_done: int
+    n_segments: int
+    record: GistRecord | None = None
+    file_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A tokenized document and how it will be cut."""
+
+    token_ids: Tensor
+    page_starts: tuple[int, ...]
+    segments: tuple[Segment, ...]
+    ratio: float
+    segment_tokens: int
+
+    @property
+    def n_slots(self) -> int:
+        return sum(segment.n_slots for segment in self.segments)
+
+
+def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, ...]]:
+    """Token ids of a document, (n_tokens,), and the index of every page's first token.
+
+    Long pages go through the tokenizer in pieces that end at a line's end, so its bookkeeping stays small.
+    """
+    pieces: list[Tensor] = []
+    page_starts: list[int] = []
+    n_tokens = 0
+    for number, page in enumerate(document.pages):
+        page_starts.append(n_tokens)
+        text = page if number + 1 == len(document.pages) else page + "\n\n"
+        for chunk in _chunks(text):
+            pieces.append(torch.tensor(model.token_ids(chunk), dtype=torch.int32))
+            n_tokens += len(pieces[-1])
+    return torch.cat(pieces) if pieces else torch.empty(0, dtype=torch.int32), tuple(page_starts)
+
+
+def _chunks(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        stop = start + _CHUNK_CHARACTERS
+        if stop < len(text):
+            stop = text.find("\n", stop) + 1 or text.find(" ", stop) + 1 or len(text)
+        yield text[start:stop]
+        start = stop
+
+
+def plan(model: GistModel, document: Document, *, ratio: float | None = None, n_slots: int | None = None) -> Plan:
+    """Tokenize and cut; give a ratio (tokens per slot) or the number of slots for the whole document.
+
+    Raises:
+        UserError: no text, or a ratio or number of slots that cannot be had.
+    """
+    token_ids, page_starts = tokenize(model, document)
+    if not len(token_ids):
+        raise UserError(f"{document.title} holds no text.", "Choose another document.")
+    return plan_tokens(model, token_ids, page_starts, ratio=ratio, n_slots=n_slots)
+
+
+def plan_tokens(
+    model: GistModel,
+    token_ids: Tensor,
+    page_starts: tuple[int, ...] = (0,),
+    *,
+    ratio: float | None = None,
+    n_slots: int | None = None,
+) -> Plan:
+    """Cut tokens into segments; see `plan`."""
+    adapter = model.adapter
+    if adapter is None:
+        raise RuntimeError("compressing needs a model with a gist adapter")
+    if (ratio is None) == (n_slots is None):
+        raise RuntimeError("give either a ratio or a number of slots")
+    if n_slots is not None:
+        if n_slots < 1:
+            raise UserError(f"{n_slots} slots cannot hold anything.", "Ask for at least one.")
+        ratio = len(token_ids) / n_slots
+    assert ratio is not None
+    if not 1.0 <= ratio <= adapter.segment_tokens:
+        asked = f"A ratio of {ratio:g}" if n_slots is None else f"{n_slots} slots for {len(token_ids)} tokens"
+        raise UserError(
+            f"{asked} cannot be had: this model makes 1 to {adapter.segment_tokens} tokens into one.",
+            f"Choose a ratio from 1 to {adapter.segment_tokens}.",
+        )
+    segments = cut_segments(
+        token_ids,
+        segment_tokens=adapter.segment_tokens,
+        ratio=ratio,
+        max_slots=adapter.max_slots,
+        ends_sentence=model.ends_sentence,
+    )
+    return Plan(token_ids, page_starts, tuple(segments), ratio, adapter.segment_tokens)
+
+
+def compress(
+    model: GistModel, plan: Plan, *, done: GistKV | None = None, batch_tokens: int = BATCH_TOKENS
+) -> Iterator[GistKV]:
+    """Encode a plan batch by batch; yields what is done so far, at last the whole.
+
+    Each yielded gist is a valid one of the document's beginning. Batches always start at the same segments, so a
+    resumed compression computes the same as an uninterrupted one.
+
+    Args:
+        done: what an earlier, interrupted run had finished.
+        batch_tokens: tokens per encoding batch.
+    """
+    adapter = model.adapter
+    assert adapter is not None
+    kv: Tensor | None = None
+    n_done = n_slots = 0
+    if done is not None:
+        n_done, n_slots = len(done.segments), done.n_slots
+        kv = _room_for(done.kv, plan, model)
+        kv[:, :, :, :n_slots] = done.kv.to(kv)
+    for batch in _batches(plan.segments, batch_tokens):
+        if done is not None and batch[-1].start < done.n_tokens:
+            continue
+        rows = encoder_rows(
+            [plan.token_ids[s.start : s.start + s.n_tokens].long() for s in batch],
+            [s.n_slots for s in batch],
+            bos_ids=model.bos_ids,
+            gist_ids=adapter.gist_ids,
+        )
+        n_new = sum(s.n_slots for s in batch)
+        with torch.no_grad():
+            encoded = model.encode(rows, torch.arange(n_slots, n_slots + n_new))
+        if kv is None:
+            kv = _room_for(encoded, plan, model)
+        kv[:, :, :, n_slots : n_slots + n_new] = encoded
+        n_done, n_slots = n_done + len(batch), n_slots + n_new
+        yield GistKV(kv[:, :, :, :n_slots], plan.segments[:n_done])
+
+
+def _room_for(like: Tensor, plan: Plan, model: GistModel) -> Tensor:
+    """Memory for the whole gist at once, so that nothing is copied as it grows."""
+    n_layers, two, n_heads, _, head_dim = like.shape
+    return torch.empty(n_layers, two, n_heads, plan.n_slots, head_dim, dtype=model.dtype, device=model.device)
+
+
+def _batches(segments: Sequence[Segment], batch_tokens: int) -> Iterator[list[Segment]]:
+    batch: list[Segment] = []
+    for segment in segments:
+        if batch and sum(s.n_tokens for s in batch) + segment.n_tokens > batch_tokens:
+            yield batch
+            batch = []
+        batch.append(segment)
+    if batch:
+        yield batch
+
+
+def batch_tokens_for(model: GistModel) -> int:
+    """A large model on a CPU takes a segment at a time: a batch would be no faster and a stop would wait minutes."""
+    large = sum(p.numel() for p in model.causal_lm.parameters()) > _LARGE_MODEL
+    return 1 if large and model.device.type == "cpu" else BATCH_TOKENS
+
+
+def compress_document(
+    model: GistModel, document: Document, plan: Plan, path: Path, *, checkpoint_s: float = 20.0
+) -> Iterator[Compressed]:
+    """Compress into a `.gistkv` file, keeping what is done in `<path>.part` so that an interruption costs little.
+
+    Args:
+        model: with an adapter.
+        document: for title and fingerprint.
+        plan: of this document.
+        path: of the file to write.
+        checkpoint_s: seconds of work between two writings of the partial file.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    record = GistRecord(
+        GistKV(torch.empty(0), ()), model.identity, document.title, document.source_sha256, plan.page_starts,
+        plan.ratio, plan.segment_tokens, datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    partial = path.with_name(path.name + PARTIAL_SUFFIX)
+    done = _resumable(partial, record, plan)
+    yield Compressed(len(done.segments) if done else 0, len(plan.segments))
+    saved = time.monotonic()
+    gist = done
+    for gist in compress(model, plan, done=done, batch_tokens=batch_tokens_for(model)):
+        finished = len(gist.segments) == len(plan.segments)
+        if not finished and time.monotonic() - saved > checkpoint_s:
+            write_gist(partial, replace(record, gist=gist))
+            saved = time.monotonic()
+        if not finished:
+            yield Compressed(len(gist.segments), len(plan.segments))
+    assert gist is not None
+    whole = replace(record, gist=gist)
+    file_bytes = write_gist(path, whole)
+    with suppress(OSError):
+        partial.unlink(missing_ok=True)
+    yield Compressed(len(plan.segments), len(plan.segments), whole, file_bytes)
+
+
+def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:
+    """What an interrupted run left, if it was compressing the same text in the same way."""
+    if not partial.exists():
+        return None
+    try:
+        found = read_gist(partial)
+    except UserError:
+        return None
+    same = (
+        found.identity == record.identity
+        and found.source_sha256 == record.source_sha256
+        and found.gist.segments == plan.segments[: len(found.gist.segments)]
+    )
+    return found.gist if same else None

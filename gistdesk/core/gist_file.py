@@ -1,0 +1,191 @@
+"""The `.gistkv` file: one safetensors file that knows which model and adapter made it.
+
+Written to a temporary name in the same folder, synced, renamed. Opened by memory map; checked before any tensor is
+used. Knows nothing of how a gist is made or read by a model.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV
+from gistdesk.core.layout import LAYOUT_VERSION, Segment
+from gistdesk.core.model import ModelIdentity
+
+FORMAT_VERSION = 1
+SUFFIX = ".gistkv"
+_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+@dataclass(frozen=True)
+class GistRecord:
+    """What a `.gistkv` file holds.
+
+    Attributes:
+        gist: keys, values and segments.
+        identity: the model and adapter that made it.
+        title: of the document.
+        source_sha256: of the document file's bytes, as hex.
+        page_starts: index of the first token of every page; one entry for a document without pages.
+        ratio: tokens per slot that was asked for; `gist.ratio` is what it came to.
+        segment_tokens: longest segment, in tokens.
+        created: UTC, ISO 8601.
+    """
+
+    gist: GistKV
+    identity: ModelIdentity
+    title: str
+    source_sha256: str
+    page_starts: tuple[int, ...]
+    ratio: float
+    segment_tokens: int
+    created: str
+
+
+def write_gist(path: Path, record: GistRecord) -> int:
+    """Write a gist; the number of bytes of the file. An existing file stays whole until the new one is.
+
+    Keys and values of a float32 model are stored as float16 (2e-3 of difference in logits) unless one is too large
+    for it; others as they are.
+
+    Raises:
+        UserError: the folder is missing or not writable, or the disk is full.
+    """
+    kv = record.gist.kv.detach().to("cpu")
+    if kv.dtype == torch.float32 and bool((kv.abs() < torch.finfo(torch.float16).max).all()):
+        kv = kv.to(torch.float16)
+    kv = kv.contiguous()
+    header: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "layout_version": LAYOUT_VERSION,
+        **asdict(record.identity),
+        "title": record.title,
+        "source_sha256": record.source_sha256,
+        "page_starts": list(record.page_starts),
+        "ratio": record.ratio,
+        "segment_tokens": record.segment_tokens,
+        "segments": [[s.n_tokens, s.n_slots] for s in record.gist.segments],
+        "n_tokens": record.gist.n_tokens,
+        "n_slots": record.gist.n_slots,
+        "next_position": record.gist.n_slots,
+        "dtype": str(kv.dtype).removeprefix("torch."),
+        "created": record.created,
+    }
+    header["sha256"] = _digest(header, kv)
+    data = save({"kv": kv}, metadata={"gistkv": json.dumps(header, ensure_ascii=False)})
+    write_atomically(path, data)
+    return len(data)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` with `data` in one step; on any failure the old file stays and no temporary one is left."""
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary:
+            with suppress(OSError):
+                os.unlink(temporary)
+        needed = f"{len(data) / 2**20:.1f} MiB are needed"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        raise UserError(
+            f"{path} cannot be written ({error.strerror or error}).",
+            f"Free some space, {needed}." if full else "Check that the folder exists and may be written to.",
+        ) from error
+
+
+def read_gist(path: Path) -> GistRecord:
+    """Open a gist by memory map and check it whole.
+
+    Raises:
+        UserError: missing, not a gist, damaged, or of another version.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.", "Check the name, or compress the document first.")
+    try:
+        with safe_open(path, "pt") as opened:
+            header = json.loads((opened.metadata() or {})["gistkv"])
+            _check_versions(path, header)
+            kv = opened.get_tensor("kv")
+        record = _record(header, kv)
+        intact = header.pop("sha256") == _digest(header, kv)
+    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{path.name} is not a gist file, or it is damaged.", "Compress the document again, or copy the file again."
+        ) from error
+    if not intact:
+        raise UserError(
+            f"{path.name} is damaged: its content does not match its checksum.",
+            "Compress the document again, or copy the file again.",
+        )
+    return record
+
+
+def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
+    """Refuse a gist that another model, tokenizer or adapter made.
+
+    Raises:
+        UserError: names what differs.
+    """
+    made = record.identity
+    for part in ("model", "tokenizer", "adapter"):
+        if getattr(made, f"{part}_fingerprint") != getattr(identity, f"{part}_fingerprint"):
+            raise UserError(
+                f'The gist of "{record.title}" was made with another {part} (by {made.model_id}; '
+                f"{identity.model_id} is loaded).",
+                "Load the one that made it with --model, or compress the document again.",
+            )
+
+
+def _check_versions(path: Path, header: dict[str, Any]) -> None:
+    for name, ours in (("format_version", FORMAT_VERSION), ("layout_version", LAYOUT_VERSION)):
+        if header[name] != ours:
+            words = name.replace("_", " ")
+            raise UserError(
+                f"{path.name} has {words} {header[name]}, this program reads {ours}.",
+                "Compress the document again, or use the version of gistdesk that made it.",
+            )
+
+
+def _record(header: dict[str, Any], kv: Tensor) -> GistRecord:
+    segments, start = [], 0
+    for n_tokens, n_slots in header["segments"]:
+        segments.append(Segment(start, int(n_tokens), int(n_slots)))
+        start += int(n_tokens)
+    gist = GistKV(kv, tuple(segments))
+    total = sum(s.n_slots for s in segments)
+    if kv.ndim != 5 or kv.shape[1] != 2 or not total == kv.shape[3] == header["n_slots"] == header["next_position"]:
+        raise ValueError("the tensor does not have the shape that the header names")
+    if kv.dtype != _DTYPES[header["dtype"]] or start != header["n_tokens"] or not bool(kv.isfinite().all()):
+        raise ValueError("the tensor is not what the header names")
+    identity = ModelIdentity(
+        *(str(header[f"{name}"]) for name in ("model_id", "model_fingerprint", "tokenizer_fingerprint",
+                                              "adapter_fingerprint"))
+    )
+    return GistRecord(
+        gist, identity, str(header["title"]), str(header["source_sha256"]), tuple(map(int, header["page_starts"])),
+        float(header["ratio"]), int(header["segment_tokens"]), str(header["created"]),
+    )
+
+
+def _digest(header: dict[str, Any], kv: Tensor) -> str:
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    digest.update(memoryview(kv.contiguous().view(torch.uint8).flatten().numpy()))
+    return digest.hexdigest()

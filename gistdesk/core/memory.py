@@ -1,0 +1,27 @@
+"""How much memory is in use and free: of the card where there is one, of the process and the machine otherwise.
+
+Knows nothing of what the memory is used for.
+"""
+
+import sys
+
+import psutil
+import torch
+
+
+def reset_peak_memory() -> None:
+    """Start a new peak on CUDA. A process's own peak cannot be reset."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Highest memory so far: on CUDA what torch allocated since the reset, on a CPU what the process ever held."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource as process_resource
+
+    peak = process_resource.getrusage(process_resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024

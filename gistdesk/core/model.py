@@ -1,0 +1,161 @@
+"""One language model with its gist adapter: the encoding pass, the answering pass, and nothing between them.
+
+`encode` runs with the adapter's weights and returns only the keys and values at gist positions; `decode` runs the
+untouched base model. What an answer knows of a document went through that return value.
+Does not know about documents, files on disk or training.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from gistdesk.core.adapter import Adapter, Encoder
+from gistdesk.core.gist import rotate_keys
+from gistdesk.core.layout import EncoderRows
+from gistdesk.core.prompt import Role
+
+_SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "…", '."', '!"', '?"', ".”", "!”", "?”", "\n")
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Names and fingerprints that tie a gist to what made it. Empty adapter fields: no adapter."""
+
+    model_id: str
+    model_fingerprint: str
+    tokenizer_fingerprint: str
+    adapter_fingerprint: str
+
+
+@dataclass
+class GistModel:
+    """A causal decoder, its tokenizer and its gist adapter, on one device.
+
+    Attributes:
+        causal_lm: the base model. Its own weights are never changed.
+        tokenizer: the base model's fast tokenizer.
+        identity: what a gist file must match.
+        adapter: gist tokens and segment size; None when no adapter is loaded.
+        encoder: the decoder stack with the adapter on; None when no adapter is loaded.
+    """
+
+    causal_lm: Any
+    tokenizer: Any
+    identity: ModelIdentity
+    adapter: Adapter | None = None
+    encoder: Encoder | None = None
+    _ends_sentence: Tensor | None = field(default=None, repr=False)
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.causal_lm.device)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        dtype: torch.dtype = self.causal_lm.dtype
+        return dtype
+
+    @property
+    def inv_freq(self) -> Tensor:
+        """(head_dim / 2,) radians per position."""
+        inv_freq: Tensor = self.causal_lm.model.rotary_emb.inv_freq
+        return inv_freq
+
+    @property
+    def max_positions(self) -> int:
+        return int(self.causal_lm.config.max_position_embeddings)
+
+    @property
+    def bos_ids(self) -> list[int]:
+        bos = self.tokenizer.bos_token_id
+        return [] if bos is None else [int(bos)]
+
+    @property
+    def ends_sentence(self) -> Tensor:
+        """(vocab_size,) bool: the token's text ends a sentence. Worked out once."""
+        if self._ends_sentence is None:
+            n_ids = max(len(self.tokenizer), int(self.causal_lm.config.vocab_size))
+            ends = torch.zeros(n_ids, dtype=torch.bool)
+            texts = self.tokenizer.batch_decode([[i] for i in range(len(self.tokenizer))])
+            ends[: len(texts)] = torch.tensor([text.rstrip(" ").endswith(_SENTENCE_ENDS) for text in texts])
+            self._ends_sentence = ends
+        return self._ends_sentence
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokens of a user's text. Text that spells a special token stays text: it cannot end a turn."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return ids
+
+    def template_ids(self, text: str) -> list[int]:
+        """Tokens of a piece of the chat template, special tokens included."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return ids
+
+    def piece_ids(self, text: str, role: Role) -> list[int]:
+        """Tokens of one of `Prompt.pieces`."""
+        return self.template_ids(text) if role == "template" else self.token_ids(text)
+
+    def encode(self, rows: EncoderRows, slot_positions: Tensor) -> Tensor:
+        """The encoding pass: adapter on, segments in, gist KV out.
+
+        Args:
+            rows: segments and gist tokens, see `layout.encoder_rows`.
+            slot_positions: (n_slots,) where each slot's key is to stand.
+
+        Returns:
+            (n_layers, 2, n_kv_heads, n_slots, head_dim), on the model's device.
+        """
+        if self.encoder is None:
+            raise RuntimeError("encode() needs a model with a gist adapter")
+        ids = rows.input_ids.to(self.device)
+        row, column = rows.slot_rows.to(self.device), rows.slot_columns.to(self.device)
+        cache = self.encoder(ids)
+        shift = slot_positions.to(self.device) - column
+        layers = []
+        for layer in cache.layers:
+            keys = layer.keys.transpose(1, 2)[row, column].transpose(0, 1)
+            values = layer.values.transpose(1, 2)[row, column].transpose(0, 1)
+            layers.append(torch.stack([rotate_keys(keys, shift, self.inv_freq), values]))
+        return torch.stack(layers)
+
+    def decode(
+        self, input_ids: Tensor, cache: DynamicCache, position: int | Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """The answering pass: adapter off, any number of tokens after what `cache` holds. Extends `cache`.
+
+        Args:
+            input_ids: (batch, n_tokens).
+            cache: what stands before them.
+            position: of the first new token; (batch, 1) where the rows differ.
+            mask: (batch, n_cached + n_tokens), 0 where a row is padded; None when no row is.
+
+        Returns:
+            hidden states after the final norm, (batch, n_tokens, hidden_size).
+        """
+        steps = torch.arange(input_ids.shape[1], device=self.device)[None, :]
+        positions = (steps + position).expand(input_ids.shape[0], -1)
+        hidden: Tensor = self.causal_lm.model(
+            input_ids=input_ids.to(self.device),
+            past_key_values=cache,
+            position_ids=positions,
+            attention_mask=None if mask is None else mask.to(self.device),
+            use_cache=True,
+        ).last_hidden_state
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """(..., hidden_size) -> (..., vocab_size)."""
+        logits: Tensor = self.causal_lm.lm_head(hidden)
+        return logits
+
+    def cache_of(self, kv: Tensor) -> DynamicCache:
+        """A cache of one or more rows. kv: (n_layers, 2, batch, n_kv_heads, n_slots, head_dim)."""
+        return DynamicCache([(layer[0], layer[1]) for layer in kv.unbind(0)], config=self.causal_lm.config)
+
+
+def cached_kv(cache: DynamicCache) -> Tensor:
+    """What a cache holds, as (n_layers, 2, batch, n_kv_heads, n_cached, head_dim)."""
+    return torch.stack([torch.stack([layer.keys, layer.values]) for layer in cache.layers])

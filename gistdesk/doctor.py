@@ -1,0 +1,92 @@
+"""What this computer offers and what is used of it, with the reason where a GPU is not used.
+
+Collects facts; judges nothing and prints nothing.
+"""
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psutil
+
+from gistdesk import __version__
+from gistdesk.core.errors import UserError
+
+_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pypdfium2", "python-docx", "selectolax", "matplotlib")
+
+
+def examine(model: str) -> dict[str, Any]:
+    """Sections of facts: program, packages, processor, memory, devices, model."""
+    import torch
+
+    from gistdesk.core.load import choose_device, choose_dtype
+
+    device, reason = choose_device("auto")
+    memory = psutil.virtual_memory()
+    return {
+        "program": {"gistdesk": __version__, "python": sys.version.split()[0], "system": platform.platform()},
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "processor": {
+            "name": str(torch.cpu.get_capabilities().get("cpu_name", platform.processor())),
+            "cores": os.cpu_count(),
+            "torch_threads": torch.get_num_threads(),
+        },
+        "memory": {"total_bytes": memory.total, "available_bytes": memory.available},
+        "device": {
+            "used": device,
+            "reason": reason,
+            "dtype": str(choose_dtype(device)).removeprefix("torch."),
+            "cuda_build": torch.version.cuda or "none",
+            "cards": _cards(),
+        },
+        "model": _model(model),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cards() -> list[dict[str, Any]] | str:
+    """Every NVIDIA card as its driver reports it; a sentence when there is none."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        return f"No NVIDIA card or driver was found ({error})."
+    try:
+        cards = []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            card = pynvml.nvmlDeviceGetHandleByIndex(index)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(card)
+            name = pynvml.nvmlDeviceGetName(card)
+            cards.append({"name": str(name), "total_bytes": int(memory.total), "free_bytes": int(memory.free)})
+        return cards
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _model(name: str) -> dict[str, Any]:
+    from gistdesk.core.load import load_model
+
+    try:
+        model = load_model(name, need_adapter=False)
+    except UserError as error:
+        return {"name": name, "problem": str(error)}
+    facts: dict[str, Any] = {
+        "name": model.identity.model_id,
+        "parameters": sum(p.numel() for p in model.causal_lm.parameters()),
+        "window_tokens": model.max_positions,
+        "fingerprint": model.identity.model_fingerprint,
+    }
+    if model.adapter is None:
+        facts["adapter"] = "none: it cannot compress until one is trained"
+    else:
+        facts |= {"segment_tokens": model.adapter.segment_tokens, "slots_per_segment": model.adapter.max_slots}
+    return facts

@@ -1,0 +1,151 @@
+"""What the commands do, step by step, as generators and plain values: files in, results as dictionaries out.
+
+Knows paths and results; prints nothing.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.compress import compress_document, plan
+from gistdesk.core.documents import read_document
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist_file import SUFFIX, check_identity, read_gist
+from gistdesk.core.load import load_model
+from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+
+DEFAULT_RATIO = 100.0
+
+
+def gist_path(file: Path, output: Path | None, several: bool) -> Path:
+    """Where a document's gist goes: beside it, into a folder, or to the name that was given.
+
+    Raises:
+        UserError: several documents and one file name.
+    """
+    name = file.stem + SUFFIX
+    if output is None:
+        return file.with_name(name)
+    if output.is_dir():
+        return output / name
+    if several:
+        raise UserError(f"{output} is not a folder, and there are several documents.", "Make the folder first.")
+    return output
+
+
+def compress_file(
+    model: GistModel,
+    file: Path,
+    target: Path,
+    *,
+    ratio: float | None = None,
+    n_slots: int | None = None,
+    password: str | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Compress one document; yields `done` and `total` segments, and at last the result.
+
+    Raises:
+        UserError: the document, the ratio or the target is unusable.
+    """
+    begun = time.perf_counter()
+    reset_peak_memory()
+    if ratio is None and n_slots is None:
+        ratio = DEFAULT_RATIO
+    document = read_document(file, password=password)
+    cut = plan(model, document, ratio=ratio, n_slots=n_slots)
+    for step in compress_document(model, document, cut, target):
+        if step.record is None:
+            yield {"done": step.n_segments_done, "total": step.n_segments}
+            continue
+        seconds = time.perf_counter() - begun
+        gist = step.record.gist
+        yield {
+            "done": step.n_segments_done,
+            "total": step.n_segments,
+            "document": str(file),
+            "gist": str(target),
+            "n_tokens": gist.n_tokens,
+            "n_slots": gist.n_slots,
+            "ratio": round(gist.ratio, 2),
+            "kv_bytes": gist.kv_bytes,
+            "file_bytes": step.file_bytes,
+            "seconds": round(seconds, 3),
+            "tokens_per_second": round(gist.n_tokens / seconds, 1),
+            "device": str(model.device),
+            "peak_memory_bytes": peak_memory_bytes(model.device),
+        }
+
+
+class Conversation:
+    """A conversation about gists; remembers its turns."""
+
+    def __init__(self, context: Context, sampling: Sampling) -> None:
+        self._context, self._sampling = context, sampling
+        self._turns: list[Turn] = []
+
+    def ask(self, question: str) -> Iterator[str]:
+        """The answer's pieces as they come. A question that fails is not remembered."""
+        pieces = []
+        for piece in self._context.answer([*self._turns, Turn(question)], self._sampling):
+            pieces.append(piece)
+            yield piece
+        self._turns.append(Turn(question, "".join(pieces)))
+
+    def figures(self) -> dict[str, Any]:
+        """What the last answer took."""
+        figures = self._context.figures
+        assert figures is not None
+        return {
+            "ttft_s": round(figures.ttft_s, 5),
+            "tokens_per_second": round(figures.tokens_per_second, 1),
+            "n_slots": self._context.n_slots,
+            "n_prompt_tokens": figures.n_prompt_tokens,
+        }
+
+
+def conversation(
+    gists: Sequence[Path], *, model: str, device: str, system: str | None, sampling: Sampling
+) -> Conversation:
+    """Open gists, check that the model made them, and put them in front of it.
+
+    Raises:
+        UserError: a gist or the model is unusable, or they do not belong together.
+    """
+    records = [read_gist(path) for path in gists]
+    loaded = load_model(model, device=device)
+    for record in records:
+        check_identity(record, loaded.identity)
+    return Conversation(Context(loaded, [record.gist for record in records], system=system), sampling)
+
+
+def describe_gist(path: Path) -> dict[str, Any]:
+    """What a gist file says of itself."""
+    record = read_gist(path)
+    gist = record.gist
+    return {
+        "title": record.title,
+        "n_tokens": gist.n_tokens,
+        "n_slots": gist.n_slots,
+        "ratio": round(gist.ratio, 2),
+        "n_segments": len(gist.segments),
+        "segment_tokens": record.segment_tokens,
+        "n_pages": len(record.page_starts),
+        "kv_bytes": gist.kv_bytes,
+        "file_bytes": path.stat().st_size,
+        "dtype": str(gist.kv.dtype).removeprefix("torch."),
+        "model_id": record.identity.model_id,
+        "model_fingerprint": record.identity.model_fingerprint,
+        "tokenizer_fingerprint": record.identity.tokenizer_fingerprint,
+        "adapter_fingerprint": record.identity.adapter_fingerprint,
+        "source_sha256": record.source_sha256,
+        "created": record.created,
+    }
+
+
+def plain_text(path: Path) -> str:
+    """The text of a document, for a haystack."""
+    return read_document(path).text

@@ -1,0 +1,1 @@
+"""Training and measuring gist adapters. Uses gistdesk.core; knows nothing of the window."""

@@ -1,0 +1,60 @@
+"""`python -m trainer COMMAND`: trains the starter model. Prints events as JSON lines; knows no window."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trainer.starter import StarterConfig, StarterRun, train_starter
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
+
+
+@app.callback()
+def _trainer() -> None:
+    """Train and measure gist adapters."""
+
+
+@app.command()
+def starter(
+    work: Annotated[Path, typer.Option("--work", help="Folder for checkpoints and events; goes on if there are any.")] = Path(
+        "runs/starter"
+    ),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the finished model goes.")] = Path(
+        "runs/starter/model"
+    ),
+    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = StarterConfig.steps,
+    seed: Annotated[int, typer.Option(help="Of weights and data.")] = StarterConfig.seed,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    threads: Annotated[int, typer.Option(help="CPU threads; two on a busy two-core machine are slower than one.")] = 2,
+) -> None:
+    """Rebuild the starter model from the texts in resources/text and generated facts.
+
+    Stop it with Ctrl+C; the same command goes on from the last checkpoint.
+    """
+    import torch
+
+    from trainer.starter_export import export_starter
+
+    torch.set_num_threads(threads)
+    config = StarterConfig(steps=steps, seed=seed, device=device)
+    with _events(work) as log:
+        for event in train_starter(work, config):
+            line = json.dumps(event, ensure_ascii=False)
+            print(line, flush=True)
+            log.write(line + "\n")
+            log.flush()
+    run = StarterRun(work, config)
+    run.load_checkpoint()
+    export_starter(run, output, [])
+    print(json.dumps({"event": "exported", "folder": str(output)}))
+
+
+def _events(work: Path):  # type: ignore[no-untyped-def]
+    work.mkdir(parents=True, exist_ok=True)
+    return (work / "run.jsonl").open("a", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    app()

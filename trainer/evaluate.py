@@ -1,0 +1,251 @@
+"""The needle-in-a-haystack benchmark: every method on the same samples, through the same compress and answer as users.
+
+Samples depend on seed, language, kind, length and depth alone, never on the list of methods. A generator: it can be
+stopped after every sample. Knows nothing of files, pictures or terminals.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV
+from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+from trainer.haystack import haystack_names, haystack_text
+from trainer.needles import ENGLISH_ONLY, NEEDLE_KINDS, Needle, own_needle
+
+METHODS = ("gist", "full", "none", "wrong-gist", "truncate")
+
+
+@dataclass(frozen=True)
+class NiahConfig:
+    """What is measured.
+
+    Attributes:
+        lengths: document lengths, tokens.
+        depths: where the needle stands, percent of the document before it.
+        samples: per length, depth, language and kind.
+        languages: "en", "ko".
+        methods: of `METHODS`.
+        kinds: of `NEEDLE_KINDS`; ignored when `needle` is given.
+        ratio: tokens per slot.
+        seed: of everything random.
+        haystack: text to hide needles in; empty takes the bundled evaluation texts.
+        needle, question: a needle of the user's own, with {value} in it.
+    """
+
+    lengths: tuple[int, ...] = (512, 2048, 8192)
+    depths: tuple[int, ...] = (0, 25, 50, 75, 100)
+    samples: int = 4
+    languages: tuple[str, ...] = ("en", "ko")
+    methods: tuple[str, ...] = METHODS
+    kinds: tuple[str, ...] = ("passkey",)
+    ratio: float = 100.0
+    seed: int = 1
+    haystack: str = ""
+    needle: str = ""
+    question: str = ""
+
+    def __post_init__(self) -> None:
+        known = {"method": (self.methods, METHODS), "needle kind": (self.kinds, tuple(NEEDLE_KINDS)),
+                 "language": (self.languages, ("en", "ko"))}
+        for what, (given, allowed) in known.items():
+            for name in given:
+                if name not in allowed:
+                    raise UserError(f'There is no {what} "{name}".', f"Choose from {', '.join(allowed)}.")
+        if not self.lengths or min(self.lengths) < 64:
+            raise UserError("A length must be at least 64 tokens.", "Give for example --lengths 512,2048.")
+        if not self.depths or not all(0 <= depth <= 100 for depth in self.depths):
+            raise UserError("A depth is a percentage from 0 to 100.", "Give for example --depths 0,50,100.")
+        if self.samples < 1:
+            raise UserError("There must be at least one sample.", "Give --samples 1 or more.")
+        if bool(self.needle) != bool(self.question):
+            raise UserError("A needle of your own needs a question, and the other way round.", "Give both.")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question put to one method.
+
+    Attributes:
+        ratio: document tokens per gist slot; None where no gist is involved.
+        kv_bytes: of what stands before the question.
+        ttft_s: seconds from having the gist, or the text's tokens, in memory to the first token of the answer.
+    """
+
+    method: str
+    language: str
+    needle_kind: str
+    context_tokens: int
+    depth_percent: int
+    correct: bool
+    expected: str
+    answer: str
+    prompt_tail: str
+    ratio: float | None
+    kv_bytes: int
+    ttft_s: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Document:
+    """A generated sample: document tokens, and the needle in them."""
+
+    token_ids: Tensor
+    needle: Needle
+
+
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson, 1927), as two numbers from 0 to 1."""
+    if n == 0:
+        return 0.0, 1.0
+    z = 1.959964
+    share, spread = correct / n, z * z / n
+    centre = share + spread / 2
+    half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
+
+
+class Haystack:
+    """A text as tokens, with the places where a sentence starts."""
+
+    def __init__(self, model: GistModel, text: str) -> None:
+        self.ids = torch.tensor(model.token_ids(" " + text.strip()))
+        self.starts = model.ends_sentence[self.ids].nonzero()[:, 0] + 1
+
+    def document(self, model: GistModel, random: Random, needle: Needle, n_tokens: int, depth: int) -> Tensor:
+        """A stretch that starts with a sentence, with the needle walked back to a sentence end; (n_tokens,).
+
+        Distractors are put between other sentences, at random.
+        """
+        statements = [torch.tensor(model.token_ids(" " + text)) for text in needle.statements]
+        n_hay = n_tokens - sum(len(ids) for ids in statements)
+        if n_hay > len(self.ids):
+            raise UserError(
+                f"The haystack has {len(self.ids)} tokens, {n_tokens} are asked for.", "Give a longer text."
+            )
+        if n_hay < 0:
+            raise UserError(f"The needle does not fit into {n_tokens} tokens.", "Ask for longer documents.")
+        possible = self.starts[self.starts <= len(self.ids) - n_hay]
+        start = int(possible[random.randrange(len(possible))]) if len(possible) else 0
+        hay = self.ids[start : start + n_hay]
+        inside = self.starts[(self.starts > start) & (self.starts < start + n_hay)] - start
+        ends = [0, *inside.tolist(), n_hay] if depth == 100 else [0, *inside.tolist()]
+        target = n_hay * depth / 100
+        places = [max(end for end in ends if end <= target)]
+        places += [random.choice(ends) for _ in statements[1:]]
+        order = sorted(range(len(statements)), key=lambda i: places[i])
+        pieces, last = [], 0
+        for i in order:
+            pieces += [hay[last : places[i]], statements[i]]
+            last = places[i]
+        return torch.cat([*pieces, hay[last:]])
+
+
+def haystacks(model: GistModel, config: NiahConfig) -> dict[str, Haystack]:
+    """Per language, the text to hide needles in."""
+    found = {}
+    for language in config.languages:
+        text = config.haystack or " ".join(haystack_text(n) for n in haystack_names(language, evaluation=True))
+        found[language] = Haystack(model, text)
+    return found
+
+
+def evaluate(model: GistModel, config: NiahConfig) -> Iterator[Trial]:
+    """Run the benchmark; yields every trial as it is done.
+
+    Raises:
+        UserError: the model has no adapter but a gist method is asked for, or a haystack is too short.
+    """
+    if model.adapter is None and {"gist", "wrong-gist", "truncate"} & set(config.methods):
+        raise UserError("The model has no gist adapter.", "Train one, or measure full and none only.")
+    stacks = haystacks(model, config)
+    kinds: dict[str, Callable[[Random, str], Needle]] = {kind: NEEDLE_KINDS[kind] for kind in config.kinds}
+    if config.needle:
+        kinds = {"own": own_needle(config.needle, config.question)}
+    filler: dict[str, Haystack] = {}
+    for kind, draw in kinds.items():
+        for language in config.languages:
+            if kind in ENGLISH_ONLY and language != "en":
+                continue
+            for length in config.lengths:
+                for depth in config.depths:
+                    documents = []
+                    for i in range(config.samples):
+                        random = Random(f"{config.seed}:{kind}:{language}:{length}:{depth}:{i}")
+                        needle = draw(random, language)
+                        stack = stacks[language]
+                        if needle.filler:
+                            stack = filler.setdefault(needle.filler, Haystack(model, needle.filler * 2000))
+                        documents.append(
+                            Document(stack.document(model, random, needle, length, depth), needle)
+                        )
+                    yield from _cell(model, config, documents, language, kind, depth)
+
+
+def _cell(
+    model: GistModel, config: NiahConfig, documents: Sequence[Document], language: str, kind: str, depth: int
+) -> Iterator[Trial]:
+    """All methods on the documents of one length and depth."""
+    gists: dict[int, GistKV] = {}
+    for i, document in enumerate(documents):
+        needle = document.needle
+        other = (i + 1) % len(documents)
+        for method in config.methods:
+            if method == "wrong-gist" and len(documents) < 2:
+                continue
+            reset_peak_memory()
+            for wanted in {"gist": [i], "wrong-gist": [other], "truncate": [i]}.get(method, []):
+                if wanted not in gists:
+                    gists[wanted] = gist_of(model, documents[wanted].token_ids, config.ratio)
+            gist = gists.get(other if method == "wrong-gist" else i)
+            begun = time.perf_counter()
+            context = _context(model, method, document, gist)
+            prefill_s = time.perf_counter() - begun
+            n_expected = len(model.token_ids(needle.expected))
+            answer = "".join(context.answer([Turn(needle.question)], Sampling(max_tokens=n_expected + 16)))
+            assert context.figures is not None
+            yield Trial(
+                method,
+                language,
+                kind,
+                len(document.token_ids),
+                depth,
+                needle.is_right(answer),
+                needle.expected,
+                answer,
+                needle.question,
+                round(gist.ratio, 2) if gist else None,
+                context.kv_bytes,
+                round(prefill_s + context.figures.ttft_s, 5),
+                peak_memory_bytes(model.device),
+            )
+
+
+def gist_of(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
+    """Compress tokens exactly as a document is compressed."""
+    plan = plan_tokens(model, token_ids, ratio=ratio)
+    *_, gist = compress(model, plan, batch_tokens=batch_tokens_for(model))
+    return gist
+
+
+def _context(model: GistModel, method: str, document: Document, gist: GistKV | None) -> Context:
+    """What a method puts in front of the question."""
+    if method == "none":
+        return Context(model)
+    if method == "full":
+        return Context(model, text_ids=document.token_ids)
+    assert gist is not None
+    if method == "truncate":
+        return Context(model, text_ids=document.token_ids[: gist.n_slots])
+    return Context(model, [gist])

@@ -1,0 +1,99 @@
+"""Training samples: a document of a given number of tokens with facts in it, and questions about them.
+
+Every sample is a pure function of its random generator, so a resumed run sees what an uninterrupted one would.
+Knows tokens; knows nothing of segments, gists or losses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+from trainer.facts import Fact, draw_fact, draw_facts
+from trainer.haystack import haystack_names, haystack_text
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A document and what is asked about it.
+
+    Attributes:
+        token_ids: (n_tokens,) the document.
+        turns: questions with their answers, in the order they are asked.
+        language: "en" or "ko".
+    """
+
+    token_ids: Tensor
+    turns: tuple[Turn, ...]
+    language: str
+
+
+class Samples:
+    """Draws samples from the training haystacks (or the evaluation ones), tokenized once.
+
+    A document is longer than asked for only when its facts alone are.
+    """
+
+    def __init__(self, model: GistModel, *, evaluation: bool = False) -> None:
+        self._model = model
+        self._evaluation = evaluation
+        self._texts: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        for language in ("en", "ko"):
+            self._texts[language] = []
+            for name in haystack_names(language, evaluation=evaluation):
+                ids = torch.tensor(model.token_ids(" " + haystack_text(name)))
+                starts = model.ends_sentence[ids].nonzero()[:, 0] + 1
+                self._texts[language].append((ids, starts))
+
+    def passkey(self, random: Random, n_tokens: int, n_keys: int = 1) -> Sample:
+        """`n_keys` numbers of different names ("the passkey", "the entry code") in one document, each asked for."""
+        language = random.choice(("en", "ko"))
+        facts: dict[str, Fact] = {}
+        while len(facts) < n_keys:
+            fact = draw_fact(random, language, "passkey", held_out=self._evaluation)
+            facts[fact.subject] = fact
+        return self._sample(random, language, list(facts.values()), n_tokens, n_keys)
+
+    def general(self, random: Random, n_tokens: int, n_facts: int, n_questions: int) -> Sample:
+        """`n_facts` general facts in one document, the first `n_questions` of them asked one after another."""
+        language = random.choice(("en", "ko"))
+        facts = draw_facts(random, language, n_facts, held_out=self._evaluation)
+        return self._sample(random, language, facts, n_tokens, n_questions)
+
+    def _sample(self, random: Random, language: str, facts: Sequence[Fact], n_tokens: int, n_questions: int) -> Sample:
+        needles = [torch.tensor(self._model.token_ids(" " + fact.statement)) for fact in facts]
+        random.shuffle(needles)
+        hay, starts = self._hay(random, language, max(0, n_tokens - sum(len(needle) for needle in needles)))
+        ids = _hidden(random, hay, starts, needles)
+        turns = tuple(Turn(fact.question, fact.answer) for fact in facts[:n_questions])
+        return Sample(ids, turns, language)
+
+    def _hay(self, random: Random, language: str, n_tokens: int) -> tuple[Tensor, Tensor]:
+        """A stretch of a haystack and where its sentences start, relative to the stretch."""
+        texts = self._texts[language]
+        ids, starts = random.choices(texts, [len(ids) for ids, _ in texts])[0]
+        start = random.randrange(len(ids) - n_tokens)
+        inside = starts[(starts >= start) & (starts <= start + n_tokens)] - start
+        return ids[start : start + n_tokens], inside
+
+
+def _hidden(random: Random, hay: Tensor, starts: Tensor, needles: Sequence[Tensor]) -> Tensor:
+    """Put the needles between sentences, at either end, or anywhere: not every text ends its sentences plainly."""
+    places = []
+    for _ in needles:
+        kind = random.random()
+        if kind < 0.12:
+            places.append(0 if kind < 0.06 else len(hay))
+        elif kind < 0.85 and len(starts):
+            places.append(int(starts[random.randrange(len(starts))]))
+        else:
+            places.append(random.randint(0, len(hay)))
+    pieces, last = [], 0
+    for place, needle in zip(sorted(places), needles, strict=True):
+        pieces += [hay[last:place], needle]
+        last = place
+    return torch.cat([*pieces, hay[last:]])
