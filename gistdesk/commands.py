@@ -74,8 +74,8 @@ def compress(
     for file, target in zip(files, targets, strict=True):
         result: dict[str, Any] = {}
         work = compress_file(loaded, file, target, ratio=ratio, n_slots=slots, password=password)
-        for result in counted(work, file.name, show=not as_json):
-            pass
+        for event in counted(work, file.name, show=not as_json):
+            result = event
         if as_json:
             print(json.dumps(result, ensure_ascii=False))
         else:
@@ -135,9 +135,7 @@ def _stream(pieces: Any) -> None:
 
 
 @app.command()
-def info(
-    gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json: JsonOption = False
-) -> None:
+def info(gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json: JsonOption = False) -> None:
     """Show what a gist file holds and which model made it."""
     from gistdesk.jobs import describe_gist
 
@@ -206,15 +204,23 @@ def niah(
     from trainer.report import measure, table
 
     config = NiahConfig(
-        lengths=_numbers(lengths, "--lengths"), depths=_numbers(depths, "--depths"), samples=samples,
-        languages=_words(languages), methods=_words(methods), kinds=_words(kinds), ratio=ratio, seed=seed,
-        haystack=plain_text(haystack) if haystack else "", needle=needle, question=question,
+        lengths=_numbers(lengths, "--lengths"),
+        depths=_numbers(depths, "--depths"),
+        samples=samples,
+        languages=_words(languages),
+        methods=_words(methods),
+        kinds=_words(kinds),
+        ratio=ratio,
+        seed=seed,
+        haystack=plain_text(haystack) if haystack else "",
+        needle=needle,
+        question=question,
     )
     needs = bool({"gist", "wrong-gist", "truncate"} & set(config.methods))
     loaded = load_model(model, device=device, need_adapter=needs)
     results: dict[str, Any] = {}
-    for results in counted(measure(loaded, config, output), "niah", show=not as_json):
-        pass
+    for event in counted(measure(loaded, config, output), "niah", show=not as_json):
+        results = event
     print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
 
 

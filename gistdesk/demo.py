@@ -41,7 +41,7 @@ def run_demo(device: str) -> Iterator[str]:
                 ok = answer.strip() == expected
                 right, total = right + ok, total + 1
                 mark = "right" if ok else f"wrong: the text says {expected}"
-                yield f"  {question}  ->  {answer}   [{mark}; {1000 * context.figures.ttft_s:.0f} ms to the first token]"
+                yield f"  {question}  ->  {answer}   [{mark}; first token after {1000 * context.figures.ttft_s:.0f} ms]"
     yield ""
     yield f"{right} of {total} answers are right, from the gist files alone, in {time.perf_counter() - begun:.1f} s."
     yield "Next: gistdesk compress YOUR_DOCUMENT, then gistdesk ask YOUR_DOCUMENT.gistkv"

@@ -14,7 +14,15 @@ import psutil
 from gistdesk import __version__
 from gistdesk.core.errors import UserError
 
-_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "pypdfium2", "python-docx", "selectolax", "matplotlib")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "pypdfium2",
+    "selectolax",
+    "matplotlib",
+)
 
 
 def examine(model: str) -> dict[str, Any]:

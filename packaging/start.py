@@ -265,9 +265,7 @@ def install_torch(root: Path, held: int) -> None:
     say(f"Installing PyTorch ({'CUDA, about 3 GB' if cuda else 'about 200 MB'}) ...")
     if build is not None:
         index = f"https://download.pytorch.org/whl/{build}"
-        code, output = pip_install(
-            root, held, "--timeout", "10", "--extra-index-url", index, f"torch=={TORCH}+{build}"
-        )
+        code, output = pip_install(root, held, "--timeout", "10", "--extra-index-url", index, f"torch=={TORCH}+{build}")
         if code == 0:
             return
         if "No matching distribution found for torch" not in output:

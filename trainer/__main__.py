@@ -18,9 +18,9 @@ def _trainer() -> None:
 
 @app.command()
 def starter(
-    work: Annotated[Path, typer.Option("--work", help="Folder for checkpoints and events; goes on if there are any.")] = Path(
-        "runs/starter"
-    ),
+    work: Annotated[
+        Path, typer.Option("--work", help="Folder for checkpoints and events; goes on if there are any.")
+    ] = Path("runs/starter"),
     output: Annotated[Path, typer.Option("-o", "--output", help="Where the finished model goes.")] = Path(
         "runs/starter/model"
     ),
@@ -39,7 +39,8 @@ def starter(
 
     torch.set_num_threads(threads)
     config = StarterConfig(steps=steps, seed=seed, device=device)
-    with _events(work) as log:
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "run.jsonl").open("a", encoding="utf-8") as log:
         for event in train_starter(work, config):
             line = json.dumps(event, ensure_ascii=False)
             print(line, flush=True)
@@ -49,11 +50,6 @@ def starter(
     run.load_checkpoint()
     export_starter(run, output, [])
     print(json.dumps({"event": "exported", "folder": str(output)}))
-
-
-def _events(work: Path):  # type: ignore[no-untyped-def]
-    work.mkdir(parents=True, exist_ok=True)
-    return (work / "run.jsonl").open("a", encoding="utf-8")
 
 
 if __name__ == "__main__":

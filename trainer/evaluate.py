@@ -56,8 +56,11 @@ class NiahConfig:
     question: str = ""
 
     def __post_init__(self) -> None:
-        known = {"method": (self.methods, METHODS), "needle kind": (self.kinds, tuple(NEEDLE_KINDS)),
-                 "language": (self.languages, ("en", "ko"))}
+        known = {
+            "method": (self.methods, METHODS),
+            "needle kind": (self.kinds, tuple(NEEDLE_KINDS)),
+            "language": (self.languages, ("en", "ko")),
+        }
         for what, (given, allowed) in known.items():
             for name in given:
                 if name not in allowed:
@@ -187,9 +190,7 @@ def evaluate(model: GistModel, config: NiahConfig) -> Iterator[Trial]:
                         stack = stacks[language]
                         if needle.filler:
                             stack = filler.setdefault(needle.filler, Haystack(model, needle.filler * 2000))
-                        documents.append(
-                            Document(stack.document(model, random, needle, length, depth), needle)
-                        )
+                        documents.append(Document(stack.document(model, random, needle, length, depth), needle))
                     yield from _cell(model, config, documents, language, kind, depth)
 
 

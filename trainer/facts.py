@@ -62,9 +62,30 @@ class Kind:
 
 
 _CODE_NOUNS = {
-    "en": ("passkey", "pass code", "access code", "secret number", "security code", "entry code", "key number",
-           "unlock code", "login number", "safe combination"),
-    "ko": ("패스키", "암호", "비밀번호", "접속 번호", "출입 코드", "보안 번호", "열쇠 번호", "인증 번호", "잠금 번호", "금고 번호"),
+    "en": (
+        "passkey",
+        "pass code",
+        "access code",
+        "secret number",
+        "security code",
+        "entry code",
+        "key number",
+        "unlock code",
+        "login number",
+        "safe combination",
+    ),
+    "ko": (
+        "패스키",
+        "암호",
+        "비밀번호",
+        "접속 번호",
+        "출입 코드",
+        "보안 번호",
+        "열쇠 번호",
+        "인증 번호",
+        "잠금 번호",
+        "금고 번호",
+    ),
 }
 
 PASSKEY = Kind(
@@ -326,7 +347,11 @@ GENERAL: dict[str, Kind] = {
             ("Nothing pleases {s} more than {v}.", "Which dish pleases {s} most?"),
         ),
         Wording(
-            ("{s} 씨는 {v}(을) 가장 좋아한다.", "{s} 씨가 가장 좋아하는 음식은 {v}이다.", "{s} 씨는 자주 {v}(을) 해 먹는다."),
+            (
+                "{s} 씨는 {v}(을) 가장 좋아한다.",
+                "{s} 씨가 가장 좋아하는 음식은 {v}이다.",
+                "{s} 씨는 자주 {v}(을) 해 먹는다.",
+            ),
             ("{s} 씨가 가장 좋아하는 음식은 무엇인가요?", "{s} 씨는 무엇을 좋아하나요?"),
             ("{s} 씨를 가장 기쁘게 하는 음식은 {v}이다.", "{s} 씨를 가장 기쁘게 하는 음식은 무엇입니까?"),
         ),
@@ -337,8 +362,10 @@ GENERAL: dict[str, Kind] = {
         Wording(
             ("The number that belongs to {s} is {v}.", "For {s}, the number is {v}.", "{v} is the number of {s}."),
             ("Which number belongs to {s}?", "What is the number for {s}?"),
-            ("One of the special magic numbers for {s} is: {v}.",
-             "What is the special magic number for {s} mentioned in the provided text?"),
+            (
+                "One of the special magic numbers for {s} is: {v}.",
+                "What is the special magic number for {s} mentioned in the provided text?",
+            ),
         ),
         Wording(
             ("{s}에 딸린 숫자는 {v}이다.", "{s}의 숫자는 {v}(으로) 한다.", "{v}(은) {s}의 숫자이다."),
@@ -355,7 +382,11 @@ GENERAL: dict[str, Kind] = {
             ("Whoever has a free hour in {s} should {v}.", "What should one do with a free hour in {s}?"),
         ),
         Wording(
-            ("{s}에서 가장 좋은 일은 {v}이다.", "{s} 여행자에게는 {v}(을) 권한다.", "{s} 안내서에는 {v}(이)라고 쓰여 있다."),
+            (
+                "{s}에서 가장 좋은 일은 {v}이다.",
+                "{s} 여행자에게는 {v}(을) 권한다.",
+                "{s} 안내서에는 {v}(이)라고 쓰여 있다.",
+            ),
             ("{s}에서 가장 좋은 일은 무엇인가요?", "{s} 여행자에게 권하는 것은 무엇인가요?"),
             ("{s}에서 한 시간이 남으면 {v}(이) 제일이다.", "{s}에서 한 시간이 남으면 무엇이 제일입니까?"),
         ),
@@ -414,7 +445,13 @@ def draw_facts(random: Random, language: str, n: int, *, held_out: bool = False)
     return facts
 
 
-_PARTICLES = {"은": ("은", "는"), "이": ("이", "가"), "을": ("을", "를"), "으로": ("으로", "로"), "이라": ("이라", "라")}
+_PARTICLES = {
+    "은": ("은", "는"),
+    "이": ("이", "가"),
+    "을": ("을", "를"),
+    "으로": ("으로", "로"),
+    "이라": ("이라", "라"),
+}
 _CLOSED_DIGITS = frozenset("013678")
 _CLOSED_LATIN = frozenset("LMNRlmnr")
 

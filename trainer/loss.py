@@ -33,23 +33,30 @@ class Pass:
     n_tokens: int
 
 
-def gist_pass(model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, segment_tokens: int,
-              ratio: float) -> Pass:
+def gist_pass(
+    model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, segment_tokens: int, ratio: float
+) -> Pass:
     """Answers from gists alone: the only way from a document to an answer is the slices `encode` returns."""
     gists = encode_documents(model, [s.token_ids for s in samples], segment_tokens=segment_tokens, ratio=ratio)
     return answer_pass(model, prompt, gists, samples)
 
 
-def encode_documents(model: GistModel, documents: Sequence[Tensor], *, segment_tokens: int,
-                     ratio: float) -> list[Tensor]:
+def encode_documents(
+    model: GistModel, documents: Sequence[Tensor], *, segment_tokens: int, ratio: float
+) -> list[Tensor]:
     """All segments of all documents in one batch -> per document (n_layers, 2, n_kv_heads, n_slots, head_dim)."""
     adapter = model.adapter
     if adapter is None:
         raise RuntimeError("training needs a model with gist tokens")
     texts, n_slots, positions, per_document = [], [], [], []
     for ids in documents:
-        segments = cut_segments(ids, segment_tokens=segment_tokens, ratio=ratio, max_slots=adapter.max_slots,
-                                ends_sentence=model.ends_sentence)
+        segments = cut_segments(
+            ids,
+            segment_tokens=segment_tokens,
+            ratio=ratio,
+            max_slots=adapter.max_slots,
+            ends_sentence=model.ends_sentence,
+        )
         texts += [ids[s.start : s.start + s.n_tokens] for s in segments]
         n_slots += [s.n_slots for s in segments]
         per_document.append(sum(s.n_slots for s in segments))
@@ -77,18 +84,17 @@ def full_pass(model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, te
     prefix = model.template_ids(prompt.prefix)
     rows, targets = [], []
     for sample in samples:
-        ids, wanted = _conversation(model, prompt, sample.turns)
-        rows.append([*prefix, *sample.token_ids.tolist(), *ids])
-        targets.append([-1] * (len(prefix) + len(sample.token_ids)) + wanted)
-    ids, wanted = _padded(rows, 0), _padded(targets, -1).to(model.device)
+        row, target = _conversation(model, prompt, sample.turns)
+        rows.append([*prefix, *sample.token_ids.tolist(), *row])
+        targets.append([-1] * (len(prefix) + len(sample.token_ids)) + target)
+    ids = _padded(rows, 0).to(model.device)
     start = assemble(model, [], [None])
     hidden = model.decode(ids, start.cache, 0)
-    loss, right = _answers(model, hidden, wanted)
+    loss, right = _answers(model, hidden, _padded(targets, -1).to(model.device))
     n_text = len(prefix) + min(len(s.token_ids) for s in samples)
     picked = torch.arange(0, n_text - 1, max(1, round(1 / text_share)), device=model.device)
     logits = model.logits(hidden[:, picked]).float()
-    following = ids.to(model.device)[:, picked + 1]
-    text_loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), following.flatten())
+    text_loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, picked + 1].flatten())
     return Pass(loss, text_loss, right, sum(len(s.token_ids) for s in samples))
 
 

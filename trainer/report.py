@@ -31,25 +31,30 @@ def measure(model: GistModel, config: NiahConfig, folder: Path) -> Iterator[dict
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"The folder {folder} cannot be made ({error.strerror}).", "Choose another one.") from error
-    total = len(config.lengths) * len(config.depths) * config.samples * len(config.methods) * (
-        len(config.languages) * (1 if config.needle else len(config.kinds))
+    total = (
+        len(config.lengths)
+        * len(config.depths)
+        * config.samples
+        * len(config.methods)
+        * (len(config.languages) * (1 if config.needle else len(config.kinds)))
     )
     trials: list[Trial] = []
     for trial in evaluate(model, config):
         trials.append(trial)
         yield {"done": len(trials), "total": total}
+    measured = cells(trials)
     results = {
         "config": {**asdict(config), "haystack": "own" if config.haystack else "bundled"},
         "model": asdict(model.identity),
         "device": str(model.device),
         "dtype": str(model.dtype).removeprefix("torch."),
         "version": __version__,
-        "cells": cells(trials),
+        "cells": measured,
         "samples": [_sample(trial) for trial in trials],
     }
     write_atomically(folder / "results.json", json.dumps(results, ensure_ascii=False, indent=1).encode())
-    write_atomically(folder / "results.csv", _csv(results["cells"]).encode())
-    write_atomically(folder / "heatmap.png", heatmap(results["cells"]))
+    write_atomically(folder / "results.csv", _csv(measured).encode())
+    write_atomically(folder / "heatmap.png", heatmap(measured))
     yield {"done": total, "total": total, **results}
 
 
@@ -139,8 +144,11 @@ def heatmap(rows: Sequence[dict[str, Any]]) -> bytes:
     for axes in grids.flat[len(groups) :]:
         axes.set_axis_off()
     for axes, (language, kind, method) in zip(grids.flat, groups, strict=False):
-        own = {(r["context_tokens"], r["depth_percent"]): r["accuracy"] for r in rows
-               if (r["language"], r["needle_kind"], r["method"]) == (language, kind, method)}
+        own = {
+            (r["context_tokens"], r["depth_percent"]): r["accuracy"]
+            for r in rows
+            if (r["language"], r["needle_kind"], r["method"]) == (language, kind, method)
+        }
         values = [[own.get((length, depth), float("nan")) for length in lengths] for depth in depths]
         image = axes.imshow(values, vmin=0, vmax=1, cmap="cividis", aspect="auto")
         for y, line in enumerate(values):

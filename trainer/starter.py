@@ -5,7 +5,6 @@ Knows nothing of terminals or windows.
 """
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -16,7 +15,6 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import AutoTokenizer
 
 from gistdesk.core.adapter import merged_encoder
@@ -80,13 +78,17 @@ class StarterRun:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "tokenizer.json").exists():
             build_tokenizer(folder, config.seed)
-        self.base = build_base(config.seed).to(config.device)
+        base: Any = build_base(config.seed)
+        self.base = base.to(config.device)
         self.adapter = TrainableAdapter(
             self.base.model, gist_ids=GIST_IDS, segment_tokens=SEGMENT_TOKENS, rank=config.rank, seed=config.seed
         ).to(config.device)
         tokenizer = AutoTokenizer.from_pretrained(folder)
         self.model = GistModel(
-            self.base, tokenizer, ModelIdentity("starter", "", "", ""), self.adapter.adapter(),
+            self.base,
+            tokenizer,
+            ModelIdentity("starter", "", "", ""),
+            self.adapter.adapter(),
             # Merged anew at every call: the factors have moved since the last step.
             lambda ids: merged_encoder(self.base.model, self.adapter.adapter())(ids),
         )
@@ -146,8 +148,9 @@ class StarterRun:
             if batch.segment_tokens is None:
                 result = full_pass(self.model, self.prompt, batch.samples, text_share=0.25)
             else:
-                result = gist_pass(self.model, self.prompt, batch.samples, segment_tokens=batch.segment_tokens,
-                                   ratio=batch.ratio)
+                result = gist_pass(
+                    self.model, self.prompt, batch.samples, segment_tokens=batch.segment_tokens, ratio=batch.ratio
+                )
             loss = result.answer_loss + self.config.text_weight * result.text_loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -183,7 +186,7 @@ class StarterRun:
         }
         temporary = self.folder / "checkpoint.safetensors.tmp"
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary, metadata={"state": json.dumps(state)})
-        os.replace(temporary, self.folder / "checkpoint.safetensors")
+        temporary.replace(self.folder / "checkpoint.safetensors")
 
     def load_checkpoint(self) -> bool:
         """Go on from the last checkpoint; False when there is none."""
@@ -231,8 +234,12 @@ def train_starter(folder: Path, config: StarterConfig) -> Iterator[dict[str, Any
         if run.step % config.report_steps == 0:
             now = time.monotonic()
             yield {
-                "event": "progress", "step": run.step, "steps": config.steps, "seconds": round(run.seconds, 1),
-                "learning_rate": rate, "tokens_per_second": round(n_tokens / (now - marked)),
+                "event": "progress",
+                "step": run.step,
+                "steps": config.steps,
+                "seconds": round(run.seconds, 1),
+                "learning_rate": rate,
+                "tokens_per_second": round(n_tokens / (now - marked)),
                 **{name: round(sum(values) / len(values), 4) for name, values in sorted(recent.items())},
                 **{f"{name} bound": round(c.bound) for name, c in run.curricula.items()},
             }

@@ -31,9 +31,9 @@ _TEMPLATE = (
 def build_tokenizer(folder: Path, seed: int) -> None:
     """Train the byte-level BPE on the training texts and generated facts, and write it to `folder`.
 
-    Digits stay single, so that a number is copied digit by digit. Every text starts with a space, so that a name at the
-    start of an answer has the same tokens as inside the document; decoding takes that space away. The Korean text is a twentieth of the English one
-    and is given eight times over, so that both languages get about as many characters per token.
+    Digits stay single, so that a number is copied digit by digit. Every text starts with a space, so that a name at
+    the start of an answer has the same tokens as inside the document; decoding takes that space away. The Korean text
+    is a twentieth of the English one and is given eight times over, so that its words become tokens, too.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -48,8 +48,12 @@ def build_tokenizer(folder: Path, seed: int) -> None:
     )
     tokenizer.train_from_iterator(_corpus(Random(seed)), trainer)
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=_SPECIAL[0], eos_token=_SPECIAL[3], pad_token=_SPECIAL[3],
-        additional_special_tokens=list(_SPECIAL[1:3]), clean_up_tokenization_spaces=False,
+        tokenizer_object=tokenizer,
+        bos_token=_SPECIAL[0],
+        eos_token=_SPECIAL[3],
+        pad_token=_SPECIAL[3],
+        additional_special_tokens=list(_SPECIAL[1:3]),
+        clean_up_tokenization_spaces=False,
     )
     fast.chat_template = _TEMPLATE
     fast.save_pretrained(folder)

@@ -68,12 +68,16 @@ _WORDS = {
     },
     "site": {
         "en": "town hall,old mill,railway station,city library,harbour office,north gate,botanical garden,post office,"
-        "chapel,lighthouse,school yard,market square,stone bridge,theatre,bakery,boat house,clock tower,museum".split(","),
+        "chapel,lighthouse,school yard,market square,stone bridge,theatre,bakery,boat house,clock tower,museum".split(
+            ","
+        ),
         "ko": "시청 물레방앗간 기차역 시립도서관 항만사무소 북문 식물원 우체국 예배당 등대 운동장 시장광장 돌다리 극장 빵집 선착장 시계탑 "
         "박물관".split(),
     },
     "machine": {
-        "en": "pump,printer,crane,generator,elevator,scanner,telescope,boiler,tractor,radio,compressor,projector".split(","),
+        "en": "pump,printer,crane,generator,elevator,scanner,telescope,boiler,tractor,radio,compressor,projector".split(
+            ","
+        ),
         "ko": "펌프 인쇄기 기중기 발전기 승강기 스캐너 망원경 보일러 트랙터 무전기 압축기 영사기".split(),
     },
     "adjective": {
@@ -100,15 +104,15 @@ _WORDS = {
         "en": "walk along the river,feed the ducks,visit the old museum,drink hot chocolate,climb the bell tower,"
         "rent a small boat,read in the public garden,listen to the street musicians,eat fresh oysters,"
         "watch the sunset from the hill,buy flowers at the market,ride the cable car,sit by the fountain,"
-        "taste the local cheese,swim in the lake,take the night train,play chess in the square,pick wild berries".split(","),
+        "taste the local cheese,swim in the lake,take the night train,play chess in the square,pick wild berries".split(
+            ","
+        ),
         "ko": "강가를 걷기,오리에게 먹이 주기,옛 박물관 둘러보기,뜨거운 차 마시기,종탑에 오르기,작은 배 빌려 타기,공원에서 책 읽기,"
         "거리 음악 듣기,신선한 굴 먹기,언덕에서 노을 보기,시장에서 꽃 사기,케이블카 타기,분수 옆에 앉기,치즈 맛보기,호수에서 수영하기,"
         "야간열차 타기,광장에서 장기 두기,산딸기 따기".split(","),
     },
 }
-_MONTHS = (
-    "January February March April May June July August September October November December".split()
-)
+_MONTHS = "January February March April May June July August September October November December".split()
 
 
 def word(random: Random, language: str, kind: str) -> str:

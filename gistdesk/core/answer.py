@@ -6,6 +6,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from tokenizers.decoders import DecodeStream
@@ -99,11 +100,9 @@ class Context:
     @property
     def kv_bytes(self) -> int:
         """Bytes of the keys and values that stand before the conversation."""
-        layers = self._cache.layers
-        per_position = sum(
-            2 * layer.keys.shape[1] * layer.keys.shape[3] * layer.keys.element_size() for layer in layers
-        )
-        return per_position * self._n_context
+        layers: list[Any] = list(self._cache.layers)
+        per_position = sum(2 * x.keys.shape[1] * x.keys.shape[3] * x.keys.element_size() for x in layers)
+        return int(per_position * self._n_context)
 
     def answer(
         self, turns: Sequence[Turn], sampling: Sampling = Sampling(), *, stop: Callable[[], bool] = lambda: False
@@ -167,7 +166,7 @@ class Context:
         while same < min(len(self._ids), len(wanted) - 1) and self._ids[same] == wanted[same]:
             same += 1
         if same < len(self._ids):
-            self._cache.crop(self._n_context + same)
+            self._cache.crop(same - len(self._ids))
             self._ids = self._ids[:same]
         new = wanted[same:]
         logits = self._read(new, self._n_context + same, stop)
@@ -175,18 +174,16 @@ class Context:
             self._ids = list(wanted)
         return len(new), logits
 
-    def _read(
-        self, ids: Sequence[int], position: int, stop: Callable[[], bool] = lambda: False
-    ) -> Tensor | None:
+    def _read(self, ids: Sequence[int], position: int, stop: Callable[[], bool] = lambda: False) -> Tensor | None:
         """Prefill; the logits after the last token, or None when stopped (the cache then is as before).
 
         Positions are counted here and in the gist, never guessed from the length of the cache.
         """
-        before = self._cache.get_seq_length()
         hidden = None
         for start in range(0, len(ids), _PREFILL_TOKENS):
             if stop():
-                self._cache.crop(before)
+                if start:
+                    self._cache.crop(-start)
                 return None
             piece = torch.tensor([list(ids[start : start + _PREFILL_TOKENS])])
             hidden = self.model.decode(piece, self._cache, position + start)

@@ -205,8 +205,14 @@ def compress_document(
         UserError: the file cannot be written.
     """
     record = GistRecord(
-        GistKV(torch.empty(0), ()), model.identity, document.title, document.source_sha256, plan.page_starts,
-        plan.ratio, plan.segment_tokens, datetime.now(UTC).isoformat(timespec="seconds"),
+        GistKV(torch.empty(0), ()),
+        model.identity,
+        document.title,
+        document.source_sha256,
+        plan.page_starts,
+        plan.ratio,
+        plan.segment_tokens,
+        datetime.now(UTC).isoformat(timespec="seconds"),
     )
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     done = _resumable(partial, record, plan)

@@ -36,9 +36,7 @@ _ZIP_ERRORS = (
 
 def damaged(name: str, detail: str = "damaged or cut short") -> UserError:
     """The error for a file that began like its format and then broke it."""
-    return UserError(
-        f"{name} is {detail}.", "Open it in the program it came from, save it again, and add that copy."
-    )
+    return UserError(f"{name} is {detail}.", "Open it in the program it came from, save it again, and add that copy.")
 
 
 def too_much_text(name: str) -> UserError:

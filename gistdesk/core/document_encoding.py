@@ -34,9 +34,7 @@ _WIDER = {
 _DECLARABLE = ("cp", "iso8859", "koi8", "euc", "gb", "big5", "shift_jis", "johab", "mac", "tis")
 """Beginnings of codec names that a page may declare; Python also has codecs such as `unicode_escape`."""
 
-_FREQUENT = frozenset(
-    char.encode("cp949") for char in "이다는에의을가고은를로하한지기도사서리인자어시해대나아그정들"
-)
+_FREQUENT = frozenset(char.encode("cp949") for char in "이다는에의을가고은를로하한지기도사서리인자어시해대나아그정들")
 """The commonest syllables. In the Chinese encodings their bytes are rare characters."""
 
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\ufffd\ufffe\uffff]")
@@ -64,11 +62,12 @@ def _encoding_of(data: bytes, declared: str | None) -> str:
         if data.startswith(mark):
             return encoding
     start = data[:_SAMPLE_BYTES]
-    if start.count(0) < 0.2 * len(start) and _is_utf8(data):  # English in UTF-16 is valid, too
+    if start.count(0) < 0.2 * len(start) and _is_utf8(data):  # so is English UTF-16
         return "utf-8"
     if wide := _wide_without_mark(start):
         return wide
-    if declared and (codec := _declared_codec(declared)):
+    codec = _declared_codec(declared) if declared else None
+    if codec and codec != "cp1252":  # which many programs declare whatever the page is in
         return codec
     sample = _telling_sample(data)
     if _damage(sample, "utf-8") <= _MAX_DAMAGE:
@@ -76,7 +75,7 @@ def _encoding_of(data: bytes, declared: str | None) -> str:
     pairs = _HIGH_BYTES.findall(sample)
     if _is_korean(pairs):
         return "cp949"
-    if _is_sprinkled(sample, pairs):
+    if codec or _is_sprinkled(sample, pairs):
         return "cp1252"
     for names in _CANDIDATES:
         if best := from_bytes(sample, cp_isolation=names).best():

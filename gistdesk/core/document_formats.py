@@ -91,9 +91,7 @@ def open_archive(name: str, data: bytes) -> Opened:
 
 
 def _foreign_archive(name: str) -> UserError:
-    return UserError(
-        f"{name} is neither a Word document nor an EPUB book, though it is packed like one.", CONVERT_HINT
-    )
+    return UserError(f"{name} is neither a Word document nor an EPUB book, though it is packed like one.", CONVERT_HINT)
 
 
 def _no_text(name: str) -> UserError:
@@ -122,9 +120,7 @@ def _pdf_refusal(name: str, code: int | None, password: str | None) -> UserError
     if code == FPDF_ERR_PASSWORD:
         return PasswordError(f"{name} does not open with this password.", "Check it and enter it again.")
     if code == FPDF_ERR_SECURITY:
-        return UserError(
-            f"{name} is encrypted in a way that cannot be read.", "Save it without protection first."
-        )
+        return UserError(f"{name} is encrypted in a way that cannot be read.", "Save it without protection first.")
     return damaged(name)
 
 
@@ -205,9 +201,7 @@ def _open_epub(name: str, archive: Archive) -> Opened:
     idrefs = [item.get("idref") for item in package.iter() if local(item) == "itemref"]
     spine = [resolve(package_path, unquote(hrefs.get(idref, ""))) for idref in idrefs]
     if _encrypted_members(archive) & set(spine):
-        raise UserError(
-            f"{name} is locked by copy protection (DRM).", "Add a copy that has no such protection."
-        )
+        raise UserError(f"{name} is locked by copy protection (DRM).", "Add a copy that has no such protection.")
     title = next((item.text for item in package.iter() if local(item) == "title"), None)
     bodies = (archive.read(member) for member in spine)
     pages = (html_title_and_text(_decoded(name, body, declared_encoding(body)))[1] for body in bodies)

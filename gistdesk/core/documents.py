@@ -81,6 +81,10 @@ class PagesRead:
 def read_document(path: Path, *, password: str | None = None) -> Document:
     """Read a PDF, DOCX, EPUB, HTML, Markdown or plain text file.
 
+    Args:
+        path: the file; its content decides what it is, its ending only where content cannot.
+        password: opens an encrypted PDF, and is ignored by everything else.
+
     Raises:
         PasswordError: it is encrypted, and `password` is None or wrong.
         UserError: it cannot be read, is damaged, holds no text, or is not of a supported format.
@@ -131,23 +135,13 @@ def _bytes_of(path: Path, name: str) -> bytes:
                 "Split it into smaller files and add those.",
             )
         data = path.read_bytes()
-    except (
-        FileNotFoundError,
-        NotADirectoryError,
-        ValueError,
-    ) as error:  # ValueError: a zero character in the path
-        raise UserError(
-            f"{name} is not there.", f"Check whether {_shown(str(path))} was moved or renamed."
-        ) from error
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a zero in the path
+        raise UserError(f"{name} is not there.", f"Check whether {_shown(str(path))} was moved or renamed.") from error
     except PermissionError as error:
-        raise UserError(
-            f"{name} may not be read by you.", "Change its permissions, or copy it elsewhere."
-        ) from error
+        raise UserError(f"{name} may not be read by you.", "Change its permissions, or copy it elsewhere.") from error
     except OSError as error:
         reason = error.strerror or "the disk gave no reason"
-        raise UserError(
-            f"{name} cannot be read: {reason}.", "Copy it to a local disk and add that copy."
-        ) from error
+        raise UserError(f"{name} cannot be read: {reason}.", "Copy it to a local disk and add that copy.") from error
     if not data:
         raise UserError(f"{name} is empty.", "Add a file that has text in it.")
     return data
@@ -168,13 +162,9 @@ def _open(name: str, ending: str, data: bytes, password: str | None) -> Opened:
     if data.startswith(b"PK\x03\x04"):
         return open_archive(name, data)
     if data.startswith(_OLE) and _ENCRYPTED_OFFICE in data:
-        raise UserError(
-            f"{name} is protected with a password.", "Remove the password in Word and save it again."
-        )
+        raise UserError(f"{name} is protected with a password.", "Remove the password in Word and save it again.")
     if data.startswith((_OLE, rb"{\rtf")):
-        raise UserError(
-            f"{name} is in an older Office, HWP or RTF format, which is not supported.", CONVERT_HINT
-        )
+        raise UserError(f"{name} is in an older Office, HWP or RTF format, which is not supported.", CONVERT_HINT)
     if ending in _TEXT_ENDINGS:
         return open_text(name, data)
     if ending in _HTML_ENDINGS or _HTML_OPENING.match(data):

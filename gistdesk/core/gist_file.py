@@ -98,11 +98,11 @@ def write_atomically(path: Path, data: bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except OSError as error:
         if temporary:
             with suppress(OSError):
-                os.unlink(temporary)
+                Path(temporary).unlink()
         needed = f"{len(data) / 2**20:.1f} MiB are needed"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise UserError(
@@ -176,16 +176,24 @@ def _record(header: dict[str, Any], kv: Tensor) -> GistRecord:
     if kv.dtype != _DTYPES[header["dtype"]] or start != header["n_tokens"] or not bool(kv.isfinite().all()):
         raise ValueError("the tensor is not what the header names")
     identity = ModelIdentity(
-        *(str(header[f"{name}"]) for name in ("model_id", "model_fingerprint", "tokenizer_fingerprint",
-                                              "adapter_fingerprint"))
+        *(
+            str(header[f"{name}"])
+            for name in ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
+        )
     )
     return GistRecord(
-        gist, identity, str(header["title"]), str(header["source_sha256"]), tuple(map(int, header["page_starts"])),
-        float(header["ratio"]), int(header["segment_tokens"]), str(header["created"]),
+        gist,
+        identity,
+        str(header["title"]),
+        str(header["source_sha256"]),
+        tuple(map(int, header["page_starts"])),
+        float(header["ratio"]),
+        int(header["segment_tokens"]),
+        str(header["created"]),
     )
 
 
 def _digest(header: dict[str, Any], kv: Tensor) -> str:
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    digest.update(memoryview(kv.contiguous().view(torch.uint8).flatten().numpy()))
+    digest.update(kv.contiguous().view(torch.uint8).flatten().numpy().data)
     return digest.hexdigest()

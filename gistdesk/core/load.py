@@ -37,7 +37,7 @@ class ModelFolders:
 
 
 def choose_device(wanted: str) -> tuple[str, str]:
-    """"auto", "cpu" or "cuda" -> the device and the reason for it, as a sentence.
+    """ "auto", "cpu" or "cuda" -> the device and the reason for it, as a sentence.
 
     Raises:
         UserError: CUDA was asked for and is not there.
@@ -95,7 +95,9 @@ def _adapter_folders(folder: Path) -> ModelFolders:
     try:
         base = str(json.loads((folder / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"])
     except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"The adapter in {folder} does not name its base model.", "Train or import it again.") from error
+        raise UserError(
+            f"The adapter in {folder} does not name its base model.", "Train or import it again."
+        ) from error
     if base != "starter" and not _HUB_ID.fullmatch(base) and not Path(base).is_dir():
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
     found = find_model(base)
@@ -161,13 +163,16 @@ def load_model(
 
 def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         causal_lm = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
         )
-        return causal_lm.to(device).eval().requires_grad_(False), tokenizer
+        module: Any = causal_lm
+        return module.to(device).eval().requires_grad_(False), tokenizer
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
             f"The model in {folder} does not fit into the card's memory.", "Use --device cpu or a smaller model."

@@ -112,10 +112,10 @@ class GistModel:
             raise RuntimeError("encode() needs a model with a gist adapter")
         ids = rows.input_ids.to(self.device)
         row, column = rows.slot_rows.to(self.device), rows.slot_columns.to(self.device)
-        cache = self.encoder(ids)
+        cached: list[Any] = list(self.encoder(ids).layers)
         shift = slot_positions.to(self.device) - column
         layers = []
-        for layer in cache.layers:
+        for layer in cached:
             keys = layer.keys.transpose(1, 2)[row, column].transpose(0, 1)
             values = layer.values.transpose(1, 2)[row, column].transpose(0, 1)
             layers.append(torch.stack([rotate_keys(keys, shift, self.inv_freq), values]))
@@ -158,4 +158,5 @@ class GistModel:
 
 def cached_kv(cache: DynamicCache) -> Tensor:
     """What a cache holds, as (n_layers, 2, batch, n_kv_heads, n_cached, head_dim)."""
-    return torch.stack([torch.stack([layer.keys, layer.values]) for layer in cache.layers])
+    layers: list[Any] = list(cache.layers)
+    return torch.stack([torch.stack([layer.keys, layer.values]) for layer in layers])

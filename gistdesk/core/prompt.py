@@ -77,20 +77,18 @@ def prompt_of(tokenizer: Any, system: str | None = None) -> Prompt:
         closed = _render(tokenizer, [*messages, {"role": "assistant", "content": closing}], ask=False)
         prefix, rest = asking.split(document)
         before_question, rest = rest.split(question)
-        before_answer, rest = rest.split(answer)
-        before_next, before_second = rest.split(second)
+        _, rest = rest.split(answer)
+        before_next, before_answer = rest.split(second)
         after_answer = closed.split(closing)[1]
     except Exception as error:
         raise UserError(
             f"The model's chat template cannot be used around a document ({error}).",
             "Use an instruct model whose template allows a user, an assistant and a user message in turn.",
         ) from error
-    return Prompt(prefix, before_question, before_second, before_next, after_answer or eos)
+    return Prompt(prefix, before_question, before_answer, before_next, after_answer or eos)
 
 
 def _render(tokenizer: Any, messages: list[dict[str, str]], ask: bool = True) -> str:
     return str(
-        tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=ask, enable_thinking=False
-        )
+        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=ask, enable_thinking=False)
     )

@@ -115,9 +115,7 @@ def test_changed_project_is_set_up_again(start: ModuleType, root: Path) -> None:
     assert not start.is_ready(root, "run")
 
 
-def test_changed_python_is_set_up_again(
-    start: ModuleType, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_changed_python_is_set_up_again(start: ModuleType, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     set_up_by_hand(start, root, "run")
     monkeypatch.setattr(sys, "version", "3.99.0 (main)")
     assert not start.is_ready(root, "run")
