@@ -1,4 +1,4 @@
-"""`python -m trainer COMMAND`: trains the starter model. Prints events as JSON lines; knows no window."""
+"""`python -m trainer COMMAND`: trains the starter model and writes its card. Knows no window."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gistdesk.terminal import run
 from trainer.starter import StarterConfig, StarterRun, train_starter
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
@@ -52,5 +53,17 @@ def starter(
     print(json.dumps({"event": "exported", "folder": str(output)}))
 
 
+@app.command()
+def card(
+    folder: Annotated[Path, typer.Argument(help="The exported starter.")],
+    runs: Annotated[list[Path], typer.Argument(help="Folders of gistdesk niah runs on it.")],
+    work: Annotated[Path, typer.Option(help="Folder of its training.")] = Path("runs/starter"),
+) -> None:
+    """Write the starter's model card from benchmark results."""
+    from trainer.card import write_card
+
+    write_card(folder, runs, work)
+
+
 if __name__ == "__main__":
-    app()
+    run(app, "trainer")

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
@@ -193,10 +194,7 @@ class StarterRun:
         path = self.folder / "checkpoint.safetensors"
         if not path.exists():
             return False
-        from safetensors import safe_open
-
-        with safe_open(path, "pt") as opened:
-            state = json.loads(opened.metadata()["state"])
+        state = checkpoint_state(path)
         tensors = load_file(path, device=self.config.device)
         with torch.no_grad():
             for i, p in enumerate(self.parameters):
@@ -209,6 +207,13 @@ class StarterRun:
         self.step, self.seconds = state["step"], state["seconds"]
         self.curricula = {name: Curriculum(**c) for name, c in state["curricula"].items()}
         return True
+
+
+def checkpoint_state(path: Path) -> dict[str, Any]:
+    """Step, seconds, configuration and curricula of a checkpoint."""
+    with safe_open(path, "pt") as opened:
+        state: dict[str, Any] = json.loads(opened.metadata()["state"])
+    return state
 
 
 def train_starter(folder: Path, config: StarterConfig) -> Iterator[dict[str, Any]]:
