@@ -21,7 +21,7 @@ from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.haystack import haystack_names, haystack_text
-from trainer.needles import ENGLISH_ONLY, NEEDLE_KINDS, Needle, own_needle
+from trainer.needles import ENGLISH_ONLY, LANDMARK_FILLER, NEEDLE_KINDS, Needle, own_needle
 
 METHODS = ("gist", "full", "none", "wrong-gist", "truncate")
 
@@ -176,40 +176,43 @@ def evaluate(model: GistModel, config: NiahConfig) -> Iterator[Trial]:
     kinds: dict[str, Callable[[Random, str], Needle]] = {kind: NEEDLE_KINDS[kind] for kind in config.kinds}
     if config.needle:
         kinds = {"own": own_needle(config.needle, config.question)}
-    filler: dict[str, Haystack] = {}
     for kind, draw in kinds.items():
         for language in config.languages:
             if kind in ENGLISH_ONLY and language != "en":
                 continue
+            stack = Haystack(model, LANDMARK_FILLER * 2000) if kind == "landmark" else stacks[language]
             for length in config.lengths:
                 for depth in config.depths:
+                    name = f"{config.seed}:{kind}:{language}:{length}:{depth}"
                     documents = []
-                    for i in range(config.samples):
-                        random = Random(f"{config.seed}:{kind}:{language}:{length}:{depth}:{i}")
+                    # One more than asked for: the last one only lends its gist as a wrong one.
+                    for i in range(config.samples + 1):
+                        random = Random(f"{name}:{i}")
                         needle = draw(random, language)
-                        stack = stacks[language]
-                        if needle.filler:
-                            stack = filler.setdefault(needle.filler, Haystack(model, needle.filler * 2000))
-                        documents.append(Document(stack.document(model, random, needle, length, depth), needle))
+                        ids = stack.document(model, random, needle, length, depth)
+                        documents.append(Document(ids, needle))
                     yield from _cell(model, config, documents, language, kind, depth)
 
 
 def _cell(
     model: GistModel, config: NiahConfig, documents: Sequence[Document], language: str, kind: str, depth: int
 ) -> Iterator[Trial]:
-    """All methods on the documents of one length and depth."""
+    """All methods on the documents of one length and depth; the last document is nobody's own."""
     gists: dict[int, GistKV] = {}
-    for i, document in enumerate(documents):
+    for i, document in enumerate(documents[:-1]):
         needle = document.needle
-        other = (i + 1) % len(documents)
         for method in config.methods:
-            if method == "wrong-gist" and len(documents) < 2:
-                continue
             reset_peak_memory()
-            for wanted in {"gist": [i], "wrong-gist": [other], "truncate": [i]}.get(method, []):
-                if wanted not in gists:
-                    gists[wanted] = gist_of(model, documents[wanted].token_ids, config.ratio)
-            gist = gists.get(other if method == "wrong-gist" else i)
+            gist = None
+            if method in ("gist", "truncate"):
+                gist = _kept(gists, i, model, document.token_ids, config.ratio)
+            if method == "wrong-gist":
+                other = documents[i + 1]
+                if other.needle.expected == needle.expected:
+                    other = _without_needle(model, document)
+                    gist = gist_of(model, other.token_ids, config.ratio)
+                else:
+                    gist = _kept(gists, i + 1, model, other.token_ids, config.ratio)
             begun = time.perf_counter()
             context = _context(model, method, document, gist)
             prefill_s = time.perf_counter() - begun
@@ -231,6 +234,21 @@ def _cell(
                 round(prefill_s + context.figures.ttft_s, 5),
                 peak_memory_bytes(model.device),
             )
+
+
+def _kept(gists: dict[int, GistKV], index: int, model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
+    if index not in gists:
+        gists[index] = gist_of(model, token_ids, ratio)
+    return gists[index]
+
+
+def _without_needle(model: GistModel, document: Document) -> Document:
+    """The document with its statement cut out: the wrong one for a needle whose value is always the same."""
+    ids = document.token_ids.tolist()
+    needle = model.token_ids(" " + document.needle.statements[0])
+    place = next(i for i in range(len(ids)) if ids[i : i + len(needle)] == needle)
+    kept = torch.tensor(ids[:place] + ids[place + len(needle) :])
+    return Document(kept, document.needle)
 
 
 def gist_of(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:

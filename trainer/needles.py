@@ -27,14 +27,12 @@ class Needle:
         question: what is asked.
         expected: the right answer.
         digits_only: the first run of digits of an answer is compared; otherwise the whole answer, trimmed.
-        filler: text to hide it in, in place of the haystack; empty for the haystack.
     """
 
     statements: tuple[str, ...]
     question: str
     expected: str
     digits_only: bool
-    filler: str = ""
 
     def is_right(self, answer: str) -> bool:
         if self.digits_only:
@@ -62,7 +60,6 @@ def _landmark(random: Random, language: str) -> Needle:
         "What is the pass key? The pass key is",
         key,
         True,
-        LANDMARK_FILLER,
     )
 
 
@@ -88,7 +85,7 @@ NEEDLE_KINDS: dict[str, Callable[[Random, str], Needle]] = {
     "facts-4": _facts(4),
     "facts-8": _facts(8),
 }
-"""`landmark` and `sandwich` are English only; `fact` is one general fact, `facts-N` the same among N in all."""
+"""`fact` is one general fact, `facts-N` the same among N in all; `landmark` is hidden in its own filler."""
 
 ENGLISH_ONLY = ("landmark", "sandwich")
 
