@@ -5,6 +5,7 @@ that `--help` answers at once.
 """
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +14,7 @@ import typer
 
 from gistdesk import __version__
 from gistdesk.core.errors import UserError
-from gistdesk.terminal import counted, each, human_bytes
+from gistdesk.terminal import complain, counted, each, human_bytes
 
 app = typer.Typer(
     help="Turn long documents into small files of gist KV, and ask questions of those files.",
@@ -47,7 +48,8 @@ def _options(
 def compress(
     files: Annotated[list[Path], typer.Argument(help="PDF, DOCX, EPUB, HTML, Markdown or text files.")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The gist file, or a folder for several. Default: beside it.")
+        Path | None,
+        typer.Option("-o", "--output", help="The gist file, or a folder for one or several. Default: beside it."),
     ] = None,
     ratio: Annotated[float | None, typer.Option(help="Document tokens per gist slot. Default 100.")] = None,
     slots: Annotated[int | None, typer.Option(help="Gist slots for the whole document, in place of a ratio.")] = None,
@@ -62,27 +64,56 @@ def compress(
 
     Examples: gistdesk compress book.pdf     gistdesk compress *.txt -o gists --ratio 64
     """
-    from gistdesk.jobs import compress_file, gist_path
+    from gistdesk.jobs import gist_paths
 
     if ratio is not None and slots is not None:
         raise UserError("A ratio and a number of slots were given.", "Give one of them.")
-    several = len(files) > 1
-    targets = [gist_path(file, output, several) for file in files]
+    files = list(dict.fromkeys(files))
+    targets = gist_paths(files, output)
+    from gistdesk.core.compress import check_ratio
     from gistdesk.core.load import load_model
 
     loaded = load_model(model, device=device)
+    if ratio is not None and loaded.adapter is not None:
+        check_ratio(loaded.adapter, ratio)
+    failed = False
     for file, target in zip(files, targets, strict=True):
-        result: dict[str, Any] = {}
-        work = compress_file(loaded, file, target, ratio=ratio, n_slots=slots, password=password)
-        for event in counted(work, file.name, show=not as_json):
-            result = event
+        try:
+            result = _compress_one(loaded, file, target, ratio, slots, password, show=not as_json)
+        except UserError as error:  # the documents after it are not to blame
+            complain("gistdesk", error)
+            failed = True
+            continue
         if as_json:
-            print(json.dumps(result, ensure_ascii=False))
+            print(json.dumps(result, ensure_ascii=False), flush=True)
         else:
             print(
                 f"{result['gist']}: {result['n_tokens']:,} tokens -> {result['n_slots']:,} gist slots "
-                f"({result['ratio']:.0f}x), {human_bytes(result['file_bytes'])}, {result['seconds']:.1f} s"
+                f"({result['ratio']:.0f}x), {human_bytes(result['file_bytes'])}, {result['seconds']:.1f} s",
+                flush=True,
             )
+    if failed:
+        raise typer.Exit(2)
+
+
+def _compress_one(
+    model: Any, file: Path, target: Path, ratio: float | None, slots: int | None, password: str | None, *, show: bool
+) -> dict[str, Any]:
+    """One document; a person at a terminal is asked for the password of an encrypted one."""
+    from gistdesk.core.documents import PasswordError
+    from gistdesk.jobs import compress_file
+
+    result: dict[str, Any] = {}
+    while True:
+        try:
+            work = compress_file(model, file, target, ratio=ratio, n_slots=slots, password=password)
+            for event in counted(work, file.name, show=show):
+                result = event
+            return result
+        except PasswordError as error:
+            if sys.stdin is None or not sys.stdin.isatty():
+                raise UserError(error.message, "Give it with --password.") from error
+            password = typer.prompt(f"{error.message} Password", hide_input=True, err=True)
 
 
 @app.command()
@@ -91,7 +122,7 @@ def ask(
     question: Annotated[str | None, typer.Option("-q", "--question", help="Without it, a conversation.")] = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy: always the likeliest token.")] = 0.0,
     max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 512,
-    seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of sampling.", min=0, max=2**63 - 1)] = 0,
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
@@ -106,26 +137,27 @@ def ask(
 
     if as_json and question is None:
         raise UserError("--json needs a question.", "Add -q QUESTION.")
-    if temperature < 0 or max_tokens < 1:
+    if question is not None and not question.strip():
+        raise UserError("The question is empty.", "Write one after -q, or leave -q out for a conversation.")
+    if not 0 <= temperature < math.inf or max_tokens < 1:
         raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
     sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
-    talk = conversation(gists, model=model, device=device, system=system, sampling=sampling)
+    talk = conversation(gists, model=model, device=device, system=_unicode(system), sampling=sampling)
     if question is not None:
-        pieces = talk.ask(question)
+        pieces = talk.ask(_unicode(question))
         if as_json:
             answer = "".join(pieces)
             print(json.dumps({"answer": answer, **talk.figures()}, ensure_ascii=False))
             return
         _stream(pieces)
         return
-    print("Ask, and press Enter. An empty line, Ctrl+D or Ctrl+C ends the conversation.")
-    for line in each(sys.stdin, "> "):
+    for line in each(sys.stdin, "Ask, and press Enter. An empty line, Ctrl+D or Ctrl+C ends the conversation.", "> "):
         if not line.strip():
             break
         try:
             _stream(talk.ask(line.strip()))
         except UserError as error:
-            print(f"{error.message} {error.hint}", file=sys.stderr)
+            complain("gistdesk", error)
 
 
 def _stream(pieces: Any) -> None:
@@ -144,7 +176,7 @@ def info(gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json:
         print(json.dumps(facts, ensure_ascii=False))
         return
     for name, value in facts.items():
-        print(f"{name.replace('_', ' '):>22}  {value}")
+        print(f"{_words_of(name):>22}  {_readable(name, value)}")
 
 
 @app.command()
@@ -159,7 +191,7 @@ def doctor(model: ModelOption = "starter", as_json: JsonOption = False) -> None:
     for section, facts in findings.items():
         print(section)
         for name, value in facts.items() if isinstance(facts, dict) else [("", facts)]:
-            print(f"  {name.replace('_', ' '):>18}  {value}")
+            print(f"  {_words_of(name):>18}  {_readable(name, value)}")
 
 
 @app.command()
@@ -213,8 +245,8 @@ def niah(
         ratio=ratio,
         seed=seed,
         haystack=plain_text(haystack) if haystack else "",
-        needle=needle,
-        question=question,
+        needle=_unicode(needle),
+        question=_unicode(question),
     )
     needs = bool({"gist", "wrong-gist", "truncate"} & set(config.methods))
     loaded = load_model(model, device=device, need_adapter=needs)
@@ -224,12 +256,33 @@ def niah(
     print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
 
 
+def _unicode(text: Any) -> Any:
+    """An argument may hold bytes that are no UTF-8; no tokenizer takes what Python makes of them."""
+    return text if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _words_of(name: str) -> str:
+    return name.removesuffix("_bytes").replace("_", " ")
+
+
+def _readable(name: str, value: Any) -> str:
+    """Bytes in units that a person reads, several things in one line."""
+    if isinstance(value, list):
+        return "; ".join(_readable(name, item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{_words_of(key)} {_readable(key, item)}" for key, item in value.items())
+    if isinstance(value, int):
+        return human_bytes(value) if name.endswith("_bytes") else f"{value:,}"
+    return str(value)
+
+
 def _words(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    """A list of words; what stands in it twice is taken once."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
 def _numbers(text: str, option: str) -> tuple[int, ...]:
     try:
-        return tuple(int(part) for part in _words(text))
+        return tuple(dict.fromkeys(int(part) for part in _words(text)))
     except ValueError as error:
         raise UserError(f'"{text}" is not a list of whole numbers.', f"Write {option} 512,2048.") from error

@@ -21,20 +21,43 @@ from gistdesk.core.prompt import Turn
 DEFAULT_RATIO = 100.0
 
 
-def gist_path(file: Path, output: Path | None, several: bool) -> Path:
-    """Where a document's gist goes: beside it, into a folder, or to the name that was given.
+def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
+    """Where each document's gist goes: beside it, into a folder, or, for a single one, to the name that was given.
+
+    A folder that is to take several is made if need be.
 
     Raises:
-        UserError: several documents and one file name.
+        UserError: two documents would get one gist file, or a file that is no gist would be overwritten.
     """
-    name = file.stem + SUFFIX
-    if output is None:
-        return file.with_name(name)
-    if output.is_dir():
-        return output / name
-    if several:
-        raise UserError(f"{output} is not a folder, and there are several documents.", "Make the folder first.")
-    return output
+    if output is not None and len(files) == 1 and not output.is_dir():
+        if output.suffix != SUFFIX and output.exists() and not _is_gist(output):
+            raise UserError(f"{output} exists and is no gist file.", "Give another name, or delete it first.")
+        return [output]
+    if output is not None:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The folder {output} cannot be made ({error.strerror}).", "Give a folder for several documents."
+            ) from error
+    found: dict[Path, Path] = {}
+    for file in files:
+        target = (output or file.parent) / (file.stem + SUFFIX)
+        if target in found:
+            raise UserError(
+                f"{found[target]} and {file} would both become {target}.",
+                "Compress them one by one, with -o NAME.gistkv.",
+            )
+        found[target] = file
+    return list(found)
+
+
+def _is_gist(path: Path) -> bool:
+    try:
+        read_gist(path)
+    except UserError:
+        return False
+    return True
 
 
 def compress_file(
@@ -46,7 +69,7 @@ def compress_file(
     n_slots: int | None = None,
     password: str | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Compress one document; yields `done` and `total` segments, and at last the result.
+    """Compress one document; yields `done` and `total` segments, and at last the result alone.
 
     Raises:
         UserError: the document, the ratio or the target is unusable.
@@ -64,8 +87,6 @@ def compress_file(
         seconds = time.perf_counter() - begun
         gist = step.record.gist
         yield {
-            "done": step.n_segments_done,
-            "total": step.n_segments,
             "document": str(file),
             "gist": str(target),
             "n_tokens": gist.n_tokens,

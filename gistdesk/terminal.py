@@ -1,7 +1,10 @@
 """What a terminal shows: progress, conversations, and how a program ends. Knows nothing of the work."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import typer
@@ -19,26 +22,54 @@ def run(app: typer.Typer, name: str) -> NoReturn:
     _speak_utf8()
     try:
         code = app(standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a full disk shows here, not while Python shuts down
+        if code == 130:  # as newer versions of typer report Ctrl+C
+            raise KeyboardInterrupt
     except UserError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        complain(name, error)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
         print(f"{name}: interrupted.", file=sys.stderr)
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()
+    except (BrokenPipeError, SystemExit):  # SystemExit is how typer ends when the reader of a pipe has gone
+        _drop_output()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        _drop_output()
+        complain(name, UserError(f"The output cannot be written ({error.strerror}).", "Free some space."))
+        sys.exit(2)
     except Exception as error:
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
-            print(f"{name}: {error.format_message()} See {name} --help.", file=sys.stderr)
+            _explain_usage(name, error)
             sys.exit(2)
         raise
     sys.exit(code if isinstance(code, int) else 0)
 
 
+def _drop_output() -> None:
+    """What could not be written is not tried again, with a complaint, while Python shuts down."""
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def complain(name: str, error: UserError) -> None:
+    """The user's error, in one line whatever it quotes."""
+    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def _explain_usage(name: str, error: Any) -> None:
+    """What is wrong with the arguments; nothing where the whole help was just shown in answer to none."""
+    message = " ".join(error.format_message().split())
+    if message:
+        command = error.ctx.command_path if getattr(error, "ctx", None) else name
+        print(f"{name}: {message.rstrip('.')}. See {command} --help.", file=sys.stderr)
+
+
 def _speak_utf8() -> None:
     """A Windows console or a bare container may default to an encoding that has no Hangul."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(encoding="utf-8", errors="replace")
@@ -59,8 +90,12 @@ def counted(work: Iterable[dict[str, Any]], title: str, *, show: bool) -> Iterat
             yield event
 
 
-def each(lines: TextIO, mark: str) -> Iterator[str]:
-    """Lines of a conversation, with a mark in front where a person types."""
+def each(lines: TextIO | None, welcome: str, mark: str) -> Iterator[str]:
+    """Lines of a conversation; where a person types them, a welcome first and a mark in front of each."""
+    if lines is None:
+        return
+    if lines.isatty():
+        print(welcome, file=sys.stderr)
     while True:
         if lines.isatty():
             print(mark, end="", flush=True, file=sys.stderr)

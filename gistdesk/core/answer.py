@@ -78,8 +78,14 @@ class Context:
         """Put gists (one or several), or the tokens of a text, in front. Both may be missing.
 
         Raises:
-            UserError: they do not fit into the model's window.
+            UserError: they do not fit into the model's window, or were never made by this model.
         """
+        for gist in gists:
+            if (*gist.kv.shape[:3], gist.kv.shape[4]) != model.kv_shape:
+                raise UserError(
+                    "The keys and values of a gist have another shape than this model's.",
+                    "Load the model that made it, or compress the document again.",
+                )
         self.model = model
         self.prompt = prompt_of(model.tokenizer, system)
         self.n_slots = sum(gist.n_slots for gist in gists)
@@ -88,7 +94,8 @@ class Context:
         n_text = 0 if text_ids is None else len(text_ids)
         self._check_window(len(prefix) + self.n_slots + n_text, "The text" if n_text else "These gists")
         with torch.no_grad():
-            kv = join([gist.kv.to(model.device) for gist in gists], model.inv_freq) if gists else None
+            parts = [gist.kv.to(model.device, model.dtype) for gist in gists]
+            kv = join(parts, model.inv_freq) if parts else None
             start = assemble(model, prefix, [kv])
             self._cache: DynamicCache = start.cache
             self._n_context = int(start.position)
@@ -100,6 +107,8 @@ class Context:
     @property
     def kv_bytes(self) -> int:
         """Bytes of the keys and values that stand before the conversation."""
+        if not self._n_context:
+            return 0
         layers: list[Any] = list(self._cache.layers)
         per_position = sum(2 * x.keys.shape[1] * x.keys.shape[3] * x.keys.element_size() for x in layers)
         return int(per_position * self._n_context)
@@ -165,14 +174,20 @@ class Context:
         same = 0
         while same < min(len(self._ids), len(wanted) - 1) and self._ids[same] == wanted[same]:
             same += 1
-        if same < len(self._ids):
-            self._cache.crop(same - len(self._ids))
-            self._ids = self._ids[:same]
+        self._rewind(same)
         new = wanted[same:]
         logits = self._read(new, self._n_context + same, stop)
         if logits is not None:
             self._ids = list(wanted)
         return len(new), logits
+
+    def _rewind(self, n_kept: int) -> None:
+        """Forget all but the first `n_kept` ids after the context, and what an interrupted pass left in some layers."""
+        for layer in self._cache.layers:
+            excess = layer.get_seq_length() - self._n_context - n_kept
+            if excess > 0:
+                layer.crop(-excess)
+        self._ids = self._ids[:n_kept]
 
     def _read(self, ids: Sequence[int], position: int, stop: Callable[[], bool] = lambda: False) -> Tensor | None:
         """Prefill; the logits after the last token, or None when stopped (the cache then is as before).
@@ -182,8 +197,7 @@ class Context:
         hidden = None
         for start in range(0, len(ids), _PREFILL_TOKENS):
             if stop():
-                if start:
-                    self._cache.crop(-start)
+                self._rewind(len(self._ids))
                 return None
             piece = torch.tensor([list(ids[start : start + _PREFILL_TOKENS])])
             hidden = self.model.decode(piece, self._cache, position + start)
@@ -209,4 +223,5 @@ def _next_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> 
     probabilities = (logits.cpu() / sampling.temperature).softmax(-1)
     ordered, ids = probabilities.sort(descending=True)
     kept = ordered.cumsum(0) - ordered < sampling.top_p
+    kept[0] = True
     return int(ids[torch.multinomial(ordered[kept], 1, generator=random)])

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gistdesk.core.adapter import Adapter
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
@@ -111,11 +112,14 @@ def plan_tokens(
             raise UserError(f"{n_slots} slots cannot hold anything.", "Ask for at least one.")
         ratio = len(token_ids) / n_slots
     assert ratio is not None
-    if not 1.0 <= ratio <= adapter.segment_tokens:
-        asked = f"A ratio of {ratio:g}" if n_slots is None else f"{n_slots} slots for {len(token_ids)} tokens"
+    if n_slots is None:
+        check_ratio(adapter, ratio)
+    elif not 1.0 <= ratio <= adapter.segment_tokens:
+        fewest = -(-len(token_ids) // adapter.segment_tokens)
         raise UserError(
-            f"{asked} cannot be had: this model makes 1 to {adapter.segment_tokens} tokens into one.",
-            f"Choose a ratio from 1 to {adapter.segment_tokens}.",
+            f"{n_slots} slots for {len(token_ids)} tokens cannot be had: this model makes 1 to "
+            f"{adapter.segment_tokens} tokens into one.",
+            f"Choose from {fewest} to {len(token_ids)} slots.",
         )
     segments = cut_segments(
         token_ids,
@@ -125,6 +129,20 @@ def plan_tokens(
         ends_sentence=model.ends_sentence,
     )
     return Plan(token_ids, page_starts, tuple(segments), ratio, adapter.segment_tokens)
+
+
+def check_ratio(adapter: Adapter, ratio: float) -> None:
+    """Refuse a ratio that no document can have with this adapter.
+
+    Raises:
+        UserError: it is below 1, above the longest segment, or no number.
+    """
+    most = adapter.segment_tokens
+    if not 1.0 <= ratio <= most:
+        raise UserError(
+            f"A ratio of {ratio:g} cannot be had: this model makes 1 to {most} tokens into one.",
+            f"Choose a ratio from 1 to {most}.",
+        )
 
 
 def compress(
@@ -148,7 +166,9 @@ def compress(
         kv = _room_for(done.kv, plan, model)
         kv[:, :, :, :n_slots] = done.kv.to(kv)
     for batch in _batches(plan.segments, batch_tokens):
-        if done is not None and batch[-1].start < done.n_tokens:
+        # not all of a batch may be done: on another device, batches can be of another size
+        batch = [s for s in batch if done is None or s.start >= done.n_tokens]
+        if not batch:
             continue
         rows = encoder_rows(
             [plan.token_ids[s.start : s.start + s.n_tokens].long() for s in batch],
@@ -219,16 +239,22 @@ def compress_document(
     yield Compressed(len(done.segments) if done else 0, len(plan.segments))
     saved = time.monotonic()
     gist = done
-    for gist in compress(model, plan, done=done, batch_tokens=batch_tokens_for(model)):
-        finished = len(gist.segments) == len(plan.segments)
-        if not finished and time.monotonic() - saved > checkpoint_s:
-            write_gist(partial, replace(record, gist=gist))
-            saved = time.monotonic()
-        if not finished:
-            yield Compressed(len(gist.segments), len(plan.segments))
-    assert gist is not None
-    whole = replace(record, gist=gist)
-    file_bytes = write_gist(path, whole)
+    try:
+        for gist in compress(model, plan, done=done, batch_tokens=batch_tokens_for(model)):
+            finished = len(gist.segments) == len(plan.segments)
+            if not finished and time.monotonic() - saved > checkpoint_s:
+                write_gist(partial, replace(record, gist=gist))
+                saved = time.monotonic()
+            if not finished:
+                yield Compressed(len(gist.segments), len(plan.segments))
+        assert gist is not None
+        whole = replace(record, gist=gist)
+        file_bytes = write_gist(path, whole)
+    except BaseException:  # Ctrl+C, a closed generator, no memory left: what is done is kept
+        if gist is not None and gist is not done:
+            with suppress(UserError):
+                write_gist(partial, replace(record, gist=gist))
+        raise
     with suppress(OSError):
         partial.unlink(missing_ok=True)
     yield Compressed(len(plan.segments), len(plan.segments), whole, file_bytes)

@@ -62,7 +62,7 @@ def assemble(model: GistModel, prefix_ids: Sequence[int], gists: Sequence[Tensor
             if gist is None:
                 shape = next(g.shape for g in gists if g is not None)
                 gist = torch.zeros(*shape[:3], 0, shape[4], dtype=model.dtype)
-            placed = place(gist.to(device), n_prefix, model.inv_freq)
+            placed = place(gist.to(device, model.dtype), n_prefix, model.inv_freq)
             rows.append(torch.nn.functional.pad(placed, (0, 0, 0, width - n)))
         stacked = torch.stack(rows, dim=2)
         parts.append(stacked.to(parts[0].dtype if parts else model.dtype))

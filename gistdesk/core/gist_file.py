@@ -8,7 +8,6 @@ import errno
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -84,25 +83,25 @@ def write_gist(path: Path, record: GistRecord) -> int:
         "created": record.created,
     }
     header["sha256"] = _digest(header, kv)
-    data = save({"kv": kv}, metadata={"gistkv": json.dumps(header, ensure_ascii=False)})
+    data = save({"kv": kv}, metadata={"gistkv": json.dumps(header)})
     write_atomically(path, data)
     return len(data)
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` with `data` in one step; on any failure the old file stays and no temporary one is left."""
-    temporary = None
+    temporary = path.with_name(f".{os.getpid()}{SUFFIX}.tmp")  # short: the name may be as long as names can be
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            with suppress(OSError):
-                Path(temporary).unlink()
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):  # Ctrl+C
+            raise
         needed = f"{len(data) / 2**20:.1f} MiB are needed"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise UserError(
@@ -117,16 +116,16 @@ def read_gist(path: Path) -> GistRecord:
     Raises:
         UserError: missing, not a gist, damaged, or of another version.
     """
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.", "Check the name, or compress the document first.")
     try:
+        if not path.is_file():
+            raise UserError(f"There is no file {path}.", "Check the name, or compress the document first.")
         with safe_open(path, "pt") as opened:
-            header = json.loads((opened.metadata() or {})["gistkv"])
+            header = dict(json.loads((opened.metadata() or {})["gistkv"]))
             _check_versions(path, header)
             kv = opened.get_tensor("kv")
         record = _record(header, kv)
         intact = header.pop("sha256") == _digest(header, kv)
-    except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (SafetensorError, OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise UserError(
             f"{path.name} is not a gist file, or it is damaged.", "Compress the document again, or copy the file again."
         ) from error
@@ -175,6 +174,12 @@ def _record(header: dict[str, Any], kv: Tensor) -> GistRecord:
         raise ValueError("the tensor does not have the shape that the header names")
     if kv.dtype != _DTYPES[header["dtype"]] or start != header["n_tokens"] or not bool(kv.isfinite().all()):
         raise ValueError("the tensor is not what the header names")
+    if not kv.numel() or min(min(s.n_tokens, s.n_slots) for s in segments) < 1:
+        raise ValueError("there is a segment without tokens or slots")
+    page_starts = tuple(map(int, header["page_starts"]))  # of the whole document, also in a partial file
+    ratio, segment_tokens = float(header["ratio"]), int(header["segment_tokens"])
+    if page_starts[0] < 0 or list(page_starts) != sorted(page_starts) or not 1 <= ratio <= segment_tokens:
+        raise ValueError("the document's figures are impossible")
     identity = ModelIdentity(
         *(
             str(header[f"{name}"])
@@ -186,9 +191,9 @@ def _record(header: dict[str, Any], kv: Tensor) -> GistRecord:
         identity,
         str(header["title"]),
         str(header["source_sha256"]),
-        tuple(map(int, header["page_starts"])),
-        float(header["ratio"]),
-        int(header["segment_tokens"]),
+        page_starts,
+        ratio,
+        segment_tokens,
         str(header["created"]),
     )
 

@@ -63,7 +63,9 @@ def cut_segments(
             near = ends[earliest:stop].nonzero()
             if len(near):
                 stop = earliest + int(near[-1]) + 1
-        n_slots = min(max(1, int(stop / ratio) - given), max_slots)
+        # 49 slots for n tokens make a ratio of n / 49, and n / (n / 49) can be a hair below 49
+        due = int(stop / ratio * (1 + 1e-12))
+        n_slots = min(max(1, due - given), max_slots)
         segments.append(Segment(start, stop - start, n_slots))
         given += n_slots
         start = stop
@@ -101,6 +103,8 @@ def encoder_rows(
         bos_ids: what the model expects before any text; may be empty.
         gist_ids: vocabulary ids of the gist tokens, in order.
     """
+    if max(n_slots) > len(gist_ids):
+        raise ValueError(f"{max(n_slots)} slots are asked of {len(gist_ids)} gist tokens")
     bos = torch.tensor(list(bos_ids), dtype=torch.long)
     gist = torch.tensor(list(gist_ids), dtype=torch.long)
     rows = [torch.cat([bos, text, gist[:k]]) for text, k in zip(texts, n_slots, strict=True)]

@@ -6,6 +6,7 @@ The only module that may use the network, and only when the user names a model o
 import json
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,9 @@ def find_model(name: str) -> ModelFolders:
     """
     if name == "starter":
         return ModelFolders("starter", resource("starter"), resource("starter") / "adapter")
-    folder = Path(name).expanduser()
+    folder = Path(name)
+    with suppress(RuntimeError):  # there is no user of that name
+        folder = folder.expanduser()
     if folder.is_dir():
         if (folder / "gist.json").exists():
             return _adapter_folders(folder)
@@ -94,11 +97,12 @@ def find_model(name: str) -> ModelFolders:
 def _adapter_folders(folder: Path) -> ModelFolders:
     try:
         base = str(json.loads((folder / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(
             f"The adapter in {folder} does not name its base model.", "Train or import it again."
         ) from error
-    if base != "starter" and not _HUB_ID.fullmatch(base) and not Path(base).is_dir():
+    is_base = Path(base).is_dir() and not (Path(base) / "gist.json").exists()
+    if base != "starter" and not _HUB_ID.fullmatch(base) and not is_base:
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
     found = find_model(base)
     return ModelFolders(found.model_id, found.base, folder)
@@ -106,15 +110,15 @@ def _adapter_folders(folder: Path) -> ModelFolders:
 
 def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
-    except LocalEntryNotFoundError:
+    except (LocalEntryNotFoundError, HFValidationError):
         pass
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
         raise UserError(
             f'The model "{name}" is not on this computer and could not be downloaded.',
             "Check the name and the network, or give a local folder.",

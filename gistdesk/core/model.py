@@ -69,6 +69,13 @@ class GistModel:
         return int(self.causal_lm.config.max_position_embeddings)
 
     @property
+    def kv_shape(self) -> tuple[int, int, int, int]:
+        """(n_layers, 2, n_kv_heads, head_dim) of the keys and values at one position."""
+        config = self.causal_lm.config
+        head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return int(config.num_hidden_layers), 2, int(config.num_key_value_heads), int(head_dim)
+
+    @property
     def bos_ids(self) -> list[int]:
         bos = self.tokenizer.bos_token_id
         return [] if bos is None else [int(bos)]

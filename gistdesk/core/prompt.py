@@ -79,7 +79,8 @@ def prompt_of(tokenizer: Any, system: str | None = None) -> Prompt:
         before_question, rest = rest.split(question)
         _, rest = rest.split(answer)
         before_next, before_answer = rest.split(second)
-        after_answer = closed.split(closing)[1]
+        # Llama 2 writes a space before its end token; a space alone must not end an answer
+        after_answer = closed.split(closing)[1].lstrip(" ")
     except Exception as error:
         raise UserError(
             f"The model's chat template cannot be used around a document ({error}).",

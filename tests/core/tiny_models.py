@@ -5,17 +5,21 @@ mask, position or slot shows. Knows nothing of what is tested with it.
 """
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from gistdesk.core.adapter import Adapter, branched_encoder, merged_encoder, write_adapter
+from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.fingerprint import model_fingerprint
+from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel, ModelIdentity
 
 N_GIST = 8
@@ -51,7 +55,7 @@ ROPES = tuple(_ROPE)
 
 @dataclass(frozen=True)
 class Kind:
-    """What sort of tiny model.
+    """What a tiny model is like.
 
     Attributes:
         family: "llama", "mistral", "qwen2" or "qwen3".
@@ -175,13 +179,16 @@ def tiny_adapter(stack: Any, gist_ids: tuple[int, ...], *, rank: int = 3, seed: 
     return Adapter(lora, 2.0, 2 * draw(len(gist_ids), hidden_size), gist_ids, SEGMENT_TOKENS)
 
 
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=str)
 IDENTITY = ModelIdentity("tiny", "0" * 32, "1" * 32, "2" * 32)
 
 
-def tiny_model(kind: Kind = PLAIN, *, seed: int = 0, branched: bool = False, **changes: Any) -> GistModel:
+def tiny_model(
+    kind: Kind = PLAIN, *, seed: int = 0, branched: bool = False, adapter: Adapter | None = None, **changes: Any
+) -> GistModel:
     """Base, tokenizer and adapter, put together by hand; `load_model` makes the same from `write_model`'s folder."""
     base = tiny_base(kind, seed, **changes)
-    adapter = tiny_adapter(base.model, gist_ids_of(kind))
+    adapter = adapter or tiny_adapter(base.model, gist_ids_of(kind))
     wrap = branched_encoder if branched else merged_encoder
     tokenizer = tiny_tokenizer(kind.chat, kind.bos)
     return GistModel(base, tokenizer, IDENTITY, adapter, wrap(base.model, adapter))
@@ -202,12 +209,29 @@ def write_model(folder: Path, kind: Kind = PLAIN, *, seed: int = 0, **changes: A
     return folder
 
 
-def words(random: torch.Generator, n_tokens: int, kind: Kind = PLAIN) -> torch.Tensor:
-    """(n_tokens,) random ordinary tokens, a sentence end among them now and then."""
+def random_ids(random: torch.Generator, n_tokens: int, kind: Kind = PLAIN) -> torch.Tensor:
+    """(n_tokens,) random ordinary tokens, neither special nor gist tokens."""
     return torch.randint(len(SPECIAL), len(tiny_tokenizer(kind.chat, kind.bos)), (n_tokens,), generator=random)
 
 
-def layers_of(base: Any) -> Iterator[tuple[str, torch.Tensor]]:
+def tensors_of(base: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """Every tensor of a model, buffers included."""
     yield from base.named_parameters()
     yield from base.named_buffers()
+
+
+def merged_base(model: GistModel) -> Any:
+    """A copy of the base whose own weights are W + scaling * B A: the adapter on everywhere, in both passes."""
+    adapter = model.adapter
+    assert adapter is not None
+    copy = deepcopy(model.causal_lm)
+    for name, (a, b) in adapter.lora.items():
+        copy.model.get_parameter(f"{name}.weight").data += adapter.scaling * b @ a
+    return copy
+
+
+def tiny_gist(model: GistModel, n_tokens: int, *, ratio: float = 6.0, seed: int = 7) -> GistKV:
+    """The gist of a random document, by the same way as a user's."""
+    ids = random_ids(torch.Generator().manual_seed(seed), n_tokens)
+    *_, gist = compress(model, plan_tokens(model, ids, ratio=ratio))
+    return gist
