@@ -151,13 +151,18 @@ def ask(
             return
         _stream(pieces)
         return
-    for line in each(sys.stdin, "Ask, and press Enter. An empty line, Ctrl+D or Ctrl+C ends the conversation.", "> "):
+    welcome = "Ask, and press Enter. Ctrl+C stops an answer, an empty line or Ctrl+D ends the conversation."
+    for line in each(sys.stdin, welcome, "> "):
         if not line.strip():
             break
         try:
             _stream(talk.ask(line.strip()))
         except UserError as error:
             complain("gistdesk", error)
+        except KeyboardInterrupt:
+            if not sys.stdin.isatty():
+                raise
+            print()
 
 
 def _stream(pieces: Any) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
+from gistdesk.core.compress import batch_tokens_for, check_ratio, compress, plan_tokens
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
@@ -22,6 +22,9 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.haystack import haystack_names, haystack_text
 from trainer.needles import ENGLISH_ONLY, LANDMARK_FILLER, NEEDLE_KINDS, Needle, own_needle
+
+_ANSWER_TOKENS = 64
+"""Room for template and answer that is kept free in the window."""
 
 METHODS = ("gist", "full", "none", "wrong-gist", "truncate")
 
@@ -62,17 +65,35 @@ class NiahConfig:
             "language": (self.languages, ("en", "ko")),
         }
         for what, (given, allowed) in known.items():
+            if not given:
+                raise UserError(f"No {what} is given.", f"Choose from {', '.join(allowed)}.")
             for name in given:
                 if name not in allowed:
                     raise UserError(f'There is no {what} "{name}".', f"Choose from {', '.join(allowed)}.")
+        if not self.series:
+            raise UserError(f"There is no {' or '.join(self.kinds)} needle but in English.", "Add en to --languages.")
         if not self.lengths or min(self.lengths) < 64:
             raise UserError("A length must be at least 64 tokens.", "Give for example --lengths 512,2048.")
         if not self.depths or not all(0 <= depth <= 100 for depth in self.depths):
             raise UserError("A depth is a percentage from 0 to 100.", "Give for example --depths 0,50,100.")
         if self.samples < 1:
             raise UserError("There must be at least one sample.", "Give --samples 1 or more.")
+        if not 1.0 <= self.ratio < math.inf:
+            raise UserError(f"A ratio of {self.ratio:g} cannot be had.", "Give for example --ratio 100.")
         if bool(self.needle) != bool(self.question):
             raise UserError("A needle of your own needs a question, and the other way round.", "Give both.")
+        if self.needle:
+            own_needle(self.needle, self.question)
+
+    @property
+    def series(self) -> list[tuple[str, str]]:
+        """Needle kind and language of every grid that is measured."""
+        kinds = ("own",) if self.needle else self.kinds
+        return [(k, lang) for k in kinds for lang in self.languages if k not in ENGLISH_ONLY or lang == "en"]
+
+    @property
+    def n_trials(self) -> int:
+        return len(self.series) * len(self.lengths) * len(self.depths) * self.samples * len(self.methods)
 
 
 @dataclass(frozen=True)
@@ -133,7 +154,7 @@ class Haystack:
         """
         statements = [torch.tensor(model.token_ids(" " + text)) for text in needle.statements]
         n_hay = n_tokens - sum(len(ids) for ids in statements)
-        if n_hay > len(self.ids):
+        if n_tokens > len(self.ids):
             raise UserError(
                 f"The haystack has {len(self.ids)} tokens, {n_tokens} are asked for.", "Give a longer text."
             )
@@ -155,13 +176,32 @@ class Haystack:
         return torch.cat([*pieces, hay[last:]])
 
 
-def haystacks(model: GistModel, config: NiahConfig) -> dict[str, Haystack]:
-    """Per language, the text to hide needles in."""
-    found = {}
-    for language in config.languages:
+def haystacks(model: GistModel, config: NiahConfig) -> dict[tuple[str, str], Haystack]:
+    """Per needle kind and language, the text to hide needles in; the landmark needle brings its own."""
+    texts = {}
+    for kind, language in config.series:
         text = config.haystack or " ".join(haystack_text(n) for n in haystack_names(language, evaluation=True))
-        found[language] = Haystack(model, text)
-    return found
+        texts[kind, language] = LANDMARK_FILLER * (max(config.lengths) // 20 + 1) if kind == "landmark" else text
+    tokenized = {text: Haystack(model, text) for text in set(texts.values())}
+    return {series: tokenized[text] for series, text in texts.items()}
+
+
+def _draw_of(config: NiahConfig, kind: str) -> Callable[[Random, str], Needle]:
+    return own_needle(config.needle, config.question) if config.needle else NEEDLE_KINDS[kind]
+
+
+def _check_possible(model: GistModel, config: NiahConfig, stack: Haystack, kind: str, language: str) -> None:
+    """Refuse at the start what would otherwise end the benchmark hours later."""
+    random = Random(f"{config.seed}:{kind}:{language}")
+    for length in sorted(config.lengths):
+        needle = _draw_of(config, kind)(random, language)
+        stack.document(model, random, needle, length, config.depths[0])
+        n_full = length + len(model.token_ids(needle.question)) + _ANSWER_TOKENS
+        if "full" in config.methods and n_full > model.max_positions:
+            raise UserError(
+                f"{length} tokens of text and a question do not fit into the model's window of {model.max_positions}.",
+                "Ask for shorter documents, or leave full out of --methods.",
+            )
 
 
 def evaluate(model: GistModel, config: NiahConfig) -> Iterator[Trial]:
@@ -172,26 +212,24 @@ def evaluate(model: GistModel, config: NiahConfig) -> Iterator[Trial]:
     """
     if model.adapter is None and {"gist", "wrong-gist", "truncate"} & set(config.methods):
         raise UserError("The model has no gist adapter.", "Train one, or measure full and none only.")
+    if model.adapter is not None:
+        check_ratio(model.adapter, config.ratio)
     stacks = haystacks(model, config)
-    kinds: dict[str, Callable[[Random, str], Needle]] = {kind: NEEDLE_KINDS[kind] for kind in config.kinds}
-    if config.needle:
-        kinds = {"own": own_needle(config.needle, config.question)}
-    for kind, draw in kinds.items():
-        for language in config.languages:
-            if kind in ENGLISH_ONLY and language != "en":
-                continue
-            stack = Haystack(model, LANDMARK_FILLER * 2000) if kind == "landmark" else stacks[language]
-            for length in config.lengths:
-                for depth in config.depths:
-                    name = f"{config.seed}:{kind}:{language}:{length}:{depth}"
-                    documents = []
-                    # One more than asked for: the last one only lends its gist as a wrong one.
-                    for i in range(config.samples + 1):
-                        random = Random(f"{name}:{i}")
-                        needle = draw(random, language)
-                        ids = stack.document(model, random, needle, length, depth)
-                        documents.append(Document(ids, needle))
-                    yield from _cell(model, config, documents, language, kind, depth)
+    for kind, language in config.series:
+        _check_possible(model, config, stacks[kind, language], kind, language)
+    for kind, language in config.series:
+        stack, draw = stacks[kind, language], _draw_of(config, kind)
+        for length in config.lengths:
+            for depth in config.depths:
+                name = f"{config.seed}:{kind}:{language}:{length}:{depth}"
+                documents = []
+                # One more than asked for: the last one only lends its gist as a wrong one.
+                for i in range(config.samples + 1):
+                    random = Random(f"{name}:{i}")
+                    needle = draw(random, language)
+                    ids = stack.document(model, random, needle, length, depth)
+                    documents.append(Document(ids, needle))
+                yield from _cell(model, config, documents, language, kind, depth)
 
 
 def _cell(

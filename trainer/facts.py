@@ -113,7 +113,7 @@ PASSKEY = Kind(
             "According to the text, what is the {s}?",
             "The {s}, please.",
         ),
-        ("Here is the {s} you will be asked for: {v}. The {s} is {v}.", "What is the {s}?"),
+        ("Here is the {s} you will be asked for: {v}. Yes, {v} it is.", "What is the {s}?"),
     ),
     ko=Wording(
         (
@@ -465,7 +465,7 @@ def _filled(template: str, subject: str, value: str) -> str:
 def _with_particle(match: re.Match[str]) -> str:
     """The form of a Korean particle depends on whether the syllable before it ends in a consonant."""
     last, particle = match.group(1), match.group(2)
-    closed, rieul = last in _CLOSED_DIGITS or last in _CLOSED_LATIN, last in "178Ll"
+    closed, rieul = last in _CLOSED_DIGITS or last in _CLOSED_LATIN, last in "178LRlr"
     if "가" <= last <= "힣":
         final = (ord(last) - ord("가")) % 28
         closed, rieul = final != 0, final == 8

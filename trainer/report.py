@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryFile
 from typing import Any
 
 from gistdesk import __version__
@@ -22,26 +23,23 @@ _KEY = ("method", "language", "needle_kind", "context_tokens", "depth_percent")
 
 
 def measure(model: GistModel, config: NiahConfig, folder: Path) -> Iterator[dict[str, Any]]:
-    """Run the benchmark and write its files; yields `done` and `total` trials, and at last the results.
+    """Run the benchmark and write its files; yields `done` and `total` trials, and at last the results alone.
 
     Raises:
         UserError: the folder cannot be written, or the configuration asks for what cannot be had.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):  # hours later is too late to find out
+            pass
     except OSError as error:
-        raise UserError(f"The folder {folder} cannot be made ({error.strerror}).", "Choose another one.") from error
-    total = (
-        len(config.lengths)
-        * len(config.depths)
-        * config.samples
-        * len(config.methods)
-        * (len(config.languages) * (1 if config.needle else len(config.kinds)))
-    )
+        raise UserError(
+            f"The folder {folder} cannot be made or written to ({error.strerror}).", "Choose another one."
+        ) from error
     trials: list[Trial] = []
     for trial in evaluate(model, config):
         trials.append(trial)
-        yield {"done": len(trials), "total": total}
+        yield {"done": len(trials), "total": config.n_trials}
     measured = cells(trials)
     results = {
         "config": {**asdict(config), "haystack": "own" if config.haystack else "bundled"},
@@ -55,7 +53,7 @@ def measure(model: GistModel, config: NiahConfig, folder: Path) -> Iterator[dict
     write_atomically(folder / "results.json", json.dumps(results, ensure_ascii=False, indent=1).encode())
     write_atomically(folder / "results.csv", _csv(measured).encode())
     write_atomically(folder / "heatmap.png", heatmap(measured))
-    yield {"done": total, "total": total, **results}
+    yield results
 
 
 def cells(trials: Sequence[Trial]) -> list[dict[str, Any]]:

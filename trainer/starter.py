@@ -38,6 +38,7 @@ class StarterConfig:
         learning_rate: peak, of AdamW for embeddings, norms and gist rows.
         matrix_rate: peak, of Muon for every weight matrix and LoRA factor.
         warmup_steps: steps of linear warm-up.
+        settle_step: from here on the rates are below half: copying is learned and has to become exact.
         rank: of the LoRA factors.
         text_weight: of language modelling on full-text steps, beside the answer loss.
         seed: of weights and data.
@@ -51,6 +52,7 @@ class StarterConfig:
     learning_rate: float = 9e-4
     matrix_rate: float = 1.8e-3
     warmup_steps: int = 150
+    settle_step: int = 1220
     rank: int = 64
     text_weight: float = 0.3
     seed: int = 20261120
@@ -72,7 +74,8 @@ class Batch:
 class StarterRun:
     """Everything that a starter training holds: model, adapter, optimizer, curricula, step number."""
 
-    def __init__(self, folder: Path, config: StarterConfig) -> None:
+    def __init__(self, folder: Path, config: StarterConfig, samples: Samples | None = None) -> None:
+        """`samples` of an earlier run with the same tokenizer spare this one the reading of all texts."""
         self.folder, self.config = folder, config
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "tokenizer.json").exists():
@@ -92,7 +95,7 @@ class StarterRun:
             lambda ids: merged_encoder(self.base.model, self.adapter.adapter())(ids),
         )
         self.prompt: Prompt = prompt_of(tokenizer)
-        self.samples = Samples(self.model)
+        self.samples = samples or Samples(self.model)
         named = [*self.base.named_parameters(), *self.adapter.named_parameters()]
         self.parameters = [p for _, p in named]
         matrices = [p for name, p in named if p.ndim == 2 and "embed" not in name and name != "gist_rows"]
@@ -144,10 +147,12 @@ class StarterRun:
         passkey, segments = self.curricula["passkey"], self.curricula["segments"]
         if passkey.bound < 100:
             weights = (0.9, 0.0, 0.1)
-        elif not (passkey.finished and segments.finished):
+        elif passkey.finished and segments.finished:
+            weights = (0.1, 0.25, 0.65)
+        elif self.step < self.config.steps // 2:
             weights = (0.4, 0.4, 0.2)
         else:
-            weights = (0.1, 0.25, 0.65)
+            weights = (0.25, 0.35, 0.4)
         return random.choices(("passkey", "segments", "general"), weights)[0]
 
     def train_step(self) -> tuple[Batch, Pass, float]:
@@ -175,12 +180,14 @@ class StarterRun:
         return batch, result, rate
 
     def _rate(self) -> float:
-        """The share of the peak rates: warm-up, then a line down to 2%.
+        """The share of the peak rates: warm-up, a slow fall, less than half from `settle_step` on, down at the end.
 
-        Held at the peak, copying stayed at 83% where it came to 90% within 50 steps at 0.4 of it.
+        Held near the peak, copying stayed at 83% where it came to 90% within 50 steps at 0.4 of it.
         """
-        left = 1 - self.step / self.config.steps
-        return min(1.0, (self.step + 1) / self.config.warmup_steps) * max(0.02, left)
+        step, steps = self.step, self.config.steps
+        if step < self.config.settle_step:
+            return min(1.0, (step + 1) / self.config.warmup_steps) * (1 - step / steps)
+        return 0.45 * min(1.0, max(0.04, (steps - step) / (0.3 * steps)))
 
     def _autocast(self) -> Any:
         return torch.autocast(self.config.device, torch.bfloat16) if self.config.device else nullcontext()
@@ -229,12 +236,12 @@ def checkpoint_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def train_starter(folder: Path, config: StarterConfig) -> Iterator[dict[str, Any]]:
+def train_starter(folder: Path, config: StarterConfig, samples: Samples | None = None) -> Iterator[dict[str, Any]]:
     """Train, or go on training, the starter in `folder`; yields an event every `report_steps` steps.
 
     Events are dictionaries with `event` ("started", "progress", "checkpoint", "finished") and plain numbers.
     """
-    run = StarterRun(folder, config)
+    run = StarterRun(folder, config, samples)
     resumed = run.load_checkpoint()
     yield {"event": "started", "step": run.step, "resumed": resumed}
     begun, saved = time.monotonic() - run.seconds, time.monotonic()

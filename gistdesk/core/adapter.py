@@ -7,6 +7,7 @@ Reads peft's folder layout. Does not know how an adapter is trained.
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ Encoder = Callable[[Tensor], DynamicCache]
 
 _GIST_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
 _PREFIX = "base_model.model.model."
+_UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
+"""Settings of peft that change what the factors mean. An adapter that uses one is refused."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapt
         tensors = load_file(folder / "adapter_model.safetensors")
         adapter = _adapter(gist, config, tensors)
         layout, wanted = gist["layout_version"], gist["base_model_fingerprint"]
-    except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
+    except (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, SafetensorError) as error:
         raise UserError(
             f"The gist adapter in {folder} cannot be read ({error}).", "Train or import the adapter again."
         ) from error
@@ -135,15 +138,26 @@ def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Te
     lora = {
         name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names
     }
-    ids = tuple(int(i) for i in gist["gist_ids"])
-    if ids != tuple(range(ids[0], ids[0] + len(ids))):
-        raise ValueError("gist ids are not consecutive")
-    scaling = float(config["lora_alpha"]) / float(config["r"])
-    return Adapter(lora, scaling, tensors[_GIST_ROWS], ids, int(gist["segment_tokens"]))
+    if any(config.get(name) for name in _UNREAD):
+        raise ValueError(f"it uses one of {', '.join(_UNREAD)}")
+    ids, rows = tuple(int(i) for i in gist["gist_ids"]), tensors[_GIST_ROWS]
+    if ids[0] < 0 or ids != tuple(range(ids[0], ids[0] + len(ids))) or rows.shape[:1] != (len(ids),):
+        raise ValueError("gist ids are not consecutive, or do not have a row each")
+    if not all(t.is_floating_point() and t.ndim == 2 and bool(t.isfinite().all()) for t in tensors.values()):
+        raise ValueError("a tensor is no matrix of finite numbers")
+    scaling, segment_tokens = float(config["lora_alpha"]) / float(config["r"]), int(gist["segment_tokens"])
+    if not math.isfinite(scaling) or segment_tokens < 1:
+        raise ValueError("its scaling or segment length is impossible")
+    return Adapter(lora, scaling, rows, ids, segment_tokens)
 
 
 def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
     shapes = {name: tuple(p.shape) for name, p in stack.named_parameters()}
+    if adapter.gist_rows.shape[1] != shapes["embed_tokens.weight"][1]:
+        raise UserError(
+            f"The gist adapter in {folder} does not fit the base model's embedding.",
+            "Choose the base model it was trained for.",
+        )
     for name, (a, b) in adapter.lora.items():
         if shapes.get(f"{name}.weight") != (b.shape[0], a.shape[1]) or a.shape[0] != b.shape[1]:
             raise UserError(

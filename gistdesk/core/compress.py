@@ -57,7 +57,8 @@ class Plan:
 def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, ...]]:
     """Token ids of a document, (n_tokens,), and the index of every page's first token.
 
-    Long pages go through the tokenizer in pieces that end at a line's end, so its bookkeeping stays small.
+    Long pages go through the tokenizer in pieces, so its bookkeeping stays small. A piece ends after a line, else
+    before a space, which belongs to the word that follows; so the tokens are those of the whole page.
     """
     pieces: list[Tensor] = []
     page_starts: list[int] = []
@@ -76,7 +77,8 @@ def _chunks(text: str) -> Iterator[str]:
     while start < len(text):
         stop = start + _CHUNK_CHARACTERS
         if stop < len(text):
-            stop = text.find("\n", stop) + 1 or text.find(" ", stop) + 1 or len(text)
+            latest = stop + _CHUNK_CHARACTERS
+            stop = text.find("\n", stop, latest) + 1 or max(text.find(" ", stop, latest), 0) or latest
         yield text[start:stop]
         start = stop
 
@@ -262,8 +264,6 @@ def compress_document(
 
 def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:
     """What an interrupted run left, if it was compressing the same text in the same way."""
-    if not partial.exists():
-        return None
     try:
         found = read_gist(partial)
     except UserError:

@@ -60,9 +60,13 @@ def write_gist(path: Path, record: GistRecord) -> int:
     for it; others as they are.
 
     Raises:
-        UserError: the folder is missing or not writable, or the disk is full.
+        UserError: the folder is missing or not writable, the disk is full, or the gist holds no proper numbers.
     """
     kv = record.gist.kv.detach().to("cpu")
+    if not bool(kv.isfinite().all()):
+        raise UserError(
+            f'Compressing "{record.title}" gave numbers that are not finite.', "Use another model, or another device."
+        )
     if kv.dtype == torch.float32 and bool((kv.abs() < torch.finfo(torch.float16).max).all()):
         kv = kv.to(torch.float16)
     kv = kv.contiguous()

@@ -101,8 +101,8 @@ def _adapter_folders(folder: Path) -> ModelFolders:
         raise UserError(
             f"The adapter in {folder} does not name its base model.", "Train or import it again."
         ) from error
-    is_base = Path(base).is_dir() and not (Path(base) / "gist.json").exists()
-    if base != "starter" and not _HUB_ID.fullmatch(base) and not is_base:
+    is_there = base == "starter" or _HUB_ID.fullmatch(base) or Path(base).is_dir()
+    if not is_there or (Path(base) / "gist.json").exists():  # an adapter is nobody's base, least of all its own
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
     found = find_model(base)
     return ModelFolders(found.model_id, found.base, folder)
@@ -172,9 +172,16 @@ def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        causal_lm = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype, local_files_only=True, trust_remote_code=False, use_safetensors=True
+        causal_lm, loading = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
         )
+        if loading["missing_keys"]:  # transformers would go on with random numbers in their place
+            raise ValueError(f"its weights lack {min(loading['missing_keys'])}")
         module: Any = causal_lm
         return module.to(device).eval().requires_grad_(False), tokenizer
     except torch.cuda.OutOfMemoryError as error:
@@ -192,7 +199,9 @@ def _check_config(folder: Path) -> None:
     """Refuse what the engine would get silently wrong: windows, other caches, positions that cannot be re-rotated."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if not isinstance(config, dict):
+            raise ValueError("not an object")
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"There is no readable config.json in {folder}.", "Give the folder of a model.") from error
     family = config.get("model_type")
     if family not in FAMILIES:
@@ -200,7 +209,11 @@ def _check_config(folder: Path) -> None:
             f'Models of type "{family}" are not supported.',
             "Use a Llama, Mistral or Qwen (2, 2.5, 3) model with ordinary attention.",
         )
-    window = config.get("sliding_window")
+    if config.get("quantization_config"):
+        raise UserError(
+            "The weights of this model are quantized already.", "Use the model's ordinary weights, in 16 or 32 bits."
+        )
+    window = config.get("sliding_window", 4096 if family == "mistral" else None)  # transformers' own default
     if window and config.get("use_sliding_window", family == "mistral"):
         raise UserError(
             f"This model looks back only {window} tokens in some layers (sliding window).",
@@ -213,6 +226,8 @@ def _check_config(folder: Path) -> None:
             "Use a model with full attention in all layers.",
         )
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    plain = isinstance(rope, dict) and not any(isinstance(value, dict) for value in rope.values())
+    rope = rope if plain else {"rope_type": "one per kind of layer"}
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in _ROPE_TYPES or rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0)) != 1.0:
         raise UserError(

@@ -1,4 +1,4 @@
-"""A batch of contexts of different lengths is what each of them is alone; rows that are short are masked, not guessed."""
+"""A batch of contexts of different lengths is what each of them is alone: short rows are masked."""
 
 from collections.abc import Sequence
 

@@ -25,9 +25,7 @@ def test_segments_tile_the_document_and_slots_follow_the_ratio(
 ) -> None:
     ids = torch.randint(10, (n_tokens,), generator=torch.Generator().manual_seed(seed))
     ends = torch.tensor([i in enders for i in range(10)])
-    segments = cut_segments(
-        ids, segment_tokens=segment_tokens, ratio=ratio, max_slots=max_slots, ends_sentence=ends
-    )
+    segments = cut_segments(ids, segment_tokens=segment_tokens, ratio=ratio, max_slots=max_slots, ends_sentence=ends)
     window = max(1, min(segment_tokens, int(ratio * max_slots)))
     assert [s.start for s in segments] == [sum(s.n_tokens for s in segments[:i]) for i in range(len(segments))]
     assert sum(s.n_tokens for s in segments) == n_tokens

@@ -1,0 +1,309 @@
+"""Compressing in pieces, interrupted or not, gives one and the same gist, with as many slots as were asked for."""
+
+import json
+import math
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from torch import Tensor
+
+from gistdesk.core import compress as compress_module
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.compress import (
+    PARTIAL_SUFFIX,
+    batch_tokens_for,
+    compress,
+    compress_document,
+    plan,
+    plan_tokens,
+    tokenize,
+)
+from gistdesk.core.context import assemble
+from gistdesk.core.documents import Document
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist_file import read_gist
+from gistdesk.core.load import load_model
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+from tests.core.tiny_models import N_GIST, SEGMENT_TOKENS, TEXT, Kind, every_kind, tiny_model, write_model
+
+
+def document(*pages: str) -> Document:
+    return Document("A tale", pages or (TEXT * 3,), None, Path("tale.txt"), "ab" * 32)
+
+
+@cache
+def shared_model() -> GistModel:
+    """For hypothesis, whose examples cannot take a fixture."""
+    return tiny_model()
+
+
+@pytest.fixture
+def model() -> GistModel:
+    return shared_model()
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two or three segments in each."""
+    monkeypatch.setattr(compress_module, "BATCH_TOKENS", 3 * SEGMENT_TOKENS)
+
+
+def stored(path: Path) -> tuple[Tensor, dict[str, object]]:
+    """The file's tensor and its header, without what may differ: when it was made, and the checksum of that."""
+    with safe_open(path, "pt") as opened:
+        header = json.loads(opened.metadata()["gistkv"])
+        return opened.get_tensor("kv"), {k: v for k, v in header.items() if k not in ("created", "sha256")}
+
+
+def assert_same_file(left: Path, right: Path) -> None:
+    (kv, header), (other_kv, other_header) = stored(left), stored(right)
+    assert header == other_header
+    assert torch.equal(kv, other_kv)
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_compression_stopped_anywhere_goes_on_to_the_same_file(model: GistModel, tmp_path: Path) -> None:
+    book, cut = document(), plan(model, document(), ratio=5.0)
+    steps = list(compress_document(model, book, cut, tmp_path / "whole.gistkv"))
+    assert [s.n_segments_done for s in steps] == sorted({s.n_segments_done for s in steps})
+    assert (steps[0].n_segments_done, steps[-1].n_segments_done) == (0, len(cut.segments))
+    assert len(steps) > 8
+    for n_steps in range(1, len(steps)):
+        folder = tmp_path / str(n_steps)
+        folder.mkdir()
+        target = folder / "tale.gistkv"
+        running = compress_document(model, book, cut, target)
+        for _ in range(n_steps):
+            before = next(running)
+        running.close()
+        assert names(folder) == ({target.name + PARTIAL_SUFFIX} if before.n_segments_done else set())
+        again = list(compress_document(model, book, cut, target))
+        assert again[0].n_segments_done == before.n_segments_done
+        assert again[-1].file_bytes == target.stat().st_size
+        assert names(folder) == {target.name}
+        assert_same_file(target, tmp_path / "whole.gistkv")
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_what_a_killed_process_left_is_gone_on_from(model: GistModel, tmp_path: Path) -> None:
+    """No clean-up runs here: the partial file as it lies on the disk at every step is what the next run finds."""
+    book, cut = document(), plan(model, document(), ratio=5.0)
+    part = tmp_path / ("tale.gistkv" + PARTIAL_SUFFIX)
+    for step in compress_document(model, book, cut, tmp_path / "tale.gistkv", checkpoint_s=0):
+        if 0 < step.n_segments_done < step.n_segments:
+            (tmp_path / f"{step.n_segments_done}.gistkv{PARTIAL_SUFFIX}").write_bytes(part.read_bytes())
+    for left in list(tmp_path.glob("*" + PARTIAL_SUFFIX)):
+        n_done, target = int(left.name.split(".")[0]), left.with_suffix("")
+        first, *_ = compress_document(model, book, cut, target)
+        assert first.n_segments_done == n_done
+        assert_same_file(target, tmp_path / "tale.gistkv")
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_partial_file_of_something_else_is_not_gone_on_from(model: GistModel, tmp_path: Path) -> None:
+    book, cut = document(), plan(model, document(), ratio=5.0)
+    target = tmp_path / "tale.gistkv"
+    part = target.with_name(target.name + PARTIAL_SUFFIX)
+    running = compress_document(model, book, cut, target)
+    next(running), next(running)
+    running.close()
+    left = part.read_bytes()
+
+    def start(model: GistModel = model, book: Document = book, ratio: float = 5.0) -> int:
+        part.write_bytes(left)
+        running = compress_document(model, book, plan(model, book, ratio=ratio), target)
+        return next(running).n_segments_done
+
+    assert start() > 0
+    assert start(ratio=5.5) == 0
+    assert start(book=replace(book, source_sha256="cd" * 32)) == 0
+    assert start(model=replace(model, identity=replace(model.identity, adapter_fingerprint="other"))) == 0
+    left = left[: len(left) // 2]
+    assert start() == 0
+
+
+def test_a_run_may_go_on_with_batches_of_another_size(model: GistModel) -> None:
+    """Begun on a card, ended on a CPU: what is done may end in the middle of a batch."""
+    cut = plan(model, document(), ratio=5.0)
+    *_, whole = compress(model, cut)
+    for done in compress(model, cut, batch_tokens=40):
+        if len(done.segments) < len(cut.segments):
+            *_, resumed = compress(model, cut, done=done, batch_tokens=100)
+            assert resumed.segments == whole.segments
+            assert torch.allclose(resumed.kv, whole.kv, rtol=1e-4, atol=1e-5)
+
+
+def test_every_step_is_a_gist_of_the_beginning(model: GistModel) -> None:
+    cut = plan(model, document(), ratio=5.0)
+    steps = list(compress(model, cut, batch_tokens=40))
+    assert steps[-1].segments == cut.segments
+    assert [s.n_slots for s in steps] == sorted({s.n_slots for s in steps})
+    for step in steps:
+        assert step.segments == cut.segments[: len(step.segments)]
+        assert step.n_slots == sum(s.n_slots for s in step.segments)
+        assert torch.equal(step.kv, steps[-1].kv[:, :, :, : step.n_slots])
+
+
+def test_a_large_model_on_a_cpu_takes_a_segment_at_a_time(model: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert batch_tokens_for(model) == compress_module.BATCH_TOKENS
+    monkeypatch.setattr(compress_module, "_LARGE_MODEL", 100)
+    assert batch_tokens_for(model) == 1
+    cut = plan(model, document(), ratio=5.0)
+    assert len(list(compress(model, cut, batch_tokens=1))) == len(cut.segments)
+
+
+@settings(deadline=None)
+@given(
+    n_tokens=st.integers(1, 3000),
+    ratio=st.floats(1.0, float(SEGMENT_TOKENS)),
+    wanted=st.integers(1, 3000),
+    seed=st.integers(0, 999),
+)
+def test_the_ratio_is_what_was_asked_for(n_tokens: int, ratio: float, wanted: int, seed: int) -> None:
+    model = shared_model()
+    ids = torch.randint(4, 320, (n_tokens,), generator=torch.Generator().manual_seed(seed))
+    cut = plan_tokens(model, ids, ratio=ratio)
+    assert cut.n_slots >= math.floor(n_tokens / ratio)
+    if ratio <= SEGMENT_TOKENS * 3 // 4:
+        assert cut.n_slots <= math.floor(n_tokens / ratio * (1 + 1e-9)) + 1
+    assert all(1 <= s.n_slots <= N_GIST and s.n_tokens <= SEGMENT_TOKENS for s in cut.segments)
+    assert [i for s in cut.segments for i in range(s.start, s.start + s.n_tokens)] == list(range(n_tokens))
+    wanted = min(wanted, n_tokens)
+    if n_tokens / wanted <= SEGMENT_TOKENS:
+        counted = plan_tokens(model, ids, n_slots=wanted)
+        assert counted.n_slots == max(wanted, len(counted.segments))
+
+
+def test_cuts_follow_the_sentences_of_the_text(model: GistModel) -> None:
+    cut = plan(model, document("I am. " * 60), ratio=5.0)
+    ends = [model.tokenizer.decode(cut.token_ids[: s.start + s.n_tokens]) for s in cut.segments]
+    assert len(ends) > 5
+    assert all(text.rstrip().endswith(".") for text in ends)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"ratio": 0.0},
+        {"ratio": -4.0},
+        {"ratio": 0.99},
+        {"ratio": SEGMENT_TOKENS + 0.5},
+        {"ratio": float("inf")},
+        {"ratio": float("nan")},
+        {"n_slots": 0},
+        {"n_slots": -3},
+        {"n_slots": 101},
+        {"n_slots": 4},
+    ],
+    ids=str,
+)
+def test_what_cannot_be_had_is_refused(model: GistModel, asked: dict[str, float]) -> None:
+    with pytest.raises(UserError) as caught:
+        plan_tokens(model, torch.full((100,), 40), **asked)  # type: ignore[arg-type]
+    assert caught.value.message.endswith(".")
+    assert caught.value.hint.endswith(".")
+
+
+def test_the_limits_themselves_can_be_had(model: GistModel) -> None:
+    ids = torch.full((100,), 40)
+    assert plan_tokens(model, ids, ratio=1.0).n_slots == 100
+    assert plan_tokens(model, ids, ratio=float(SEGMENT_TOKENS)).n_slots == 5
+    assert plan_tokens(model, ids, n_slots=100).n_slots == 100
+    assert plan_tokens(model, ids, n_slots=5).n_slots == 5
+
+
+def test_a_document_without_text_is_refused(model: GistModel) -> None:
+    with pytest.raises(UserError, match="A tale holds no text"):
+        plan(model, document(""), ratio=5.0)
+
+
+def test_either_a_ratio_or_slots(model: GistModel) -> None:
+    for asked in ({}, {"ratio": 5.0, "n_slots": 5}):
+        with pytest.raises(RuntimeError, match="either"):
+            plan(model, document(), **asked)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="adapter"):
+        plan(replace(model, adapter=None), document(), ratio=5.0)
+
+
+def test_pages_start_where_their_tokens_start(model: GistModel) -> None:
+    pages = ("First page.", "", "셋째 쪽입니다. <|end|>", "Last\npage")
+    ids, starts = tokenize(model, document(*pages))
+    texts = [model.tokenizer.decode(part) for part in torch.tensor_split(ids, torch.tensor(starts[1:]))]
+    assert texts == [page + "\n\n" for page in pages[:-1]] + [pages[-1]]
+    assert plan(model, document(*pages), ratio=5.0).page_starts == starts
+
+
+LONG = (TEXT * 4, "word " * 300, "낱말 " * 100 + "\n\n\nend", "nospacesatall" * 40, " \n \n  x", "가" * 500)
+
+
+@pytest.mark.parametrize("characters", [1, 2, 7, 50, 10**6])
+def test_long_texts_are_tokenized_in_pieces_as_they_would_be_whole(
+    model: GistModel, monkeypatch: pytest.MonkeyPatch, characters: int
+) -> None:
+    monkeypatch.setattr(compress_module, "_CHUNK_CHARACTERS", characters)
+    ids, starts = tokenize(model, document(*LONG))
+    assert model.tokenizer.decode(ids) == "\n\n".join(LONG)
+    if characters >= 50:
+        for text in LONG[:3]:
+            ids, _ = tokenize(model, document(text))
+            assert ids.tolist() == model.token_ids(text)
+        assert len(starts) == len(LONG)
+
+
+def test_no_piece_is_much_longer_than_it_should_be(model: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    token_ids = GistModel.token_ids
+
+    def count(self: GistModel, text: str) -> list[int]:
+        lengths.append(len(text))
+        return token_ids(self, text)
+
+    monkeypatch.setattr(GistModel, "token_ids", count)
+    monkeypatch.setattr(compress_module, "_CHUNK_CHARACTERS", 100)
+    for text in ("x" * 1000, "words and " * 100 + "\n", TEXT * 3):
+        tokenize(model, document(text))
+    assert max(lengths) <= 200
+
+
+def logits(model: GistModel, gist: Tensor) -> Tensor:
+    with torch.no_grad():
+        start = assemble(model, [20, 30], [gist])
+        return model.logits(model.decode(torch.tensor([[40, 50, 60]]), start.cache, start.position))
+
+
+@every_kind
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
+def test_a_gist_from_a_file_answers_as_the_one_in_memory(tmp_path: Path, kind: Kind, dtype: torch.dtype) -> None:
+    model = load_model(str(write_model(tmp_path / "model", kind)), device="cpu", dtype=dtype)
+    *_, last = compress_document(model, document(TEXT), plan(model, document(TEXT), ratio=6.0), tmp_path / "a.gistkv")
+    assert last.record is not None
+    made, read = last.record.gist.kv, read_gist(tmp_path / "a.gistkv").gist.kv
+    expected = logits(model, made)
+    if dtype == torch.bfloat16:
+        assert torch.equal(made, read)
+        assert torch.equal(logits(model, read), expected)
+    else:
+        assert read.dtype == torch.float16
+        assert (logits(model, read) - expected).abs().max() < 5e-3 * (expected.max() - expected.min())
+
+
+def test_gists_from_files_can_be_asked_together(model: GistModel, tmp_path: Path) -> None:
+    records = []
+    for name, text in (("a", TEXT), ("b", "Another tale. " * 9)):
+        target = tmp_path / f"{name}.gistkv"
+        list(compress_document(model, document(text), plan(model, document(text), ratio=6.0), target))
+        records.append(read_gist(target))
+    context = Context(model, [record.gist for record in records])
+    assert context.n_slots == sum(record.gist.n_slots for record in records)
+    assert "".join(context.answer([Turn("Who?")], Sampling(max_tokens=4)))

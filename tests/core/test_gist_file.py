@@ -1,0 +1,443 @@
+"""A gist comes back as it was, or is refused with a sentence: damaged, hostile, of another version or another model."""
+
+import hashlib
+import json
+import os
+import pickle
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_file import (
+    FORMAT_VERSION,
+    SUFFIX,
+    GistRecord,
+    check_identity,
+    read_gist,
+    write_atomically,
+    write_gist,
+)
+from gistdesk.core.layout import LAYOUT_VERSION, Segment
+from tests.core.tiny_models import IDENTITY
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="asks the Linux kernel")
+
+
+def record(dtype: torch.dtype = torch.float16, n_slots: int = 9, seed: int = 1) -> GistRecord:
+    """Two segments; a title with every sort of character."""
+    kv = torch.randn(3, 2, 2, n_slots, 8, generator=torch.Generator().manual_seed(seed)).to(dtype)
+    segments = (Segment(0, 30, n_slots - 4), Segment(30, 11, 4))
+    title = '한글 "quoted" \\ \x1f \U0001f600'
+    return GistRecord(
+        GistKV(kv, segments), IDENTITY, title, "ab" * 32, (0, 0, 17), 5.5, 512, "2026-11-20T21:00:00+00:00"
+    )
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / f"tale{SUFFIX}"
+    write_gist(path, record())
+    return path
+
+
+def assert_same(left: GistRecord, right: GistRecord) -> None:
+    assert torch.equal(left.gist.kv, right.gist.kv)
+    assert left.gist.kv.dtype == right.gist.kv.dtype
+    assert left.gist.segments == right.gist.segments
+    nothing = GistKV(torch.empty(0), ())
+    assert replace(left, gist=nothing) == replace(right, gist=nothing)
+
+
+def refusal(path: Path) -> UserError:
+    """The error for a bad file; its message must be one sentence that names the file."""
+    with pytest.raises(UserError) as caught:
+        read_gist(path)
+    error = caught.value
+    assert path.name in error.message
+    assert error.message.endswith(".")
+    assert "\n" not in error.message
+    assert error.hint.endswith(".")
+    return error
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_a_gist_comes_back_as_it_was(tmp_path: Path, dtype: torch.dtype) -> None:
+    path = tmp_path / "a.gistkv"
+    n_bytes = write_gist(path, record(dtype))
+    assert n_bytes == path.stat().st_size
+    assert_same(read_gist(path), record(dtype))
+
+
+def test_float32_is_stored_as_float16_unless_a_number_is_too_large(tmp_path: Path) -> None:
+    path, wide = tmp_path / "a.gistkv", record(torch.float32)
+    write_gist(path, wide)
+    assert torch.equal(read_gist(path).gist.kv, wide.gist.kv.half())
+    wide.gist.kv[0, 1, 0, 3, 2] = 70_000.0
+    write_gist(path, wide)
+    assert torch.equal(read_gist(path).gist.kv, wide.gist.kv)
+    assert read_gist(path).gist.kv.dtype == torch.float32
+
+
+def test_a_part_of_a_larger_tensor_is_stored_alone(tmp_path: Path) -> None:
+    """While compressing, the gist is a view into room for the whole document."""
+    whole = torch.randn(3, 2, 2, 40, 8).half()
+    part = replace(record(), gist=GistKV(whole[:, :, :, :9], record().gist.segments))
+    n_bytes = write_gist(tmp_path / "a.gistkv", part)
+    assert n_bytes < 9 / 40 * whole.numel() * 2 + 4096
+    assert torch.equal(read_gist(tmp_path / "a.gistkv").gist.kv, whole[:, :, :, :9])
+
+
+@pytest.mark.parametrize("name", ["ordinary", "가" * 82, "with\nline"])
+def test_long_and_odd_names(tmp_path: Path, name: str) -> None:
+    """82 Hangul syllables and the suffix are as long as a name can be."""
+    path = tmp_path / f"{name}{SUFFIX}"
+    write_gist(path, record())
+    assert_same(read_gist(path), record())
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_title_may_hold_what_is_no_text(tmp_path: Path) -> None:
+    """A name of the file system that is not UTF-8 comes as surrogates."""
+    write_gist(tmp_path / "a.gistkv", replace(record(), title="\udcff\udcfe"))
+    assert read_gist(tmp_path / "a.gistkv").title == "\udcff\udcfe"
+
+
+def test_a_name_that_no_folder_takes_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / ("가" * 90 + SUFFIX)
+    with pytest.raises(UserError, match="cannot be written"):
+        write_gist(path, record())
+    refusal(path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_not_a_number_is_never_written(tmp_path: Path) -> None:
+    broken = record(torch.float32)
+    broken.gist.kv[0, 0, 0, 0, 0] = float("nan")
+    with pytest.raises(UserError, match="not finite"):
+        write_gist(tmp_path / "a.gistkv", broken)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_cut_short_anywhere_is_refused(file: Path) -> None:
+    data = file.read_bytes()
+    for twentieth in range(20):
+        file.write_bytes(data[: len(data) * twentieth // 20])
+        refusal(file)
+    for n_bytes in (1, 7, 8, 9, len(data) - 1):
+        file.write_bytes(data[:n_bytes])
+        refusal(file)
+    file.write_bytes(data + b"\0")
+    refusal(file)
+
+
+def test_a_flipped_bit_is_never_read_as_another_gist(file: Path) -> None:
+    """Two hundred bits anywhere, and every bit of the first thirty bytes.
+
+    Where a flip only respells the header (the f of \\u001f as F), the gist is the same and may be read.
+    """
+    data, random, whole = file.read_bytes(), Random(1), record()
+    places = [(random.randrange(len(data)), random.randrange(8)) for _ in range(200)]
+    n_refused = 0
+    for place, bit in [*places, *((byte, bit) for byte in range(30) for bit in range(8))]:
+        changed = bytearray(data)
+        changed[place] ^= 1 << bit
+        file.write_bytes(changed)
+        try:
+            found = read_gist(file)
+        except UserError:
+            n_refused += 1
+        else:
+            assert_same(found, whole)
+    assert n_refused > 435
+
+
+def forge(file: Path, kv: Tensor | None = None, without: str = "", **changes: Any) -> None:
+    """Change the header, or the tensor, of a gist file, and make its checksum fit again."""
+    with safe_open(file, "pt") as opened:
+        header = json.loads(opened.metadata()["gistkv"])
+        kv = opened.get_tensor("kv").clone() if kv is None else kv
+    header = {name: value for name, value in {**header, **changes}.items() if name not in ("sha256", without)}
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    digest.update(kv.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    header["sha256"] = digest.hexdigest()
+    file.write_bytes(save({"kv": kv}, metadata={"gistkv": json.dumps(header)}))
+
+
+def test_a_forged_file_with_nothing_changed_is_read(file: Path) -> None:
+    """Otherwise the refusals below would prove nothing."""
+    forge(file)
+    assert_same(read_gist(file), record())
+
+
+KV = record().gist.kv
+FORGED: dict[str, dict[str, Any]] = {
+    "segments of nothing": {"segments": []},
+    "no segments at all": {"segments": [], "n_tokens": 0, "n_slots": 0, "next_position": 0, "kv": KV[:, :, :, :0]},
+    "negative tokens": {"segments": [[51, 5], [-10, 4]]},
+    "negative slots": {"segments": [[30, 12], [11, -3]]},
+    "an empty segment": {"segments": [[41, 5], [0, 4]]},
+    "infinite tokens": {"segments": [[float("inf"), 5], [11, 4]]},
+    "words for numbers": {"segments": [["x", 5], [11, 4]]},
+    "pairs that are none": {"segments": [[30, 5, 1], [11, 4]]},
+    "segments that are a number": {"segments": 3},
+    "more slots than are there": {"segments": [[30, 5], [11, 5]], "n_slots": 10, "next_position": 10},
+    "another number of slots": {"n_slots": 8},
+    "another next position": {"next_position": 3000},
+    "another number of tokens": {"n_tokens": 40},
+    "another dtype": {"dtype": "bfloat16"},
+    "a dtype that is none": {"dtype": "qint8"},
+    "a dtype that is a list": {"dtype": ["float16"]},
+    "integers": {"kv": KV.to(torch.int16)},
+    "not a number": {"kv": torch.full_like(KV, float("nan"))},
+    "infinity": {"kv": torch.full_like(KV, float("inf"))},
+    "four axes": {"kv": KV[0].contiguous()},
+    "no value axis": {"kv": KV[:, :1].contiguous()},
+    "no layers": {"kv": KV[:0]},
+    "no pages": {"page_starts": []},
+    "pages that go back": {"page_starts": [0, 17, 3]},
+    "a negative page": {"page_starts": [-1, 3]},
+    "an infinite page": {"page_starts": [0, float("inf")]},
+    "an infinite ratio": {"ratio": float("inf")},
+    "no ratio": {"ratio": float("nan")},
+    "a ratio of words": {"ratio": "much"},
+    "a huge number": {"ratio": 10**400},
+    "empty segments": {"segment_tokens": 0},
+    "an endless segment": {"segment_tokens": float("inf")},
+    "format as a word": {"format_version": "1"},
+    "no format": {"without": "format_version"},
+    "no layout": {"without": "layout_version"},
+    "no segments": {"without": "segments"},
+    "no title": {"without": "title"},
+    "no model": {"without": "model_fingerprint"},
+    "no dtype": {"without": "dtype"},
+}
+
+
+@pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED)
+def test_a_forged_file_is_refused(file: Path, changes: dict[str, Any]) -> None:
+    """Its checksum is right: whoever forges a file can work that out, too."""
+    forge(file, **changes)
+    refusal(file)
+
+
+def test_a_checksum_is_needed(file: Path) -> None:
+    with safe_open(file, "pt") as opened:
+        header, kv = json.loads(opened.metadata()["gistkv"]), opened.get_tensor("kv").clone()
+    file.write_bytes(save({"kv": kv}, metadata={"gistkv": json.dumps({**header, "title": "Another"})}))
+    assert "checksum" in refusal(file).message
+    header.pop("sha256")
+    file.write_bytes(save({"kv": kv}, metadata={"gistkv": json.dumps(header)}))
+    refusal(file)
+
+
+@pytest.mark.parametrize("name", ["format_version", "layout_version"])
+@pytest.mark.parametrize("version", [0, 2, 10**30])
+def test_another_version_is_refused_by_its_number(file: Path, name: str, version: int) -> None:
+    forge(file, **{name: version})
+    ours = {"format_version": FORMAT_VERSION, "layout_version": LAYOUT_VERSION}[name]
+    assert refusal(file).message == (f"{file.name} has {name.replace('_', ' ')} {version}, this program reads {ours}.")
+
+
+def raw(header: bytes | dict[str, Any], n_data: int = 1728, length: int | None = None) -> bytes:
+    """A safetensors file by hand: length of the header, header, zeros."""
+    header = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(header) if length is None else length) + header + bytes(n_data)
+
+
+def tensor(**changes: Any) -> dict[str, Any]:
+    return {"dtype": "F16", "shape": [3, 2, 2, 9, 8], "data_offsets": [0, 1728], **changes}
+
+
+class Exploding:
+    """Pickled content that makes itself known when it is read."""
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str]]:
+        return os.mkdir, ("unpickled",)
+
+
+META = {"__metadata__": {"gistkv": "{}"}}
+HOSTILE: dict[str, bytes] = {
+    "nothing": b"",
+    "zeros": bytes(4096),
+    "text": b"This is not a gist file at all, however it is named.",
+    "a header longer than the file": raw({}, length=2**20),
+    "a header of 2^63 bytes": raw({}, length=2**63),
+    "a header of 2^64 - 1 bytes": raw({}, length=2**64 - 1),
+    "a header of no bytes": raw({}, length=0),
+    "no JSON": raw(b"{{{{"),
+    "no UTF-8": raw(b'{"\xff\xfe": 1}'),
+    "deep JSON": raw(b"[" * 50_000 + b"]" * 50_000),
+    "no metadata": raw({"kv": tensor()}),
+    "metadata of another kind": raw({"__metadata__": {"gistkv": 3}, "kv": tensor()}),
+    "metadata of another program": raw({"__metadata__": {"format": "pt"}, "kv": tensor()}),
+    "metadata that is a list": raw({"__metadata__": {"gistkv": "[1, 2]"}, "kv": tensor()}),
+    "metadata that is null": raw({"__metadata__": {"gistkv": "null"}, "kv": tensor()}),
+    "metadata that is no JSON": raw({"__metadata__": {"gistkv": "{"}, "kv": tensor()}),
+    "metadata that is deep": raw({"__metadata__": {"gistkv": "[" * 100_000}, "kv": tensor()}),
+    "metadata with a huge number": raw({"__metadata__": {"gistkv": "1" * 100_000}, "kv": tensor()}),
+    "no tensor": raw(META, 0),
+    "another tensor": raw({**META, "vk": tensor()}),
+    "overlapping tensors": raw({**META, "kv": tensor(), "more": tensor(data_offsets=[10, 1738])}, 1738),
+    "a hole between tensors": raw({**META, "kv": tensor(data_offsets=[8, 1736])}, 1736),
+    "offsets behind the end": raw({**META, "kv": tensor(data_offsets=[0, 1728])}, 1000),
+    "offsets that go back": raw({**META, "kv": tensor(data_offsets=[1728, 0])}),
+    "negative offsets": raw({**META, "kv": tensor(data_offsets=[-8, 1720])}),
+    "offsets that are too far apart": raw({**META, "kv": tensor(data_offsets=[0, 2**63])}),
+    "a shape too large": raw({**META, "kv": tensor(shape=[2**62, 2**62, 2**62, 9, 8])}),
+    "a shape too large with nothing in it": raw(
+        {**META, "kv": tensor(shape=[2**62, 2, 2**62, 0, 8], data_offsets=[0, 0])}, 0
+    ),
+    "a negative shape": raw({**META, "kv": tensor(shape=[-3, 2, 2, 9, 8])}),
+    "an unknown dtype": raw({**META, "kv": tensor(dtype="X99")}),
+    "no offsets": raw({**META, "kv": {"dtype": "F16", "shape": [3, 2, 2, 9, 8]}}),
+    "a tensor twice": raw(b'{"kv":%b,"kv":%b}' % ((json.dumps(tensor()).encode(),) * 2)),
+    "a pickle": pickle.dumps(Exploding()),
+    "a zip": b"PK\x03\x04" + bytes(200),
+}
+
+
+@pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.gistkv"
+    path.write_bytes(data)
+    refusal(path)
+    assert not Path("unpickled").exists()
+
+
+def test_a_torch_file_by_another_name_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"kv": Exploding()}, tmp_path / "a.gistkv")
+    refusal(tmp_path / "a.gistkv")
+    assert not Path("unpickled").exists()
+
+
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    assert "There is no file" in refusal(tmp_path / "missing.gistkv").message
+    refusal(tmp_path)
+    (tmp_path / "dangling.gistkv").symlink_to(tmp_path / "nowhere")
+    refusal(tmp_path / "dangling.gistkv")
+
+
+@linux_only
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.gistkv")
+    refusal(tmp_path / "pipe.gistkv")
+
+
+@pytest.mark.parametrize("part", ["model", "tokenizer", "adapter"])
+def test_the_gist_of_another_model_is_refused(part: str) -> None:
+    check_identity(record(), IDENTITY)
+    other = replace(IDENTITY, model_id="other", **{f"{part}_fingerprint": "3" * 32})
+    with pytest.raises(UserError) as caught:
+        check_identity(record(), other)
+    assert f"another {part} (by tiny; other is loaded)" in caught.value.message
+
+
+def test_the_same_model_by_another_name_is_taken() -> None:
+    check_identity(record(), replace(IDENTITY, model_id="a copy in another folder"))
+
+
+@contextmanager
+def largest_file(n_bytes: int) -> Iterator[None]:
+    """No file may grow beyond this, as on a full disk."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@linux_only
+def test_a_full_disk_leaves_the_old_file(file: Path) -> None:
+    before = file.read_bytes()
+    with largest_file(1000), pytest.raises(UserError) as caught:
+        write_gist(file, record(seed=2, n_slots=400))
+    assert caught.value.message == f"{file} cannot be written (File too large)."
+    assert caught.value.hint == "Free some space, 0.1 MiB are needed."
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    write_gist(file, record(seed=2))
+    assert_same(read_gist(file), record(seed=2))
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt(), MemoryError()])
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_an_interrupted_write_leaves_the_old_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    before = file.read_bytes()
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(*((os, "fsync") if step == "fsync" else (Path, "replace")), fail)
+    with pytest.raises(UserError if isinstance(error, OSError) else type(error)):
+        write_gist(file, record(seed=2))
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_a_folder_that_is_missing_or_a_file_is_named(file: Path) -> None:
+    for folder in (file.parent / "missing", file):
+        with pytest.raises(UserError, match="cannot be written") as caught:
+            write_gist(folder / "a.gistkv", record())
+        assert caught.value.hint == "Check that the folder exists and may be written to."
+    with pytest.raises(UserError, match="cannot be written"):
+        write_gist(file.parent, record())
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(file: Path) -> None:
+    file.parent.chmod(0o500)
+    with pytest.raises(UserError, match="cannot be written"):
+        write_gist(file, record(seed=2))
+    file.parent.chmod(0o700)
+    assert_same(read_gist(file), record())
+
+
+@linux_only
+def test_a_new_file_may_be_read_by_whom_the_users_settings_say(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "a", b"1")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+@linux_only
+def test_a_gist_is_mapped_not_copied(file: Path) -> None:
+    def mapped() -> bool:
+        return str(file) in Path("/proc/self/maps").read_text()
+
+    assert not mapped()
+    found = read_gist(file)
+    assert mapped()
+    del found
+    assert not mapped()
+
+
+def test_a_gist_in_use_outlives_its_file(file: Path) -> None:
+    """A document is compressed again while it is being asked about."""
+    found = read_gist(file)
+    write_gist(file, record(seed=2))
+    assert_same(found, record())
+    assert_same(read_gist(file), record(seed=2))
