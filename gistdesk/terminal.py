@@ -21,7 +21,7 @@ def run(app: typer.Typer, name: str) -> NoReturn:
     """
     _speak_utf8()
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name=name)
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk shows here, not while Python shuts down
         if code == 130:  # as newer versions of typer report Ctrl+C

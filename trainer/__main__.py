@@ -66,4 +66,4 @@ def card(
 
 
 if __name__ == "__main__":
-    run(app, "trainer")
+    run(app, "python -m trainer")

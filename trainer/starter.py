@@ -38,6 +38,7 @@ class StarterConfig:
         learning_rate: peak, of AdamW for embeddings, norms and gist rows.
         matrix_rate: peak, of Muon for every weight matrix and LoRA factor.
         warmup_steps: steps of linear warm-up.
+        widen_step: from here on segments are as long and as many as they can be, and the rates fall to the end.
         settle_step: from here on the rates are below half: copying is learned and has to become exact.
         rank: of the LoRA factors.
         text_weight: of language modelling on full-text steps, beside the answer loss.
@@ -53,6 +54,7 @@ class StarterConfig:
     matrix_rate: float = 1.8e-3
     warmup_steps: int = 150
     settle_step: int = 1220
+    widen_step: int = 3100
     rank: int = 64
     text_weight: float = 0.3
     seed: int = 20261120
@@ -138,7 +140,7 @@ class StarterRun:
             n_facts = random.randint(1, max(1, min(8, n_tokens // 20)))
             samples = [self.samples.general(random, n_tokens, n_facts, min(n_facts, 4)) for _ in range(count)]
         else:
-            n_slots = random.choice((1, 2, 3, 4, 4, 5, 8, 16) if curriculum.finished else (4, 4, 5, 8, 8, 16))
+            n_slots = random.choice((2, 3, 4, 4, 5, 5, 6, 8) if curriculum.finished else (4, 4, 5, 8, 8, 16))
             n_keys = random.choice((1, 1, 2, 3, 4)) if n_tokens > 400 else 1
             samples = [self.samples.passkey(random, n_tokens, n_keys) for _ in range(count)]
         return Batch(task, samples, None if full else segment, max(1.5, segment / n_slots))
@@ -148,7 +150,7 @@ class StarterRun:
         if passkey.bound < 100:
             weights = (0.9, 0.0, 0.1)
         elif passkey.finished and segments.finished:
-            weights = (0.1, 0.25, 0.65)
+            weights = (0.2, 0.45, 0.35)
         elif self.step < self.config.steps // 2:
             weights = (0.4, 0.4, 0.2)
         else:
@@ -157,6 +159,10 @@ class StarterRun:
 
     def train_step(self) -> tuple[Batch, Pass, float]:
         """One optimizer step -> what was trained on, what it gave, the share of the peak rates."""
+        if self.step == self.config.widen_step:
+            # Whatever was reached so far: the rest of the run shows the lengths that will be asked for.
+            for name in ("passkey", "segments"):
+                self.curricula[name].bound = self.curricula[name].limit
         batch, rate = self.batch(), self._rate()
         for optimizer, peak in self.optimizers:
             for group in optimizer.param_groups:
@@ -180,14 +186,14 @@ class StarterRun:
         return batch, result, rate
 
     def _rate(self) -> float:
-        """The share of the peak rates: warm-up, a slow fall, less than half from `settle_step` on, down at the end.
+        """The share of the peak rates: warm-up, a slow fall, less than half from `settle_step` on, then down to 1%.
 
         Held near the peak, copying stayed at 83% where it came to 90% within 50 steps at 0.4 of it.
         """
         step, steps = self.step, self.config.steps
         if step < self.config.settle_step:
             return min(1.0, (step + 1) / self.config.warmup_steps) * (1 - step / steps)
-        return 0.45 * min(1.0, max(0.04, (steps - step) / (0.3 * steps)))
+        return 0.45 * min(1.0, max(0.02, (steps - step) / (steps - self.config.widen_step)))
 
     def _autocast(self) -> Any:
         return torch.autocast(self.config.device, torch.bfloat16) if self.config.device else nullcontext()

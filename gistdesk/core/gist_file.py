@@ -8,14 +8,15 @@ import errno
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
@@ -26,6 +27,7 @@ from gistdesk.core.model import ModelIdentity
 FORMAT_VERSION = 1
 SUFFIX = ".gistkv"
 _DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+_STORED = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,14 @@ def write_gist(path: Path, record: GistRecord) -> int:
     Raises:
         UserError: the folder is missing or not writable, the disk is full, or the gist holds no proper numbers.
     """
-    kv = record.gist.kv.detach().to("cpu")
-    if not bool(kv.isfinite().all()):
+    kv = record.gist.kv.detach()
+    if not all(_is_finite(layer) for layer in kv):
         raise UserError(
             f'Compressing "{record.title}" gave numbers that are not finite.', "Use another model, or another device."
         )
-    if kv.dtype == torch.float32 and bool((kv.abs() < torch.finfo(torch.float16).max).all()):
-        kv = kv.to(torch.float16)
-    kv = kv.contiguous()
+    dtype = kv.dtype
+    if dtype == torch.float32 and all(bool((x.abs() < torch.finfo(torch.float16).max).all()) for x in kv):
+        dtype = torch.float16
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "layout_version": LAYOUT_VERSION,
@@ -83,21 +85,27 @@ def write_gist(path: Path, record: GistRecord) -> int:
         "n_tokens": record.gist.n_tokens,
         "n_slots": record.gist.n_slots,
         "next_position": record.gist.n_slots,
-        "dtype": str(kv.dtype).removeprefix("torch."),
+        "dtype": str(dtype).removeprefix("torch."),
         "created": record.created,
     }
-    header["sha256"] = _digest(header, kv)
-    data = save({"kv": kv}, metadata={"gistkv": json.dumps(header)})
-    write_atomically(path, data)
-    return len(data)
+    header["sha256"] = _digest(header, kv, dtype)
+    opening = _opening(kv, dtype, header)
+    n_bytes = len(opening) + kv.numel() * dtype.itemsize
+    _write(path, chain([opening], _layers(kv, dtype)), n_bytes)
+    return n_bytes
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` with `data` in one step; on any failure the old file stays and no temporary one is left."""
+    _write(path, [data], len(data))
+
+
+def _write(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int) -> None:
     temporary = path.with_name(f".{os.getpid()}{SUFFIX}.tmp")  # short: the name may be as long as names can be
     try:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            for piece in pieces:
+                stream.write(piece)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
@@ -106,7 +114,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             temporary.unlink()
         if not isinstance(error, OSError):  # Ctrl+C
             raise
-        needed = f"{len(data) / 2**20:.1f} MiB are needed"
+        needed = f"{n_bytes / 2**20:.1f} MiB are needed"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}).",
@@ -118,17 +126,21 @@ def read_gist(path: Path) -> GistRecord:
     """Open a gist by memory map and check it whole.
 
     Raises:
-        UserError: missing, not a gist, damaged, or of another version.
+        UserError: missing, not readable, not a gist, damaged, or of another version.
     """
     try:
         if not path.is_file():
             raise UserError(f"There is no file {path}.", "Check the name, or compress the document first.")
+        with path.open("rb"):  # safetensors says of a file that may not be read that it is not there
+            pass
         with safe_open(path, "pt") as opened:
             header = dict(json.loads((opened.metadata() or {})["gistkv"]))
             _check_versions(path, header)
             kv = opened.get_tensor("kv")
         record = _record(header, kv)
-        intact = header.pop("sha256") == _digest(header, kv)
+        intact = header.pop("sha256") == _digest(header, kv, kv.dtype)
+    except PermissionError as error:
+        raise UserError(f"{path.name} may not be read by you.", "Change its permissions, or copy it.") from error
     except (SafetensorError, OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise UserError(
             f"{path.name} is not a gist file, or it is damaged.", "Compress the document again, or copy the file again."
@@ -176,10 +188,12 @@ def _record(header: dict[str, Any], kv: Tensor) -> GistRecord:
     total = sum(s.n_slots for s in segments)
     if kv.ndim != 5 or kv.shape[1] != 2 or not total == kv.shape[3] == header["n_slots"] == header["next_position"]:
         raise ValueError("the tensor does not have the shape that the header names")
-    if kv.dtype != _DTYPES[header["dtype"]] or start != header["n_tokens"] or not bool(kv.isfinite().all()):
+    if kv.dtype != _DTYPES[header["dtype"]] or start != header["n_tokens"]:
         raise ValueError("the tensor is not what the header names")
     if not kv.numel() or min(min(s.n_tokens, s.n_slots) for s in segments) < 1:
         raise ValueError("there is a segment without tokens or slots")
+    if not _is_finite(kv):
+        raise ValueError("there are numbers that are not finite")
     page_starts = tuple(map(int, header["page_starts"]))  # of the whole document, also in a partial file
     ratio, segment_tokens = float(header["ratio"]), int(header["segment_tokens"])
     if page_starts[0] < 0 or list(page_starts) != sorted(page_starts) or not 1 <= ratio <= segment_tokens:
@@ -202,7 +216,34 @@ def _record(header: dict[str, Any], kv: Tensor) -> GistRecord:
     )
 
 
-def _digest(header: dict[str, Any], kv: Tensor) -> str:
+def _is_finite(values: Tensor) -> bool:
+    """The least and the greatest are: a NaN would become both. Thirty times faster than to ask every number."""
+    low, high = values.aminmax()
+    return bool(low.isfinite() & high.isfinite())
+
+
+def _layers(kv: Tensor, dtype: torch.dtype) -> Iterator[memoryview]:
+    """The tensor's bytes, layer by layer: a gist of a gigabyte is hashed and written without a second one."""
+    for layer in kv:
+        yield layer.to("cpu", dtype).contiguous().view(torch.uint8).flatten().numpy().data
+
+
+def _opening(kv: Tensor, dtype: torch.dtype, header: dict[str, Any]) -> bytes:
+    """What safetensors puts before the numbers of a single tensor named "kv"."""
+    n_bytes = kv.numel() * dtype.itemsize
+    text = json.dumps(
+        {
+            "__metadata__": {"gistkv": json.dumps(header)},
+            "kv": {"dtype": _STORED[dtype], "shape": list(kv.shape), "data_offsets": [0, n_bytes]},
+        },
+        separators=(",", ":"),
+    ).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _digest(header: dict[str, Any], kv: Tensor, dtype: torch.dtype) -> str:
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    digest.update(kv.contiguous().view(torch.uint8).flatten().numpy().data)
+    for data in _layers(kv, dtype):
+        digest.update(data)
     return digest.hexdigest()

@@ -80,16 +80,16 @@ def test_rotating_moves_keys_only_and_keeps_their_dtype() -> None:
     assert not torch.equal(moved[:, 0], kv[:, 0])
 
 
-def test_a_rotation_far_out_can_be_taken_back() -> None:
-    """In float32 an angle of 10^6 rad is off by 0.03 rad, but the shift is the same both ways; so compare two ways."""
+def test_rotations_far_out_add_up() -> None:
+    """Seven steps are one long step. With angles in float32 they would be 0.006 apart."""
     keys = torch.randn(5, 8, generator=torch.Generator().manual_seed(3))
     inv_freq = 10000 ** (-torch.arange(4) / 4)
     steps = keys
-    for _ in range(8):
-        steps = rotate_keys(steps, torch.full((5,), 125_001), inv_freq)
-    once = rotate_keys(keys, torch.full((5,), 8 * 125_001), inv_freq)
+    for _ in range(7):
+        steps = rotate_keys(steps, torch.full((5,), 123_457), inv_freq)
+    once = rotate_keys(keys, torch.full((5,), 7 * 123_457), inv_freq)
     assert torch.allclose(steps, once, atol=1e-5)
-    assert torch.allclose(rotate_keys(once, torch.full((5,), -8 * 125_001), inv_freq), keys, atol=1e-5)
+    assert torch.allclose(rotate_keys(once, torch.full((5,), -7 * 123_457), inv_freq), keys, atol=1e-5)
 
 
 def test_figures_of_a_gist() -> None:

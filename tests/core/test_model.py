@@ -270,6 +270,11 @@ def test_text_that_spells_special_tokens_stays_text(kind: Kind) -> None:
     assert model.piece_ids(SPELLED, "template") == model.template_ids(SPELLED)
 
 
+def test_what_stands_before_every_text() -> None:
+    assert tiny_model(Kind(bos=True)).bos_ids == [0]
+    assert tiny_model(Kind(bos=False)).bos_ids == []
+
+
 def test_which_tokens_end_a_sentence() -> None:
     model = tiny_model()
     ends = model.ends_sentence

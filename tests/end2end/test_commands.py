@@ -1,0 +1,633 @@
+"""Every command from its words to its files and lines. Plumbing: any starter will do.
+
+What the starter answers right is in test_accuracy.py, what is refused in test_bad_input.py.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import signal
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib import image
+from safetensors import safe_open
+
+from gistdesk import __version__
+from gistdesk.core.answer import Sampling
+from gistdesk.core.gist_file import read_gist
+from gistdesk.core.load import load_model
+from gistdesk.jobs import compress_file, conversation
+from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
+from tests.end2end.conftest import Run
+from trainer.evaluate import NiahConfig
+from trainer.haystack import haystack_text
+
+COMPRESSED = [
+    "document",
+    "gist",
+    "n_tokens",
+    "n_slots",
+    "ratio",
+    "kv_bytes",
+    "file_bytes",
+    "seconds",
+    "tokens_per_second",
+    "device",
+    "peak_memory_bytes",
+]
+ANSWERED = ["answer", "ttft_s", "tokens_per_second", "n_slots", "n_prompt_tokens"]
+CELL = [
+    "method",
+    "language",
+    "needle_kind",
+    "context_tokens",
+    "depth_percent",
+    "n",
+    "correct",
+    "accuracy",
+    "wilson_low",
+    "wilson_high",
+    "ratio",
+    "kv_bytes",
+    "peak_memory_bytes",
+    "ttft_s",
+]
+SAMPLE = [
+    "method",
+    "language",
+    "needle_kind",
+    "context_tokens",
+    "depth_percent",
+    "prompt_tail",
+    "expected",
+    "answer",
+    "correct",
+]
+COMMANDS = ("compress", "ask", "info", "doctor", "demo", "niah")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
+
+
+def content_of(path: Path) -> tuple[dict[str, Any], bytes]:
+    """A gist file but for the moment it was made."""
+    with safe_open(path, "pt") as opened:
+        header = json.loads(opened.metadata()["gistkv"])
+        kv = opened.get_tensor("kv")
+    del header["created"], header["sha256"]
+    return header, kv.contiguous().view(dtype=kv.dtype).float().numpy().tobytes()
+
+
+# --- As a process
+
+
+def test_a_document_becomes_a_file_and_the_file_answers(program: Run, book: Path, tmp_path: Path) -> None:
+    """Through real processes, without a network and without a word on stderr."""
+    made = program("compress", "book.txt", "--json")
+    assert (made.code, made.err) == (0, "")
+    assert made.json["gist"] == "book.gistkv"
+    book.unlink()  # the document is not needed any more
+    asked = program("ask", "book.gistkv", "-q", "What is the passkey?")
+    assert (asked.code, asked.err) == (0, "")
+    assert len(asked.lines) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["book.gistkv"]
+
+
+def test_the_network_would_be_noticed(program: Run) -> None:
+    """The guard that every process here runs under does bite."""
+    ended = program("import socket; socket.create_connection(('127.0.0.1', 9))", start=("-c",))
+    assert ended.code != 0
+    assert "NETWORK USED" in ended.err
+
+
+def test_help_of_everything_is_there_at_once(program: Run) -> None:
+    """One process asks for all of it; the slow libraries must not even be imported."""
+    script = f"""
+import sys
+from gistdesk.__main__ import main
+for words in [["--help"], ["-h"], ["--version"], *[[c, "--help"] for c in {COMMANDS!r}]]:
+    sys.argv = ["gistdesk", *words]
+    try:
+        main()
+    except SystemExit as ended:
+        print("CODE", ended.code)
+print("SLOW", sorted(set(sys.modules) & {{"torch", "transformers", "matplotlib", "numpy", "pypdfium2", "psutil"}}))
+"""
+    begun = os.times()
+    ended = program(script, start=("-c",), COLUMNS="100")
+    took = os.times()
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.lines.count("CODE 0") == 9
+    assert ended.lines[-1] == "SLOW []"
+    for words in (*COMMANDS, "--ratio", "--slots", "--json", "--haystack", "--needle", __version__):
+        assert words in ended.out
+    assert took.children_user + took.children_system - begun.children_user - begun.children_system < 2
+
+
+def test_a_bug_is_exit_code_1_with_its_traceback(program: Run) -> None:
+    script = """
+import sys
+import gistdesk.doctor
+from gistdesk.__main__ import main
+gistdesk.doctor.examine = None
+sys.argv = ["gistdesk", "doctor"]
+main()
+"""
+    ended = program(script, start=("-c",))
+    assert ended.code == 1
+    assert "Traceback" in ended.err
+
+
+@posix_only
+def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
+    environment: dict[str, str], tmp_path: Path, here: Run
+) -> None:
+    import pty
+
+    text = haystack_text("en-the-adventures-of-sherlock-holmes")[:60_000]
+    for name in ("whole.txt", "book.txt"):
+        (tmp_path / name).write_text(text, "utf-8")
+    screen, stderr = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gistdesk", "compress", "book.txt"],
+        cwd=tmp_path,
+        env=environment | {"TERM": "xterm", "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+    )
+    os.close(stderr)
+    assert process.stdout is not None
+    shown = b""
+    try:
+        while not re.search(rb"[1-9]\d*/\d+", shown):  # the bar, once some segments are done
+            shown += os.read(screen, 4096)
+        process.send_signal(signal.SIGINT)
+        out = process.stdout.read()
+        shown += drained(screen)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+        os.close(screen)
+    assert b"book.txt" in shown
+    assert b"gistdesk: interrupted." in shown
+    assert b"Traceback" not in shown
+    assert out == b""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.gistkv.part", "book.txt", "whole.txt"]
+
+    part = read_gist(tmp_path / "book.gistkv.part").gist
+    first = next(compress_file(load_model("starter"), tmp_path / "book.txt", tmp_path / "book.gistkv"))
+    assert first["done"] == len(part.segments) > 0
+    assert first["total"] > first["done"]
+    assert here("compress", tmp_path / "book.txt").code == 0
+    assert here("compress", tmp_path / "whole.txt").code == 0
+    assert not (tmp_path / "book.gistkv.part").exists()
+    header, kv = content_of(tmp_path / "book.gistkv")
+    whole_header, whole_kv = content_of(tmp_path / "whole.gistkv")
+    assert header | {"title": ""} == whole_header | {"title": ""}
+    assert kv == whole_kv
+
+
+def drained(screen: int) -> bytes:
+    found = b""
+    try:
+        while block := os.read(screen, 4096):
+            found += block
+    except OSError:  # how Linux tells that the other side of a terminal has gone
+        pass
+    return found
+
+
+@pytest.fixture
+def long_book(tmp_path: Path, alice: str) -> Path:
+    """Three batches of segments."""
+    path = tmp_path / "long.txt"
+    path.write_text(alice * 3, "utf-8")
+    return path
+
+
+def test_a_compression_that_is_left_goes_on_where_it_stopped(long_book: Path, tmp_path: Path) -> None:
+    """The same between any two batches, by closing the generator."""
+    model = load_model("starter")
+    target, plain = tmp_path / "book.gistkv", tmp_path / "plain.gistkv"
+    *_, _ = compress_file(model, long_book, plain)
+    for n_left in range(1, 9):
+        steps = compress_file(model, long_book, target)
+        start = next(steps)
+        assert next(steps).get("done", start["total"]) > start["done"]
+        steps.close()  # type: ignore[attr-defined]
+        if target.exists():
+            break
+        assert read_gist(tmp_path / "book.gistkv.part").gist.n_tokens > 3000 * n_left
+    assert n_left == 3
+    assert content_of(target) == content_of(plain)
+    assert not (tmp_path / "book.gistkv.part").exists()
+
+
+def test_a_part_of_another_text_or_ratio_is_not_gone_on_with(long_book: Path, tmp_path: Path, alice: str) -> None:
+    model = load_model("starter")
+    target = tmp_path / "book.gistkv"
+    steps = compress_file(model, long_book, target)
+    for _ in range(2):
+        next(steps)
+    steps.close()  # type: ignore[attr-defined]
+    assert next(compress_file(model, long_book, target))["done"] > 0
+    assert next(compress_file(model, long_book, target, ratio=4))["done"] == 0
+    long_book.write_text(alice.replace("Alice", "Clara") * 3, "utf-8")
+    assert next(compress_file(model, long_book, target))["done"] == 0
+
+
+@posix_only
+@pytest.mark.parametrize("end", ["pipe", "disk"])
+def test_output_that_finds_no_taker(environment: dict[str, str], end: str) -> None:
+    """`gistdesk ... | head -0` ends quietly; a full disk is the user's to know."""
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        reader, writer = os.pipe()
+        os.close(reader)
+        ended = subprocess.run(
+            [sys.executable, "-m", "gistdesk", "compress", "--help"],
+            env=environment,
+            stdout=full if end == "disk" else writer,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        os.close(writer)
+    expected = (0, b"") if end == "pipe" else (2, b"gistdesk: The output cannot be written (No space left on device).")
+    assert (ended.returncode, ended.stderr[: len(expected[1])]) == expected
+    assert ended.stderr.count(b"\n") == (end == "disk")
+
+
+# --- compress
+
+
+def test_compress_tells_programs_what_it_did(here: Run, book: Path) -> None:
+    ended = here("compress", book, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    result = ended.json
+    assert list(result) == COMPRESSED
+    path = Path(result["gist"])
+    record = read_gist(path)
+    assert result["document"] == str(book)
+    assert path == book.with_suffix(".gistkv")
+    assert result["n_tokens"] == record.gist.n_tokens > 3000
+    assert result["n_slots"] == record.gist.n_slots
+    assert result["ratio"] == round(result["n_tokens"] / result["n_slots"], 2) >= 100
+    assert result["kv_bytes"] == record.gist.kv.numel() * 2
+    assert result["file_bytes"] == path.stat().st_size > result["kv_bytes"]
+    assert result["seconds"] > 0
+    assert result["tokens_per_second"] == pytest.approx(result["n_tokens"] / result["seconds"], rel=0.01)
+    assert result["device"] in ("cpu", "cuda:0")
+    assert result["peak_memory_bytes"] > 2**20
+    assert record.source_sha256 == hashlib.sha256(book.read_bytes()).hexdigest()
+
+
+def test_compress_tells_people_in_a_line(here: Run, book: Path) -> None:
+    ended = here("compress", book)
+    assert (ended.code, ended.err) == (0, "")
+    line = r"\S+book\.gistkv: 3,\d\d\d tokens -> 33 gist slots \(10\dx\), \d+\.\d KiB, \d+\.\d s"
+    assert len(ended.lines) == 1
+    assert re.fullmatch(line, ended.lines[0])
+
+
+FILES = {
+    "a.txt": lambda en, ko: en.encode(),
+    "a.md": lambda en, ko: en.encode(),
+    "utf16.txt": lambda en, ko: en.encode("utf-16"),
+    "a.pdf": lambda en, ko: pdf_bytes([en[:800], "", en[800:1600]]),
+    "a.docx": lambda en, ko: docx_bytes(*en[:3000].split("\n")),
+    "a.html": lambda en, ko: f"<html><title>T</title><body><p>{en[:3000]}</p></body></html>".encode(),
+    "a.epub": lambda en, ko: zip_bytes(epub_members([chapter(en[:1000]), chapter(en[1000:2000])], title="T")),
+    "한글.txt": lambda en, ko: ko.encode(),
+    "cp949.txt": lambda en, ko: ko[:3000].encode("cp949", "ignore"),
+    "한글.pdf": lambda en, ko: pdf_bytes([ko[:500], ko[500:1000]]),
+}
+N_PAGES = {"a.pdf": 3, "한글.pdf": 2, "a.epub": 2}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_kind_of_document_is_compressed_and_asked(
+    here: Run, tmp_path: Path, alice: str, korean: str, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(FILES[name](alice, korean))
+    made = here("compress", path, "--ratio", 50, "--json")
+    assert (made.code, made.err) == (0, "")
+    assert made.json["n_tokens"] > 200
+    info = here("info", made.json["gist"], "--json").json
+    assert info["n_pages"] == N_PAGES.get(name, 1)
+    assert info["title"] == ("T" if name in ("a.html", "a.epub") else path.stem)
+    asked = here("ask", made.json["gist"], "-q", "패스키는 무엇입니까?", "--json")
+    assert (asked.code, asked.err) == (0, "")
+
+
+def test_the_same_text_makes_the_same_gist_whatever_file_it_comes_in(here: Run, tmp_path: Path, korean: str) -> None:
+    (tmp_path / "utf8.txt").write_text(korean, "utf-8")
+    (tmp_path / "utf16.md").write_text(korean, "utf-16")
+    (tmp_path / "other.txt").write_text(korean.replace("40917", "40918"), "utf-8")
+    assert here("compress", *sorted(tmp_path.iterdir())).code == 0
+    gists = {path.stem: content_of(path)[1] for path in tmp_path.glob("*.gistkv")}
+    assert gists["utf8"] == gists["utf16"]
+    assert gists["utf8"] != gists["other"]
+
+
+def test_output_may_be_a_file(here: Run, book: Path, tmp_path: Path) -> None:
+    target = tmp_path / "other.gistkv"
+    assert here("compress", book, "-o", target, "--json").json["gist"] == str(target)
+    assert read_gist(target).title == "book"
+    assert not book.with_suffix(".gistkv").exists()
+
+
+def test_output_may_be_a_folder(here: Run, book: Path, tmp_path: Path) -> None:
+    (tmp_path / "gists").mkdir()
+    assert here("compress", book, "-o", tmp_path / "gists", "--json").json["gist"] == str(
+        tmp_path / "gists/book.gistkv"
+    )
+
+
+def test_several_documents_each_get_a_gist_and_a_line(here: Run, book: Path, tmp_path: Path, korean: str) -> None:
+    (tmp_path / "ko.txt").write_text(korean, "utf-8")
+    beside = here("compress", book, tmp_path / "ko.txt", "--json")
+    assert [json.loads(line)["gist"] for line in beside.lines] == [
+        str(tmp_path / "book.gistkv"),
+        str(tmp_path / "ko.gistkv"),
+    ]
+    ended = here("compress", book, tmp_path / "ko.txt", book, "-o", tmp_path / "new" / "folder")
+    assert (ended.code, ended.err, len(ended.lines)) == (0, "", 2)  # the one given twice is done once
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["book.gistkv", "ko.gistkv"]
+
+
+@pytest.mark.parametrize("slots", [7, 49, 1111])
+def test_the_number_of_slots_is_the_one_asked_for(here: Run, book: Path, slots: int) -> None:
+    result = here("compress", book, "--slots", slots, "--json").json
+    assert result["n_slots"] == slots
+    assert result["ratio"] == round(result["n_tokens"] / slots, 2)
+
+
+@pytest.mark.parametrize("ratio", [1, 8, 512])
+def test_the_ratio_is_about_the_one_asked_for(here: Run, book: Path, ratio: float) -> None:
+    """A segment has whole slots, at least one, and may end early, at a sentence's end."""
+    result = here("compress", book, "--ratio", ratio, "--json").json
+    assert result["ratio"] == pytest.approx(ratio, rel=0.25 if ratio > 400 else 0.05)
+    assert result["ratio"] >= 1
+
+
+def test_compressing_again_replaces_the_gist_by_an_equal_one(here: Run, gist: Path, book: Path) -> None:
+    before = content_of(gist)
+    assert here("compress", book).code == 0
+    assert content_of(gist) == before
+
+
+@posix_only
+def test_a_gist_may_be_read_by_whom_other_files_may_be_read(here: Run, book: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        assert here("compress", book).code == 0
+    finally:
+        os.umask(before)
+    assert book.with_suffix(".gistkv").stat().st_mode & 0o777 == 0o640
+
+
+def test_compress_leaves_nothing_but_the_gist(here: Run, book: Path, tmp_path: Path) -> None:
+    assert here("compress", book).code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.gistkv", "book.txt"]
+
+
+# --- ask
+
+
+def test_ask_tells_programs_the_answer(here: Run, gist: Path) -> None:
+    ended = here("ask", gist, "-q", "What is the passkey?", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    result = ended.json
+    assert list(result) == ANSWERED
+    assert isinstance(result["answer"], str)
+    assert result["ttft_s"] > 0
+    assert result["tokens_per_second"] >= 0
+    assert result["n_slots"] == 33
+    assert 5 <= result["n_prompt_tokens"] < 20  # the question and its frame, not the document
+    assert here("ask", gist, "-q", "What is the passkey?").out == result["answer"] + "\n"
+
+
+def test_several_gists_are_one_context(here: Run, gist: Path, tmp_path: Path, korean: str) -> None:
+    (tmp_path / "ko.txt").write_text(korean, "utf-8")
+    here("compress", tmp_path / "ko.txt", "--slots", 39)
+    question = ["-q", "What is the passkey?", "--json"]
+    both = here("ask", gist, tmp_path / "ko.gistkv", *question)
+    assert (both.code, both.err) == (0, "")
+    assert both.json["n_slots"] == 33 + 39
+
+
+def test_a_conversation_comes_through_stdin(here: Run, gist: Path) -> None:
+    questions = ["What is the passkey?", "Who follows the rabbit?", "패스키는 무엇입니까?"]
+    talk = conversation([gist], model="starter", device="auto", system=None, sampling=Sampling())
+    expected = ["".join(talk.ask(question)) for question in questions]
+    ended = here("ask", gist, stdin="\n".join([*questions, "", "Nobody asks this any more."]))
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "".join(answer + "\n" for answer in expected)
+    again = here("ask", gist, stdin=questions[0])  # no empty line, not even an end of line
+    assert again.out == expected[0] + "\n"
+
+
+def test_a_question_that_fails_does_not_end_a_conversation(here: Run, gist: Path) -> None:
+    ended = here("ask", gist, stdin="Well?\n" + "word " * 40_000 + "\nWell?\n")
+    assert ended.code == 0
+    assert len(ended.lines) == 2
+    assert ended.err.count("\n") == 1
+    assert "window" in ended.err
+
+
+def test_an_answer_is_the_same_whether_alone_or_first_in_a_conversation(here: Run, gist: Path) -> None:
+    alone = here("ask", gist, "-q", "What is the passkey?").out
+    assert here("ask", gist, stdin="What is the passkey?\n\n").out == alone
+
+
+def test_sampling_depends_on_the_seed(here: Run, gist: Path) -> None:
+    def answer(*words: object) -> str:
+        return str(here("ask", gist, "-q", "What happens?", "--max-tokens", 12, *words, "--json").json["answer"])
+
+    seeds = [answer("--temperature", 5, "--seed", seed) for seed in range(3)]
+    assert len(set(seeds)) == 3
+    assert seeds == [answer("--temperature", 5, "--seed", seed) for seed in range(3)]
+    assert answer("--seed", 1) == answer("--seed", 2) == answer()
+
+
+def test_an_answer_ends_where_it_is_told_to(here: Run, gist: Path) -> None:
+    long = here("ask", gist, "-q", "Tell me everything.", "--temperature", 9, "--max-tokens", 40, "--json").json
+    short = here("ask", gist, "-q", "Tell me everything.", "--temperature", 9, "--max-tokens", 3, "--json").json
+    assert long["answer"].startswith(short["answer"].rstrip("\ufffd"))
+    assert len(short["answer"]) < len(long["answer"])
+
+
+def test_what_the_user_types_need_not_be_unicode(here: Run, gist: Path) -> None:
+    assert here("ask", gist, "-q", "What is \udcff?").code == 0
+    assert here("ask", gist, stdin=b"What is \xff?\n").code == 0
+
+
+# --- info and doctor
+
+
+def test_info_says_what_is_in_the_file(here: Run, gist: Path, book: Path) -> None:
+    made = here("compress", book, "--json").json
+    ended = here("info", gist, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    info = ended.json
+    assert info["title"] == "book"
+    for name in ("n_tokens", "n_slots", "ratio", "kv_bytes", "file_bytes"):
+        assert info[name] == made[name]
+    assert info["n_segments"] >= 7
+    assert info["model_id"] == "starter"
+    assert all(re.fullmatch("[0-9a-f]{32}", info[f"{part}_fingerprint"]) for part in ("model", "tokenizer", "adapter"))
+    assert info["source_sha256"] == hashlib.sha256(book.read_bytes()).hexdigest()
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", info["created"])
+    text = here("info", gist).out
+    for value in ("book", "starter", "33", "KiB", info["source_sha256"], info["created"]):
+        assert value in text
+
+
+def test_doctor_says_what_is_used_and_why(here: Run) -> None:
+    ended = here("doctor", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    found = ended.json
+    assert found["program"]["gistdesk"] == __version__
+    assert found["program"]["python"] == sys.version.split()[0]
+    assert {"torch", "transformers", "safetensors"} <= set(found["packages"])
+    assert found["device"]["used"] in ("cpu", "cuda")
+    assert found["device"]["reason"].endswith(".")
+    assert found["memory"]["total_bytes"] >= found["memory"]["available_bytes"] > 0
+    assert found["model"]["name"] == "starter"
+    assert found["model"]["segment_tokens"] == 512
+    text = here("doctor").out
+    assert found["device"]["reason"] in text
+    assert "GiB" in text
+
+
+def test_doctor_says_what_is_wrong_with_a_model(here: Run, tmp_path: Path) -> None:
+    ended = here("doctor", "-m", tmp_path, "--json")
+    assert ended.code == 0
+    assert "config.json" in ended.json["model"]["problem"]
+
+
+# --- demo
+
+
+def test_demo_shows_every_sample_in_less_than_a_minute(here: Run) -> None:
+    begun = time.monotonic()
+    ended = here("demo")
+    assert time.monotonic() - begun < 60
+    assert (ended.code, ended.err) == (0, "")
+    assert len([line for line in ended.lines if "gist slots" in line]) == 3
+    answers = [line for line in ended.lines if "->" in line and "[" in line]
+    assert len(answers) == 6
+    right = [line for line in answers if "[right;" in line]
+    assert f"{len(right)} of 6 answers are right" in ended.out
+
+
+# --- niah
+
+NIAH = ("--lengths", "128,192", "--depths", "50", "--samples", "1", "--ratio", "16")
+OWN = ("--needle", "The gate opens with {value}.", "--question", "What opens the gate?")
+
+
+def test_niah_writes_results_in_three_forms(here: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "niah"
+    ended = here("niah", *NIAH, "-o", folder, "--seed", "7", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert sorted(path.name for path in folder.iterdir()) == ["heatmap.png", "results.csv", "results.json"]
+    results = json.loads((folder / "results.json").read_text("utf-8"))
+    assert ended.json == results
+    assert set(results) == {"config", "model", "device", "dtype", "version", "cells", "samples"}
+    assert set(results["config"]) == {field.name for field in fields(NiahConfig)}
+    assert results["config"]["seed"] == 7
+    assert results["config"]["lengths"] == [128, 192]
+
+    methods = ["gist", "full", "none", "wrong-gist", "truncate"]
+    assert len(results["cells"]) == 5 * 2 * 2
+    for cell in results["cells"]:
+        assert list(cell) == CELL
+        assert cell["method"] in methods
+        assert cell["n"] == 1
+        assert cell["accuracy"] == cell["correct"] / cell["n"]
+        assert 0 <= cell["wilson_low"] <= cell["accuracy"] <= cell["wilson_high"] <= 1
+        assert (cell["ratio"] is None) == (cell["method"] in ("full", "none"))
+        assert cell["kv_bytes"] > 0
+        assert cell["peak_memory_bytes"] > 0
+        assert cell["ttft_s"] > 0
+    assert len(results["samples"]) == 5 * 2 * 2
+    for sample in results["samples"]:
+        assert list(sample) == SAMPLE
+        assert re.fullmatch(r"\d{5}", sample["expected"])
+        assert sample["prompt_tail"] in ("What is the passkey?", "패스키는 무엇입니까?")
+    assert {(s["language"], s["context_tokens"], s["depth_percent"]) for s in results["samples"]} == {
+        (language, length, 50) for language in ("en", "ko") for length in (128, 192)
+    }
+
+    rows = list(csv.reader((folder / "results.csv").read_text("utf-8").splitlines()))
+    assert rows[0] == CELL
+    assert len(rows) == 1 + len(results["cells"])
+    assert rows[1] == ["" if value is None else str(value) for value in results["cells"][0].values()]
+    data = (folder / "heatmap.png").read_bytes()
+    width, height = struct.unpack(">II", data[16:24])
+    assert image.imread(folder / "heatmap.png").shape[:2] == (height, width)
+    assert width > 400
+
+
+def test_niah_prints_a_table(here: Run, tmp_path: Path) -> None:
+    ended = here("niah", *NIAH, "-o", tmp_path, "--methods", "gist,none")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.lines[0] == "| method | language | needle | ratio | 128 tokens | 192 tokens | all (95%) |"
+    assert [line.split(" | ")[:2] for line in ended.lines[2:]] == [
+        ["| gist", "en"],
+        ["| none", "en"],
+        ["| gist", "ko"],
+        ["| none", "ko"],
+    ]
+
+
+def niah_samples(here: Run, folder: Path, *words: object) -> list[dict[str, Any]]:
+    ended = here("niah", *NIAH, *OWN, "--languages", "en", "-o", folder / "out", *words, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    return list(ended.json["samples"])
+
+
+def test_niah_repeats_with_its_seed(here: Run, book: Path, tmp_path: Path) -> None:
+    words = ("--haystack", book, "--methods", "gist,none")
+    first = niah_samples(here, tmp_path, *words)
+    assert niah_samples(here, tmp_path, *words) == first
+    other = niah_samples(here, tmp_path, *words, "--seed", 2)
+    assert [s["expected"] for s in other] != [s["expected"] for s in first]
+    alone = niah_samples(here, tmp_path, "--haystack", book, "--methods", "none")
+    assert alone == [s for s in first if s["method"] == "none"]
+
+
+def test_niah_with_a_haystack_a_needle_and_a_question_of_ones_own(here: Run, tmp_path: Path, alice: str) -> None:
+    haystack = tmp_path / "hay.docx"
+    haystack.write_bytes(docx_bytes(*alice.split("\n")))
+    samples = niah_samples(here, tmp_path, "--haystack", haystack, "--methods", "full,gist")
+    assert len(samples) == 4
+    assert {s["needle_kind"] for s in samples} == {"own"}
+    assert {s["prompt_tail"] for s in samples} == {"What opens the gate?"}
+    assert len({s["expected"] for s in samples}) == 2
+    config = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))["config"]
+    assert (config["needle"], config["haystack"]) == (OWN[1], "own")
+
+
+def test_niah_takes_what_is_listed_twice_once(here: Run, book: Path, tmp_path: Path) -> None:
+    ended = here(
+        *("niah", *OWN, "--haystack", book, "--lengths", "128,128", "--depths", "0, 0", "--languages", "en,en"),
+        *("--samples", 1, "--methods", "none,none", "--ratio", 16, "-o", tmp_path, "--json"),
+    )
+    assert [cell["n"] for cell in ended.json["cells"]] == [1]
+
+
+def test_gist_ratio_counts_the_tokens_of_the_document(here: Run, gist: Path) -> None:
+    record = read_gist(gist)
+    assert sum(segment.n_tokens for segment in record.gist.segments) == record.gist.n_tokens
+    assert replace(record.gist).ratio == record.gist.n_tokens / 33
