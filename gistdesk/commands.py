@@ -7,6 +7,7 @@ that `--help` answers at once.
 import json
 import math
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -107,8 +108,9 @@ def _compress_one(
     while True:
         try:
             work = compress_file(model, file, target, ratio=ratio, n_slots=slots, password=password)
-            for event in counted(work, file.name, show=show):
-                result = event
+            with closing(work):  # wherever Ctrl+C strikes, it is told to keep what is done
+                for event in counted(work, file.name, show=show):
+                    result = event
             return result
         except PasswordError as error:
             if sys.stdin is None or not sys.stdin.isatty():

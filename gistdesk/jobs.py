@@ -12,7 +12,7 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress_document, plan
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist_file import SUFFIX, check_identity, read_gist
+from gistdesk.core.gist_file import SUFFIX, check_identity, read_gist, stored_dtype
 from gistdesk.core.load import load_model
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel
@@ -92,7 +92,7 @@ def compress_file(
             "n_tokens": gist.n_tokens,
             "n_slots": gist.n_slots,
             "ratio": round(gist.ratio, 2),
-            "kv_bytes": gist.kv_bytes,
+            "kv_bytes": gist.kv.numel() * stored_dtype(gist.kv).itemsize,
             "file_bytes": step.file_bytes,
             "seconds": round(seconds, 3),
             "tokens_per_second": round(gist.n_tokens / seconds, 1),

@@ -4,12 +4,14 @@ Uses the same cut, encode, assemble and decode as chat does. Knows nothing of op
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from random import Random
 
 import torch
 from torch import Tensor
 
 from gistdesk.core.context import assemble
+from gistdesk.core.gist import rotate_keys
 from gistdesk.core.layout import cut_segments, encoder_rows
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Prompt, Turn
@@ -63,6 +65,46 @@ def encode_documents(
         positions.append(torch.arange(per_document[-1]))
     rows = encoder_rows(texts, n_slots, bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
     return list(model.encode(rows, torch.cat(positions)).split(per_document, dim=3))
+
+
+def pool_pass(
+    model: GistModel,
+    prompt: Prompt,
+    keyed: Sequence[Sample],
+    plain: Sequence[Tensor],
+    *,
+    n_slots: int,
+    n_segments: int,
+    random: Random,
+) -> Pass:
+    """Every sample's question, asked of its own segment among up to `n_segments` others from one encoded pool.
+
+    Segments are encoded independently of one another, so one encoding can be put together into many documents: ten
+    times the questions for the same work as encoding a document of that length for each.
+
+    Args:
+        keyed: samples of one segment each.
+        plain: segments without a fact, (n_tokens,) each; a document may hold one several times.
+        n_slots: gist tokens for every segment.
+        n_segments: longest document, in segments.
+    """
+    adapter = model.adapter
+    if adapter is None:
+        raise RuntimeError("training needs a model with gist tokens")
+    texts = [sample.token_ids for sample in keyed] + list(plain)
+    rows = encoder_rows(texts, [n_slots] * len(texts), bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
+    encoded = model.encode(rows, torch.arange(n_slots).repeat(len(texts)))
+    segments = encoded.split(n_slots, dim=3)
+    gists = []
+    for own in range(len(keyed)):
+        order = [random.randrange(len(keyed), len(texts)) for _ in range(random.randint(0, n_segments - 1))]
+        order.insert(random.randint(0, len(order)), own)
+        together = torch.cat([segments[i] for i in order], dim=3)
+        shift = torch.arange(len(order)).repeat_interleave(n_slots) * n_slots
+        keys = rotate_keys(together[:, 0], shift.to(model.device), model.inv_freq)
+        gists.append(torch.stack([keys, together[:, 1]], dim=1))
+    result = answer_pass(model, prompt, gists, keyed)
+    return replace(result, n_tokens=sum(len(text) for text in texts))
 
 
 def answer_pass(model: GistModel, prompt: Prompt, gists: Sequence[Tensor | None], samples: Sequence[Sample]) -> Pass:

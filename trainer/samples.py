@@ -49,14 +49,20 @@ class Samples:
                 starts = model.ends_sentence[ids].nonzero()[:, 0] + 1
                 self._texts[language].append((ids, starts))
 
-    def passkey(self, random: Random, n_tokens: int, n_keys: int = 1) -> Sample:
+    def passkey(self, random: Random, n_tokens: int, n_keys: int = 1, language: str = "") -> Sample:
         """`n_keys` numbers of different names ("the passkey", "the entry code") in one document, each asked for."""
-        language = random.choice(("en", "ko"))
+        language = language or random.choice(("en", "ko"))
         facts: dict[str, Fact] = {}
         while len(facts) < n_keys:
             fact = draw_fact(random, language, "passkey", held_out=self._evaluation)
             facts[fact.subject] = fact
         return self._sample(random, language, list(facts.values()), n_tokens, n_keys)
+
+    def pool(self, random: Random, n_tokens: int, n_keyed: int, n_plain: int) -> tuple[list[Sample], list[Tensor]]:
+        """Segments of one language to put documents together from: some with a passkey, some without any fact."""
+        language = random.choice(("en", "ko"))
+        keyed = [self.passkey(random, n_tokens, language=language) for _ in range(n_keyed)]
+        return keyed, [self._hay(random, language, n_tokens)[0] for _ in range(n_plain)]
 
     def general(self, random: Random, n_tokens: int, n_facts: int, n_questions: int) -> Sample:
         """`n_facts` general facts in one document, the first `n_questions` of them asked one after another."""

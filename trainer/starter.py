@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import AutoTokenizer
 
 from gistdesk.core.adapter import merged_encoder
@@ -23,7 +24,7 @@ from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Prompt, prompt_of
 from trainer.adapter import TrainableAdapter
 from trainer.curriculum import Curriculum
-from trainer.loss import Pass, full_pass, gist_pass
+from trainer.loss import Pass, full_pass, gist_pass, pool_pass
 from trainer.samples import Sample, Samples
 from trainer.starter_base import GIST_IDS, SEGMENT_TOKENS, build_base, build_tokenizer
 
@@ -39,6 +40,7 @@ class StarterConfig:
         matrix_rate: peak, of Muon for every weight matrix and LoRA factor.
         warmup_steps: steps of linear warm-up.
         widen_step: from here on segments are as long and as many as they can be, and the rates fall to the end.
+        pool_step: from here on documents of many segments are put together from one encoded pool of them.
         settle_step: from here on the rates are below half: copying is learned and has to become exact.
         rank: of the LoRA factors.
         text_weight: of language modelling on full-text steps, beside the answer loss.
@@ -55,6 +57,7 @@ class StarterConfig:
     warmup_steps: int = 150
     settle_step: int = 1220
     widen_step: int = 3100
+    pool_step: int = 3800
     rank: int = 64
     text_weight: float = 0.3
     seed: int = 20261120
@@ -65,12 +68,19 @@ class StarterConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on. `segment_tokens` of None: the text is read in full."""
+    """What one step trains on.
+
+    Attributes:
+        segment_tokens: longest segment; None when the text is read in full.
+        ratio: tokens per slot.
+        plain: segments without a fact, when documents are put together from a pool of segments.
+    """
 
     task: str
     samples: list[Sample]
     segment_tokens: int | None
     ratio: float
+    plain: list[Tensor] | None = None
 
 
 class StarterRun:
@@ -123,6 +133,8 @@ class StarterRun:
         """
         random = Random(f"{self.config.seed}:{self.step}")
         task = self._task(random)
+        if task == "segments" and self.step >= self.config.pool_step:
+            return self._pool(random)
         curriculum = self.curricula[task]
         longest = self.curricula["general" if task == "general" else "passkey"].bound
         full = task != "segments" and random.random() < (0.35 if curriculum.accuracy < 0.85 else 0.15)
@@ -144,6 +156,16 @@ class StarterRun:
             n_keys = random.choice((1, 1, 2, 3, 4)) if n_tokens > 400 else 1
             samples = [self.samples.passkey(random, n_tokens, n_keys) for _ in range(count)]
         return Batch(task, samples, None if full else segment, max(1.5, segment / n_slots))
+
+    def _pool(self, random: Random) -> Batch:
+        """A pool of segments of one length; about a third of them hold a passkey."""
+        longest = SEGMENT_TOKENS if random.random() < 0.5 else 200
+        segment = int(random.uniform(40, longest))
+        n_slots = random.choice((2, 3, 4, 4, 5, 5, 6, 8))
+        n_texts = max(6, self.config.tokens_per_step * 3 // 2 // (segment + n_slots))
+        n_keyed = min(16, n_texts // 3)
+        keyed, plain = self.samples.pool(random, segment, n_keyed, min(32, n_texts - n_keyed))
+        return Batch("segments", keyed, segment, segment / n_slots, plain)
 
     def _task(self, random: Random) -> str:
         passkey, segments = self.curricula["passkey"], self.curricula["segments"]
@@ -170,6 +192,16 @@ class StarterRun:
         with self._autocast():
             if batch.segment_tokens is None:
                 result = full_pass(self.model, self.prompt, batch.samples, text_share=0.25)
+            elif batch.plain is not None:
+                result = pool_pass(
+                    self.model,
+                    self.prompt,
+                    batch.samples,
+                    batch.plain,
+                    n_slots=round(batch.segment_tokens / batch.ratio),
+                    n_segments=int(self.curricula["segments"].limit),
+                    random=Random(f"{self.config.seed}:{self.step}:pool"),
+                )
             else:
                 result = gist_pass(
                     self.model, self.prompt, batch.samples, segment_tokens=batch.segment_tokens, ratio=batch.ratio

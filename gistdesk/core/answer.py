@@ -188,7 +188,8 @@ class Context:
 
     def _rewind(self, n_kept: int) -> None:
         """Forget all but the first `n_kept` ids after the context, and what an interrupted pass left in some layers."""
-        for layer in self._cache.layers:
+        layers: list[Any] = list(self._cache.layers)
+        for layer in layers:
             excess = layer.get_seq_length() - self._n_context - n_kept
             if excess > 0:
                 layer.crop(-excess)

@@ -55,6 +55,12 @@ class GistRecord:
     created: str
 
 
+def stored_dtype(kv: Tensor) -> torch.dtype:
+    """float16 for float32 keys and values, unless one is too large for it; others stay as they are."""
+    fits = kv.dtype == torch.float32 and all(bool((x.abs() < torch.finfo(torch.float16).max).all()) for x in kv)
+    return torch.float16 if fits else kv.dtype
+
+
 def write_gist(path: Path, record: GistRecord) -> int:
     """Write a gist; the number of bytes of the file. An existing file stays whole until the new one is.
 
@@ -69,9 +75,7 @@ def write_gist(path: Path, record: GistRecord) -> int:
         raise UserError(
             f'Compressing "{record.title}" gave numbers that are not finite.', "Use another model, or another device."
         )
-    dtype = kv.dtype
-    if dtype == torch.float32 and all(bool((x.abs() < torch.finfo(torch.float16).max).all()) for x in kv):
-        dtype = torch.float16
+    dtype = stored_dtype(kv)
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "layout_version": LAYOUT_VERSION,

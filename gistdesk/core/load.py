@@ -172,7 +172,7 @@ def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]
     logging.disable_progress_bar()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        causal_lm, loading = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
             local_files_only=True,
@@ -180,10 +180,10 @@ def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]
             use_safetensors=True,
             output_loading_info=True,
         )
+        causal_lm, loading = loaded
         if loading["missing_keys"]:  # transformers would go on with random numbers in their place
             raise ValueError(f"its weights lack {min(loading['missing_keys'])}")
-        module: Any = causal_lm
-        return module.to(device).eval().requires_grad_(False), tokenizer
+        return causal_lm.to(device).eval().requires_grad_(False), tokenizer
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
             f"The model in {folder} does not fit into the card's memory.", "Use --device cpu or a smaller model."

@@ -338,21 +338,25 @@ def line(row: Row) -> str:
     return f"| {row.what} | {row.goal} | {row.measured} | {verdict} |"
 
 
-def build_llama(folder: Path) -> Path:
+def build_llama(folder: Path, **changes: int) -> Path:
     """A Llama of 100 million random parameters with the starter's tokenizer and a random adapter; the folder."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    shape = {
+        "hidden_size": 768,
+        "num_hidden_layers": 15,
+        "num_attention_heads": 12,
+        "num_key_value_heads": 4,
+        "intermediate_size": 2048,
+        **changes,
+    }
     starter = json.loads((resource("starter") / "config.json").read_text(encoding="utf-8"))
     gist = json.loads((resource("starter") / "adapter" / "gist.json").read_text(encoding="utf-8"))
     torch.manual_seed(0)
     base = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=starter["vocab_size"],
-            hidden_size=768,
-            num_hidden_layers=15,
-            num_attention_heads=12,
-            num_key_value_heads=4,
-            intermediate_size=2048,
+            **shape,
             max_position_embeddings=32768,
             rope_parameters={"rope_type": "default", "rope_theta": 500000.0},
             tie_word_embeddings=True,
@@ -381,6 +385,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--repetitions", type=int, help="of every pair")
     parser.add_argument("--json", type=Path, help="write every single time to this file, too")
     given = parser.parse_args(words)
+    parts = tuple(given.parts.split(","))
+    if not set(parts) <= set(PARTS):
+        parser.error(f"parts are {', '.join(PARTS)}")
     sizes = SIZES[given.model]
     if given.repetitions:
         sizes = replace(sizes, repetitions=given.repetitions)
@@ -390,7 +397,7 @@ def main(words: Sequence[str] | None = None) -> int:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         name = "starter" if given.model == "starter" else str(build_llama(Path(folder)))
-        for row in measure(name, sizes, tuple(given.parts.split(","))):
+        for row in measure(name, sizes, parts):
             rows.append(row)
             print(line(row), flush=True)
     if given.json:

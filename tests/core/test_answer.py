@@ -65,12 +65,15 @@ def naive_answer(model: GistModel, ids: Sequence[int], n_tokens: int) -> list[in
 
 
 @every_kind
-@pytest.mark.parametrize("prefill", [2048, 5])
+@pytest.mark.parametrize(("prefill", "unmasked"), [(2048, 2**26), (5, 0), (5, 7 * 48)])
 def test_greedy_answers_equal_a_loop_without_a_cache(
-    monkeypatch: pytest.MonkeyPatch, heard: list[int], kind: Kind, prefill: int
+    monkeypatch: pytest.MonkeyPatch, heard: list[int], kind: Kind, prefill: int, unmasked: int
 ) -> None:
+    """Whether prefix and text are read at once, in pieces of five tokens, or seven at once and then in pieces."""
     monkeypatch.setattr(answer_module, "_PREFILL_TOKENS", prefill)
+    monkeypatch.setattr(answer_module, "_UNMASKED_VALUES", unmasked)
     model = tiny_model(kind)
+    assert model.causal_lm.config.intermediate_size == 48
     text = random_ids(torch.Generator().manual_seed(1), 23)
     context = Context(model, text_ids=text)
     prompt = context.prompt

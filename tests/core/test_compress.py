@@ -28,6 +28,7 @@ from gistdesk.core.context import assemble
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import read_gist
+from gistdesk.core.layout import encoder_rows
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
@@ -161,6 +162,26 @@ def test_a_large_model_on_a_cpu_takes_a_segment_at_a_time(model: GistModel, monk
     assert batch_tokens_for(model) == 1
     cut = plan(model, document(), ratio=5.0)
     assert len(list(compress(model, cut, batch_tokens=1))) == len(cut.segments)
+
+
+def test_a_short_last_segment_is_a_batch_by_itself(model: GistModel) -> None:
+    """Padded to the length of the others it would cost as much as they; the gist is the same either way."""
+    token_ids = torch.arange(3 * SEGMENT_TOKENS + 5) % 7 + 40
+    cut = plan_tokens(model, token_ids, ratio=5.0)
+    lengths = [s.n_tokens for s in cut.segments]
+    assert lengths[-1] < SEGMENT_TOKENS / 2
+    *_, gist = steps = list(compress(model, cut, batch_tokens=9999))
+    assert [len(step.segments) for step in steps] == [len(lengths) - 1, len(lengths)]
+    assert model.adapter is not None
+    rows = encoder_rows(
+        [token_ids[s.start : s.start + s.n_tokens] for s in cut.segments],
+        [s.n_slots for s in cut.segments],
+        bos_ids=model.bos_ids,
+        gist_ids=model.adapter.gist_ids,
+    )
+    with torch.no_grad():
+        at_once = model.encode(rows, torch.arange(cut.n_slots))
+    assert torch.allclose(gist.kv, at_once, rtol=1e-4, atol=1e-5)
 
 
 @settings(deadline=None)

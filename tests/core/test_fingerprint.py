@@ -82,13 +82,13 @@ def test_what_matters_changes_its_own_fingerprint(
     assert differing == [number == which for number in range(3)]
 
 
-def test_content_does_not_slip_from_one_file_into_the_next(tmp_path: Path) -> None:
-    for name, first, second in (("a", b"1", b"23"), ("b", b"12", b"3")):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "x").write_bytes(first)
-        (tmp_path / name / "y").write_bytes(second)
-    one, other = (files_fingerprint([tmp_path / name / "x", tmp_path / name / "y"]) for name in "ab")
-    assert one != other
+def test_content_does_not_pass_for_another_file(tmp_path: Path) -> None:
+    """x with "1" and y with "2", or x alone with "1y2"."""
+    two, one = tmp_path / "two", tmp_path / "one"
+    for path, content in ((two / "x", "1"), (two / "y", "2"), (one / "x", "1y2")):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    assert files_fingerprint([two / "x", two / "y"]) != files_fingerprint([one / "x", one / "y"])
 
 
 def test_large_files_are_sampled_from_end_to_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from gistdesk.core.gist_file import (
     FORMAT_VERSION,
     SUFFIX,
     GistRecord,
+    _is_finite,
     check_identity,
     read_gist,
     write_atomically,
@@ -98,6 +99,32 @@ def test_a_part_of_a_larger_tensor_is_stored_alone(tmp_path: Path) -> None:
     n_bytes = write_gist(tmp_path / "a.gistkv", part)
     assert n_bytes < 9 / 40 * whole.numel() * 2 + 4096
     assert torch.equal(read_gist(tmp_path / "a.gistkv").gist.kv, whole[:, :, :, :9])
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_the_file_is_what_safetensors_would_write(tmp_path: Path, dtype: torch.dtype) -> None:
+    """It is written layer by layer, and from a view into a larger tensor, so that no second gist is in memory."""
+    wide = torch.randn(3, 2, 2, 40, 8).to(dtype)
+    wide[0, 0, 0, 0, 0] = 70_000.0 if dtype == torch.float32 else 1.0
+    path = tmp_path / "a.gistkv"
+    write_gist(path, replace(record(), gist=GistKV(wide[:, :, :, :9], record().gist.segments)))
+    with safe_open(path, "pt") as opened:
+        metadata = opened.metadata()
+    assert path.read_bytes() == save({"kv": wide[:, :, :, :9].contiguous()}, metadata=metadata)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_one_number_that_is_not_finite_is_found_anywhere(dtype: torch.dtype, number: float) -> None:
+    """The least and the greatest are looked at, not every number; 67 is no multiple of any vector's width."""
+    numbers = torch.randn(67).to(dtype)
+    assert _is_finite(numbers)
+    for place in range(len(numbers)):
+        broken = numbers.clone()
+        broken[place] = number
+        assert not _is_finite(broken)
+    assert not _is_finite(torch.full((67,), number, dtype=dtype))
+    assert not _is_finite(torch.tensor([float("inf"), float("nan")] * 40, dtype=dtype))
 
 
 @pytest.mark.parametrize("name", ["ordinary", "가" * 82, "with\nline"])

@@ -183,6 +183,7 @@ UNSUITABLE: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"),
         "no safetensors weights",
     ),
+    "weights that can run code beside other safetensors": (lambda f: as_pickle(f), "cannot be loaded"),
     "damaged weights": (lambda f: cut(f / "model.safetensors"), "cannot be loaded"),
     "empty weights": (lambda f: (f / "model.safetensors").write_bytes(b""), "cannot be loaded"),
     "a missing weight": (lambda f: edit_weights(f, "model.layers.1.mlp.up_proj.weight", None), "lack model.layers.1"),
@@ -200,6 +201,11 @@ UNSUITABLE: dict[str, tuple[Callable[[Path], Any], str]] = {
 
 def cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:3000])
+
+
+def as_pickle(folder: Path) -> None:
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").rename(folder / "other.safetensors")
 
 
 def edit_weights(folder: Path, name: str, tensor: torch.Tensor | None) -> None:

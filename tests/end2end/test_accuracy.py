@@ -36,7 +36,7 @@ def test_passkeys_at_100x_are_found_and_the_controls_are_at_chance(here: Run, tm
 
 def test_two_documents_in_one_context_keep_their_passkeys(here: Run, tmp_path: Path, alice: str) -> None:
     """The key of the second one is found, too, when its gist stands behind another."""
-    (tmp_path / "a.txt").write_text(alice.replace("58203", "12345")[2000:5000], "utf-8")
+    (tmp_path / "a.txt").write_text(alice[2000:5000], "utf-8")
     (tmp_path / "b.txt").write_text(alice, "utf-8")
     assert here("compress", tmp_path / "a.txt", tmp_path / "b.txt").code == 0
     asked = here("ask", tmp_path / "a.gistkv", tmp_path / "b.gistkv", "-q", "What is the passkey?", "--json")
