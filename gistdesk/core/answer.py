@@ -19,6 +19,8 @@ from gistdesk.core.gist import GistKV, join
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 
+_GREEDY_BELOW = 1e-3
+"""Temperatures this small would only overflow: they take the likeliest token, too."""
 _PREFILL_TOKENS = 2048
 """Plain text is read in pieces of this many tokens: memory for attention stays bounded, and a stop is heard."""
 _UNMASKED_VALUES = 2**26
@@ -35,12 +37,23 @@ class Sampling:
         top_p: only the likeliest tokens whose probabilities add up to this are drawn from (nucleus sampling).
         seed: of the draw.
         max_tokens: an answer ends here at the latest.
+
+    Raises:
+        UserError: a value that cannot be used.
     """
 
     temperature: float = 0.0
     top_p: float = 0.95
     seed: int = 0
     max_tokens: int = 512
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= 100:
+            raise UserError(f"A temperature of {self.temperature:g} cannot be used.", "Choose 0 (greedy) to 2.")
+        if not 0 <= self.top_p <= 1:
+            raise UserError(f"A top_p of {self.top_p:g} cannot be used.", "Choose a share from 0 to 1.")
+        if self.max_tokens < 1:
+            raise UserError("An answer has at least one token.", "Choose 1 or more.")
 
 
 @dataclass(frozen=True)
@@ -226,7 +239,7 @@ class Context:
 
 
 def _next_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
-    if sampling.temperature <= 0:
+    if sampling.temperature < _GREEDY_BELOW:
         return int(logits.argmax())
     probabilities = (logits.cpu() / sampling.temperature).softmax(-1)
     ordered, ids = probabilities.sort(descending=True)

@@ -11,6 +11,11 @@ from pathlib import Path
 _WHOLE_BYTES = 64 * 2**20
 _SAMPLE_BYTES = 64 * 2**10
 _N_SAMPLES = 256
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+_ADAPTER_SETTINGS = {
+    "adapter_config.json": ("r", "lora_alpha"),
+    "gist.json": ("gist_ids", "segment_tokens", "layout_version"),
+}
 _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 
@@ -41,11 +46,17 @@ def files_fingerprint(paths: Iterable[Path]) -> str:
 
 
 def tokenizer_fingerprint(folder: Path) -> str:
-    return files_fingerprint(folder / name for name in ("tokenizer.json", "chat_template.jinja"))
+    """Of everything that decides token ids: BOS, for one, changes every gist."""
+    return files_fingerprint(folder / name for name in _TOKENIZER_FILES)
 
 
 def adapter_fingerprint(folder: Path) -> str:
-    return files_fingerprint([folder / "adapter_model.safetensors"])
+    """Of the weights and of the settings that say what they mean; not of the measured table beside them."""
+    digest = hashlib.sha256(files_fingerprint([folder / "adapter_model.safetensors"]).encode())
+    for name, keys in _ADAPTER_SETTINGS.items():
+        settings = json.loads((folder / name).read_text(encoding="utf-8"))
+        digest.update(json.dumps({key: settings.get(key) for key in keys}, sort_keys=True).encode())
+    return digest.hexdigest()[:32]
 
 
 def _update(digest: "hashlib._Hash", path: Path) -> None:

@@ -149,19 +149,19 @@ def load_model(
     device, _ = choose_device(device)
     causal_lm, tokenizer = _load_base(folders.base, device, dtype or choose_dtype(device))
     fingerprint = model_fingerprint(folders.base)
+    adapter = read_adapter(folders.adapter, causal_lm.model, fingerprint) if folders.adapter else None
     identity = ModelIdentity(
         folders.model_id,
         fingerprint,
         tokenizer_fingerprint(folders.base),
         adapter_fingerprint(folders.adapter) if folders.adapter else "",
     )
-    model = GistModel(causal_lm, tokenizer, identity)
-    if folders.adapter:
-        model.adapter = read_adapter(folders.adapter, causal_lm.model, fingerprint)
+    model = GistModel(causal_lm, tokenizer, identity, adapter)
+    if adapter is not None:
         n_bytes = sum(p.numel() * p.element_size() for p in causal_lm.parameters())
         wrap = merged_encoder if n_bytes <= _MERGE_BYTES else branched_encoder
         with torch.no_grad():
-            model.encoder = wrap(causal_lm.model, model.adapter)
+            model.encoder = wrap(causal_lm.model, adapter)
     return model
 
 

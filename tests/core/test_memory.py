@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import psutil
 import pytest
 import torch
 
@@ -17,12 +18,9 @@ subprocess.run([sys.executable, "-c", {CHILD!r}], check=True)
 """
 
 
-def test_the_peak_stays_when_memory_is_given_back() -> None:
-    before = peak_memory_bytes(CPU)
-    assert before > 50 * 2**20
-    large = bytearray(b"x") * (before + 2**26)
-    del large
-    assert peak_memory_bytes(CPU) > before + 2**25
+def test_a_peak_is_no_less_than_what_is_in_use() -> None:
+    in_use = psutil.Process().memory_info().rss
+    assert in_use <= peak_memory_bytes(CPU) < psutil.virtual_memory().total
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands ru_maxrss down")

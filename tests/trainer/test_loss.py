@@ -18,10 +18,11 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
+from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import KINDS, Kind, tiny_model
-from trainer.loss import _conversation, answer_pass, encode_documents, full_pass, gist_pass
+from trainer.loss import _conversation, answer_pass, encode_documents, full_pass, gist_pass, pool_pass
 from trainer.samples import Sample, Samples
 
 RATIO = 16.0
@@ -210,6 +211,36 @@ def test_answers_depend_on_the_gist_alone(starter: GistModel, documents: list[Sa
         none = answer_pass(starter, prompt, [None] * 3, documents)
     assert torch.equal(first.answer_loss, second.answer_loss)
     assert not torch.equal(first.answer_loss, none.answer_loss)
+
+
+def test_a_document_from_a_pool_is_the_one_that_would_be_encoded(starter: GistModel, training_samples: Samples) -> None:
+    """Segments that were encoded once and put together, against the same segments encoded in their places."""
+    assert starter.adapter is not None
+    prompt, n_slots = prompt_of(starter.tokenizer), 3
+    keyed, plain = training_samples.pool(Random(4), 60, 3, 4)
+    texts = [sample.token_ids for sample in keyed] + plain
+    random, gists, lengths = Random(8), [], []
+    for own in range(3):
+        order = [random.randrange(3, 7) for _ in range(random.randint(0, 5))]
+        order.insert(random.randint(0, len(order)), own)
+        lengths.append(len(order))
+        rows = encoder_rows(
+            [texts[i] for i in order],
+            [n_slots] * len(order),
+            bos_ids=starter.bos_ids,
+            gist_ids=starter.adapter.gist_ids,
+        )
+        with torch.no_grad():
+            gists.append(starter.encode(rows, torch.arange(n_slots * len(order))))
+    assert max(lengths) > 3
+    with torch.no_grad():
+        pooled = pool_pass(starter, prompt, keyed, plain, n_slots=n_slots, n_segments=6, random=Random(8))
+        encoded = answer_pass(starter, prompt, gists, keyed)
+        shifted = answer_pass(starter, prompt, [gist.roll(1, dims=3) for gist in gists], keyed)
+    assert float(pooled.answer_loss) == pytest.approx(float(encoded.answer_loss), abs=1e-4)
+    assert abs(float(shifted.answer_loss) - float(encoded.answer_loss)) > 1e-3  # a slot's place does matter
+    assert pooled.right.tolist() == encoded.right.tolist()
+    assert pooled.n_tokens == 7 * 60
 
 
 def test_text_loss_is_that_of_the_text(starter: GistModel, documents: list[Sample]) -> None:

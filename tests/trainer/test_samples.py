@@ -148,6 +148,24 @@ def test_training_asks_in_training_wordings_and_evaluation_in_held_out_ones(
     assert not training & evaluation_
 
 
+def test_a_pool_holds_segments_with_and_without_a_passkey(training_samples: Samples, starter: GistModel) -> None:
+    languages = set()
+    for seed in range(12):
+        keyed, plain = training_samples.pool(Random(seed), 90, 5, 7)
+        again, _ = training_samples.pool(Random(seed), 90, 5, 7)
+        assert [sample.turns for sample in keyed] == [sample.turns for sample in again]
+        assert (len(keyed), len(plain)) == (5, 7)
+        assert {len(ids) for ids in [*plain, *(sample.token_ids for sample in keyed)]} == {90}
+        assert len({sample.language for sample in keyed}) == 1
+        languages.add(keyed[0].language)
+        for sample in keyed:
+            assert str(sample.turns[0].answer) in starter.tokenizer.decode(sample.token_ids)
+        texts = [haystack_text(name) for name in haystack_names(keyed[0].language, evaluation=False)]
+        for ids in plain:  # running text as it is, cut syllables at the ends aside
+            assert any(starter.tokenizer.decode(ids)[3:-3] in text for text in texts)
+    assert languages == set(LANGUAGES)
+
+
 # --- Haystacks
 
 

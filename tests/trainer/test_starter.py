@@ -23,6 +23,8 @@ from trainer.starter_base import GIST_IDS, N_GIST, VOCABULARY, build_base
 from trainer.starter_export import export_starter
 
 TINY = StarterConfig(steps=6, tokens_per_step=96, rank=4, warmup_steps=2, report_steps=1, checkpoint_s=1e9)
+LATE = replace(TINY, settle_step=0, widen_step=0, pool_step=0)
+"""As in the second half of the run: full lengths, documents from pools, everything drawn."""
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 NewRun = Callable[..., StarterRun]
 
@@ -57,12 +59,15 @@ def gist_of(model: GistModel, ids: torch.Tensor) -> GistKV:
 # --- Repeating and resuming
 
 
-def test_a_killed_run_loses_only_the_steps_since_its_checkpoint_and_repeats_them_exactly(new_run: NewRun) -> None:
-    uninterrupted = new_run()
+@pytest.mark.parametrize("config", [TINY, LATE], ids=["early", "late"])
+def test_a_killed_run_loses_only_the_steps_since_its_checkpoint_and_repeats_them_exactly(
+    new_run: NewRun, config: StarterConfig
+) -> None:
+    uninterrupted = new_run(config)
     before = losses(uninterrupted, 2)
     uninterrupted.save_checkpoint()
     after = losses(uninterrupted, 3)  # a kill here would lose these
-    resumed = new_run()
+    resumed = new_run(config)
     assert resumed.load_checkpoint()
     assert resumed.step == 2
     assert losses(resumed, 3) == after
@@ -92,25 +97,29 @@ def test_a_batch_is_a_function_of_seed_and_step(new_run: NewRun) -> None:
 
 
 def test_batches_keep_to_the_recipe_at_every_stage(new_run: NewRun) -> None:
-    """Early and late: documents of about the tokens per step, gists that the adapter can make, several segments."""
-    run = new_run(replace(TINY, tokens_per_step=2048))
-    tasks, n_segments = set(), []
-    for stage in (0.0, 1.0):
+    """Documents of about the tokens per step, gists that the adapter can make; at last several segments, and pools."""
+    run = new_run(StarterConfig())
+    config = run.config
+    tasks, n_segments, n_pools = set(), [], 0
+    for first, widened in ((0, False), (config.widen_step, True), (config.pool_step, True)):
         for curriculum in run.curricula.values():
-            curriculum.bound += stage * (curriculum.limit - curriculum.bound)
-        for step in range(40):
+            curriculum.bound = curriculum.limit if widened else curriculum.bound
+        for step in range(first, first + 40):
             run.step = step
             batch = run.batch()
-            tasks.add((stage, batch.task))
-            n_tokens = sum(len(sample.token_ids) for sample in batch.samples)
-            assert 500 < n_tokens < 6000
-            assert batch.ratio >= 1
+            tasks.add((first, batch.task))
+            texts = [sample.token_ids for sample in batch.samples] + (batch.plain or [])
+            assert 500 < sum(map(len, texts)) < 6000
+            assert 1 <= batch.ratio <= 512
             assert all(sample.turns for sample in batch.samples)
+            n_pools += batch.plain is not None
             if batch.segment_tokens is not None:
                 assert 32 <= batch.segment_tokens <= 512
-                n_segments.append(len(batch.samples[0].token_ids) / batch.segment_tokens)
+                n_segments.append(len(texts[0]) / batch.segment_tokens)
     assert {task for _, task in tasks} == set(run.curricula)
+    assert (0, "segments") not in tasks
     assert max(n_segments) > 15
+    assert n_pools > 5
 
 
 def test_every_weight_is_trained_that_can_matter(new_run: NewRun) -> None:
