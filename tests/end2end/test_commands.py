@@ -459,6 +459,49 @@ def test_an_answer_is_the_same_whether_alone_or_first_in_a_conversation(here: Ru
     assert here("ask", gist, stdin="What is the passkey?\n\n").out == alone
 
 
+@posix_only
+def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(environment: dict[str, str], gist: Path) -> None:
+    import pty
+
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gistdesk", "ask", str(gist), "--temperature", "9", "--max-tokens", "20000"],
+        env=environment | {"TERM": "xterm"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    shown = b""
+
+    def wait_for(pattern: bytes) -> None:
+        nonlocal shown
+        while not (found := re.search(pattern, shown, re.DOTALL)):
+            shown += os.read(terminal, 65536)
+        shown = shown[found.end() :]
+
+    try:
+        wait_for(rb"Ctrl\+C stops an answer.*> ")
+        os.write(terminal, b"Tell me everything.\n")
+        wait_for(rb"everything\.\r\n.{200}")  # an answer without end
+        process.send_signal(signal.SIGINT)
+        wait_for(rb"\r\n> ")
+        os.write(terminal, b"And again.\n")
+        wait_for(rb"again\.\r\n.{200}")
+        process.send_signal(signal.SIGINT)
+        wait_for(rb"\r\n> ")
+        os.write(terminal, b"\n")
+        shown += drained(terminal)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+    assert b"Traceback" not in shown
+    assert b"interrupted" not in shown
+
+
 def test_sampling_depends_on_the_seed(here: Run, gist: Path) -> None:
     def answer(*words: object) -> str:
         return str(here("ask", gist, "-q", "What happens?", "--max-tokens", 12, *words, "--json").json["answer"])
