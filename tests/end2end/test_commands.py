@@ -23,9 +23,10 @@ from matplotlib import image
 from safetensors import safe_open
 
 from gistdesk import __version__
-from gistdesk.core.answer import Sampling
+from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import load_model
+from gistdesk.core.prompt import Turn
 from gistdesk.jobs import compress_file, conversation
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
 from tests.end2end.conftest import Run
@@ -243,7 +244,7 @@ def test_a_part_of_another_text_or_ratio_is_not_gone_on_with(long_book: Path, tm
     steps.close()  # type: ignore[attr-defined]
     assert next(compress_file(model, long_book, target))["done"] > 0
     assert next(compress_file(model, long_book, target, ratio=4))["done"] == 0
-    long_book.write_text(alice.replace("Alice", "Clara") * 3, "utf-8")
+    long_book.write_text(alice.replace("58203", "58204") * 3, "utf-8")  # cut at the same places
     assert next(compress_file(model, long_book, target))["done"] == 0
 
 
@@ -444,6 +445,18 @@ def test_a_conversation_comes_through_stdin(here: Run, gist: Path) -> None:
     assert ended.out == "".join(answer + "\n" for answer in expected)
     again = here("ask", gist, stdin=questions[0])  # no empty line, not even an end of line
     assert again.out == expected[0] + "\n"
+
+
+def test_a_conversation_knows_what_was_said(here: Run, gist: Path) -> None:
+    """Sampled hot, so that an answer depends on every token before it."""
+    sampling = Sampling(temperature=3, seed=1, max_tokens=12)
+    ended = here("ask", gist, "--temperature", 3, "--seed", 1, "--max-tokens", 12, stdin="Well?\nAnd then?\n")
+    context = Context(load_model("starter"), [read_gist(gist).gist])
+    first = "".join(context.answer([Turn("Well?")], sampling))
+    second = "".join(context.answer([Turn("Well?", first), Turn("And then?")], sampling))
+    alone = "".join(context.answer([Turn("And then?")], sampling))
+    assert ended.out == f"{first}\n{second}\n"
+    assert second != alone
 
 
 def test_a_question_that_fails_does_not_end_a_conversation(here: Run, gist: Path) -> None:

@@ -173,6 +173,8 @@ def test_a_gist_from_a_file_gives_the_loss_of_training(
     for i, sample in enumerate(documents):
         plan = plan_tokens(starter, sample.token_ids, ratio=RATIO)
         *_, gist = compress(starter, plan)
+        [encoded] = encode_documents(starter, [sample.token_ids], segment_tokens=segment_tokens, ratio=RATIO)
+        assert torch.allclose(encoded, gist.kv, atol=1e-4)
         record = GistRecord(gist, starter.identity, "a", "0" * 64, (0,), RATIO, segment_tokens, "2026-01-01")
         write_gist(tmp_path / f"{i}.gistkv", record)
         loaded.append(read_gist(tmp_path / f"{i}.gistkv").gist.kv.float())
