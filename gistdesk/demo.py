@@ -22,7 +22,7 @@ def run_demo(device: str) -> Iterator[str]:
     """Compress each sample at its ratio, ask its questions of the gist alone, and show the answers."""
     begun = time.perf_counter()
     model = load_model("starter", device=device)
-    yield "The starter model is loaded. It is small and knows one thing: to find a stated fact again."
+    yield "The starter model is loaded. It is small and good at one thing: finding a stated number again."
     samples = json.loads(resource("samples/samples.json").read_text(encoding="utf-8"))
     right = total = 0
     with tempfile.TemporaryDirectory(prefix="gistdesk-demo-") as folder:

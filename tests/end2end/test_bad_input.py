@@ -528,7 +528,7 @@ def test_a_results_folder_that_may_not_be_written_to(here: Run, common: Path) ->
     (common / "out").chmod(0o555)
     with as_nobody():
         ended = here("niah", "--lengths", "128", "--model", common / "starter", "-o", common / "out")
-    assert_refused(ended, "written to")
+    assert_refused(ended, "cannot be made or written to")  # as it says before anything is measured
 
 
 # --- Words
