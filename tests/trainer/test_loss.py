@@ -4,7 +4,7 @@ Plumbing: any starter will do.
 """
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -141,11 +141,17 @@ def test_special_tokens_in_questions_and_answers_stay_text(starter: GistModel) -
 # --- Numbers
 
 
+def misanswered(sample: Sample) -> Sample:
+    """With answers that no model expects: what a good model knows for certain hides every difference."""
+    turns = tuple(Turn(turn.question, f"grey {i} 9876 cats") for i, turn in enumerate(sample.turns))
+    return replace(sample, turns=turns)
+
+
 @pytest.fixture(scope="module")
 def documents(training_samples: Samples) -> list[Sample]:
     """Of unequal lengths, with one to three questions."""
     return [
-        training_samples.general(Random(seed), n_tokens, n_facts, n_facts)
+        misanswered(training_samples.general(Random(seed), n_tokens, n_facts, n_facts))
         for seed, n_tokens, n_facts in ((1, 200, 1), (2, 90, 3), (3, 430, 2))
     ]
 
@@ -181,9 +187,9 @@ def test_a_gist_from_a_file_gives_the_loss_of_training(
     with torch.no_grad():
         training = gist_pass(starter, prompt, documents, segment_tokens=segment_tokens, ratio=RATIO)
         served_ = answer_pass(starter, prompt, loaded, documents)
-    assert float(served_.answer_loss) == pytest.approx(float(training.answer_loss), abs=5e-3)
+    assert float(served_.answer_loss) == pytest.approx(float(training.answer_loss), abs=1e-2)
     other = answer_pass(starter, prompt, loaded[::-1], documents)
-    assert abs(float(other.answer_loss) - float(training.answer_loss)) > 1e-4  # a gist is not any gist
+    assert abs(float(other.answer_loss) - float(training.answer_loss)) > 2e-2  # a gist is not any gist
 
 
 def test_an_answer_is_right_when_chat_would_give_it(starter: GistModel, documents: list[Sample]) -> None:
@@ -220,6 +226,7 @@ def test_a_document_from_a_pool_is_the_one_that_would_be_encoded(starter: GistMo
     assert starter.adapter is not None
     prompt, n_slots = prompt_of(starter.tokenizer), 3
     keyed, plain = training_samples.pool(Random(4), 60, 3, 4)
+    keyed = [misanswered(sample) for sample in keyed]
     texts = [sample.token_ids for sample in keyed] + plain
     random, gists, piled, lengths = Random(13), [], [], []
     for own in range(3):
@@ -240,8 +247,8 @@ def test_a_document_from_a_pool_is_the_one_that_would_be_encoded(starter: GistMo
         pooled = pool_pass(starter, prompt, keyed, plain, n_slots=n_slots, n_segments=6, random=Random(13))
         encoded = answer_pass(starter, prompt, gists, keyed)
         wrong = answer_pass(starter, prompt, piled, keyed)  # all segments at the same positions
-    assert float(pooled.answer_loss) == pytest.approx(float(encoded.answer_loss), abs=1e-5)
-    assert abs(float(wrong.answer_loss) - float(encoded.answer_loss)) > 1e-4
+    assert float(pooled.answer_loss) == pytest.approx(float(encoded.answer_loss), abs=1e-4)
+    assert abs(float(wrong.answer_loss) - float(encoded.answer_loss)) > 1e-3
     assert pooled.right.tolist() == encoded.right.tolist()
     assert pooled.n_tokens == 7 * 60
 
