@@ -31,7 +31,9 @@ not answer with something made up.
 ## Measured
 
 On the starter itself, {device} in {dtype}, greedy. The texts to hide facts in (Sherlock Holmes; the GSD Korean
-treebank) and the wordings of facts and questions are in no training sample.
+treebank) and the sentences that state a fact are in no training sample. The English passkey question is contained in
+a training question ("According to the text, what is the passkey?"). How documents are cut was chosen after seeing the
+errors on the seed-1 passkey samples, so those figures are not from untouched samples.
 """
 
 _TAIL = """
