@@ -110,7 +110,7 @@ PASSKEY = Kind(
             "What {s} is mentioned in the document?",
             "What was the {s} again?",
             "Give the {s}.",
-            "According to the text, what is the {s}?",
+            "According to the text, which {s} is right?",
             "The {s}, please.",
         ),
         ("Here is the {s} you will be asked for: {v}. Yes, {v} it is.", "What is the {s}?"),

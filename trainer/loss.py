@@ -67,44 +67,55 @@ def encode_documents(
     return list(model.encode(rows, torch.cat(positions)).split(per_document, dim=3))
 
 
-def pool_pass(
-    model: GistModel,
-    prompt: Prompt,
-    keyed: Sequence[Sample],
-    plain: Sequence[Tensor],
-    *,
-    n_slots: int,
-    n_segments: int,
-    random: Random,
-) -> Pass:
-    """Every sample's question, asked of its own segment among up to `n_segments` others from one encoded pool.
+@dataclass(frozen=True)
+class Pool:
+    """Segments that are encoded once and put together into many documents.
+
+    Attributes:
+        keyed: samples of one segment each.
+        plain: (n_tokens,) segments without a fact; a document may hold one several times.
+        n_slots: gist tokens of every segment, keyed ones first.
+        distracting: keyed segments stand in each other's documents, too: no two of them may answer one question.
+    """
+
+    keyed: Sequence[Sample]
+    plain: Sequence[Tensor]
+    n_slots: Sequence[int]
+    distracting: bool = False
+
+    def document(self, random: Random, own: int, n_segments: int) -> list[int]:
+        """Which segments stand in the document of sample `own`: that one among up to `n_segments` - 1 others."""
+        others = list(range(len(self.keyed), len(self.n_slots)))
+        if self.distracting:
+            others += [i for i in range(len(self.keyed)) if i != own]
+        order = random.choices(others, k=random.randint(0, n_segments - 1)) if others else []
+        order.insert(random.randint(0, len(order)), own)
+        return order
+
+
+def pool_pass(model: GistModel, prompt: Prompt, pool: Pool, *, n_segments: int, random: Random) -> Pass:
+    """Every sample's questions, asked of its own segment among up to `n_segments` - 1 others of one encoded pool.
 
     Segments are encoded independently of one another, so one encoding can be put together into many documents: ten
     times the questions for the same work as encoding a document of that length for each.
-
-    Args:
-        keyed: samples of one segment each.
-        plain: segments without a fact, (n_tokens,) each; a document may hold one several times.
-        n_slots: gist tokens for every segment.
-        n_segments: longest document, in segments.
     """
     adapter = model.adapter
     if adapter is None:
         raise RuntimeError("training needs a model with gist tokens")
-    texts = [sample.token_ids for sample in keyed] + list(plain)
-    rows = encoder_rows(texts, [n_slots] * len(texts), bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
-    encoded = model.encode(rows, torch.arange(n_slots).repeat(len(texts)))
-    segments = encoded.split(n_slots, dim=3)
+    texts = [*(sample.token_ids for sample in pool.keyed), *pool.plain]
+    counts = list(pool.n_slots)
+    rows = encoder_rows(texts, counts, bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
+    segments = model.encode(rows, torch.cat([torch.arange(n) for n in counts])).split(counts, dim=3)
     gists = []
-    for own in range(len(keyed)):
-        order = [random.randrange(len(keyed), len(texts)) for _ in range(random.randint(0, n_segments - 1))]
-        order.insert(random.randint(0, len(order)), own)
+    for own in range(len(pool.keyed)):
+        order = pool.document(random, own, n_segments)
         together = torch.cat([segments[i] for i in order], dim=3)
-        shift = torch.arange(len(order)).repeat_interleave(n_slots) * n_slots
+        sizes = torch.tensor([counts[i] for i in order])
+        shift = (sizes.cumsum(0) - sizes).repeat_interleave(sizes)
         keys = rotate_keys(together[:, 0], shift.to(model.device), model.inv_freq)
         gists.append(torch.stack([keys, together[:, 1]], dim=1))
-    result = answer_pass(model, prompt, gists, keyed)
-    return replace(result, n_tokens=sum(len(text) for text in texts))
+    result = answer_pass(model, prompt, gists, pool.keyed)
+    return replace(result, n_tokens=sum(map(len, texts)))
 
 
 def answer_pass(model: GistModel, prompt: Prompt, gists: Sequence[Tensor | None], samples: Sequence[Sample]) -> Pass:

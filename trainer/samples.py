@@ -58,15 +58,28 @@ class Samples:
             facts[fact.subject] = fact
         return self._sample(random, language, list(facts.values()), n_tokens, n_keys)
 
-    def pool(self, random: Random, n_tokens: int, n_keyed: int, n_plain: int) -> tuple[list[Sample], list[Tensor]]:
-        """Segments of one language to put documents together from: some with a passkey, some without any fact."""
-        language = random.choice(("en", "ko"))
-        keyed = [self.passkey(random, n_tokens, language=language) for _ in range(n_keyed)]
-        return keyed, [self._hay(random, language, n_tokens)[0] for _ in range(n_plain)]
+    def passkey_pool(
+        self, random: Random, lengths: Sequence[int], n_keyed: int, language: str
+    ) -> tuple[list[Sample], list[Tensor]]:
+        """Segments of these lengths: the first `n_keyed` with one passkey each, the others without any fact."""
+        keyed = [self.passkey(random, n, language=language) for n in lengths[:n_keyed]]
+        return keyed, [self._hay(random, language, n)[0] for n in lengths[n_keyed:]]
 
-    def general(self, random: Random, n_tokens: int, n_facts: int, n_questions: int) -> Sample:
+    def fact_pool(
+        self, random: Random, lengths: Sequence[int], n_keyed: int, n_facts: int, language: str
+    ) -> tuple[list[Sample], list[Tensor]]:
+        """The same with `n_facts` general facts in each of the first segments, no two of them about one thing."""
+        facts = draw_facts(random, language, n_facts * n_keyed, held_out=self._evaluation)
+        random.shuffle(facts)
+        keyed = []
+        for i, n in enumerate(lengths[:n_keyed]):
+            own = facts[i * n_facts : (i + 1) * n_facts]
+            keyed.append(self._sample(random, language, own, n, len(own)))
+        return keyed, [self._hay(random, language, n)[0] for n in lengths[n_keyed:]]
+
+    def general(self, random: Random, n_tokens: int, n_facts: int, n_questions: int, language: str = "") -> Sample:
         """`n_facts` general facts in one document, the first `n_questions` of them asked one after another."""
-        language = random.choice(("en", "ko"))
+        language = language or random.choice(("en", "ko"))
         facts = draw_facts(random, language, n_facts, held_out=self._evaluation)
         return self._sample(random, language, facts, n_tokens, n_questions)
 

@@ -7,7 +7,6 @@ Knows nothing of terminals or windows.
 import json
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from random import Random
@@ -16,7 +15,6 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 from transformers import AutoTokenizer
 
 from gistdesk.core.adapter import merged_encoder
@@ -24,7 +22,7 @@ from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Prompt, prompt_of
 from trainer.adapter import TrainableAdapter
 from trainer.curriculum import Curriculum
-from trainer.loss import Pass, full_pass, gist_pass, pool_pass
+from trainer.loss import Pass, Pool, full_pass, pool_pass
 from trainer.samples import Sample, Samples
 from trainer.starter_base import GIST_IDS, SEGMENT_TOKENS, build_base, build_tokenizer
 
@@ -39,28 +37,28 @@ class StarterConfig:
         learning_rate: peak, of AdamW for embeddings, norms and gist rows.
         matrix_rate: peak, of Muon for every weight matrix and LoRA factor.
         warmup_steps: steps of linear warm-up.
-        widen_step: from here on segments are as long and as many as they can be, and the rates fall to the end.
-        pool_step: from here on documents of many segments are put together from one encoded pool of them.
         settle_step: from here on the rates are below half: copying is learned and has to become exact.
+        fall_share: the last share of the steps, in which the rates fall to nothing.
         rank: of the LoRA factors.
         text_weight: of language modelling on full-text steps, beside the answer loss.
+        korean_share: of the samples; Korean is learned more slowly, from a twentieth of the text.
         seed: of weights and data.
         device: "cpu" or "cuda".
         checkpoint_s: seconds between checkpoints.
         report_steps: steps between progress events.
     """
 
-    steps: int = 6000
+    steps: int = 8000
     tokens_per_step: int = 2048
     learning_rate: float = 9e-4
     matrix_rate: float = 1.8e-3
     warmup_steps: int = 150
-    settle_step: int = 1220
-    widen_step: int = 3100
-    pool_step: int = 3800
+    settle_step: int = 1200
+    fall_share: float = 0.5
     rank: int = 64
     text_weight: float = 0.3
-    seed: int = 20261120
+    korean_share: float = 0.6
+    seed: int = 20261121
     device: str = "cpu"
     checkpoint_s: float = 240.0
     report_steps: int = 50
@@ -68,19 +66,15 @@ class StarterConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step trains on.
-
-    Attributes:
-        segment_tokens: longest segment; None when the text is read in full.
-        ratio: tokens per slot.
-        plain: segments without a fact, when documents are put together from a pool of segments.
-    """
+    """What one step trains on: samples whose text is read in full, or a pool for documents of up to `n_segments`."""
 
     task: str
-    samples: list[Sample]
-    segment_tokens: int | None
-    ratio: float
-    plain: list[Tensor] | None = None
+    work: list[Sample] | Pool
+    n_segments: int = 1
+
+    @property
+    def mode(self) -> str:
+        return "gist" if isinstance(self.work, Pool) else "full"
 
 
 class StarterRun:
@@ -119,8 +113,11 @@ class StarterRun:
         )
         self.curricula = {
             "passkey": Curriculum(bound=40, limit=SEGMENT_TOKENS),
-            "segments": Curriculum(bound=2, limit=40),
-            "general": Curriculum(bound=40, limit=SEGMENT_TOKENS),
+            "passkey segments": Curriculum(bound=1, limit=40),
+            "passkey full": Curriculum(bound=40, limit=2048),
+            "facts": Curriculum(bound=40, limit=SEGMENT_TOKENS, goal=0.7),
+            "facts segments": Curriculum(bound=1, limit=16, goal=0.7),
+            "facts full": Curriculum(bound=40, limit=2048, goal=0.7),
         }
         self.step = 0
         self.seconds = 0.0
@@ -129,106 +126,92 @@ class StarterRun:
         """The samples of the present step: a function of seed, step number and curricula.
 
         Passkeys in one segment come first: copying a value is learned there within minutes. Documents of several
-        segments and general facts join as it goes well; given from the start they only slowed it down.
+        segments and more of the other facts join once that goes well; given from the start they only slowed it down.
         """
         random = Random(f"{self.config.seed}:{self.step}")
-        task = self._task(random)
-        if task == "segments" and self.step >= self.config.pool_step:
-            return self._pool(random)
-        curriculum = self.curricula[task]
-        longest = self.curricula["general" if task == "general" else "passkey"].bound
-        full = task != "segments" and random.random() < (0.35 if curriculum.accuracy < 0.85 else 0.15)
-        segment = int(random.uniform(max(32.0, 0.4 * longest), longest))
-        n_segments = 1
-        if task == "segments" or (task == "general" and not full and longest >= 100 and random.random() < 0.5):
-            # Mostly short segments: an adapter that saw only a few long ones lost the needle among 32.
-            n_segments = random.randint(1, max(2, round(self.curricula["segments"].bound)))
-            segment = int(random.uniform(40, min(160.0, longest))) if random.random() < 0.7 else segment
-        most_tokens = self.config.tokens_per_step * (2 if task == "segments" else 1)
-        n_tokens = min(segment * n_segments, max(segment, most_tokens))
+        copying = self.curricula["passkey"].bound >= 100
+        task = "facts" if random.random() < (0.55 if copying else 0.1) else "passkey"
+        language = "ko" if random.random() < self.config.korean_share else "en"
+        if random.random() < (0.2 if copying else 0.35):
+            return self._full(random, task, language)
+        return self._pool(random, task, language)
+
+    def _full(self, random: Random, task: str, language: str) -> Batch:
+        bound = self.curricula[f"{task} full"].bound
+        n_tokens = int(random.uniform(max(32.0, 0.4 * min(bound, 400)), bound))
         count = max(1, self.config.tokens_per_step // (n_tokens + 24))
-        if task == "general":
+        n_facts = random.randint(1, max(1, min(8, n_tokens // 20)))
+        if task == "facts":
+            return Batch(task, [self.samples.general(random, n_tokens, n_facts, 4, language) for _ in range(count)])
+        n_keys = min(4, n_facts) if n_tokens > 100 else 1
+        return Batch(task, [self.samples.passkey(random, n_tokens, n_keys, language) for _ in range(count)])
+
+    def _pool(self, random: Random, task: str, language: str) -> Batch:
+        """A pool of segments of about one length, as a cut makes them; about a third of them hold a passkey.
+
+        Half of the pools are of short segments: an adapter that saw only a few long ones lost the needle among 32.
+        """
+        bound = self.curricula[task].bound
+        segment = random.uniform(max(32.0, 0.4 * min(bound, 100)), bound if random.random() < 0.5 else min(bound, 200))
+        n_segments = round(self.curricula[f"{task} segments"].bound)
+        if task == "facts":
             n_slots = random.choice((4, 8, 8, 16, 16, 32, 64))
-            n_facts = random.randint(1, max(1, min(8, n_tokens // 20)))
-            samples = [self.samples.general(random, n_tokens, n_facts, min(n_facts, 4)) for _ in range(count)]
         else:
-            n_slots = random.choice((2, 3, 4, 4, 5, 5, 6, 8) if curriculum.finished else (4, 4, 5, 8, 8, 16))
-            n_keys = random.choice((1, 1, 2, 3, 4)) if n_tokens > 400 else 1
-            samples = [self.samples.passkey(random, n_tokens, n_keys) for _ in range(count)]
-        return Batch(task, samples, None if full else segment, max(1.5, segment / n_slots))
-
-    def _pool(self, random: Random) -> Batch:
-        """A pool of segments of one length; about a third of them hold a passkey."""
-        longest = SEGMENT_TOKENS if random.random() < 0.5 else 200
-        segment = int(random.uniform(40, longest))
-        n_slots = random.choice((2, 3, 4, 4, 5, 5, 6, 8))
-        n_texts = max(6, self.config.tokens_per_step * 3 // 2 // (segment + n_slots))
-        n_keyed = min(16, n_texts // 3)
-        keyed, plain = self.samples.pool(random, segment, n_keyed, min(32, n_texts - n_keyed))
-        return Batch("segments", keyed, segment, segment / n_slots, plain)
-
-    def _task(self, random: Random) -> str:
-        passkey, segments = self.curricula["passkey"], self.curricula["segments"]
-        if passkey.bound < 100:
-            weights = (0.9, 0.0, 0.1)
-        elif passkey.finished and segments.finished:
-            weights = (0.2, 0.45, 0.35)
-        elif self.step < self.config.steps // 2:
-            weights = (0.4, 0.4, 0.2)
+            n_slots = random.choice((2, 3, 4, 4, 5, 5, 6, 8) if bound >= 200 else (4, 4, 5, 8, 8, 16))
+        n_slots = min(n_slots, int(segment / 1.5))
+        most = self.config.tokens_per_step * 5 // 4
+        n_texts = min(48, max(6, most // int(segment + n_slots)))
+        n_keyed = n_texts if n_segments == 1 else max(4, n_texts // 3) if task == "passkey" else n_texts * 3 // 4
+        lengths = [int(segment * random.uniform(0.75, 1.0)) for _ in range(n_texts)]
+        slots = [max(1, n_slots - (random.random() < 0.3)) for _ in range(n_texts)]
+        if task == "passkey":
+            keyed, plain = self.samples.passkey_pool(random, lengths, n_keyed, language)
         else:
-            weights = (0.25, 0.35, 0.4)
-        return random.choices(("passkey", "segments", "general"), weights)[0]
+            n_facts = random.randint(1, max(1, min(4, int(segment) // 20)))
+            keyed, plain = self.samples.fact_pool(random, lengths, n_keyed, n_facts, language)
+        return Batch(task, Pool(keyed, plain, slots, distracting=task == "facts"), n_segments)
 
     def train_step(self) -> tuple[Batch, Pass, float]:
         """One optimizer step -> what was trained on, what it gave, the share of the peak rates."""
-        if self.step == self.config.widen_step:
-            # Whatever was reached so far: the rest of the run shows the lengths that will be asked for.
-            for name in ("passkey", "segments"):
-                self.curricula[name].bound = self.curricula[name].limit
         batch, rate = self.batch(), self._rate()
         for optimizer, peak in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = peak * rate
-        with self._autocast():
-            if batch.segment_tokens is None:
-                result = full_pass(self.model, self.prompt, batch.samples, text_share=0.25)
-            elif batch.plain is not None:
-                result = pool_pass(
-                    self.model,
-                    self.prompt,
-                    batch.samples,
-                    batch.plain,
-                    n_slots=round(batch.segment_tokens / batch.ratio),
-                    n_segments=int(self.curricula["segments"].limit),
-                    random=Random(f"{self.config.seed}:{self.step}:pool"),
-                )
+        with torch.autocast(self.config.device, torch.bfloat16):
+            if isinstance(batch.work, Pool):
+                random = Random(f"{self.config.seed}:{self.step}:documents")
+                result = pool_pass(self.model, self.prompt, batch.work, n_segments=batch.n_segments, random=random)
             else:
-                result = gist_pass(
-                    self.model, self.prompt, batch.samples, segment_tokens=batch.segment_tokens, ratio=batch.ratio
-                )
+                result = full_pass(self.model, self.prompt, batch.work, text_share=0.25)
             loss = result.answer_loss + self.config.text_weight * result.text_loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         for optimizer, _ in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        if batch.segment_tokens is not None:
-            self.curricula[batch.task].update(float(result.right.float().mean()))
+        self._advance(batch, float(result.right.float().mean()))
         self.step += 1
         return batch, result, rate
 
+    def _advance(self, batch: Batch, accuracy: float) -> None:
+        """Longer segments first, then more of them."""
+        if batch.mode == "full":
+            self.curricula[f"{batch.task} full"].update(accuracy)
+            return
+        longer, more = self.curricula[batch.task], self.curricula[f"{batch.task} segments"]
+        longer.update(accuracy)
+        if longer.bound >= 100:
+            more.update(accuracy)
+
     def _rate(self) -> float:
-        """The share of the peak rates: warm-up, a slow fall, less than half from `settle_step` on, then down to 1%.
+        """The share of the peak rates: warm-up, the peak, less than half from `settle_step` on, then down to 1%.
 
         Held near the peak, copying stayed at 83% where it came to 90% within 50 steps at 0.4 of it.
         """
         step, steps = self.step, self.config.steps
         if step < self.config.settle_step:
-            return min(1.0, (step + 1) / self.config.warmup_steps) * (1 - step / steps)
-        return 0.45 * min(1.0, max(0.02, (steps - step) / (steps - self.config.widen_step)))
-
-    def _autocast(self) -> Any:
-        return torch.autocast(self.config.device, torch.bfloat16) if self.config.device else nullcontext()
+            return min(1.0, (step + 1) / self.config.warmup_steps)
+        return 0.45 * min(1.0, max(0.02, (steps - step) / (steps * self.config.fall_share)))
 
     def save_checkpoint(self) -> None:
         """Weights, optimizer moments, curricula and step number, in one safetensors file, replaced atomically."""
@@ -287,10 +270,9 @@ def train_starter(folder: Path, config: StarterConfig, samples: Samples | None =
     n_tokens, marked = 0, time.monotonic()
     while run.step < config.steps:
         batch, result, rate = run.train_step()
-        mode = "full" if batch.segment_tokens is None else "gist"
-        recent.setdefault(f"{batch.task} {mode} accuracy", []).append(float(result.right.float().mean()))
-        recent.setdefault(f"{batch.task} {mode} loss", []).append(float(result.answer_loss.detach()))
-        if mode == "full":
+        recent.setdefault(f"{batch.task} {batch.mode} accuracy", []).append(float(result.right.float().mean()))
+        recent.setdefault(f"{batch.task} {batch.mode} loss", []).append(float(result.answer_loss.detach()))
+        if batch.mode == "full":
             recent.setdefault("text loss", []).append(float(result.text_loss.detach()))
         n_tokens += result.n_tokens
         run.seconds = time.monotonic() - begun

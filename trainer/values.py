@@ -51,7 +51,7 @@ _WORDS = {
         "ko": "비빔밥 냉면 김치찌개 된장찌개 불고기 잡채 갈비탕 칼국수 떡볶이 순두부 삼계탕 만두 파전 육개장 콩국수 호박죽".split(),
     },
     "profession": {
-        "en": "baker carpenter dentist editor farmer gardener judge lawyer librarian mechanic nurse painter pharmacist "
+        "en": "baker carpenter dentist goldsmith farmer gardener judge lawyer librarian mechanic nurse painter pharmacist "
         "photographer pilot plumber poet sailor surgeon tailor teacher translator".split(),
         "ko": "제빵사 목수 치과의사 편집자 농부 정원사 판사 변호사 사서 정비사 간호사 화가 약사 사진작가 조종사 배관공 시인 선원 외과의사 "
         "재단사 교사 번역가".split(),

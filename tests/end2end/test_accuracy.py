@@ -7,7 +7,7 @@ import pytest
 
 from tests.end2end.conftest import Run
 
-GRID = ("--lengths", "512,2048", "--depths", "0,50,100", "--samples", "3", "--ratio", "100")
+GRID = ("--lengths", "512,2048", "--depths", "0,50,100", "--samples", "4", "--ratio", "100")
 
 
 def test_every_passkey_of_the_demo_is_answered_from_the_gist(here: Run) -> None:
@@ -19,7 +19,7 @@ def test_every_passkey_of_the_demo_is_answered_from_the_gist(here: Run) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_passkeys_at_100x_are_found_and_the_controls_are_at_chance(here: Run, tmp_path: Path, language: str) -> None:
-    """18 samples: at 95% accuracy, fewer than 14 right come once in 600 runs; by guessing, never."""
+    """24 samples: at 95% accuracy, fewer than 20 right come once in 170 runs; by guessing, never."""
     ended = here(
         *("niah", *GRID, "--languages", language, "--methods", "gist,none,wrong-gist", "-o", tmp_path, "--json")
     )
@@ -27,7 +27,7 @@ def test_passkeys_at_100x_are_found_and_the_controls_are_at_chance(here: Run, tm
     right = dict.fromkeys(("gist", "none", "wrong-gist"), 0)
     for sample in json.loads((tmp_path / "results.json").read_text("utf-8"))["samples"]:
         right[sample["method"]] += sample["correct"]
-    assert right["gist"] >= 14, right
+    assert right["gist"] >= 20, right
     assert right["none"] <= 1, right
     assert right["wrong-gist"] <= 1, right
 

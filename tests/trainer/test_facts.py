@@ -136,6 +136,17 @@ def test_no_held_out_skeleton_is_a_training_skeleton_of_any_kind() -> None:
     assert [text for text in held_out if skeleton(text) in training] == []
 
 
+def test_no_training_question_contains_a_held_out_one() -> None:
+    """ "According to the text, what is the passkey?" once held the benchmark's own "What is the passkey?"."""
+
+    def bare(template: str) -> str:
+        return re.sub(r"\s+", " ", re.sub(r"\((은|이|을|으로|이라)\)", "", template)).strip(" .?!").casefold()
+
+    training = {bare(text) for kind in KINDS.values() for _, questions, _ in wordings(kind) for text in questions}
+    held_out = {bare(question) for kind in KINDS.values() for _, _, (_, question) in wordings(kind)}
+    assert [(a, b) for a in held_out for b in training if a in b] == []
+
+
 def test_nothing_that_training_draws_is_a_held_out_wording_of_that_kind() -> None:
     """Filled in: a training sentence may not come out as a held-out one by way of its subject or value."""
     patterns = {}

@@ -22,7 +22,7 @@ from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import KINDS, Kind, tiny_model
-from trainer.loss import _conversation, answer_pass, encode_documents, full_pass, gist_pass, pool_pass
+from trainer.loss import Pool, _conversation, answer_pass, encode_documents, full_pass, gist_pass, pool_pass
 from trainer.samples import Sample, Samples
 
 RATIO = 16.0
@@ -224,33 +224,46 @@ def test_answers_depend_on_the_gist_alone(starter: GistModel, documents: list[Sa
 def test_a_document_from_a_pool_is_the_one_that_would_be_encoded(starter: GistModel, training_samples: Samples) -> None:
     """Segments that were encoded once and put together, against the same segments encoded in their places."""
     assert starter.adapter is not None
-    prompt, n_slots = prompt_of(starter.tokenizer), 3
-    keyed, plain = training_samples.pool(Random(4), 60, 3, 4)
-    keyed = [misanswered(sample) for sample in keyed]
+    prompt = prompt_of(starter.tokenizer)
+    keyed, plain = training_samples.passkey_pool(Random(4), [60, 52, 57, 60, 45, 60, 60], 3, "en")
+    pool = Pool([misanswered(sample) for sample in keyed], plain, [3, 2, 3, 3, 2, 3, 2])
     texts = [sample.token_ids for sample in keyed] + plain
     random, gists, piled, lengths = Random(13), [], [], []
     for own in range(3):
-        order = [random.randrange(3, 7) for _ in range(random.randint(0, 5))]
-        order.insert(random.randint(0, len(order)), own)
+        order = pool.document(random, own, 6)
         lengths.append(len(order))
+        counts = [pool.n_slots[i] for i in order]
         rows = encoder_rows(
-            [texts[i] for i in order],
-            [n_slots] * len(order),
-            bos_ids=starter.bos_ids,
-            gist_ids=starter.adapter.gist_ids,
+            [texts[i] for i in order], counts, bos_ids=starter.bos_ids, gist_ids=starter.adapter.gist_ids
         )
         with torch.no_grad():
-            gists.append(starter.encode(rows, torch.arange(n_slots * len(order))))
-            piled.append(starter.encode(rows, torch.arange(n_slots).repeat(len(order))))
-    assert lengths == [3, 2, 6]
+            gists.append(starter.encode(rows, torch.arange(sum(counts))))
+            piled.append(starter.encode(rows, torch.cat([torch.arange(n) for n in counts])))
+    assert max(lengths) > 2
     with torch.no_grad():
-        pooled = pool_pass(starter, prompt, keyed, plain, n_slots=n_slots, n_segments=6, random=Random(13))
-        encoded = answer_pass(starter, prompt, gists, keyed)
-        wrong = answer_pass(starter, prompt, piled, keyed)  # all segments at the same positions
+        pooled = pool_pass(starter, prompt, pool, n_segments=6, random=Random(13))
+        encoded = answer_pass(starter, prompt, gists, pool.keyed)
+        wrong = answer_pass(starter, prompt, piled, pool.keyed)  # all segments at the same positions
     assert float(pooled.answer_loss) == pytest.approx(float(encoded.answer_loss), abs=1e-4)
     assert abs(float(wrong.answer_loss) - float(encoded.answer_loss)) > 1e-3
     assert pooled.right.tolist() == encoded.right.tolist()
-    assert pooled.n_tokens == 7 * 60
+    assert pooled.n_tokens == sum(map(len, texts))
+
+
+@pytest.mark.parametrize("distracting", [False, True])
+def test_a_document_from_a_pool_holds_its_own_segment_once(training_samples: Samples, distracting: bool) -> None:
+    keyed, plain = training_samples.passkey_pool(Random(5), [50] * 8, 3, "ko")
+    pool = Pool(keyed, plain, [2] * 8, distracting)
+    seen: set[int] = set()
+    sizes = set()
+    for seed in range(80):
+        order = pool.document(Random(seed), 1, 5)
+        assert order.count(1) == 1
+        sizes.add(len(order))
+        seen |= set(order)
+    assert sizes == {1, 2, 3, 4, 5}
+    assert seen == ({0, 1, 2, 3, 4, 5, 6, 7} if distracting else {1, 3, 4, 5, 6, 7})
+    assert Pool(keyed[:1], [], [2]).document(Random(1), 0, 9) == [0]
 
 
 def test_text_loss_is_that_of_the_text(starter: GistModel, documents: list[Sample]) -> None:

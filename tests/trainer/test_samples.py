@@ -159,22 +159,40 @@ def test_training_asks_in_training_wordings_and_evaluation_in_held_out_ones(
     assert not training & evaluation_
 
 
-def test_a_pool_holds_segments_with_and_without_a_passkey(training_samples: Samples, starter: GistModel) -> None:
-    languages = set()
-    for seed in range(12):
-        keyed, plain = training_samples.pool(Random(seed), 90, 5, 7)
-        again, _ = training_samples.pool(Random(seed), 90, 5, 7)
-        assert [sample.turns for sample in keyed] == [sample.turns for sample in again]
-        assert (len(keyed), len(plain)) == (5, 7)
-        assert {len(ids) for ids in [*plain, *(sample.token_ids for sample in keyed)]} == {90}
-        assert len({sample.language for sample in keyed}) == 1
-        languages.add(keyed[0].language)
+LENGTHS = [90, 70, 85, 88, 90, 60, 90, 75, 90, 90, 81, 90]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pool_holds_segments_with_and_without_a_passkey(
+    training_samples: Samples, starter: GistModel, language: str
+) -> None:
+    keyed, plain = training_samples.passkey_pool(Random(3), LENGTHS, 5, language)
+    again, _ = training_samples.passkey_pool(Random(3), LENGTHS, 5, language)
+    assert [sample.turns for sample in keyed] == [sample.turns for sample in again]
+    assert [len(ids) for ids in [*(sample.token_ids for sample in keyed), *plain]] == LENGTHS
+    assert {sample.language for sample in keyed} == {language}
+    for sample in keyed:
+        assert str(sample.turns[0].answer) in starter.tokenizer.decode(sample.token_ids)
+    texts = [haystack_text(name) for name in haystack_names(language, evaluation=False)]
+    for ids in plain:  # running text as it is, cut syllables at the ends aside
+        assert any(starter.tokenizer.decode(ids)[3:-3] in text for text in texts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_segments_of_a_fact_pool_answer_one_question(
+    training_samples: Samples, starter: GistModel, language: str
+) -> None:
+    for seed in range(5):
+        keyed, plain = training_samples.fact_pool(Random(seed), LENGTHS, 9, 3, language)
+        assert (len(keyed), len(plain)) == (9, 3)
+        answers: dict[str, set[str]] = {}
         for sample in keyed:
-            assert str(sample.turns[0].answer) in starter.tokenizer.decode(sample.token_ids)
-        texts = [haystack_text(name) for name in haystack_names(keyed[0].language, evaluation=False)]
-        for ids in plain:  # running text as it is, cut syllables at the ends aside
-            assert any(starter.tokenizer.decode(ids)[3:-3] in text for text in texts)
-    assert languages == set(LANGUAGES)
+            assert len(sample.turns) == 3
+            text = starter.tokenizer.decode(sample.token_ids)
+            for turn in sample.turns:
+                assert str(turn.answer) in text
+                answers.setdefault(turn.question, set()).add(str(turn.answer))
+        assert all(len(values) == 1 for values in answers.values())
 
 
 # --- Haystacks

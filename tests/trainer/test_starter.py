@@ -17,16 +17,23 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.resources import resource
 from trainer.facts import LANGUAGES
 from trainer.haystack import haystack_names, haystack_text
+from trainer.loss import Pool
 from trainer.samples import Samples
-from trainer.starter import StarterConfig, StarterRun, train_starter
+from trainer.starter import Batch, StarterConfig, StarterRun, train_starter
 from trainer.starter_base import GIST_IDS, N_GIST, VOCABULARY, build_base
 from trainer.starter_export import export_starter
 
 TINY = StarterConfig(steps=6, tokens_per_step=96, rank=4, warmup_steps=2, report_steps=1, checkpoint_s=1e9)
-LATE = replace(TINY, settle_step=0, widen_step=0, pool_step=0)
-"""As in the second half of the run: full lengths, documents from pools, everything drawn."""
+LATE = replace(TINY, settle_step=0)
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 NewRun = Callable[..., StarterRun]
+
+
+def grown(run: StarterRun) -> StarterRun:
+    """As at the end of a run: every curriculum at its limit."""
+    for curriculum in run.curricula.values():
+        curriculum.bound = curriculum.limit
+    return run
 
 
 @pytest.fixture
@@ -63,7 +70,7 @@ def gist_of(model: GistModel, ids: torch.Tensor) -> GistKV:
 def test_a_killed_run_loses_only_the_steps_since_its_checkpoint_and_repeats_them_exactly(
     new_run: NewRun, config: StarterConfig
 ) -> None:
-    uninterrupted = new_run(config)
+    uninterrupted = new_run(config) if config is TINY else grown(new_run(config))
     before = losses(uninterrupted, 2)
     uninterrupted.save_checkpoint()
     after = losses(uninterrupted, 3)  # a kill here would lose these
@@ -88,38 +95,46 @@ def test_a_batch_is_a_function_of_seed_and_step(new_run: NewRun) -> None:
     run, other = new_run(), new_run()
     run.step = other.step = 1000
     first, again = run.batch(), other.batch()
-    assert (first.task, first.segment_tokens, first.ratio) == (again.task, again.segment_tokens, again.ratio)
-    for one, two in zip(first.samples, again.samples, strict=True):
-        assert one.turns == two.turns
-        assert torch.equal(one.token_ids, two.token_ids)
+    assert (first.task, first.mode, first.n_segments) == (again.task, again.mode, again.n_segments)
+    for one, two in zip(texts_of(first), texts_of(again), strict=True):
+        assert torch.equal(one, two)
     run.step = 1001
-    assert run.batch().samples[0].turns != first.samples[0].turns
+    assert any(a.shape != b.shape or not torch.equal(a, b) for a, b in zip(texts_of(run.batch()), texts_of(first)))
+
+
+def texts_of(batch: Batch) -> list[torch.Tensor]:
+    if isinstance(batch.work, Pool):
+        return [*(sample.token_ids for sample in batch.work.keyed), *batch.work.plain]
+    return [sample.token_ids for sample in batch.work]
 
 
 def test_batches_keep_to_the_recipe_at_every_stage(new_run: NewRun) -> None:
-    """Documents of about the tokens per step, gists that the adapter can make; at last several segments, and pools."""
+    """About the tokens per step; one short segment and mostly passkeys first, then longer ones, many of them."""
     run = new_run(StarterConfig())
-    config = run.config
-    tasks, n_segments, n_pools = set(), [], 0
-    for first, widened in ((0, False), (config.widen_step, True), (config.pool_step, True)):
-        for curriculum in run.curricula.values():
-            curriculum.bound = curriculum.limit if widened else curriculum.bound
-        for step in range(first, first + 40):
+    seen: dict[bool, list[Batch]] = {}
+    for late in (False, True):
+        if late:
+            grown(run)
+        for step in range(60):
             run.step = step
             batch = run.batch()
-            tasks.add((first, batch.task))
-            texts = [sample.token_ids for sample in batch.samples] + (batch.plain or [])
-            assert 500 < sum(map(len, texts)) < 6000
-            assert 1 <= batch.ratio <= 512
-            assert all(sample.turns for sample in batch.samples)
-            n_pools += batch.plain is not None
-            if batch.segment_tokens is not None:
-                assert 32 <= batch.segment_tokens <= 512
-                n_segments.append(len(texts[0]) / batch.segment_tokens)
-    assert {task for _, task in tasks} == set(run.curricula)
-    assert (0, "segments") not in tasks
-    assert max(n_segments) > 15
-    assert n_pools > 5
+            seen.setdefault(late, []).append(batch)
+            assert 400 < sum(map(len, texts_of(batch))) < 6000
+            if not isinstance(batch.work, Pool):
+                assert all(sample.turns for sample in batch.work)
+                continue
+            texts, n_slots = texts_of(batch), batch.work.n_slots
+            assert len(texts) == len(n_slots)
+            assert all(1 <= n <= 64 and len(text) <= 512 for n, text in zip(n_slots, texts, strict=True))
+            assert batch.work.keyed
+            assert batch.work.distracting == (batch.task == "facts")
+    early, late_ones = seen[False], seen[True]
+    assert {batch.n_segments for batch in early} == {1}
+    assert sum(batch.task == "facts" for batch in early) < 15 < sum(batch.task == "facts" for batch in late_ones)
+    assert {(b.task, b.mode) for b in late_ones} == {(t, m) for t in ("passkey", "facts") for m in ("gist", "full")}
+    assert max(batch.n_segments for batch in late_ones) == 40
+    assert max(len(text) for batch in late_ones for text in texts_of(batch)) > 1500
+    assert max(len(text) for batch in early for text in texts_of(batch)) < 120  # facts of Korean are the longest
 
 
 def test_every_weight_is_trained_that_can_matter(new_run: NewRun) -> None:
