@@ -13,11 +13,12 @@ from random import Random
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer
 
 from gistdesk.core.adapter import merged_encoder
+from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Prompt, prompt_of
 from trainer.adapter import TrainableAdapter
@@ -62,6 +63,9 @@ class StarterConfig:
     device: str = "cpu"
     checkpoint_s: float = 240.0
     report_steps: int = 50
+
+
+_NOT_OF_THE_RECIPE = ("device", "checkpoint_s", "report_steps")
 
 
 @dataclass(frozen=True)
@@ -231,11 +235,22 @@ class StarterRun:
         temporary.replace(self.folder / "checkpoint.safetensors")
 
     def load_checkpoint(self) -> bool:
-        """Go on from the last checkpoint; False when there is none."""
+        """Go on from the last checkpoint; False when there is none.
+
+        Raises:
+            UserError: the checkpoint is damaged or of another recipe.
+        """
         path = self.folder / "checkpoint.safetensors"
         if not path.exists():
             return False
         state = checkpoint_state(path)
+        mine = {name: value for name, value in asdict(self.config).items() if name not in _NOT_OF_THE_RECIPE}
+        other = [name for name, value in mine.items() if state["config"].get(name) != value]
+        if other:
+            raise UserError(
+                f"{self.folder} holds a run with another {', '.join(other)}.",
+                "Give the same settings as before, or another --work folder.",
+            )
         tensors = load_file(path, device=self.config.device)
         with torch.no_grad():
             for i, p in enumerate(self.parameters):
@@ -251,9 +266,16 @@ class StarterRun:
 
 
 def checkpoint_state(path: Path) -> dict[str, Any]:
-    """Step, seconds, configuration and curricula of a checkpoint."""
-    with safe_open(path, "pt") as opened:
-        state: dict[str, Any] = json.loads(opened.metadata()["state"])
+    """Step, seconds, configuration and curricula of a checkpoint.
+
+    Raises:
+        UserError: it is not there or damaged.
+    """
+    try:
+        with safe_open(path, "pt") as opened:
+            state: dict[str, Any] = json.loads(opened.metadata()["state"])
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"The checkpoint {path} cannot be read.", "Delete it to start anew.") from error
     return state
 
 

@@ -38,6 +38,8 @@ def export_starter(run: StarterRun, folder: Path, measured: list[dict[str, Any]]
         base_fingerprint=model_fingerprint(folder),
         measured=measured,
     )
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes for the owner alone; a model may be installed for everybody
 
 
 def read_results(path: Path) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import torch
 from safetensors import safe_open
 
 from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
@@ -200,6 +201,18 @@ def test_a_kill_while_a_checkpoint_is_written_leaves_the_one_before(new_run: New
     assert again.step == 2
 
 
+def test_a_checkpoint_of_another_recipe_or_a_damaged_one_is_refused(new_run: NewRun, folder: Path) -> None:
+    run = new_run()
+    run.save_checkpoint()
+    assert new_run(replace(TINY, checkpoint_s=5.0)).load_checkpoint()
+    with pytest.raises(UserError, match="another seed"):
+        new_run(replace(TINY, seed=1)).load_checkpoint()
+    path = folder / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match="cannot be read"):
+        new_run().load_checkpoint()
+
+
 def test_a_run_without_a_checkpoint_starts_at_the_beginning(new_run: NewRun) -> None:
     run = new_run()
     assert not run.load_checkpoint()
@@ -247,6 +260,7 @@ def test_the_exported_folder_is_complete_small_and_safe(new_run: NewRun, tmp_pat
     assert {name.rsplit(".", 1)[-1] for name in files} <= {"json", "safetensors", "jinja"}
     with safe_open(tmp_path / "model" / "model.safetensors", "pt") as opened:
         assert {str(opened.get_tensor(name).dtype) for name in opened.keys()} == {"torch.float16"}  # noqa: SIM118
+    assert all((tmp_path / "model" / name).stat().st_mode & 0o044 for name in files)
     # the rank of the shipped adapter is larger, the rest is the same
     n_bytes = sum((tmp_path / "model" / name).stat().st_size for name in files)
     assert n_bytes < 40 * 2**20
