@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sets gistdesk up in `.venv` beside this folder, then starts it, or runs its tests.
 
-    python3 packaging/start.py                 the demonstration
+    python3 packaging/start.py                 the window; without a display, the demonstration in the terminal
     python3 packaging/start.py run WORDS ...   gistdesk with these words, for example: run compress FILE
     python3 packaging/start.py test WORDS ...  every check and test; the words go to pytest
 
@@ -35,7 +35,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = "2.13.0"
-DEFAULT_WORDS = ["demo"]
 CHECKS = {
     "ruff check": ["-m", "ruff", "check", "."],
     "ruff format": ["-m", "ruff", "format", "--check", "."],
@@ -52,6 +51,17 @@ QT_LIBRARIES = {
     "libdbus-1-3": "libdbus-1.so.3",
     "libglib2.0-0": "libglib-2.0.so.0",
     "libx11-6": "libX11.so.6",
+}
+X11_LIBRARIES = {
+    "libxcb-cursor0": "libxcb-cursor.so.0",
+    "libxcb-icccm4": "libxcb-icccm.so.4",
+    "libxcb-image0": "libxcb-image.so.0",
+    "libxcb-keysyms1": "libxcb-keysyms.so.1",
+    "libxcb-randr0": "libxcb-randr.so.0",
+    "libxcb-render-util0": "libxcb-render-util.so.0",
+    "libxcb-shape0": "libxcb-shape.so.0",
+    "libxcb-xkb1": "libxcb-xkb.so.1",
+    "libxkbcommon-x11-0": "libxkbcommon-x11.so.0",
 }
 NO_NETWORK = "The package index cannot be reached. Check the network, then run the same command again."
 PIP_FAILURES = {  # what pip's output says -> what the user is told
@@ -77,10 +87,10 @@ def main(words: Sequence[str]) -> int:
         say(__doc__ or "")
         return 0 if job in ("-h", "--help", "help") else 2
     try:
-        set_up(ROOT, job, needs_window=job == "test" or not rest)
+        set_up(ROOT, job, needs_window=job == "test" or (not rest and has_display()))
         if job == "test":
             return run_checks(rest)
-        return follow(["-P", "-m", "gistdesk", *(rest or DEFAULT_WORDS)], Path.cwd())
+        return follow(["-P", "-m", "gistdesk", *rest], Path.cwd())
     except SetupError as error:
         say(str(error))
     except KeyboardInterrupt:
@@ -292,9 +302,14 @@ def pip_failure(root: Path, output: str) -> SetupError:
 # ---- system packages
 
 
+def has_display() -> bool:
+    return sys.platform != "linux" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
 def check_qt_libraries(needs_window: bool) -> None:
     missing = []
-    for package, library in QT_LIBRARIES.items():
+    on_x11 = os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY")
+    for package, library in (QT_LIBRARIES | (X11_LIBRARIES if on_x11 else {})).items():
         try:
             ctypes.CDLL(library)
         except OSError:
