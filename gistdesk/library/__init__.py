@@ -1,0 +1,42 @@
+"""The library: documents, gists, chats and the queue, in one folder. Knows nothing of models, tensors and windows."""
+
+from gistdesk.library.chats import Chats
+from gistdesk.library.records import (
+    Chat,
+    Entry,
+    GistFigures,
+    GistRow,
+    Identity,
+    Message,
+    Passage,
+    Problem,
+    State,
+    Storage,
+)
+from gistdesk.library.storage import Upkeep
+
+__all__ = [
+    "Chat",
+    "Entry",
+    "GistFigures",
+    "GistRow",
+    "Identity",
+    "Library",
+    "Message",
+    "Passage",
+    "Problem",
+    "State",
+    "Storage",
+]
+
+
+class Library(Upkeep, Chats):
+    """One library folder, open.
+
+    Calls take a few milliseconds; what takes longer is a generator. An object belongs to the thread that made it;
+    for another thread or process, open another one on the same folder. A `UserError` comes out of any call when the
+    disk is full, the database is damaged or another program holds it.
+
+    The classes it is made of share one connection: `Store` (the folder and its database), `Texts` (what was read),
+    `Entries` (the table and the queue), `Gists` (the files), `Upkeep` (the disk), `Chats`.
+    """

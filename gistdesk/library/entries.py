@@ -1,0 +1,241 @@
+"""Entries and the queue: which documents there are, what is to be done with each, and who is doing it.
+
+The queue is the entries themselves, so it survives a crash. Knows nothing of how a document is read or compressed.
+"""
+
+import os
+import sqlite3
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gistdesk.core.errors import UserError
+from gistdesk.library.records import Entry, GistRow, Problem, State
+from gistdesk.library.store import now
+from gistdesk.library.texts import Texts
+
+_WORKING = "state IN ('extracting', 'compressing')"
+_GIST_COLUMNS = (
+    "id key model_id model_fingerprint tokenizer_fingerprint adapter_fingerprint ratio n_tokens n_slots kv_bytes "
+    "file_bytes seconds tokens_per_second device created"
+).split()
+GIST_FIELDS = ", ".join(f"gists.{name} AS gist_{name}" for name in _GIST_COLUMNS)
+_ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gists.id = entries.gist_id"
+
+
+class Entries(Texts):
+    """Rows of the table, and taking them from the queue."""
+
+    def add_entry(self, *, source_path: Path, model: str, ratio: float, title: str = "") -> Entry:
+        """Queue a document. The file is not read; without a title its name is one."""
+        size, mtime_ns = _size_and_mtime(source_path)
+        time = now()
+        with self._write() as db:
+            added = db.execute(
+                "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, model, ratio, state, queued, "
+                "added) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+                (_shown(title or source_path.stem), stored_path(source_path), size, mtime_ns, model, ratio, time, time),
+            )
+            assert added.lastrowid is not None
+            return self.entry(added.lastrowid)
+
+    def entry(self, entry_id: int) -> Entry:
+        """Raises UserError: it was deleted for good."""
+        rows = self._rows(f"{_ENTRIES} WHERE entries.id = ?", (entry_id,))
+        if not rows:
+            raise UserError("The document is no longer in the library.", "It was deleted in another window or command.")
+        return self._entry(rows[0])
+
+    def entries(self, *, search: str = "", trashed: bool = False) -> list[Entry]:
+        """In the order they were added.
+
+        Args:
+            search: words that must all be found, each in the title or in the kept text.
+            trashed: those in the trash instead of the others.
+        """
+        rows = self._rows(f"{_ENTRIES} WHERE entries.trashed IS {'NOT ' if trashed else ''}NULL ORDER BY entries.id")
+        found = [self._entry(row) for row in rows]
+        for word in unicodedata.normalize("NFC", search).split():
+            in_text = self._texts_with(word)
+            folded = word.casefold()
+            found = [e for e in found if folded in e.title.casefold() or e.text_sha256 in in_text]
+        return found
+
+    def set_extracted(
+        self,
+        entry_id: int,
+        *,
+        title: str,
+        text_sha256: str,
+        source_sha256: str,
+        source_bytes: int,
+        n_chars: int,
+        n_pages: int,
+        page_label: str | None,
+        n_tokens: int | None,
+    ) -> None:
+        """The text is kept now, in `texts_folder`/<text_sha256>.txt. The state stays as it is."""
+        with self._write() as db:
+            row = db.execute("SELECT source_path, source_mtime_ns FROM entries WHERE id = ?", (entry_id,)).fetchone()
+            if row is None:
+                return
+            size, mtime_ns = _size_and_mtime(Path(os.fsdecode(row["source_path"])))
+            if size != source_bytes:  # changed since it was read: the older time shows that it did
+                mtime_ns = row["source_mtime_ns"]
+            db.execute(
+                "UPDATE entries SET title = ?, text_sha256 = ?, source_sha256 = ?, source_bytes = ?, "
+                "source_mtime_ns = ?, n_chars = ?, n_pages = ?, page_label = ?, n_tokens = ? WHERE id = ?",
+                (
+                    *(_shown(title), text_sha256, source_sha256, source_bytes, mtime_ns, n_chars, n_pages),
+                    *(page_label, n_tokens, entry_id),
+                ),
+            )
+
+    def set_state(self, entry_id: int, state: State, *, problem: Problem | None = None) -> None:
+        """Whoever claimed the entry keeps it through "extracting" and "compressing", and gives it up otherwise."""
+        kind, message, hint = (problem.kind, problem.message, problem.hint) if problem else (None, None, None)
+        with self._write() as db:
+            db.execute(
+                "UPDATE entries SET state = :state, problem_kind = :kind, problem_message = :message, "
+                "problem_hint = :hint, queued = CASE WHEN :state = 'queued' THEN :now ELSE queued END, "
+                "owner = CASE WHEN :state IN ('extracting', 'compressing') THEN owner END WHERE id = :id",
+                {"state": state, "kind": kind, "message": message, "hint": hint, "now": now(), "id": entry_id},
+            )
+
+    def set_progress(self, entry_id: int, done: int, total: int) -> None:
+        """Segments compressed, or pages read, of how many."""
+        with self._write() as db:
+            db.execute("UPDATE entries SET done = ?, total = ? WHERE id = ?", (done, total, entry_id))
+
+    def set_job(self, entry_id: int, *, model: str, ratio: float) -> None:
+        """Queue the entry again, for this model and ratio. Its gist stays usable until another is adopted."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE entries SET model = ?, ratio = ?, state = 'queued', owner = NULL, queued = ?, done = 0, "
+                "total = 0, problem_kind = NULL, problem_message = NULL, problem_hint = NULL WHERE id = ?",
+                (model, ratio, now(), entry_id),
+            )
+
+    # the queue
+
+    def claim_next(self, owner: str) -> Entry | None:
+        """Take the entry that has been waiting longest; it is "extracting" and nobody else's. None: nothing waits.
+
+        Args:
+            owner: a name of the caller's within this open library. The claim ends with `set_state` to a state that
+                is no work, with `release`, or with the process.
+        """
+        with self._write() as db:
+            self._free_abandoned(db)
+            row = db.execute(
+                "SELECT id FROM entries WHERE state = 'queued' AND trashed IS NULL ORDER BY queued, id LIMIT 1"
+            ).fetchone()
+            if row is None:
+                return None
+            db.execute(
+                "UPDATE entries SET state = 'extracting', owner = ?, done = 0, total = 0, problem_kind = NULL, "
+                "problem_message = NULL, problem_hint = NULL WHERE id = ?",
+                (f"{self._owner.name}/{owner}", row["id"]),
+            )
+            return self.entry(row["id"])
+
+    def release(self, owner: str) -> None:
+        """What this owner had claimed waits again, at its old place in the queue."""
+        with self._write() as db:
+            db.execute(
+                f"UPDATE entries SET state = 'queued', owner = NULL WHERE owner = ? AND {_WORKING}",
+                (f"{self._owner.name}/{owner}",),
+            )
+
+    def recover(self) -> int:
+        """After a crash: claims of the dead wait again, and answers they were writing are "stopped".
+
+        Returns:
+            the number of entries that wait again.
+        """
+        with self._write() as db:
+            return self._free_abandoned(db)
+
+    def _free_abandoned(self, db: sqlite3.Connection) -> int:
+        living = self._owner.living()
+        for table in ("entries", "messages"):
+            held = db.execute(f"SELECT DISTINCT owner FROM {table} WHERE owner IS NOT NULL").fetchall()
+            dead = [(row["owner"],) for row in held if row["owner"].partition("/")[0] not in living]
+            db.executemany(f"UPDATE {table} SET owner = NULL WHERE owner = ?", dead)
+        db.execute("UPDATE messages SET state = 'stopped' WHERE owner IS NULL AND state = 'writing'")
+        return db.execute(f"UPDATE entries SET state = 'queued' WHERE owner IS NULL AND {_WORKING}").rowcount
+
+    # the trash
+
+    def trash(self, entry_ids: Iterable[int]) -> None:
+        """Put entries into the trash. What was being done to them waits, in case they are restored."""
+        with self._write() as db:
+            db.executemany(
+                "UPDATE entries SET trashed = coalesce(trashed, ?), owner = NULL, "
+                f"state = CASE WHEN {_WORKING} THEN 'queued' ELSE state END WHERE id = ?",
+                [(now(), entry_id) for entry_id in entry_ids],
+            )
+
+    def restore(self, entry_ids: Iterable[int]) -> None:
+        with self._write() as db:
+            db.executemany("UPDATE entries SET trashed = NULL WHERE id = ?", [(entry_id,) for entry_id in entry_ids])
+
+    # rows
+
+    def _entry(self, row: sqlite3.Row) -> Entry:
+        problem = None
+        if row["problem_kind"] is not None:
+            problem = Problem(row["problem_kind"], row["problem_message"], row["problem_hint"])
+        return Entry(
+            id=row["id"],
+            title=row["title"],
+            source_path=Path(os.fsdecode(row["source_path"])),
+            source_bytes=row["source_bytes"],
+            source_mtime_ns=row["source_mtime_ns"],
+            source_sha256=row["source_sha256"],
+            text_sha256=row["text_sha256"],
+            n_chars=row["n_chars"],
+            n_pages=row["n_pages"],
+            page_label=row["page_label"],
+            n_tokens=row["n_tokens"],
+            model=row["model"],
+            ratio=row["ratio"],
+            state=row["state"],
+            done=row["done"],
+            total=row["total"],
+            problem=problem,
+            gist=self._gist(row) if row["gist_id"] is not None else None,
+            added=row["added"],
+            trashed=row["trashed"],
+        )
+
+    def _gist(self, row: sqlite3.Row) -> GistRow:
+        values: dict[str, Any] = {name: row[f"gist_{name}"] for name in _GIST_COLUMNS}
+        return GistRow(path=self._gist_path(values.pop("key")), **values)
+
+    def _gist_path(self, key: str) -> Path:
+        return self.gists_folder / f"{key}.gistkv"
+
+
+def stored_path(path: Path) -> str | bytes:
+    """As SQLite can keep it: a file's name need not be Unicode."""
+    text = str(path.absolute())
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(text)
+    return text
+
+
+def _shown(title: str) -> str:
+    """Fit to be shown and searched: valid Unicode, and Hangul composed (macOS takes names apart)."""
+    return unicodedata.normalize("NFC", title.encode("utf-8", errors="replace").decode("utf-8"))
+
+
+def _size_and_mtime(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns

@@ -1,0 +1,263 @@
+"""Gists: the files that are kept, by what they were made from, so that none is kept twice.
+
+Knows what a gist file is called and who made it, and nothing of what is in it.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gistdesk.core.errors import UserError
+from gistdesk.library.entries import GIST_FIELDS, Entries, stored_path
+from gistdesk.library.records import Entry, GistFigures, GistRow, Identity
+from gistdesk.library.store import copy_file, n_bytes, now
+
+
+class Gists(Entries):
+    """Taking gists in, finding and sharing them, giving them out."""
+
+    def incoming_path(self, entry_id: int) -> Path:
+        """Where the engine writes the entry's gist, and beside it, with ".part" at the end, what it has so far."""
+        return self.incoming_folder / f"{entry_id}.gistkv"
+
+    def adopt_gist(self, entry_id: int, path: Path, figures: GistFigures) -> Entry:
+        """Move a finished gist file into the library; the entry is "ready". The gist it had goes, if unused elsewhere.
+
+        Raises:
+            UserError: the file is gone or cannot be moved, or the entry was deleted.
+        """
+        entry = self.entry(entry_id)
+        key = content_key(entry.text_sha256 or f"file {_sha256(path)}", figures, entry.ratio)
+        with self._write() as db:
+            gist_id = self._keep(db, key, path, figures, ratio=entry.ratio, text_sha256=entry.text_sha256)
+            self._give(db, entry_id, gist_id)
+        self._drop_unused([entry.gist] if entry.gist else [])
+        return self.entry(entry_id)
+
+    def find_gist(
+        self,
+        text_sha256: str,
+        model_fingerprint: str,
+        tokenizer_fingerprint: str,
+        adapter_fingerprint: str,
+        ratio: float,
+    ) -> GistRow | None:
+        """The gist of the same text by the same model and adapter at the same ratio, if its file is there."""
+        rows = self._rows(
+            f"SELECT {GIST_FIELDS} FROM gists WHERE text_sha256 = ? AND model_fingerprint = ? AND "
+            "tokenizer_fingerprint = ? AND adapter_fingerprint = ? AND ratio = ?",
+            (text_sha256, model_fingerprint, tokenizer_fingerprint, adapter_fingerprint, ratio),
+        )
+        found = [self._gist(row) for row in rows]
+        return next((gist for gist in found if gist.path.is_file()), None)
+
+    def use_gist(self, entry_id: int, gist_id: int) -> Entry:
+        """Share a gist that is there already; the entry is "ready".
+
+        Raises:
+            UserError: the entry or the gist was deleted.
+        """
+        entry = self.entry(entry_id)
+        with self._write() as db:
+            if not db.execute("SELECT 1 FROM gists WHERE id = ?", (gist_id,)).fetchone():
+                raise UserError("The gist is no longer in the library.", "Compress the document again.")
+            self._give(db, entry_id, gist_id)
+        self._drop_unused([entry.gist] if entry.gist and entry.gist.id != gist_id else [])
+        return self.entry(entry_id)
+
+    def mark_outdated(self, identity: tuple[str, str, str, str]) -> int:
+        """Compare the gists made by a model of this name with the one of that name there is now.
+
+        Args:
+            identity: model_id, model, tokenizer and adapter fingerprint.
+
+        Returns:
+            how many entries became "outdated", or "ready" again.
+        """
+        made_by = Identity(*identity)
+        same = (
+            "(SELECT gists.model_fingerprint = :model_fingerprint AND gists.tokenizer_fingerprint = "
+            ":tokenizer_fingerprint AND gists.adapter_fingerprint = :adapter_fingerprint FROM gists "
+            "WHERE gists.id = entries.gist_id AND gists.model_id = :model_id)"
+        )
+        with self._write() as db:
+            worse = db.execute(
+                f"UPDATE entries SET state = 'outdated' WHERE state = 'ready' AND {same} = 0", made_by._asdict()
+            )
+            better = db.execute(
+                f"UPDATE entries SET state = 'ready' WHERE state = 'outdated' AND {same} = 1", made_by._asdict()
+            )
+            return worse.rowcount + better.rowcount
+
+    def import_gist(self, path: Path, description: dict[str, Any]) -> Entry:
+        """Copy a `.gistkv` file in; an entry without kept text, "ready". The same file twice is one entry.
+
+        Args:
+            path: the user's file, which stays as it is. Copying takes a second or so per gigabyte.
+            description: what the engine says of the file (`describe.done`).
+
+        Raises:
+            UserError: the file cannot be read, or the library cannot be written to.
+        """
+        figures = _described(description)
+        ratio = float(description["ratio"])
+        incoming = self.incoming_folder / f"import-{self._owner.name}.gistkv"
+        try:
+            copy_file(path, incoming)
+        except OSError as error:
+            raise UserError(
+                f"{path.name} cannot be copied into the library ({error.strerror}).",
+                f"It takes {n_bytes(path) / 2**20:.1f} MiB; check that they are free and that the file can be read.",
+            ) from error
+        key = content_key(f"file {_sha256(incoming)}", figures, ratio)
+        time = now()
+        with self._write() as db:
+            gist_id = self._keep(db, key, incoming, figures, ratio=ratio, text_sha256=None)
+            row = db.execute("SELECT id FROM entries WHERE gist_id = ?", (gist_id,)).fetchone()
+            if row is not None:
+                db.execute("UPDATE entries SET trashed = NULL WHERE id = ?", (row["id"],))
+                return self.entry(row["id"])
+            added = db.execute(
+                "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, source_sha256, n_pages, "
+                "n_tokens, model, ratio, state, gist_id, queued, added) "
+                "VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, 'ready', ?, ?, ?)",
+                (
+                    *(str(description["title"]), stored_path(path), n_bytes(path), description["source_sha256"]),
+                    *(description["n_pages"], figures.n_tokens, figures.model_id, ratio, gist_id, time, time),
+                ),
+            )
+            assert added.lastrowid is not None
+            return self.entry(added.lastrowid)
+
+    def export_gist(self, entry_id: int, target: Path) -> None:
+        """Copy an entry's gist out, replacing `target`.
+
+        Raises:
+            UserError: there is no gist, or the target cannot be written.
+        """
+        gist = self.entry(entry_id).gist
+        if gist is None:
+            raise UserError("The document has no gist yet.", "Wait until it is compressed.")
+        try:
+            copy_file(gist.path, target)
+        except OSError as error:
+            raise UserError(
+                f"The gist cannot be exported to {target} ({error.strerror}).",
+                f"It takes {n_bytes(gist.path) / 2**20:.1f} MiB; check that the folder can be written to.",
+            ) from error
+
+    def _keep(
+        self,
+        db: sqlite3.Connection,
+        key: str,
+        path: Path,
+        figures: GistFigures,
+        *,
+        ratio: float,
+        text_sha256: str | None,
+    ) -> int:
+        """Have the file under its key, and a row for it. The file comes first: a row never lacks its file."""
+        target = self._gist_path(key)
+        row = db.execute("SELECT id FROM gists WHERE key = ?", (key,)).fetchone()
+        try:
+            if row is not None and target.is_file():
+                with suppress(OSError):  # the same is here already
+                    path.unlink()
+            else:
+                _move(path, target)
+        except OSError as error:
+            raise UserError(
+                f"The gist {path} cannot be moved into the library ({error.strerror}).", "Compress the document again."
+            ) from error
+        if row is not None:
+            return int(row["id"])
+        values = {"key": key, "ratio": ratio, "text_sha256": text_sha256, "created": now(), **asdict(figures)}
+        inserted = db.execute(
+            f"INSERT INTO gists({', '.join(values)}) VALUES ({', '.join(f':{name}' for name in values)})", values
+        )
+        assert inserted.lastrowid is not None
+        return inserted.lastrowid
+
+    def _give(self, db: sqlite3.Connection, entry_id: int, gist_id: int) -> None:
+        db.execute(
+            "UPDATE entries SET gist_id = ?, state = 'ready', owner = NULL, problem_kind = NULL, "
+            "problem_message = NULL, problem_hint = NULL, "
+            "n_tokens = (SELECT n_tokens FROM gists WHERE gists.id = ?) WHERE id = ?",
+            (gist_id, gist_id, entry_id),
+        )
+
+    def _drop_unused(self, gists: Iterable[GistRow]) -> int:
+        """Delete those of the gists that no entry refers to, in the trash or out of it; the bytes freed.
+
+        The row goes first, so that a crash leaves a file too many, never one too few.
+        """
+        dropped: list[GistRow] = []
+        with self._write() as db:
+            for gist in gists:
+                deleted = db.execute(
+                    "DELETE FROM gists WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entries WHERE gist_id = gists.id)",
+                    (gist.id,),
+                )
+                if deleted.rowcount:
+                    dropped.append(gist)
+        return self._delete_unknown(gist.path for gist in dropped)
+
+    def _delete_unknown(self, paths: Iterable[Path]) -> int:
+        """Delete gist files that no row knows. Under the write lock: nobody can be adopting one of them meanwhile."""
+        freed = 0
+        with self._write() as db:
+            for path in paths:
+                if not db.execute("SELECT 1 FROM gists WHERE key = ?", (path.stem,)).fetchone():
+                    freed += delete(path)
+        return freed
+
+
+def content_key(content: str, figures: GistFigures, ratio: float) -> str:
+    """The name under which a gist is kept: a hash of what decides its content."""
+    parts = [
+        content,
+        figures.model_fingerprint,
+        figures.tokenizer_fingerprint,
+        figures.adapter_fingerprint,
+        float(ratio),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def delete(path: Path) -> int:
+    """The bytes freed: none when it cannot be deleted, which on Windows is so while somebody reads it."""
+    size = n_bytes(path)
+    try:
+        path.unlink()
+    except OSError:
+        return 0
+    return size
+
+
+def _described(description: dict[str, Any]) -> GistFigures:
+    names = ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
+    sizes = ("n_tokens", "n_slots", "kv_bytes", "file_bytes")
+    return GistFigures(*(description[name] for name in names), *(description[name] for name in sizes))
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}).", "Check whether it was moved.") from error
+
+
+def _move(path: Path, target: Path) -> None:
+    try:
+        path.replace(target)
+    except OSError:
+        if not path.is_file():
+            raise
+        copy_file(path, target)  # from another disk
+        path.unlink()

@@ -1,0 +1,179 @@
+"""What the library hands out: frozen rows. Knows nothing of where they are kept.
+
+Times are UTC in ISO 8601, sizes are bytes, durations seconds.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+State = Literal["queued", "extracting", "compressing", "ready", "failed", "outdated", "source changed", "cancelled"]
+Role = Literal["user", "assistant"]
+MessageState = Literal["complete", "writing", "stopped", "failed"]
+Kind = Literal["gist", "full"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why an entry failed. `kind` as in the protocol's `error` event; message and hint are for the user."""
+
+    kind: str
+    message: str
+    hint: str
+
+
+class Identity(NamedTuple):
+    """The model that made a gist, or is loaded: its name and what tells it apart from others of that name."""
+
+    model_id: str
+    model_fingerprint: str
+    tokenizer_fingerprint: str
+    adapter_fingerprint: str
+
+
+@dataclass(frozen=True)
+class GistFigures:
+    """What compressing came to, as the engine reports it."""
+
+    model_id: str
+    model_fingerprint: str
+    tokenizer_fingerprint: str
+    adapter_fingerprint: str
+    n_tokens: int
+    n_slots: int
+    kv_bytes: int
+    file_bytes: int
+    seconds: float = 0.0
+    tokens_per_second: float = 0.0
+    device: str = ""
+
+
+@dataclass(frozen=True)
+class GistRow:
+    """A kept gist.
+
+    Attributes:
+        path: of the file, absolute.
+        ratio: tokens per slot that was asked for; what it came to is n_tokens / n_slots.
+    """
+
+    id: int
+    path: Path
+    model_id: str
+    model_fingerprint: str
+    tokenizer_fingerprint: str
+    adapter_fingerprint: str
+    ratio: float
+    n_tokens: int
+    n_slots: int
+    kv_bytes: int
+    file_bytes: int
+    seconds: float
+    tokens_per_second: float
+    device: str
+    created: str
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.model_id, self.model_fingerprint, self.tokenizer_fingerprint, self.adapter_fingerprint)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the table: a document, how it is to be compressed, and how far that is.
+
+    Attributes:
+        source_path: the user's file, which may be gone.
+        source_bytes: and source_mtime_ns: of that file when it was added or last read; 0 when it was not there.
+        text_sha256: names the kept text; None before it is extracted and for an imported gist.
+        n_tokens: None until a model has counted them.
+        model: what the user chose: "starter", a folder or a hub id; for an imported gist its model_id.
+        ratio: tokens per slot asked for.
+        done: segments compressed, of `total`.
+        gist: the newest that is usable, also while another is being made.
+    """
+
+    id: int
+    title: str
+    source_path: Path
+    source_bytes: int
+    source_mtime_ns: int
+    source_sha256: str | None
+    text_sha256: str | None
+    n_chars: int
+    n_pages: int
+    page_label: str | None
+    n_tokens: int | None
+    model: str
+    ratio: float
+    state: State
+    done: int
+    total: int
+    problem: Problem | None
+    gist: GistRow | None
+    added: str
+    trashed: str | None
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A place in a kept text: `kept_text(entry_id)[page - 1][start:end] == text`."""
+
+    entry_id: int
+    title: str
+    page: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A conversation about entries. `leaf_id` is the last message of the path that is shown."""
+
+    id: int
+    title: str
+    entry_ids: tuple[int, ...]
+    system: str | None
+    sampling: dict[str, Any]
+    leaf_id: int | None
+    created: str
+    updated: str
+    trashed: str | None
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn.
+
+    Attributes:
+        kind: "gist", or "full" for an answer from the full text, which is shown beside and never on the path.
+        version: from 1, among the `n_versions` siblings of the same role and kind.
+    """
+
+    id: int
+    chat_id: int
+    parent_id: int | None
+    role: Role
+    text: str
+    state: MessageState
+    kind: Kind
+    figures: dict[str, Any]
+    created: str
+    version: int
+    n_versions: int
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bytes on disk: in use, in the trash only, and belonging to nothing (which cleaning up frees)."""
+
+    gists: int
+    texts: int
+    database: int
+    trash: int
+    unused: int
+
+    @property
+    def total(self) -> int:
+        return self.gists + self.texts + self.database + self.trash + self.unused

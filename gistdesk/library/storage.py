@@ -1,0 +1,86 @@
+"""The library on the disk: how much it takes, what nobody needs, and moving it elsewhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gistdesk.library.gists import Gists, delete
+from gistdesk.library.records import Storage
+from gistdesk.library.store import n_bytes
+
+
+class Upkeep(Gists):
+    """Emptying, cleaning, moving."""
+
+    def storage(self) -> Storage:
+        """What is on the disk now."""
+        live, trashed = self._referred("entries.trashed IS NULL"), self._referred("1")
+        gists = texts = trash = unused = 0
+        for path in self._files():
+            size = n_bytes(path)
+            if path in live:
+                gists, texts = (gists, texts + size) if path.suffix == ".txt" else (gists + size, texts)
+            elif path in trashed:
+                trash += size
+            else:
+                unused += size
+        database = sum(n_bytes(path) for path in self.folder.iterdir() if ".sqlite3" in path.name)
+        return Storage(gists, texts, database, trash, unused)
+
+    def empty_trash(self) -> int:
+        """Delete what is in the trash for good, chats too; files go when nothing else refers to them. Bytes freed."""
+        with self._read() as db:
+            known = self._referred("entries.trashed IS NOT NULL")
+            ids = [row["id"] for row in db.execute("SELECT id FROM entries WHERE trashed IS NOT NULL")]
+        with self._write() as db:
+            db.executemany("DELETE FROM entries WHERE id = ? AND trashed IS NOT NULL", [(i,) for i in ids])
+            db.execute("DELETE FROM chats WHERE trashed IS NOT NULL")
+            db.execute("DELETE FROM gists WHERE id NOT IN (SELECT gist_id FROM entries WHERE gist_id IS NOT NULL)")
+        return self._delete_unreferred(known)
+
+    def clean_up(self) -> int:
+        """Delete files that belong to nothing: left by crashes, by cancelled jobs, by replaced gists. Bytes freed.
+
+        Takes a second for 5 MB of text whose index is no longer needed.
+        """
+        with self._write() as db:
+            db.execute("DELETE FROM gists WHERE id NOT IN (SELECT gist_id FROM entries WHERE gist_id IS NOT NULL)")
+        freed = self._delete_unreferred(set(self._files()))
+        texts = self._rows("SELECT DISTINCT text_sha256 FROM entries WHERE text_sha256 IS NOT NULL")
+        for _ in self._index.forget_all_but({row[0] for row in texts}):
+            pass
+        return freed
+
+    def move_to(self, folder: Path) -> Iterator[float]:
+        raise NotImplementedError
+
+    def _files(self) -> list[Path]:
+        folders = (self.texts_folder, self.gists_folder, self.incoming_folder)
+        return [path for folder in folders for path in folder.iterdir()]
+
+    def _referred(self, condition: str) -> set[Path]:
+        """The files that entries refer to; also what their unfinished jobs have written so far."""
+        found = set()
+        for row in self._rows(
+            f"SELECT entries.id, entries.text_sha256, state, key FROM entries LEFT JOIN gists "
+            f"ON gists.id = gist_id WHERE {condition}"
+        ):
+            if row["text_sha256"]:
+                found.add(self.texts_folder / f"{row['text_sha256']}.txt")
+            if row["key"]:
+                found.add(self._gist_path(row["key"]))
+            if row["state"] != "ready":
+                target = self.incoming_path(row["id"])
+                found |= {target, target.with_name(target.name + ".part")}
+        return found
+
+    def _delete_unreferred(self, paths: set[Path]) -> int:
+        """Under the write lock, so that nobody adopts a file meanwhile. Texts stay while one is being extracted:
+        whoever does that may have found the text there already."""
+        freed = 0
+        with self._write() as db:
+            needed = self._referred("1")
+            extracting = db.execute("SELECT 1 FROM entries WHERE state = 'extracting' AND owner IS NOT NULL").fetchone()
+            for path in paths - needed:
+                if not (extracting and path.parent == self.texts_folder):
+                    freed += delete(path)
+        return freed

@@ -1,0 +1,285 @@
+"""The library's folder and its database: opening, migrating, transactions, errors.
+
+Knows nothing of what the tables mean. One `Store` belongs to one thread; several, of any number of processes, may be
+open on one folder.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gistdesk.core.errors import UserError
+from gistdesk.library.owners import Owner
+from gistdesk.library.schema import STEPS, VERSION
+
+DATABASE = "library.sqlite3"
+_MOVED = "moved-to.txt"
+_BUSY_S = 10.0
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Store:
+    """An open library folder.
+
+    Attributes:
+        folder: where it is; another one than was asked for when the library was moved.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open the library in `folder`, or begin one there.
+
+        Raises:
+            UserError: the folder cannot be used, or the database is damaged or of a newer version.
+        """
+        self._home = folder.absolute()
+        self._open(_place(self._home))
+
+    @property
+    def texts_folder(self) -> Path:
+        """Kept texts, <text_sha256>.txt, pages separated by form feeds."""
+        return self.folder / "texts"
+
+    @property
+    def gists_folder(self) -> Path:
+        return self.folder / "gists"
+
+    @property
+    def incoming_folder(self) -> Path:
+        """Where gists are written until they are adopted."""
+        return self.folder / "incoming"
+
+    def close(self) -> None:
+        """Closing twice is no error."""
+        self._db.close()
+        self._owner.close()
+
+    def _open(self, folder: Path) -> None:
+        self.folder = folder
+        try:
+            for needed in (self.texts_folder, self.gists_folder, self.incoming_folder):
+                needed.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"The library's folder {folder} cannot be used ({error.strerror}).",
+                "Check that the disk is there and that you may write to it.",
+            ) from error
+        with self._errors():
+            self._db = connect(self.database_path)
+            try:
+                self._migrate()
+                self._register()
+            except BaseException:
+                self._db.close()
+                raise
+
+    @property
+    def database_path(self) -> Path:
+        return self.folder / DATABASE
+
+    def _register(self) -> None:
+        """From here on this library counts as open. It may have been moved while we waited for the database."""
+        self._db.execute("BEGIN IMMEDIATE")
+        moved = _place(self._home) != self.folder
+        if not moved:
+            try:
+                self._owner = Owner(self.folder / "open")
+            except OSError as error:
+                raise UserError(
+                    f"The library's folder {self.folder} cannot be written to ({error.strerror}).",
+                    "Change its permissions, or free some space.",
+                ) from error
+        self._db.execute("ROLLBACK")
+        if moved:
+            self._db.close()
+            self._open(_place(self._home))
+
+    # transactions
+
+    @contextmanager
+    def _write(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that holds the write lock from its start; all of it happens, or nothing."""
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        """Several queries that see one state."""
+        with self._errors():
+            if self._db.in_transaction:
+                yield self._db
+                return
+            self._db.execute("BEGIN")
+            try:
+                yield self._db
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        with self._errors():
+            return self._db.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raised = user_error(error, self.database_path)
+            if raised is None:
+                raise
+            raise raised from error
+
+    # versions
+
+    def _migrate(self) -> None:
+        found = _version(self._db)
+        if found == VERSION:
+            return
+        if 0 < found < VERSION:
+            copy_database(self.database_path, self.folder / f"{DATABASE}.version-{found}.backup")
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            found = _version(self._db)  # another process may have been quicker
+            if found > VERSION:
+                raise UserError(
+                    f"The library in {self.folder} was made by a newer gistdesk (version {found} of the library; this "
+                    f"one knows {VERSION}).",
+                    "Update gistdesk. Nothing was changed.",
+                )
+            if found == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                raise UserError(f"{self.database_path} is no library of gistdesk.", "Choose another folder.")
+            for step in STEPS[found:]:
+                for statement in _statements(step):
+                    self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {VERSION}")
+            if found and self._db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("database disk image is malformed")
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in autocommit mode with a write-ahead log. Raises sqlite3.Error."""
+    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    try:
+        db.row_factory = sqlite3.Row
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode: safe against kill -9, and no wait for the disk
+        db.execute("PRAGMA journal_mode = WAL")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy what is committed, under a temporary name first. Raises sqlite3.Error."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    reader, writer = sqlite3.connect(source, timeout=_BUSY_S), sqlite3.connect(temporary)
+    try:
+        reader.backup(writer)
+    finally:
+        reader.close()
+        writer.close()
+    temporary.replace(target)
+
+
+def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
+    """What the user's world did to a database; None for our own bugs."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT if "malformed" in str(error) else 0) & 0xFF
+    if code in _DAMAGED:
+        return UserError(
+            f"The library's database {path} is damaged ({error}).",
+            f"Nothing was changed. Put a backup in its place, or move it out of {path.parent} to begin a new library.",
+        )
+    if code in _FULL:
+        return UserError(f"The library's database {path} cannot be written ({error}).", "Free some space on its disk.")
+    if code in _REFUSED:
+        return UserError(
+            f"The library's database {path} cannot be opened for writing ({error}).",
+            "Check that you may write to it and to its folder.",
+        )
+    if code == sqlite3.SQLITE_BUSY:
+        return UserError(
+            f"Another program has been holding the library's database {path} for {_BUSY_S:.0f} s.",
+            "Close other gistdesk windows and commands, then try again.",
+        )
+    return None
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy under a temporary name in the target's folder, synced, then rename. Raises OSError."""
+    temporary = target.with_name(f".{os.getpid()}.{target.suffix.lstrip('.')}.tmp")
+    try:
+        with source.open("rb") as read, temporary.open("wb") as written:
+            shutil.copyfileobj(read, written, 1 << 20)
+            written.flush()
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def n_bytes(path: Path) -> int:
+    """Size of a file; 0 when it is not there."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _statements(script: str) -> Iterator[str]:
+    """`executescript` would commit; so statement by statement. A trigger's body holds semicolons of its own."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _place(home: Path) -> Path:
+    """Where the library of `home` is: there, or where its note says it was moved."""
+    try:
+        target = Path((home / _MOVED).read_text(encoding="utf-8").strip())
+    except FileNotFoundError:
+        return home
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"The note {home / _MOVED}, which says where the library is, cannot be read.",
+            "Write the library's folder into it, or delete it to begin a new library.",
+        ) from error
+    if not (target / DATABASE).is_file():
+        raise UserError(
+            f"The library was moved to {target}, and is not there.",
+            f"Connect the disk that holds it. If it is lost, delete {home / _MOVED} to begin a new library.",
+        )
+    return target

@@ -1,0 +1,254 @@
+"""A full-text index of trigrams over kept texts, in a database of its own beside the library's.
+
+Trigrams, because Korean words carry particles and no spaces part them from what they mean. It is a cache: a damaged
+one is begun again, and writing to it keeps nobody from the library. Knows nothing of entries.
+"""
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from gistdesk.library.store import connect, user_error
+
+_NAME = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS texts (
+    sha256 TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, n_done INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS places (
+    id INTEGER PRIMARY KEY, page INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL
+);
+CREATE VIRTUAL TABLE IF NOT EXISTS place_index USING fts5(text, tokenize='trigram');
+"""
+_MAX_CHARACTERS = 600
+_MIN_CHARACTERS = 200
+_OVERLAP = 80
+"""Characters of the next place that are indexed with one, so that a phrase across the border is found."""
+_BATCH_CHARACTERS = 30_000
+"""Per transaction: 10 ms or so, in which others wait to index."""
+_SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)\]]*\s|\n")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A stretch of a page, counted from 1: `page_text[start:end]`."""
+
+    text_sha256: str
+    page: int
+    start: int
+    end: int
+
+
+class TextIndex:
+    """Which places hold which words."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _NAME
+        self._db = self._open()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def is_complete(self, sha256: str) -> bool:
+        """Whether all of a text is indexed."""
+        rows = self._rows("SELECT last - first + 1 = n_done FROM texts WHERE sha256 = ?", (sha256,))
+        return bool(rows and rows[0][0])
+
+    def add(self, sha256: str, pages: Sequence[str]) -> Iterator[float]:
+        """Index a text in small transactions; yields how much of it is done. Goes on where an earlier run stopped."""
+        places = [(number, start, end) for number, page in enumerate(pages, 1) for start, end in cut(page)]
+        n_done = 0
+        while n_done < len(places) or not self.is_complete(sha256):
+            yield n_done / max(len(places), 1)
+            with self._errors():
+                n_done = self._add_batch(sha256, pages, places)
+        yield 1.0
+
+    def texts_with(self, word: str) -> set[str]:
+        """The texts in which a word, or a part of one, is found; capital letters do not matter."""
+        condition, value = _condition(word)
+        found: set[str] = set()
+        after = 0
+        with self._errors():
+            while True:  # from text to text: a common word is found thousands of times in each
+                row = self._db.execute(
+                    f"SELECT rowid FROM place_index WHERE rowid > ? AND {condition} ORDER BY rowid LIMIT 1",
+                    (after, value),
+                ).fetchone()
+                if row is None:
+                    return found
+                text = self._db.execute(
+                    "SELECT sha256, last FROM texts WHERE first <= ? ORDER BY first DESC LIMIT 1", (row[0],)
+                ).fetchone()
+                found.add(text["sha256"])
+                after = text["last"]
+        return found
+
+    def n_places(self, sha256: str) -> int:
+        rows = self._rows("SELECT n_done FROM texts WHERE sha256 = ?", (sha256,))
+        return int(rows[0][0]) if rows else 0
+
+    def ids_with(self, word: str, sha256: str) -> list[int]:
+        """The ids of a text's places that hold a word, or a part of one."""
+        condition, value = _condition(word)
+        rows = self._rows(
+            "SELECT place_index.rowid FROM texts JOIN place_index ON place_index.rowid BETWEEN first AND last "
+            f"WHERE sha256 = ? AND {condition}",
+            (sha256, value),
+        )
+        return [row[0] for row in rows]
+
+    def place(self, sha256: str, place_id: int) -> Place:
+        rows = self._rows("SELECT page, start, stop FROM places WHERE id = ?", (place_id,))
+        return Place(sha256, *rows[0])
+
+    def forget_all_but(self, sha256s: set[str]) -> Iterator[None]:
+        """Drop all other texts, in small transactions."""
+        for row in self._rows("SELECT sha256 FROM texts"):
+            while row["sha256"] not in sha256s and self._forget_batch(row["sha256"]):
+                yield
+
+    def _add_batch(self, sha256: str, pages: Sequence[str], places: list[tuple[int, int, int]]) -> int:
+        """The next places of a text, from where whoever is indexing it has come; how many are done then."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.execute(
+                "INSERT OR IGNORE INTO texts SELECT ?1, coalesce(max(last), 0) + 1, coalesce(max(last), 0) + ?2, 0 "
+                "FROM texts",
+                (sha256, len(places)),
+            )
+            first, done = self._db.execute("SELECT first, n_done FROM texts WHERE sha256 = ?", (sha256,)).fetchone()
+            n_characters = 0
+            while done < len(places) and n_characters < _BATCH_CHARACTERS:
+                page, start, end = places[done]
+                text = " ".join(pages[page - 1][start : end + _OVERLAP].split())
+                self._db.execute("INSERT INTO places VALUES (?, ?, ?, ?)", (first + done, page, start, end))
+                self._db.execute("INSERT INTO place_index(rowid, text) VALUES (?, ?)", (first + done, text))
+                n_characters += len(text.encode())
+                done += 1
+            self._db.execute("UPDATE texts SET n_done = ? WHERE sha256 = ?", (done, sha256))
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        return int(done)
+
+    def _forget_batch(self, sha256: str) -> bool:
+        """Drop the last places of a text, and at the end the text; whether there is more."""
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                row = self._db.execute("SELECT first, n_done FROM texts WHERE sha256 = ?", (sha256,)).fetchone()
+                if row is not None and row["n_done"]:
+                    keep = max(row["n_done"] - 50, 0)
+                    bounds = (row["first"] + keep, row["first"] + row["n_done"] - 1)
+                    self._db.execute("DELETE FROM place_index WHERE rowid BETWEEN ? AND ?", bounds)
+                    self._db.execute("DELETE FROM places WHERE id BETWEEN ? AND ?", bounds)
+                    self._db.execute("UPDATE texts SET n_done = ? WHERE sha256 = ?", (keep, sha256))
+                elif row is not None:
+                    self._db.execute("DELETE FROM texts WHERE sha256 = ?", (sha256,))
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+        return bool(row is not None and row["n_done"])
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        with self._errors():
+            return self._db.execute(sql, values).fetchall()
+
+    def _open(self) -> sqlite3.Connection:
+        with self._errors():
+            try:
+                return _opened(self._path)
+            except sqlite3.DatabaseError as error:
+                if not _is_damage(error):
+                    raise
+                self._delete()
+                return _opened(self._path)
+
+    def _delete(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                self._path.with_name(self._path.name + suffix).unlink()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if _is_damage(error):
+                self._db.close()
+                self._delete()
+                self._db = _opened(self._path)
+                raise UserError(
+                    f"The search index {self._path} was damaged, and is made again.", "Search again."
+                ) from error
+            raised = user_error(error, self._path)
+            if raised is None:
+                raise
+            raise raised from error
+
+
+def cut(page: str) -> Iterator[tuple[int, int]]:
+    """A page's places, in order: (start, end) of a few sentences each, without the blanks around them."""
+    start, stop = 0, len(page)
+    while start < stop:
+        end = _end(page, start) if stop - start > _MAX_CHARACTERS else stop
+        text = page[start:end]
+        left = start + len(text) - len(text.lstrip())
+        if left < end:
+            yield left, start + len(text.rstrip())
+        start = end
+
+
+def _end(page: str, start: int) -> int:
+    """Where the place that begins at `start` ends: after a paragraph, else a sentence, else a word, else anywhere."""
+    least, most = start + _MIN_CHARACTERS, start + _MAX_CHARACTERS
+    paragraph = page.find("\n\n", least, most)
+    if paragraph > 0:
+        return paragraph + 2
+    sentences = list(_SENTENCE_END.finditer(page, least, most))
+    if sentences:
+        return sentences[-1].end()
+    return page.rfind(" ", least, most) + 1 or most
+
+
+def _condition(word: str) -> tuple[str, str]:
+    """SQL and its value. Trigrams know nothing of words of two characters.
+
+    The plus keeps LIKE from the trigrams: SQLite 3.40 counts bytes there, and finds no Hangul word of two syllables.
+    """
+    if len(word) >= 3:
+        return "place_index MATCH ?", quoted(word)
+    return "+text LIKE ? ESCAPE '\\'", like(word)
+
+
+def quoted(word: str) -> str:
+    """A word as a search string of FTS5."""
+    return '"' + word.replace('"', '""') + '"'
+
+
+def like(word: str) -> str:
+    """A pattern of LIKE, with the backslash as its escape, that finds a word anywhere."""
+    return "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = connect(path)
+    try:
+        db.executescript(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

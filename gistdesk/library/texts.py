@@ -1,0 +1,104 @@
+"""Kept texts: their pages, the words in them, and the places that a question or an answer came from.
+
+The text of a document is a file of the texts folder, written by whoever extracts; the index beside the library's
+database can be made again from it at any time.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from gistdesk.library.passages import best_passages
+from gistdesk.library.records import Passage
+from gistdesk.library.store import Store
+from gistdesk.library.text_index import TextIndex
+
+
+class Texts(Store):
+    """What was read from the documents."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._index = TextIndex(self.folder)
+
+    def close(self) -> None:
+        self._index.close()
+        super().close()
+
+    def kept_text(self, entry_id: int) -> list[str]:
+        """The pages. An entry that has no text yet, or is an imported gist, has none.
+
+        Raises:
+            UserError: the entry or the kept text is gone.
+        """
+        sha256 = self._text_sha256(entry_id)
+        return self._pages(sha256) if sha256 else []
+
+    def index_text(self, entry_id: int) -> Iterator[float]:
+        """Make the entry's text searchable; yields how much of it is, from 0 to 1, every few ten milliseconds.
+
+        May be dropped at any time and goes on where it was; done at once when all of it is indexed.
+
+        Raises:
+            UserError: the entry or the kept text is gone.
+        """
+        sha256 = self._text_sha256(entry_id)
+        if sha256 and not self._index.is_complete(sha256):
+            yield from self._index.add(sha256, self._pages(sha256))
+
+    def find_passages(self, query: str, entry_ids: Sequence[int], *, limit: int = 20) -> list[Passage]:
+        """The places in the entries' texts that a question or an answer is most likely about, best first.
+
+        A text that is not indexed yet is indexed first (0.5 s for 3 MB).
+
+        Raises:
+            UserError: an entry or its kept text is gone.
+        """
+        texts: dict[str, int] = {}
+        for entry_id in entry_ids:
+            if sha256 := self._text_sha256(entry_id):
+                texts.setdefault(sha256, entry_id)
+                for _ in self.index_text(entry_id):
+                    pass
+        pages = {sha256: self._pages(sha256) for sha256 in texts}
+        found = best_passages(self._index, query, pages, limit=limit)
+        titles = {entry_id: self._title(entry_id) for entry_id in texts.values()}
+        return [
+            Passage(
+                texts[place.text_sha256],
+                titles[texts[place.text_sha256]],
+                place.page,
+                place.start,
+                place.end,
+                pages[place.text_sha256][place.page - 1][place.start : place.end],
+            )
+            for place in found
+        ]
+
+    def _texts_with(self, word: str) -> set[str]:
+        """The kept texts, by their sha256, in which a word is found."""
+        return self._index.texts_with(word)
+
+    def _pages(self, sha256: str) -> list[str]:
+        path = self.texts_folder / f"{sha256}.txt"
+        try:
+            return path.read_bytes().decode("utf-8").split("\f")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(
+                f"The kept text {path} cannot be read ({getattr(error, 'strerror', None) or 'it is damaged'}).",
+                "Compress the document again to have its text read again.",
+            ) from error
+
+    def _text_sha256(self, entry_id: int) -> str | None:
+        sha256: str | None = self._one_of_entry(entry_id, "text_sha256")
+        return sha256
+
+    def _title(self, entry_id: int) -> str:
+        return str(self._one_of_entry(entry_id, "title"))
+
+    def _one_of_entry(self, entry_id: int, column: str) -> str | None:
+        rows = self._rows(f"SELECT {column} FROM entries WHERE id = ?", (entry_id,))
+        if not rows:
+            raise UserError("The document is no longer in the library.", "It was deleted in another window or command.")
+        value: str | None = rows[0][0]
+        return value

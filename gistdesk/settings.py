@@ -1,0 +1,185 @@
+"""What the user has chosen, kept in a TOML file that may be edited by hand, and the folders everything is kept in.
+
+Knows nothing of what the choices do.
+"""
+
+import os
+import tomllib
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from gistdesk.core.errors import UserError
+
+HOME_VARIABLE = "GISTDESK_HOME"
+_CHOICES = {
+    "language": ("auto", "en", "ko"),
+    "theme": ("system", "light", "dark"),
+    "device": ("auto", "cpu", "cuda"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every choice, with what it is before anything was chosen.
+
+    Attributes:
+        language: "auto" (the system's), "en" or "ko".
+        theme: "system", "light" or "dark".
+        model: "starter", a folder or a hub id.
+        device: "auto", "cpu" or "cuda".
+        threads: of the processor; 0: as many as there are cores.
+        memory_reserve_bytes: of the device's memory, left to others.
+        idle_unload_s: seconds without work after which the model is given up; 0: never.
+        ratio: tokens per gist token.
+        remember_ratio: take `ratio` without asking again.
+        advanced_figures: show all figures of an answer.
+        first_run: nothing was set up yet.
+        models: folders and hub ids that the user added.
+        notice: not kept; what was wrong with the file that was read.
+    """
+
+    language: str = "auto"
+    theme: str = "system"
+    model: str = "starter"
+    device: str = "auto"
+    threads: int = 0
+    memory_reserve_bytes: int = 512 * 2**20
+    idle_unload_s: int = 0
+    ratio: float = 100.0
+    remember_ratio: bool = False
+    advanced_figures: bool = False
+    first_run: bool = True
+    models: tuple[str, ...] = ()
+    notice: UserError | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises ValueError: a value is not one of those listed above."""
+        for name in _names():
+            value, kind = getattr(self, name), type(_DEFAULTS[name])
+            if type(value) is not kind:
+                raise ValueError(f"{name} is to be of type {kind.__name__}, not {value!r}")
+            if name in _CHOICES and value not in _CHOICES[name]:
+                raise ValueError(f"{name} is to be one of {', '.join(_CHOICES[name])}, not {value!r}")
+            if kind is int and value < 0:
+                raise ValueError(f"{name} cannot be negative")
+        if not 1.0 <= self.ratio < float("inf"):
+            raise ValueError(f"ratio is to be at least 1, not {self.ratio}")
+        if not all(isinstance(model, str) for model in self.models):
+            raise ValueError("models is to be a list of names")
+
+
+_DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Settings) if f.name != "notice"}
+
+
+def _names() -> list[str]:
+    return list(_DEFAULTS)
+
+
+def read_settings(path: Path) -> Settings:
+    """The kept settings; without a file, the defaults.
+
+    What cannot be used becomes its default, the file is kept aside, and `notice` says so.
+
+    Raises:
+        UserError: the file is there but may not be read.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Settings()
+    except OSError as error:
+        raise UserError(
+            f"The settings {path} cannot be read ({error.strerror}).", "Change the file's permissions, or move it away."
+        ) from error
+    try:
+        found = tomllib.loads(data.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        aside = _keep_aside(path, data)
+        return Settings(notice=UserError(f"The settings were damaged ({error}) and begin anew.", f"See {aside}."))
+    settings, wrong = Settings(), []
+    for name, value in found.items():
+        if name not in _DEFAULTS:
+            continue  # of a newer version
+        try:
+            settings = replace(settings, **{name: _typed(name, value)})
+        except ValueError as error:
+            wrong.append(str(error))
+    if wrong:
+        aside = _keep_aside(path, data)
+        message = f"Some settings could not be used: {'; '.join(wrong)}."
+        return replace(settings, notice=UserError(message, f"They have their defaults again. See {aside}."))
+    return settings
+
+
+def write_settings(path: Path, settings: Settings) -> None:
+    """Replace the file in one step. Comments in it, and settings of other versions, stay.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    try:
+        document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, TOMLKitError):
+        document = tomlkit.document()
+    for name in _names():
+        value = getattr(settings, name)
+        document[name] = list(value) if isinstance(value, tuple) else value
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("w", encoding="utf-8", newline="\n") as stream:
+            stream.write(tomlkit.dumps(document))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"The settings {path} cannot be written ({error.strerror}).", "Check that its folder may be written to."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where everything is kept: the library and models in `data`, settings in `config`, logs in `log`."""
+
+    data: Path
+    config: Path
+    log: Path
+
+
+def folders() -> Folders:
+    """The platform's folders, or, where the variable GISTDESK_HOME names one, folders in that. None is made."""
+    if home := os.environ.get(HOME_VARIABLE):
+        root = Path(home).expanduser().absolute()
+        return Folders(root / "data", root / "config", root / "log")
+    dirs = platformdirs.PlatformDirs("gistdesk", appauthor=False)
+    return Folders(dirs.user_data_path, dirs.user_config_path, dirs.user_log_path)
+
+
+def _typed(name: str, value: Any) -> Any:
+    """As `Settings` holds it: TOML has arrays, and people write 100 for 100.0."""
+    if isinstance(_DEFAULTS[name], tuple) and isinstance(value, list):
+        return tuple(value)
+    if isinstance(_DEFAULTS[name], float) and type(value) is int:
+        return float(value)
+    return value
+
+
+def _keep_aside(path: Path, data: bytes) -> Path:
+    """A copy of a file that could not be used, under the next free name."""
+    n = 1
+    while (aside := path.with_name(f"{path.stem}.damaged-{n}{path.suffix}")).exists():
+        if aside.read_bytes() == data:
+            return aside
+        n += 1
+    try:
+        aside.write_bytes(data)
+    except OSError:
+        return path
+    return aside
