@@ -162,7 +162,7 @@ class StarterRun:
         if task == "facts":
             n_slots = random.choice((4, 8, 8, 16, 16, 32, 64))
         else:
-            # Two slots are rare: they were right in a quarter of cases where four were in four fifths, and held all back.
+            # Two slots are rare: right in a quarter of the cases where four were in four fifths, they held all back.
             n_slots = random.choice((2, 3, 4, 4, 4, 5, 5, 5, 6, 8) if bound >= 200 else (4, 4, 5, 8, 8, 16))
         n_slots = min(n_slots, int(segment / 1.5))
         most = self.config.tokens_per_step * 5 // 4
