@@ -402,8 +402,8 @@ class Compress(Request):
 class Answer(Request):
     """Answer the last question of `turns` (question, answer or null), about gists, or about full texts in their place.
 
-    Both lists empty: the model alone. What stands in front of the question is kept for the next one. Cancelled before
-    it wrote anything it ends with `cancelled`, later with `answer.done`.
+    Both lists empty: the model alone. What stands in front of the question is kept for the next one. Cancelled while
+    that is still being read it ends with `cancelled`, later with `answer.done`.
     """
 
     name = "answer"

@@ -5,7 +5,7 @@ tokens and its gist. Knows nothing of processes, terminals or libraries.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -64,6 +64,17 @@ def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, .
     Long pages go through the tokenizer in pieces, so its bookkeeping stays small. A piece ends after a line, else
     before a space, which belongs to the word that follows; so the tokens are those of the whole page.
     """
+    steps = tokenizing(model, document)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            tokens: tuple[Tensor, tuple[int, ...]] = finished.value
+            return tokens
+
+
+def tokenizing(model: GistModel, document: Document) -> Generator[int, None, tuple[Tensor, tuple[int, ...]]]:
+    """`tokenize` in steps of one piece; yields how many tokens there are so far, and returns them."""
     pieces: list[Tensor] = []
     page_starts: list[int] = []
     n_tokens = 0
@@ -73,6 +84,7 @@ def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, .
         for chunk in _chunks(text):
             pieces.append(torch.tensor(model.token_ids(chunk), dtype=torch.int32))
             n_tokens += len(pieces[-1])
+            yield n_tokens
     return torch.cat(pieces) if pieces else torch.empty(0, dtype=torch.int32), tuple(page_starts)
 
 
@@ -219,8 +231,14 @@ def batch_tokens_for(model: GistModel) -> int:
 
 
 def compress_document(
-    model: GistModel, document: Document, plan: Plan, path: Path, *, checkpoint_s: float = 20.0
-) -> Iterator[Compressed]:
+    model: GistModel,
+    document: Document,
+    plan: Plan,
+    path: Path,
+    *,
+    checkpoint_s: float = 20.0,
+    batch_tokens: int | None = None,
+) -> Generator[Compressed, None, None]:
     """Compress into a `.gistkv` file, keeping what is done in `<path>.part` so that an interruption costs little.
 
     Args:
@@ -229,6 +247,7 @@ def compress_document(
         plan: of this document.
         path: of the file to write.
         checkpoint_s: seconds of work between two writings of the partial file.
+        batch_tokens: tokens per encoding batch; None chooses by `batch_tokens_for`.
 
     Raises:
         UserError: the file cannot be written.
@@ -243,13 +262,14 @@ def compress_document(
         plan.segment_tokens,
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    batch_tokens = batch_tokens or batch_tokens_for(model)
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     done = _resumable(partial, record, plan)
     yield Compressed(len(done.segments) if done else 0, len(plan.segments))
     saved = time.monotonic()
     gist = done
     try:
-        for gist in compress(model, plan, done=done, batch_tokens=batch_tokens_for(model)):
+        for gist in compress(model, plan, done=done, batch_tokens=batch_tokens):
             finished = len(gist.segments) == len(plan.segments)
             if not finished and time.monotonic() - saved > checkpoint_s:
                 write_gist(partial, replace(record, gist=gist))

@@ -141,7 +141,7 @@ def load_model(
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     folders = find_model(name)
-    _check_config(folders.base)
+    check_config(folders.base)
     if need_adapter and folders.adapter is None:
         raise UserError(
             f'The model "{name}" has no gist adapter.', "Train one for it, or give the folder of an adapter."
@@ -195,8 +195,12 @@ def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]
         ) from error
 
 
-def _check_config(folder: Path) -> None:
-    """Refuse what the engine would get silently wrong: windows, other caches, positions that cannot be re-rotated."""
+def check_config(folder: Path) -> None:
+    """Refuse what the engine would get silently wrong: windows, other caches, positions that cannot be re-rotated.
+
+    Raises:
+        UserError: says what it is.
+    """
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if not isinstance(config, dict):

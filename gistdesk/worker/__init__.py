@@ -1,1 +1,1 @@
-"""The engine process: `python -m gistdesk.worker` answers the requests of `gistdesk.protocol` with torch, not with Qt."""
+"""The engine process, `python -m gistdesk.worker`: does what `gistdesk.protocol` can ask for, without Qt."""

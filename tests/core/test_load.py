@@ -233,7 +233,7 @@ def test_an_unsuitable_folder_is_refused(folder: Path, change: Callable[[Path], 
 )
 def test_what_only_looks_unsuitable_passes(folder: Path, change: Callable[[Path], None]) -> None:
     change(folder)
-    load._check_config(folder)
+    load.check_config(folder)
 
 
 def test_the_adapter_of_another_base_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,119 @@
+"""From documents and questions to an answer, token by token. What stands in front of the questions is kept.
+
+How an answer is made is the core's; knows nothing of chats and how they are kept.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.documents import Document
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_file import check_identity, read_gist
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+from gistdesk.protocol import Answer, AnswerDelta, AnswerDone, AnswerFirstToken, ContextProgress, ProtocolError
+from gistdesk.worker.keeper import Keeper
+from gistdesk.worker.layers import layers_watched
+from gistdesk.worker.pulse import Pulse
+from gistdesk.worker.texts import kept_document, tokens_of
+
+
+def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
+    """Answer the last question; a cancel ends the answer, and what there is of it counts.
+
+    Raises:
+        UserError: a gist, a text, the model or the sampling is unusable, or there is no room for all of it.
+        Stopped: cancelled while what stands in front of it was still being read.
+    """
+    if not request.turns or request.turns[-1][1] is not None:
+        raise ProtocolError("an answer without an open question")
+    turns = [Turn(_unicode(question), None if said is None else _unicode(said)) for question, said in request.turns]
+    sampling = Sampling(request.temperature, request.top_p, request.seed, request.max_tokens)
+    context, n_document_tokens, prefill_s = _context(request, keeper, pulse)
+    begun, is_first = time.perf_counter(), True
+    for piece in context.answer(turns, sampling, stop=pulse.stopped):
+        if is_first:
+            pulse.tell(AnswerFirstToken(time.perf_counter() - begun))
+            is_first = False
+        pulse.tell(AnswerDelta(piece))
+    figures = context.figures
+    assert figures is not None
+    return AnswerDone(
+        stopped="cancelled" if figures.stopped == "closed" else figures.stopped,
+        ttft_s=figures.ttft_s,
+        tokens_per_second=figures.tokens_per_second,
+        n_tokens=figures.n_tokens,
+        n_prompt_tokens=figures.n_prompt_tokens,
+        n_slots=context.n_slots,
+        n_document_tokens=n_document_tokens,
+        prefill_s=prefill_s,
+    )
+
+
+def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, int, float]:
+    """What stands in front of the question, its document tokens, and the seconds that reading it took."""
+    loaded = keeper.load(request.model, request.device, request.threads)
+    gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
+    key = (_stamps(gists), _stamps(texts), request.system)
+    if loaded.context is not None and loaded.context_key == key:
+        return loaded.context, loaded.context_tokens, 0.0
+    keeper.forget_context()  # first: there may not be room for two
+    begun = time.perf_counter()
+    system = None if request.system is None else _unicode(request.system)
+    read = _text_context if texts else _gist_context
+    context, n_tokens = read(loaded.model, texts or gists, system, pulse)
+    loaded.context, loaded.context_key, loaded.context_tokens = context, key, n_tokens
+    return context, n_tokens, time.perf_counter() - begun
+
+
+def _gist_context(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> tuple[Context, int]:
+    gists: list[GistKV] = []
+    for number, path in enumerate(paths):
+        pulse(ContextProgress("gist", number / len(paths)))
+        record = read_gist(path)
+        check_identity(record, model.identity)
+        gists.append(record.gist)
+    with layers_watched(model, lambda _: pulse()):
+        return Context(model, gists, system=system), sum(gist.n_tokens for gist in gists)
+
+
+def _text_context(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> tuple[Context, int]:
+    """Several texts are read as one, the pages of the next after those of the one before."""
+    pulse(ContextProgress("text", 0.0))
+    pages = tuple(page for path in paths for page in kept_document(path).pages)
+    text_ids = tokens_of(model, Document("The text", pages, None, paths[0], ""), pulse)[0]
+    with layers_watched(model, _share_told(model, text_ids, pulse)):
+        return Context(model, text_ids=text_ids.to(torch.long), system=system), len(text_ids)
+
+
+def _share_told(model: GistModel, text_ids: Tensor, pulse: Pulse) -> Any:
+    """For `layers_watched`: tells how much of a text all layers together have read."""
+    total = len(text_ids) * int(model.causal_lm.config.num_hidden_layers)
+    n_read = 0
+
+    def tell(n_positions: int) -> None:
+        nonlocal n_read
+        pulse(ContextProgress("text", min(1.0, n_read / total)))
+        n_read += n_positions
+
+    return tell
+
+
+def _stamps(paths: Sequence[Path]) -> tuple[tuple[Path, int, int], ...]:
+    """Path, size and time of files: another file may come to have the same name."""
+    try:
+        return tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
+    except OSError as error:
+        raise UserError(f"{error.filename} is not there.", "Compress the document again.") from error
+
+
+def _unicode(text: str) -> str:
+    """No tokenizer takes half a surrogate pair, which a window's text field may hold for a moment."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

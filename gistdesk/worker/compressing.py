@@ -1,0 +1,98 @@
+"""From a kept text to a gist file, with progress in the protocol's words and a second try when memory runs out.
+
+How a document is compressed is the core's; knows nothing of the library or of what becomes of the file.
+"""
+
+import time
+from contextlib import closing
+from pathlib import Path
+
+from gistdesk.core.compress import Compressed, Plan, batch_tokens_for, check_ratio, compress_document, plan_tokens
+from gistdesk.core.documents import Document
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist_file import GistRecord, stored_dtype
+from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.model import GistModel
+from gistdesk.protocol import Compress, CompressDone, CompressProgress, ProtocolError
+from gistdesk.worker.failures import is_out_of_memory, release_memory
+from gistdesk.worker.keeper import Keeper
+from gistdesk.worker.layers import layers_watched
+from gistdesk.worker.pulse import Pulse
+from gistdesk.worker.texts import kept_document, tokens_of
+
+
+def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
+    """Compress a kept text into `request.target`.
+
+    Raises:
+        UserError: text, model, ratio or target are unusable.
+    """
+    if not 0 < request.batch_share <= 1:
+        raise ProtocolError(f"a batch share of {request.batch_share}")
+    model = keeper.load(request.model, request.device, request.threads).model
+    if model.adapter is None:
+        raise UserError(
+            f'The model "{request.model}" has no gist adapter.', "Train one for it, or give the folder of an adapter."
+        )
+    check_ratio(model.adapter, request.ratio)
+    begun = time.perf_counter()
+    reset_peak_memory()
+    document = kept_document(Path(request.text_path), request.title, request.source_sha256, request.page_label)
+    cut = plan_tokens(model, *tokens_of(model, document, pulse), ratio=request.ratio)
+    record, file_bytes, n_before = _compress(model, document, cut, request, pulse)
+    seconds = time.perf_counter() - begun
+    gist, identity = record.gist, record.identity
+    return CompressDone(
+        target=request.target,
+        n_tokens=gist.n_tokens,
+        n_slots=gist.n_slots,
+        ratio=gist.ratio,
+        kv_bytes=gist.kv.numel() * stored_dtype(gist.kv).itemsize,
+        file_bytes=file_bytes,
+        seconds=seconds,
+        tokens_per_second=(gist.n_tokens - n_before) / seconds,
+        device=str(model.device),
+        peak_memory_bytes=peak_memory_bytes(model.device),
+        model_id=identity.model_id,
+        model_fingerprint=identity.model_fingerprint,
+        tokenizer_fingerprint=identity.tokenizer_fingerprint,
+        adapter_fingerprint=identity.adapter_fingerprint,
+    )
+
+
+def _compress(
+    model: GistModel, document: Document, cut: Plan, request: Compress, pulse: Pulse
+) -> tuple[GistRecord, int, int]:
+    """The gist, the bytes of its file, and the tokens that an earlier run had done; memory may run out once."""
+    batch_tokens = max(1, int(batch_tokens_for(model) * request.batch_share))
+    try:
+        return _attempt(model, document, cut, Path(request.target), batch_tokens, pulse)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    release_memory()  # here, not above: the exception holds on to every tensor that it flew past
+    return _attempt(model, document, cut, Path(request.target), max(1, batch_tokens // 2), pulse)
+
+
+def _attempt(
+    model: GistModel, document: Document, cut: Plan, target: Path, batch_tokens: int, pulse: Pulse
+) -> tuple[GistRecord, int, int]:
+    n_before = 0
+    begun = time.perf_counter()
+    with (
+        layers_watched(model, lambda _: pulse()),
+        closing(compress_document(model, document, cut, target, batch_tokens=batch_tokens)) as steps,
+    ):
+        for number, step in enumerate(steps):
+            if step.record is not None:
+                return step.record, step.file_bytes, n_before
+            n_done = sum(segment.n_tokens for segment in cut.segments[: step.n_segments_done])
+            n_before = n_done if number == 0 else n_before
+            pulse(_progress(step, n_done - n_before, len(cut.token_ids) - n_done, time.perf_counter() - begun))
+    raise RuntimeError("compressing ended without a gist")
+
+
+def _progress(step: Compressed, n_done: int, n_left: int, seconds: float) -> CompressProgress:
+    """`n_done` tokens took `seconds` so far, `n_left` are to come."""
+    speed = n_done / seconds if n_done else None
+    return CompressProgress(step.n_segments_done, step.n_segments, speed, n_left / speed if speed else None)

@@ -1,0 +1,208 @@
+"""A model of the hub comes to this computer: with progress, going on where it stopped, and checked.
+
+The hub's library says what there is and keeps it where it keeps everything; it can no longer resume, so the bytes are
+fetched here. Only weights and settings that cannot run code are taken. Does not import torch.
+"""
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from gistdesk.protocol import Download, DownloadDone, DownloadProgress
+from gistdesk.worker.network import use_network
+from gistdesk.worker.pulse import Pulse
+
+FILES = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model")
+"""The same as `gistdesk.core.load` looks for; a test holds them equal, because importing it would import torch."""
+_BLOCK_BYTES = 2**20
+_N_TRIES = 5
+_RETRY_S = 1.0
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of a repository. `checksum`: for a large file (LFS) SHA-256, else git's; also its name in the cache."""
+
+    path: str
+    n_bytes: int
+    checksum: str
+    is_large: bool
+
+
+def download(request: Download, pulse: Pulse) -> DownloadDone:
+    """Fetch a model's files into the hub library's cache.
+
+    Raises:
+        UserError: there is no such model, it has no safetensors, the network or the disk fails, or a file is damaged.
+    """
+    use_network(True)
+    import huggingface_hub
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    huggingface_hub.utils.disable_progress_bars()  # type: ignore[attr-defined]
+    with _failures_in_words(request.hub_id):
+        commit, files = _listing(request.hub_id)
+        name = huggingface_hub.file_download.repo_folder_name(repo_id=request.hub_id, repo_type="model")
+        blobs = Path(HF_HUB_CACHE) / name / "blobs"
+        blobs.mkdir(parents=True, exist_ok=True)
+        total = sum(file.n_bytes for file in files)
+        _check_space(blobs, files)
+        done = 0
+        for file in files:
+
+            def tell(n_bytes: int, file: _File = file, before: int = done) -> None:
+                pulse(DownloadProgress(file.path, before + n_bytes, total))
+
+            if not (blobs / file.checksum).exists():
+                _fetch(huggingface_hub.hf_hub_url(request.hub_id, file.path, revision=commit), file, blobs, tell)
+            done += file.n_bytes
+            tell(file.n_bytes)
+        # everything is there: this only gives the files their names and notes which commit they are of
+        folder = huggingface_hub.snapshot_download(request.hub_id, allow_patterns=list(FILES))
+    return DownloadDone(request.hub_id, str(folder), total)
+
+
+def _listing(hub_id: str) -> tuple[str, list[_File]]:
+    """The newest commit and its files of interest, small ones first: what is missing shows early."""
+    from huggingface_hub import HfApi, RepoFile
+
+    api = HfApi()
+    commit = str(api.model_info(hub_id).sha)
+    found = [
+        _File(
+            entry.path,
+            entry.size,
+            entry.lfs.sha256 if entry.lfs else entry.blob_id,
+            entry.lfs is not None,
+        )
+        for entry in api.list_repo_tree(hub_id, recursive=True, revision=commit)
+        if isinstance(entry, RepoFile) and any(fnmatch(entry.path, pattern) for pattern in FILES)
+    ]
+    if not any(file.path.endswith(".safetensors") for file in found):
+        raise UserError(
+            f"{hub_id} has no safetensors weights.",
+            "Other weight files can run code when opened and are never fetched: choose another model.",
+        )
+    return commit, sorted(found, key=lambda file: file.n_bytes)
+
+
+def _check_space(blobs: Path, files: list[_File]) -> None:
+    missing = sum(file.n_bytes - _part_bytes(blobs, file) for file in files if not (blobs / file.checksum).exists())
+    free = shutil.disk_usage(blobs).free
+    if missing > free:
+        raise UserError(
+            f"The model needs {missing / 2**30:,.1f} GiB, {free / 2**30:,.1f} GiB are free in {blobs.parent.parent}.",
+            "Free some space, or set HF_HOME to a folder on a larger disk.",
+        )
+
+
+def _part_bytes(blobs: Path, file: _File) -> int:
+    part = _part(blobs, file)
+    return part.stat().st_size if part.exists() else 0
+
+
+def _part(blobs: Path, file: _File) -> Path:
+    return blobs / f"{file.checksum}.gistdesk.incomplete"
+
+
+def _fetch(url: str, file: _File, blobs: Path, tell: Callable[[int], None]) -> None:
+    """Bring one file, whole and checked, to its place; what an earlier try left is gone on with.
+
+    Raises:
+        UserError: what arrived is not what the hub says it is. It is deleted.
+    """
+    part = _part(blobs, file)
+    for attempt in range(_N_TRIES):
+        try:
+            checksum = _append(url, file, part, tell)
+            break
+        except Exception as error:
+            if not _is_of_network(error) or attempt + 1 == _N_TRIES:
+                raise
+            tell(_part_bytes(blobs, file))
+            time.sleep(_RETRY_S)
+    if checksum != file.checksum:
+        part.unlink()
+        raise UserError(f"{file.path} arrived damaged: its checksum is another one than the hub's.", "Try again.")
+    part.replace(blobs / file.checksum)
+
+
+def _append(url: str, file: _File, part: Path, tell: Callable[[int], None]) -> str:
+    """Fetch what is missing of a file; the checksum of the whole."""
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+
+    digest = _digest(file)
+    with part.open("ab+") as stream:
+        stream.seek(0)
+        while block := stream.read(_BLOCK_BYTES):
+            digest.update(block)
+            tell(stream.tell())
+        n_bytes = stream.tell()
+        if n_bytes >= file.n_bytes:
+            return digest.hexdigest()
+        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+        if n_bytes:
+            headers["Range"] = f"bytes={n_bytes}-"
+        with get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
+            hf_raise_for_status(response)
+            if response.status_code != 206:  # it sends the whole file, asked or not
+                stream.truncate(0)
+                digest, n_bytes = _digest(file), 0
+            for block in response.iter_bytes(_BLOCK_BYTES):
+                stream.write(block)
+                digest.update(block)
+                n_bytes += len(block)
+                tell(n_bytes)
+    return digest.hexdigest()
+
+
+def _digest(file: _File) -> "hashlib._Hash":
+    return hashlib.sha256() if file.is_large else hashlib.sha1(b"blob %d\0" % file.n_bytes, usedforsecurity=False)
+
+
+def _is_of_network(error: BaseException) -> bool:
+    """Whether the connection failed; the library that the hub's library uses for it has changed its name before."""
+    return type(error).__module__.startswith("httpx")
+
+
+@contextmanager
+def _failures_in_words(hub_id: str) -> Iterator[None]:
+    """Whatever the hub or the network does wrong, as a UserError."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    try:
+        yield
+    except GatedRepoError as error:
+        hint = "Open its page on huggingface.co, accept, and log in with `hf auth login`."
+        raise UserError(f"{hub_id} is given only to those who have accepted its terms.", hint) from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise UserError(f'There is no model "{hub_id}" on the hub.', "Check its name, org/name.") from error
+    except OfflineModeIsEnabled as error:
+        raise UserError("The network is switched off by HF_HUB_OFFLINE.", "Start without that setting.") from error
+    except HfHubHTTPError as error:
+        raise _not_fetched(hub_id, error) from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"The files of {hub_id} cannot be kept ({reason}).", "Check the disk and its space.") from error
+    except Exception as error:
+        if not _is_of_network(error):
+            raise
+        raise _not_fetched(hub_id, error) from error
+
+
+def _not_fetched(hub_id: str, error: Exception) -> UserError:
+    first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return UserError(f"{hub_id} could not be fetched ({first_line}).", "Check the network and try again.")

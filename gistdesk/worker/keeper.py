@@ -1,0 +1,152 @@
+"""The one model that stays loaded between requests, with what was last put in front of it, and figures of any model.
+
+Imports torch when the first model is asked for, not before. Knows nothing of documents or questions.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gistdesk.protocol import ModelInfo, ModelInfoDone, ModelLoadDone, ModelLoadProgress
+from gistdesk.worker.failures import release_memory
+from gistdesk.worker.network import use_network
+from gistdesk.worker.pulse import Pulse
+
+if TYPE_CHECKING:
+    from gistdesk.core.answer import Context
+    from gistdesk.core.load import ModelFolders
+    from gistdesk.core.model import GistModel
+
+
+@dataclass
+class Loaded:
+    """A loaded model.
+
+    Attributes:
+        key: what it was loaded from and where to; another key is another model.
+        context: what was last put in front of it, None at first; `context_key` says from what, `context_tokens` how
+            many document tokens that stands for.
+    """
+
+    key: tuple[Any, ...]
+    model: "GistModel"
+    info: ModelInfo
+    context: "Context | None" = None
+    context_key: tuple[Any, ...] = ()
+    context_tokens: int = 0
+
+
+class Keeper:
+    """Loads a model when a request names another one than the last, and keeps it."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._loaded: Loaded | None = None
+        self._n_default_threads = 0
+
+    @property
+    def model(self) -> "GistModel | None":
+        return self._loaded.model if self._loaded else None
+
+    def forget_context(self) -> None:
+        """Give back the memory of what was last put in front of the model."""
+        if self._loaded:
+            self._loaded.context, self._loaded.context_key = None, ()
+
+    def load(self, name: str, device: str, threads: int, *, is_all: bool = False) -> Loaded:
+        """The model, loaded now if it is not the one that is there, or if its files have changed since.
+
+        Args:
+            name: see `gistdesk.core.load.find_model`; a hub id must have been downloaded.
+            device: "auto", "cpu" or "cuda".
+            threads: for torch; 0 is torch's own choice.
+            is_all: nothing else was asked for, so whoever asked tells the window that it is done.
+
+        Raises:
+            UserError: see `gistdesk.core.load.load_model`.
+        """
+        self._import()
+        import torch
+
+        from gistdesk.core.load import choose_device, find_model
+
+        torch.set_num_threads(threads if threads > 0 else self._n_default_threads)
+        folders, (device, reason) = find_model(name), choose_device(device)
+        key = (name, device, folders, *_stamps(folders))
+        if self._loaded is None or self._loaded.key != key:
+            self._loaded, self._pulse.device = None, ""
+            release_memory()
+            self._loaded = self._load(name, device, reason, folders, key)
+            if not is_all:
+                self._pulse(ModelLoadDone(self._loaded.info))
+        return self._loaded
+
+    def _load(self, name: str, device: str, reason: str, folders: "ModelFolders", key: tuple[Any, ...]) -> Loaded:
+        from gistdesk.core.load import load_model
+        from gistdesk.worker.model_figures import model_info
+
+        with _weights_counted(lambda share: self._pulse(ModelLoadProgress("weights", share))):
+            model = load_model(name, device=device, need_adapter=False)
+        self._pulse.device = device
+        return Loaded(key, model, model_info(name, folders, device, reason))
+
+    def describe(self, name: str, device: str) -> ModelInfoDone:
+        """A model's figures from its files alone.
+
+        Raises:
+            UserError: it is not there, or cannot be used.
+        """
+        self._import()
+        from gistdesk.core.load import choose_device, find_model
+        from gistdesk.worker.model_figures import model_info
+
+        return ModelInfoDone(model_info(name, find_model(name), *choose_device(device)))
+
+    def _import(self) -> None:
+        """Load the libraries, which takes longer than loading a small model, and tell of it."""
+        if self._n_default_threads:
+            return
+        use_network(False)
+        self._pulse(ModelLoadProgress("program", 0.0))
+        import torch
+
+        self._pulse(ModelLoadProgress("program", 0.3))
+
+        self._pulse(ModelLoadProgress("program", 0.6))
+
+        self._pulse(ModelLoadProgress("program", 1.0))
+        self._n_default_threads = torch.get_num_threads()
+
+
+def _stamps(folders: "ModelFolders") -> Iterator[tuple[str, int, int]]:
+    """Name, size and time of a model's files: the same folder may hold another adapter tomorrow."""
+    for folder in filter(None, (folders.base, folders.adapter)):
+        for path in sorted(folder.iterdir()):
+            status = path.stat()
+            yield path.name, status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def _weights_counted(on_share: Callable[[float], None]) -> Iterator[None]:
+    """While a model's weights are loaded, have `on_share` called with the share that is there. It may raise."""
+    from transformers.utils import logging
+
+    def hook(factory: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        bar = factory(*args, **kwargs)
+        if kwargs.get("desc") != "Loading weights":
+            return bar
+        items = list(args[0])
+
+        def counted() -> Iterator[Any]:
+            for number, item in enumerate(items):
+                on_share(number / len(items))
+                yield item
+
+        return counted()
+
+    before = logging.set_tqdm_hook(hook)
+    try:
+        yield
+    finally:
+        logging.set_tqdm_hook(before)

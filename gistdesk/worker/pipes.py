@@ -1,0 +1,109 @@
+"""The two pipes to the window: requests come in by a thread that always listens, events go out line by line.
+
+Knows which request is running, which are waiting and whether they are still wanted; knows nothing of what they do.
+"""
+
+import os
+import threading
+from collections import deque
+
+from gistdesk.protocol import Cancel, Cancelled, Error, Event, ProtocolError, Request, decode_request, encode
+
+GIVE_UP_S = 3.0
+"""Once the window is gone or wants an end, this is how long work may take to come to a stop and keep what is done."""
+_READ_BYTES = 2**16
+
+
+class Outlet:
+    """Events to the window: whole lines, from any thread. A window that is gone is no error; `Inbox` sees to that."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+
+    def send(self, event: Event) -> None:
+        """Write one event. Waits while the window does not read."""
+        line = memoryview(encode(event).encode())
+        with self._lock:
+            try:
+                while line:
+                    line = line[os.write(self._descriptor, line) :]
+            except OSError:
+                return
+
+
+class Inbox:
+    """Requests in the order in which they came. A cancel does not wait in line, nor does the end."""
+
+    def __init__(self, descriptor: int, outlet: Outlet) -> None:
+        self._descriptor, self._outlet = descriptor, outlet
+        self._changed = threading.Condition()
+        self._waiting: deque[Request] = deque()
+        self._running = 0
+        self._is_cancelled = self._is_over = False
+
+    def take(self) -> Request | None:
+        """The next request, which is then the running one; waits for it. None at the end."""
+        with self._changed:
+            self._running, self._is_cancelled = 0, False
+            while not self._waiting and not self._is_over:
+                self._changed.wait()
+            if self._is_over:
+                return None
+            request = self._waiting.popleft()
+            self._running = request.id
+            return request
+
+    def stopped(self) -> bool:
+        """Whether the running request is no longer wanted."""
+        return self._is_cancelled or self._is_over
+
+    def is_over(self) -> bool:
+        """Whether nothing is wanted any more."""
+        return self._is_over
+
+    def end(self) -> None:
+        """Want nothing more. The process ends soon, and ends hard if its work does not come to a stop in time."""
+        with self._changed:
+            if self._is_over:
+                return
+            self._is_over = True
+            self._changed.notify_all()
+        timer = threading.Timer(GIVE_UP_S, os._exit, (1,))
+        timer.daemon = True
+        timer.start()
+
+    def listen(self) -> None:
+        """Read requests until the window closes its end, for a thread of its own."""
+        rest = b""
+        try:
+            while block := os.read(self._descriptor, _READ_BYTES):
+                *lines, rest = (rest + block).split(b"\n")
+                for line in lines:
+                    self._accept(line)
+        except OSError:  # the pipe broke: the same as its end
+            pass
+        self.end()
+
+    def _accept(self, line: bytes) -> None:
+        try:
+            request = decode_request(line)
+        except ProtocolError as error:
+            message = f"The engine was sent a line that it does not understand: {error}."
+            self._outlet.send(Error("protocol", "protocol", message, "Install the window and the engine together."))
+            return
+        if isinstance(request, Cancel):
+            self._cancel(request.target)
+            return
+        with self._changed:
+            self._waiting.append(request)
+            self._changed.notify_all()
+
+    def _cancel(self, target: int) -> None:
+        with self._changed:
+            self._is_cancelled |= target == self._running
+            waiting = [request for request in self._waiting if request.id == target]
+            for request in waiting:
+                self._waiting.remove(request)
+        for request in waiting:
+            self._outlet.send(Cancelled(id=request.id))

@@ -1,0 +1,100 @@
+"""The moment between two pieces of work: the window is told how far it has come, and says whether to go on.
+
+Libraries that load and calculate offer callbacks, the core offers generators; both lead here, so there is one place
+where work stops. Knows nothing of the work.
+"""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+import psutil
+
+from gistdesk.protocol import AnswerDone, CompressDone, CompressProgress, Event, Memory, ModelLoadDone, Request
+from gistdesk.worker.pipes import Inbox, Outlet
+
+_PROGRESS_S = 0.05
+_MEMORY_S = 0.5
+_CHANGES_MEMORY = (ModelLoadDone, CompressProgress, CompressDone, AnswerDone)
+
+
+class Stopped(BaseException):
+    """The request is no longer wanted. No `Exception`, so that no library takes it for a failure of its own."""
+
+
+class Pulse:
+    """Called between two pieces of work, with an event or None; see `__call__`.
+
+    Attributes:
+        stage: what is being done, in the protocol's words, for an error that may follow.
+        device: of the loaded model, for the figures of memory; "" while none is loaded.
+    """
+
+    def __init__(self, inbox: Inbox, outlet: Outlet) -> None:
+        self._inbox, self._outlet = inbox, outlet
+        self._sent: dict[str, float] = {}
+        self._request_id, self._request_name = 0, ""
+        self.stage = self.device = ""
+
+    def begin(self, request: Request) -> None:
+        """From now on events belong to this request."""
+        self._request_id, self._request_name = request.id, request.name
+        self.stage = request.name
+        self._sent = {name: at for name, at in self._sent.items() if name == Memory.name}
+
+    def __call__(self, event: Event | None = None) -> None:
+        """Tell the window, unless it was told the like of it within the last twentieth of a second.
+
+        Raises:
+            Stopped: the request is no longer wanted.
+        """
+        if event is not None:
+            self.tell(event)
+        if self.stopped():
+            raise Stopped
+
+    def stopped(self) -> bool:
+        """Whether the request is no longer wanted."""
+        return self._inbox.stopped()
+
+    def tell(self, event: Event) -> None:
+        """Send an event of the running request; progress of a kind at most twenty times a second."""
+        kind, _, part = event.name.partition(".")
+        self.stage = kind if part == "progress" else self._request_name
+        if part == "progress" and not self._is_due(event.name, _PROGRESS_S):
+            return
+        self._outlet.send(dataclasses.replace(event, id=self._request_id))
+        if isinstance(event, _CHANGES_MEMORY) and self._is_due(Memory.name, _MEMORY_S):
+            self._outlet.send(self.memory())
+
+    def memory(self) -> Memory:
+        """What this process holds now."""
+        allocated = reserved = None
+        torch = sys.modules.get("torch")
+        if self.device == "cuda" and torch is not None:
+            allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
+        return Memory(psutil.Process().memory_info().rss, allocated, reserved, self.device)
+
+    def _is_due(self, name: str, every_s: float) -> bool:
+        now = time.monotonic()
+        if now - self._sent.get(name, -every_s) < every_s:
+            return False
+        self._sent[name] = now
+        return True
+
+
+_T = TypeVar("_T")
+
+
+def run_to_end(steps: Generator[Any, None, _T], after_step: Callable[[Any], None]) -> _T:
+    """What a generator returns; `after_step` is called with everything it yields, and may raise."""
+    try:
+        while True:
+            after_step(next(steps))
+    except StopIteration as finished:
+        value: _T = finished.value
+        return value
+    finally:
+        steps.close()

@@ -1,0 +1,84 @@
+"""Request after request until there are no more: finds who does it, and tells the window how it ended.
+
+What a request needs is imported when the first of its kind comes. Knows nothing of how anything is done.
+"""
+
+from gistdesk.protocol import (
+    Answer,
+    Cancelled,
+    Check,
+    Compress,
+    Describe,
+    DescribeModel,
+    Download,
+    Error,
+    Event,
+    Extract,
+    Load,
+    MeasureMemory,
+    ModelLoadDone,
+    ProtocolError,
+    Request,
+)
+from gistdesk.worker.failures import error_of, release_memory
+from gistdesk.worker.keeper import Keeper
+from gistdesk.worker.pipes import Inbox, Outlet
+from gistdesk.worker.pulse import Pulse, Stopped
+
+
+def serve(inbox: Inbox, outlet: Outlet) -> None:
+    """Work off requests until the inbox ends."""
+    pulse = Pulse(inbox, outlet)
+    keeper = Keeper(pulse)
+    while (request := inbox.take()) is not None:
+        pulse.begin(request)
+        event = _result(request, keeper, pulse)
+        pulse.tell(event)
+        if isinstance(event, Error) and event.kind == "out_of_memory":
+            keeper.forget_context()
+            release_memory()
+
+
+def _result(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
+    """The event that ends a request."""
+    try:
+        return _perform(request, keeper, pulse)
+    except Stopped:
+        return Cancelled()
+    except BaseException as error:
+        return error_of(error, pulse.stage, pulse.device)
+
+
+def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
+    match request:
+        case Load():
+            return ModelLoadDone(keeper.load(request.model, request.device, request.threads, is_all=True).info)
+        case Extract():
+            from gistdesk.worker.texts import keep_text
+
+            return keep_text(request, keeper.model, pulse)
+        case Compress():
+            from gistdesk.worker.compressing import compress
+
+            return compress(request, keeper, pulse)
+        case Answer():
+            from gistdesk.worker.answering import answer
+
+            return answer(request, keeper, pulse)
+        case Describe():
+            from gistdesk.worker.gists import describe
+
+            return describe(request)
+        case Check():
+            from gistdesk.worker.gists import check
+
+            return check(request)
+        case DescribeModel():
+            return keeper.describe(request.model, request.device)
+        case Download():
+            from gistdesk.worker.downloading import download
+
+            return download(request, pulse)
+        case MeasureMemory():
+            return pulse.memory()
+    raise ProtocolError(f"nobody does {request.name}")

@@ -1,0 +1,108 @@
+"""The kept text of a document: written once when it is extracted, read for compressing and for full-text answers.
+
+A file named by its own SHA-256, UTF-8, a form feed between pages. Needs torch only to count tokens.
+"""
+
+import hashlib
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from gistdesk.core.document_formats import PageLabel
+from gistdesk.core.documents import Document, PagesRead, extract
+from gistdesk.core.errors import UserError
+from gistdesk.protocol import Extract, ExtractDone, ExtractProgress
+from gistdesk.worker.pulse import Pulse, run_to_end
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gistdesk.core.model import GistModel
+
+_PAGE_BREAK = "\f"
+"""No page holds one: the core makes line ends of them."""
+
+
+def keep_text(request: Extract, model: "GistModel | None", pulse: Pulse) -> ExtractDone:
+    """Extract a document and keep its text.
+
+    Args:
+        model: counts the tokens; None counts none.
+
+    Raises:
+        PasswordError: it is encrypted, and there is no password or a wrong one.
+        UserError: it cannot be read, or its text cannot be kept.
+    """
+
+    def tell(step: PagesRead) -> None:
+        pulse(ExtractProgress(step.n_read, step.n_pages))
+
+    path = Path(request.path)
+    document = run_to_end(extract(path, password=request.password), tell)
+    data = _PAGE_BREAK.join(document.pages).encode("utf-8", errors="replace")
+    text_sha256 = hashlib.sha256(data).hexdigest()
+    text_path = Path(request.texts_folder) / f"{text_sha256}.txt"
+    _keep(text_path, data)
+    n_tokens = None if model is None else len(tokens_of(model, document, pulse)[0])
+    return ExtractDone(
+        title=document.title,
+        text_sha256=text_sha256,
+        text_path=str(text_path),
+        source_sha256=document.source_sha256,
+        source_bytes=path.stat().st_size,
+        n_chars=sum(map(len, document.pages)),
+        n_pages=len(document.pages),
+        page_label=document.page_label,
+        n_tokens=n_tokens,
+    )
+
+
+def _keep(path: Path, data: bytes) -> None:
+    """Write a text that may be there already, whole or not at all."""
+    temporary = path.with_name(f".{os.getpid()}.txt.tmp")
+    try:
+        if path.exists() and path.stat().st_size == len(data):
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise UserError(
+            f"The text cannot be kept in {path.parent} ({error.strerror or error}).",
+            f"Check that the folder may be written to and has {len(data) / 2**20:.1f} MiB of space.",
+        ) from error
+
+
+def kept_document(path: Path, title: str = "", source_sha256: str = "", page_label: str | None = None) -> Document:
+    """A document from its kept text.
+
+    Raises:
+        UserError: the text is gone or damaged.
+    """
+    try:
+        pages = path.read_bytes().decode("utf-8").split(_PAGE_BREAK)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f'The kept text of "{title or path.name}" cannot be read.', "Add the document again."
+        ) from error
+    return Document(title or path.stem, tuple(pages), cast(PageLabel, page_label), path, source_sha256)
+
+
+def tokens_of(model: "GistModel", document: Document, pulse: Pulse) -> "tuple[Tensor, tuple[int, ...]]":
+    """Token ids, (n_tokens,), and the index of every page's first token.
+
+    Raises:
+        UserError: there are none.
+    """
+    from gistdesk.core.compress import tokenizing
+
+    token_ids, page_starts = run_to_end(tokenizing(model, document), lambda _: pulse())
+    if not len(token_ids):
+        raise UserError(f'"{document.title}" holds no text.', "Choose another document.")
+    return token_ids, page_starts
