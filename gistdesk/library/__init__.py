@@ -1,6 +1,7 @@
 """The library: documents, gists, chats and the queue, in one folder. Knows nothing of models, tensors and windows."""
 
 from gistdesk.library.chats import Chats
+from gistdesk.library.moving import Moving
 from gistdesk.library.records import (
     Chat,
     Entry,
@@ -13,7 +14,6 @@ from gistdesk.library.records import (
     State,
     Storage,
 )
-from gistdesk.library.storage import Upkeep
 
 __all__ = [
     "Chat",
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-class Library(Upkeep, Chats):
+class Library(Moving, Chats):
     """One library folder, open.
 
     Calls take a few milliseconds; what takes longer is a generator. An object belongs to the thread that made it;
@@ -38,5 +38,5 @@ class Library(Upkeep, Chats):
     disk is full, the database is damaged or another program holds it.
 
     The classes it is made of share one connection: `Store` (the folder and its database), `Texts` (what was read),
-    `Entries` (the table and the queue), `Gists` (the files), `Upkeep` (the disk), `Chats`.
+    `Entries` (the table and the queue), `Gists` (the files), `Upkeep` and `Moving` (the disk), `Chats`.
     """

@@ -174,6 +174,10 @@ class Chats(Store):
         """The messages that are shown, from the first to the chat's leaf."""
         return self._path_to(self.chat(chat_id).leaf_id)
 
+    def lineage(self, message_id: int) -> list[Message]:
+        """A message with everything before it, from the chat's first message on, whatever is shown at present."""
+        return self._path_to(message_id)
+
     def choose_version(self, message_id: int) -> None:
         """Show this sibling, and below it the branch that was written last."""
         with self._write() as db:

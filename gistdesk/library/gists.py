@@ -17,6 +17,9 @@ from gistdesk.library.entries import GIST_FIELDS, Entries, stored_path
 from gistdesk.library.records import Entry, GistFigures, GistRow, Identity
 from gistdesk.library.store import copy_file, n_bytes, now
 
+IMPORTING = "import-"
+"""What the name of a file begins with that is being copied in."""
+
 
 class Gists(Entries):
     """Taking gists in, finding and sharing them, giving them out."""
@@ -106,7 +109,7 @@ class Gists(Entries):
         """
         figures = _described(description)
         ratio = float(description["ratio"])
-        incoming = self.incoming_folder / f"import-{self._owner.name}.gistkv"
+        incoming = self.incoming_folder / f"{IMPORTING}{self._owner.name}.gistkv"
         try:
             copy_file(path, incoming)
         except OSError as error:

@@ -1,15 +1,15 @@
-"""The library on the disk: how much it takes, what nobody needs, and moving it elsewhere."""
+"""The library on the disk: how much it takes, and getting rid of what nobody needs."""
 
-from collections.abc import Iterator
+import time
 from pathlib import Path
 
-from gistdesk.library.gists import Gists, delete
+from gistdesk.library.gists import IMPORTING, Gists, delete
 from gistdesk.library.records import Storage
 from gistdesk.library.store import n_bytes
 
 
 class Upkeep(Gists):
-    """Emptying, cleaning, moving."""
+    """Sizes, the trash for good, and leftovers."""
 
     def storage(self) -> Storage:
         """What is on the disk now."""
@@ -50,9 +50,6 @@ class Upkeep(Gists):
             pass
         return freed
 
-    def move_to(self, folder: Path) -> Iterator[float]:
-        raise NotImplementedError
-
     def _files(self) -> list[Path]:
         folders = (self.texts_folder, self.gists_folder, self.incoming_folder)
         return [path for folder in folders for path in folder.iterdir()]
@@ -79,8 +76,19 @@ class Upkeep(Gists):
         freed = 0
         with self._write() as db:
             needed = self._referred("1")
+            yesterday = time.time() - 24 * 3600
             extracting = db.execute("SELECT 1 FROM entries WHERE state = 'extracting' AND owner IS NOT NULL").fetchone()
             for path in paths - needed:
-                if not (extracting and path.parent == self.texts_folder):
+                being_read = extracting and path.parent == self.texts_folder
+                being_written = path.name.startswith((".", IMPORTING)) and _changed(path) > yesterday
+                if not being_read and not being_written:
                     freed += delete(path)
         return freed
+
+
+def _changed(path: Path) -> float:
+    """Seconds since 1970."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

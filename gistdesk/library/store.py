@@ -18,8 +18,8 @@ from gistdesk.library.owners import Owner
 from gistdesk.library.schema import STEPS, VERSION
 
 DATABASE = "library.sqlite3"
-_MOVED = "moved-to.txt"
 _BUSY_S = 10.0
+_MALFORMED = "database disk image is malformed"  # as SQLite says it
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
@@ -44,7 +44,7 @@ class Store:
             UserError: the folder cannot be used, or the database is damaged or of a newer version.
         """
         self._home = folder.absolute()
-        self._open(_place(self._home))
+        self._open()
 
     @property
     def texts_folder(self) -> Path:
@@ -65,45 +65,52 @@ class Store:
         self._db.close()
         self._owner.close()
 
-    def _open(self, folder: Path) -> None:
+    @property
+    def database_path(self) -> Path:
+        return self.folder / DATABASE
+
+    def _open(self) -> None:
+        while not self._opened(_place(self._home)):
+            pass
+
+    def _opened(self, folder: Path) -> bool:
+        """Open the library there; False when it was moved while we waited for it."""
         self.folder = folder
         try:
             for needed in (self.texts_folder, self.gists_folder, self.incoming_folder):
                 needed.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(
-                f"The library's folder {folder} cannot be used ({error.strerror}).",
-                "Check that the disk is there and that you may write to it.",
-            ) from error
+            raise self._not_writable(error) from error
         with self._errors():
             self._db = connect(self.database_path)
             try:
                 self._migrate()
-                self._register()
+                if self._registered():
+                    return True
             except BaseException:
                 self._db.close()
                 raise
-
-    @property
-    def database_path(self) -> Path:
-        return self.folder / DATABASE
-
-    def _register(self) -> None:
-        """From here on this library counts as open. It may have been moved while we waited for the database."""
-        self._db.execute("BEGIN IMMEDIATE")
-        moved = _place(self._home) != self.folder
-        if not moved:
-            try:
-                self._owner = Owner(self.folder / "open")
-            except OSError as error:
-                raise UserError(
-                    f"The library's folder {self.folder} cannot be written to ({error.strerror}).",
-                    "Change its permissions, or free some space.",
-                ) from error
-        self._db.execute("ROLLBACK")
-        if moved:
             self._db.close()
-            self._open(_place(self._home))
+            return False
+
+    def _registered(self) -> bool:
+        """Count as open from here on, which `move_to` looks at; False when it has moved the library already."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            if _place(self._home) != self.folder:
+                return False
+            self._owner = Owner(self.folder / "open")
+        except OSError as error:
+            raise self._not_writable(error) from error
+        finally:
+            self._db.execute("ROLLBACK")
+        return True
+
+    def _not_writable(self, error: OSError) -> UserError:
+        return UserError(
+            f"The library's folder {self.folder} cannot be used ({error.strerror}).",
+            "Check that its disk is there, is not full, and that you may write to it.",
+        )
 
     # transactions
 
@@ -152,6 +159,8 @@ class Store:
 
     def _migrate(self) -> None:
         found = _version(self._db)
+        if found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError(_MALFORMED)
         if found == VERSION:
             return
         if 0 < found < VERSION:
@@ -172,7 +181,7 @@ class Store:
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {VERSION}")
             if found and self._db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("database disk image is malformed")
+                raise sqlite3.DatabaseError(_MALFORMED)
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
@@ -208,7 +217,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
     """What the user's world did to a database; None for our own bugs."""
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT if "malformed" in str(error) else 0) & 0xFF
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF or (str(error) == _MALFORMED and sqlite3.SQLITE_CORRUPT)
     if code in _DAMAGED:
         return UserError(
             f"The library's database {path} is damaged ({error}).",
@@ -266,20 +275,26 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+def place_note(home: Path) -> Path:
+    """The file that says where the library of `home` was moved to."""
+    return home / "moved-to.txt"
+
+
 def _place(home: Path) -> Path:
-    """Where the library of `home` is: there, or where its note says it was moved."""
+    """Where the library of `home` is: there, or where its note says."""
+    note = place_note(home)
     try:
-        target = Path((home / _MOVED).read_text(encoding="utf-8").strip())
+        target = Path(os.fsdecode(note.read_bytes().strip()))
     except FileNotFoundError:
         return home
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise UserError(
-            f"The note {home / _MOVED}, which says where the library is, cannot be read.",
+            f"The note {note}, which says where the library is, cannot be read.",
             "Write the library's folder into it, or delete it to begin a new library.",
         ) from error
     if not (target / DATABASE).is_file():
         raise UserError(
             f"The library was moved to {target}, and is not there.",
-            f"Connect the disk that holds it. If it is lost, delete {home / _MOVED} to begin a new library.",
+            f"Connect the disk that holds it. If it is lost, delete {note} to begin a new library.",
         )
     return target

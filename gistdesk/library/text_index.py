@@ -14,7 +14,7 @@ from pathlib import Path
 from gistdesk.core.errors import UserError
 from gistdesk.library.store import connect, user_error
 
-_NAME = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
+INDEX = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS texts (
     sha256 TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, n_done INTEGER NOT NULL
@@ -47,23 +47,22 @@ class TextIndex:
     """Which places hold which words."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / _NAME
+        self._path = folder / INDEX
         self._db = self._open()
 
     def close(self) -> None:
         self._db.close()
 
-    def is_complete(self, sha256: str) -> bool:
-        """Whether all of a text is indexed."""
-        rows = self._rows("SELECT last - first + 1 = n_done FROM texts WHERE sha256 = ?", (sha256,))
-        return bool(rows and rows[0][0])
+    def complete(self) -> set[str]:
+        """The texts of which all is indexed."""
+        return {row[0] for row in self._rows("SELECT sha256 FROM texts WHERE last - first + 1 = n_done")}
 
     def add(self, sha256: str, pages: Sequence[str]) -> Iterator[float]:
         """Index a text in small transactions; yields how much of it is done. Goes on where an earlier run stopped."""
         places = [(number, start, end) for number, page in enumerate(pages, 1) for start, end in cut(page)]
-        n_done = 0
-        while n_done < len(places) or not self.is_complete(sha256):
-            yield n_done / max(len(places), 1)
+        n_done = -1
+        while n_done < len(places):
+            yield max(n_done, 0) / max(len(places), 1)
             with self._errors():
                 n_done = self._add_batch(sha256, pages, places)
         yield 1.0

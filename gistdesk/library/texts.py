@@ -17,13 +17,18 @@ from gistdesk.library.text_index import TextIndex
 class Texts(Store):
     """What was read from the documents."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def _open(self) -> None:
+        super()._open()
         self._index = TextIndex(self.folder)
 
     def close(self) -> None:
         self._index.close()
         super().close()
+
+    def text_path(self, entry_id: int) -> Path | None:
+        """The file of the kept text; None for an entry that has none."""
+        sha256 = self._text_sha256(entry_id)
+        return self.texts_folder / f"{sha256}.txt" if sha256 else None
 
     def kept_text(self, entry_id: int) -> list[str]:
         """The pages. An entry that has no text yet, or is an imported gist, has none.
@@ -43,8 +48,14 @@ class Texts(Store):
             UserError: the entry or the kept text is gone.
         """
         sha256 = self._text_sha256(entry_id)
-        if sha256 and not self._index.is_complete(sha256):
+        if sha256 and sha256 not in self._index.complete():
             yield from self._index.add(sha256, self._pages(sha256))
+
+    def unindexed(self) -> list[int]:
+        """Entries whose text is not searchable yet, or not any more because the index was damaged."""
+        rows = self._rows("SELECT min(id), text_sha256 FROM entries WHERE text_sha256 IS NOT NULL GROUP BY text_sha256")
+        complete = self._index.complete()
+        return [row[0] for row in rows if row["text_sha256"] not in complete]
 
     def find_passages(self, query: str, entry_ids: Sequence[int], *, limit: int = 20) -> list[Passage]:
         """The places in the entries' texts that a question or an answer is most likely about, best first.
