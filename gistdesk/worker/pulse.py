@@ -17,7 +17,7 @@ from gistdesk.worker.pipes import Inbox, Outlet
 
 _PROGRESS_S = 0.05
 _MEMORY_S = 0.5
-_CHANGES_MEMORY = (ModelLoadDone, CompressProgress, CompressDone, AnswerDone)
+_CHANGED_MEMORY = (ModelLoadDone, CompressDone, AnswerDone)
 
 
 class Stopped(BaseException):
@@ -42,7 +42,7 @@ class Pulse:
         """From now on events belong to this request."""
         self._request_id, self._request_name = request.id, request.name
         self.stage = request.name
-        self._sent = {name: at for name, at in self._sent.items() if name == Memory.name}
+        self._sent.clear()
 
     def __call__(self, event: Event | None = None) -> None:
         """Tell the window, unless it was told the like of it within the last twentieth of a second.
@@ -60,13 +60,17 @@ class Pulse:
         return self._inbox.stopped()
 
     def tell(self, event: Event) -> None:
-        """Send an event of the running request; progress of a kind at most twenty times a second."""
+        """Send an event of the running request; progress of a kind at most twenty times a second.
+
+        What may have changed how much memory is held is followed by its figures.
+        """
         kind, _, part = event.name.partition(".")
         self.stage = kind if part == "progress" else self._request_name
         if part == "progress" and not self._is_due(event.name, _PROGRESS_S):
             return
         self._outlet.send(dataclasses.replace(event, id=self._request_id))
-        if isinstance(event, _CHANGES_MEMORY) and self._is_due(Memory.name, _MEMORY_S):
+        is_changing = isinstance(event, CompressProgress) and self._is_due(Memory.name, _MEMORY_S)
+        if is_changing or isinstance(event, _CHANGED_MEMORY):
             self._outlet.send(self.memory())
 
     def memory(self) -> Memory:
