@@ -3,13 +3,13 @@
 No model is asked. Numbers and names count most, then rare words; Korean words are searched without their particles.
 """
 
+import heapq
 import math
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
-from gistdesk.library.text_index import Place, TextIndex
+from gistdesk.library.text_index import SENTENCE_END, Place, TextIndex
 
 _MOST_TERMS = 32
 _MOST_CANDIDATES = 80
@@ -18,6 +18,7 @@ _LEAST_SHARE = 0.2
 
 _HANGUL = "\uac00-\ud7a3"
 _CHINESE = "\u3040-\u30ff\u3400-\u9fff"
+_EASTERN = re.compile(f"[{_HANGUL}{_CHINESE}]")
 _TOKEN = re.compile(rf"[{_HANGUL}]+|[{_CHINESE}]+|[^\W{_HANGUL}{_CHINESE}]+(?:[-.,:/'’][^\W{_HANGUL}{_CHINESE}]+)*")
 _COMMON = set(
     "a about above according after all also an and any are as at be because been before being between both but by can "
@@ -38,25 +39,29 @@ _ENDINGS = sorted(
 )
 
 
-@dataclass(frozen=True)
 class Term:
-    """One thing to search for.
+    """One thing to search for: a word without its ending, a number, a code."""
 
-    Attributes:
-        forms: ways to write it, in small letters.
-        weight: 1 for a plain word.
-        whole: it must stand by itself, as 12 does not in 2012.
-    """
-
-    forms: tuple[str, ...]
-    weight: float
-    whole: bool = False
+    def __init__(self, *forms: str, weight: float, whole: bool = False) -> None:
+        """
+        Args:
+            forms: ways to write it, in small letters.
+            weight: 1 for a plain word.
+            whole: nothing may follow, as 12 is not in 125. Latin letters and digits must begin with it in any case.
+        """
+        self.forms, self.weight = forms, weight
+        shortest = 2 if _EASTERN.match(forms[0]) else 3
+        self.is_searchable = len(forms[0]) >= shortest  # the rest is too common to be looked for by itself
+        after = "(?![0-9a-z])" if whole else ""
+        eastern, latin = (
+            "|".join(re.escape(form) for form in forms if bool(_EASTERN.match(form)) is is_eastern)
+            for is_eastern in (True, False)
+        )
+        self._pattern = re.compile(eastern or f"(?<![0-9a-z])(?:{latin}){after}")
 
     def is_in(self, text: str) -> bool:
         """Whether it is in a text of small letters."""
-        if not self.whole:
-            return any(form in text for form in self.forms)
-        return any(re.search(rf"(?<![0-9a-z]){re.escape(form)}(?![0-9a-z])", text) for form in self.forms)
+        return bool(self._pattern.search(text))
 
 
 def terms_of(query: str) -> list[Term]:
@@ -74,53 +79,46 @@ def best_passages(index: TextIndex, query: str, texts: Mapping[str, Sequence[str
     Args:
         texts: pages by sha256, all of them indexed.
     """
-    terms = terms_of(query)
+    values = []
+    sums: dict[tuple[str, int], float] = {}
     n_places = sum(index.n_places(sha256) for sha256 in texts)
-    scores: dict[tuple[str, int], float] = {}
-    values: list[tuple[Term, float]] = []
-    searchable = [term for term in terms if len(term.forms[0]) >= _least_length(term)] or terms
+    terms = terms_of(query)
+    worth_searching = [term for term in terms if term.is_searchable] or terms
     for term in terms:
-        if term not in searchable:
-            values.append((term, term.weight / 2))
-            continue
-        holders = {(sha, i) for sha in texts for form in term.forms for i in index.ids_with(form, sha)}
-        value = term.weight * math.log(1 + n_places / (1 + len(holders)))
+        value = term.weight
+        if term in worth_searching:
+            holders = {(sha, i) for sha in texts for form in term.forms for i in index.ids_with(form, sha)}
+            value *= math.log(1 + n_places / (1 + len(holders)))
+            for holder in holders:
+                sums[holder] = sums.get(holder, 0.0) + value
         values.append((term, value))
-        for holder in holders:
-            scores[holder] = scores.get(holder, 0.0) + value
-    candidates = sorted(scores, key=lambda holder: (-scores[holder], holder))[:_MOST_CANDIDATES]
+    candidates = heapq.nsmallest(_MOST_CANDIDATES, sums, key=lambda holder: (-sums[holder], holder))
     places = [index.place(*candidate) for candidate in candidates]
-    found = [(_score(_text(place, texts), values), place) for place in places]
-    best = max((score for score, _ in found), default=0.0)
-    found = [(score, place) for score, place in found if score > _LEAST_SHARE * best]
-    found.sort(key=lambda pair: -pair[0])  # stable: equals stay in the order of the text
-    return [place for _, place in found[:limit]]
-
-
-def _text(place: Place, texts: Mapping[str, Sequence[str]]) -> str:
-    text = texts[place.text_sha256][place.page - 1][place.start : place.end]
-    return " ".join(text.split()).lower()
+    scored = [(_score(texts[p.text_sha256][p.page - 1][p.start : p.end], values), p) for p in places]
+    least = _LEAST_SHARE * max((score for score, _ in scored), default=0.0)
+    scored.sort(key=lambda pair: -pair[0])  # stable: equals stay in their order
+    return [place for score, place in scored if score > least][:limit]
 
 
 def _score(text: str, values: Sequence[tuple[Term, float]]) -> float:
-    return sum(value for term, value in values if term.is_in(text))
-
-
-def _least_length(term: Term) -> int:
-    """Shorter ones are too common to search for: single Hangul syllables, one or two digits, two Latin letters."""
-    return 2 if re.match(f"[{_HANGUL}{_CHINESE}]", term.forms[0]) else 3
+    """What a place holds counts, and once more what its best sentence does: words together say more than apart."""
+    text = text.lower()
+    found = [(term, value) for term, value in values if term.is_in(text)]
+    sentences = SENTENCE_END.split(text) if len(found) > 1 else [text]
+    return sum(value for _, value in found) + max(
+        sum(value for term, value in found if term.is_in(sentence)) for sentence in sentences
+    )
 
 
 def _terms(token: str) -> Iterator[Term]:
     if re.match(f"[{_HANGUL}]", token):
         yield from _korean(token)
     elif re.match(f"[{_CHINESE}]", token):
-        yield from (Term((token[i : i + 3],), 1.0) for i in range(max(len(token) - 2, 1)))
+        yield from (Term(token[i : i + 3], weight=1.0) for i in range(max(len(token) - 2, 1)))
     elif any(character.isdigit() for character in token):
-        yield Term(_number_forms(token.lower()), 3.0, whole=True)
+        yield Term(*_number_forms(token.lower()), weight=3.0, whole=True)
     elif token.lower() not in _COMMON:
-        is_name = token[0].isupper()
-        yield Term((_stem(token.lower()),), 2.0 if is_name else 1.0, whole=len(token) < 3)
+        yield Term(_stem(token.lower()), weight=2.0 if token[0].isupper() else 1.0, whole=len(token) < 3)
 
 
 def _korean(word: str) -> Iterator[Term]:
@@ -129,10 +127,10 @@ def _korean(word: str) -> Iterator[Term]:
     stem = next((word.removesuffix(e) for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= 2), word)
     if stem in _COMMON:
         return
-    yield Term((stem,), 1.0 + 0.25 * min(len(stem) - 1, 4))
+    yield Term(stem, weight=1.0 + 0.25 * min(len(stem) - 1, 4))
     if len(stem) >= 4:  # the text may put a space into it
-        yield Term((stem[:2],), 0.4)
-        yield Term((stem[-2:],), 0.4)
+        yield Term(stem[:2], weight=0.4)
+        yield Term(stem[-2:], weight=0.4)
 
 
 def _number_forms(token: str) -> tuple[str, ...]:

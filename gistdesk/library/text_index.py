@@ -23,14 +23,17 @@ CREATE TABLE IF NOT EXISTS places (
     id INTEGER PRIMARY KEY, page INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL
 );
 CREATE VIRTUAL TABLE IF NOT EXISTS place_index USING fts5(text, tokenize='trigram');
+CREATE VIRTUAL TABLE IF NOT EXISTS trigrams USING fts5vocab('place_index', 'row');
 """
 _MAX_CHARACTERS = 600
 _MIN_CHARACTERS = 200
 _OVERLAP = 80
 """Characters of the next place that are indexed with one, so that a phrase across the border is found."""
-_BATCH_CHARACTERS = 30_000
+_PADDING = "  "
+"""So that the last two characters begin a trigram, too."""
+_BATCH_BYTES = 30_000
 """Per transaction: 10 ms or so, in which others wait to index."""
-_SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)\]]*\s|\n")
+SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)\]]*\s|\n")
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class TextIndex:
 
     def texts_with(self, word: str) -> set[str]:
         """The texts in which a word, or a part of one, is found; capital letters do not matter."""
-        condition, value = _condition(word)
+        condition, value = self._condition(word)
         found: set[str] = set()
         after = 0
         with self._errors():
@@ -93,7 +96,7 @@ class TextIndex:
 
     def ids_with(self, word: str, sha256: str) -> list[int]:
         """The ids of a text's places that hold a word, or a part of one."""
-        condition, value = _condition(word)
+        condition, value = self._condition(word)
         rows = self._rows(
             "SELECT place_index.rowid FROM texts JOIN place_index ON place_index.rowid BETWEEN first AND last "
             f"WHERE sha256 = ? AND {condition}",
@@ -121,13 +124,13 @@ class TextIndex:
                 (sha256, len(places)),
             )
             first, done = self._db.execute("SELECT first, n_done FROM texts WHERE sha256 = ?", (sha256,)).fetchone()
-            n_characters = 0
-            while done < len(places) and n_characters < _BATCH_CHARACTERS:
+            n_bytes = 0
+            while done < len(places) and n_bytes < _BATCH_BYTES:
                 page, start, end = places[done]
-                text = " ".join(pages[page - 1][start : end + _OVERLAP].split())
+                text = " ".join(pages[page - 1][start : end + _OVERLAP].split()) + _PADDING
                 self._db.execute("INSERT INTO places VALUES (?, ?, ?, ?)", (first + done, page, start, end))
                 self._db.execute("INSERT INTO place_index(rowid, text) VALUES (?, ?)", (first + done, text))
-                n_characters += len(text.encode())
+                n_bytes += len(text.encode())
                 done += 1
             self._db.execute("UPDATE texts SET n_done = ? WHERE sha256 = ?", (done, sha256))
             self._db.execute("COMMIT")
@@ -157,6 +160,23 @@ class TextIndex:
                     self._db.execute("ROLLBACK")
                 raise
         return bool(row is not None and row["n_done"])
+
+    def _condition(self, word: str) -> tuple[str, str]:
+        """SQL, and its value, for the places that hold a word or a part of one.
+
+        A word of two characters, as most Korean ones are, is looked for by the trigrams that begin with it: 0.3 ms in
+        3 MB, where LIKE takes 5. The plus keeps LIKE, for single characters, from the trigrams: in SQLite 3.40 it
+        counts bytes there, and finds no Hangul.
+        """
+        if len(word) == 1:
+            return "+text LIKE ? ESCAPE '\\'", like(word)
+        forms = [word]
+        if len(word) == 2:
+            bounds = word.lower(), word.lower() + "\U0010ffff"
+            forms = [row[0] for row in self._rows("SELECT term FROM trigrams WHERE term >= ? AND term < ?", bounds)]
+        if not forms:
+            return "? = ''", word
+        return "place_index MATCH ?", " OR ".join(map(quoted, forms))
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         with self._errors():
@@ -213,20 +233,10 @@ def _end(page: str, start: int) -> int:
     paragraph = page.find("\n\n", least, most)
     if paragraph > 0:
         return paragraph + 2
-    sentences = list(_SENTENCE_END.finditer(page, least, most))
+    sentences = list(SENTENCE_END.finditer(page, least, most))
     if sentences:
         return sentences[-1].end()
     return page.rfind(" ", least, most) + 1 or most
-
-
-def _condition(word: str) -> tuple[str, str]:
-    """SQL and its value. Trigrams know nothing of words of two characters.
-
-    The plus keeps LIKE from the trigrams: SQLite 3.40 counts bytes there, and finds no Hangul word of two syllables.
-    """
-    if len(word) >= 3:
-        return "place_index MATCH ?", quoted(word)
-    return "+text LIKE ? ESCAPE '\\'", like(word)
 
 
 def quoted(word: str) -> str:

@@ -1,0 +1,164 @@
+"""Gist files: none twice, none lost, none left behind."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gistdesk.core.errors import UserError
+from gistdesk.library import Library
+from tests.library.made import add, adopt, extract, figures, ready
+
+DESCRIPTION = {
+    "title": "From a friend",
+    "n_tokens": 1000,
+    "n_slots": 10,
+    "ratio": 100.0,
+    "n_segments": 2,
+    "segment_tokens": 512,
+    "n_pages": 3,
+    "kv_bytes": 4096,
+    "file_bytes": 5000,
+    "dtype": "float16",
+    "model_id": "starter",
+    "model_fingerprint": "m1",
+    "tokenizer_fingerprint": "t1",
+    "adapter_fingerprint": "a1",
+    "source_sha256": "f" * 64,
+    "created": "2026-01-01T00:00:00+00:00",
+    "problem": None,
+}
+
+
+def test_adopting_moves_the_file_in(library: Library):
+    entry = ready(library)
+    assert entry.state == "ready" and entry.gist is not None
+    assert entry.gist.path.parent == library.gists_folder and entry.gist.path.read_bytes() == b"gist"
+    assert (entry.gist.ratio, entry.gist.n_slots, entry.gist.device) == (100.0, 4, "cpu")
+    assert not library.incoming_path(entry.id).exists()
+
+
+def test_the_same_text_model_and_ratio_are_one_gist(library: Library):
+    first, second = ready(library, pages=["same"]), add(library, "copy")
+    sha256 = extract(library, second.id, ["same"])
+    found = library.find_gist(sha256, "m1", "t1", "a1", 100.0)
+    assert found == first.gist
+    assert found is not None
+    used = library.use_gist(second.id, found.id)
+    assert (used.state, used.gist, used.n_tokens) == ("ready", first.gist, 400)
+    adopted = adopt(library, used.id, data=b"made once more")
+    assert adopted.gist == first.gist and found.path.read_bytes() == b"gist"
+    assert len(list(library.gists_folder.iterdir())) == 1
+    assert not library.incoming_path(second.id).exists()
+
+
+@pytest.mark.parametrize(
+    "other", [("m2", "t1", "a1", 100.0), ("m1", "t2", "a1", 100.0), ("m1", "t1", "a2", 100.0), ("m1", "t1", "a1", 50.0)]
+)
+def test_another_model_or_ratio_is_another_gist(library: Library, other: tuple[str, str, str, float]):
+    entry = ready(library)
+    assert entry.text_sha256 is not None
+    assert library.find_gist(entry.text_sha256, *other) is None
+
+
+def test_a_gist_whose_file_is_gone_is_not_found_and_can_be_made_again(library: Library):
+    entry = ready(library)
+    assert entry.gist is not None and entry.text_sha256 is not None
+    entry.gist.path.unlink()
+    assert library.find_gist(entry.text_sha256, "m1", "t1", "a1", 100.0) is None
+    again = adopt(library, entry.id, data=b"again")
+    assert again.gist == entry.gist and entry.gist.path.read_bytes() == b"again"
+
+
+def test_a_replaced_gist_goes_when_nothing_refers_to_it(library: Library):
+    entry, sharing = ready(library, pages=["same"]), ready(library, "sharing", pages=["same"])
+    old = entry.gist
+    assert old is not None and sharing.gist == old
+    adopt(library, entry.id, adapter="a2")
+    assert old.path.is_file()
+    library.trash([sharing.id])
+    adopt(library, sharing.id, adapter="a2", data=b"new")
+    assert not old.path.exists()
+    assert library.storage().unused == 0
+
+
+def test_what_is_in_the_trash_keeps_its_gist(library: Library):
+    entry, sharing = ready(library, pages=["same"]), ready(library, "sharing", pages=["same"])
+    assert entry.gist is not None
+    library.trash([entry.id])
+    assert library.empty_trash() == 0
+    assert entry.gist.path.is_file() and library.kept_text(sharing.id) == ["same"]
+    library.trash([sharing.id])
+    assert library.empty_trash() == len(b"gist") + len("same")
+    assert list(library.gists_folder.iterdir()) == list(library.texts_folder.iterdir()) == []
+
+
+def test_a_gist_from_another_disk_is_copied(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    entry = add(library)
+    far = tmp_path / "far.gistkv"
+    far.write_bytes(b"gist")
+    replace = Path.replace
+
+    def across(self: Path, target: Path) -> Path:
+        if self == far:
+            raise OSError(18, "Invalid cross-device link")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", across)
+    adopted = library.adopt_gist(entry.id, far, figures())
+    assert adopted.gist is not None and adopted.gist.path.read_bytes() == b"gist"
+    assert not far.exists()
+
+
+def test_a_gist_that_is_gone_is_a_sentence(library: Library):
+    entry = add(library)
+    extract(library, entry.id, ["text"])
+    with pytest.raises(UserError, match="cannot be moved"):
+        library.adopt_gist(entry.id, library.incoming_path(entry.id), figures())
+    assert library.entry(entry.id).state == "queued"
+
+
+def test_gists_of_a_model_that_changed_are_outdated_and_back(library: Library):
+    entry, waiting = ready(library), add(library, "waiting")
+    assert library.mark_outdated(("starter", "m1", "t1", "a1")) == 0
+    assert library.mark_outdated(("another", "m2", "t1", "a1")) == 0
+    assert library.mark_outdated(("starter", "m1", "t1", "a2")) == 1
+    assert [e.state for e in library.entries()] == ["outdated", "queued"]
+    assert library.mark_outdated(("starter", "m1", "t1", "a2")) == 0
+    assert library.mark_outdated(("starter", "m1", "t1", "a1")) == 1
+    assert library.entry(entry.id).state == "ready" and library.entry(waiting.id).state == "queued"
+
+
+def test_import_copies_and_export_gives_it_out(library: Library, tmp_path: Path):
+    source = tmp_path / "from a friend.gistkv"
+    source.write_bytes(b"the gist of a friend")
+    entry = library.import_gist(source, DESCRIPTION)
+    assert source.read_bytes() == b"the gist of a friend"
+    assert (entry.state, entry.title, entry.n_tokens, entry.n_pages) == ("ready", "From a friend", 1000, 3)
+    assert entry.text_sha256 is None and library.kept_text(entry.id) == []
+    assert entry.gist is not None and entry.gist.identity == ("starter", "m1", "t1", "a1")
+    library.export_gist(entry.id, tmp_path / "out.gistkv")
+    assert (tmp_path / "out.gistkv").read_bytes() == b"the gist of a friend"
+    assert library.mark_outdated(("starter", "m2", "t1", "a1")) == 1
+    assert sorted(path.name for path in library.incoming_folder.iterdir()) == []
+
+
+def test_the_same_file_is_imported_once(library: Library, tmp_path: Path):
+    source, other = tmp_path / "a.gistkv", tmp_path / "b.gistkv"
+    source.write_bytes(b"one")
+    other.write_bytes(b"two")
+    entry = library.import_gist(source, DESCRIPTION)
+    assert library.import_gist(source, DESCRIPTION) == entry
+    library.trash([entry.id])
+    assert library.import_gist(source, DESCRIPTION) == entry
+    assert library.import_gist(other, DESCRIPTION).id != entry.id
+
+
+def test_import_and_export_that_cannot_be(library: Library, tmp_path: Path):
+    with pytest.raises(UserError, match="cannot be copied into the library"):
+        library.import_gist(tmp_path / "missing.gistkv", DESCRIPTION)
+    with pytest.raises(UserError, match="no gist yet"):
+        library.export_gist(add(library).id, tmp_path / "out.gistkv")
+    with pytest.raises(UserError, match="cannot be exported"):
+        library.export_gist(ready(library, "ready").id, tmp_path / "nowhere" / "out.gistkv")
+    assert os.listdir(library.incoming_folder) == []
