@@ -16,10 +16,15 @@ _language = "en"
 _translator: QTranslator | None = None
 
 
-def tr(text: str, **values: object) -> str:
+def tr(text: str, /, **values: object) -> str:
     """`text` in the window's language, with `values` put into its {places}."""
     translated = _korean().get(text, text) if _language == "ko" else text
     return translated.format(**values) if values else translated
+
+
+def later(text: str) -> str:
+    """Marks a text of a table or a signature that is given to `tr` when it is shown."""
+    return text
 
 
 def language() -> str:

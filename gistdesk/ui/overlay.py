@@ -1,0 +1,105 @@
+"""A card over the dimmed window: keeps the focus inside it, closes on Escape, gives the focus back.
+
+Knows nothing of what is on the card.
+"""
+
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
+
+from gistdesk.ui import theme
+
+
+class Overlay(QWidget):
+    """Attributes: card, and `body`, its layout. Signals: closed."""
+
+    closed = Signal()
+
+    def __init__(self, parent: QWidget, *, width: int, top: bool = False) -> None:
+        """`width` is the card's greatest, in pixels; `top` puts it near the upper edge."""
+        super().__init__(parent)
+        self.card = QFrame(self)
+        self.card.setProperty("surface", "card")
+        self.body = QVBoxLayout(self.card)
+        self.body.setContentsMargins(*(3 * theme.GRID,) * 4)
+        self.body.setSpacing(2 * theme.GRID)
+        self._width, self._top = width, top
+        self._before: QWidget | None = None
+        parent.installEventFilter(self)
+        self.hide()
+
+    def open(self) -> None:
+        """Show it over everything in the window."""
+        focus = QApplication.focusWidget()
+        if focus is not None and not self.isAncestorOf(focus):
+            self._before = focus
+        self._cover()
+        self.raise_()
+        self.show()
+        self.arrange_card()
+
+    def dismiss(self) -> None:
+        """Close without doing anything."""
+        if not self.isVisible():
+            return
+        self.hide()
+        if self._before is not None and self._before.isVisible():
+            self._before.setFocus(Qt.FocusReason.OtherFocusReason)
+        self._before = None
+        self.closed.emit()
+
+    def arrange_card(self) -> None:
+        """Place the card anew; to be called when its contents changed their size."""
+        margin = 3 * theme.GRID
+        width = min(self._width, self.width() - 2 * margin)
+        self.card.setFixedWidth(max(width, 0))
+        self.body.activate()
+        wanted = self.card.layout().totalHeightForWidth(width) if self.body.hasHeightForWidth() else -1
+        wanted = max(wanted, self.card.sizeHint().height())
+        height = min(wanted, self.height() - 2 * margin)
+        y = self.height() // 8 if self._top else (self.height() - height) // 2
+        self.card.setFixedHeight(min(height, self.height() - y - margin))
+        self.card.move((self.width() - width) // 2, y)
+
+    def _cover(self) -> None:
+        parent = self.parentWidget()
+        if parent is not None:
+            self.setGeometry(parent.rect())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.Resize and self.isVisible():
+            self._cover()
+            self.arrange_card()
+        return super().eventFilter(watched, event)
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self.arrange_card()
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Escape:
+            self.dismiss()
+        else:
+            event.accept()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        event.accept()  # nothing below is to be pressed
+
+    def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: N802
+        """Tab goes round on the card."""
+        start = QApplication.focusWidget() or self.card
+        widget = start
+        while True:
+            widget = widget.nextInFocusChain() if forward else widget.previousInFocusChain()
+            if widget is start:
+                return True
+            reachable = widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isEnabled() and widget.isVisible()
+            if reachable and self.card.isAncestorOf(widget):
+                reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
+                widget.setFocus(reason)
+                return True
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(0, 0, 0, 150 if theme.is_dark() else 90))

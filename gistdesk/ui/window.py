@@ -1,0 +1,481 @@
+"""The main window: rail, places, resource bar, drawer, banners, menus and keys; what is dropped onto it; quitting.
+
+Puts the places together and passes on what they ask of one another. Knows the places' few methods named in `Place`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QApplication,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QMainWindow,
+    QSplitter,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gistdesk.core.errors import UserError
+from gistdesk.library import Entry
+from gistdesk.ui import theme
+from gistdesk.ui.banner import BannerArea
+from gistdesk.ui.desk import Desk, Notice
+from gistdesk.ui.drop import DropPicture, dropped_paths
+from gistdesk.ui.drop_sheet import DropSheet, RecompressSheet
+from gistdesk.ui.figures import bytes_text
+from gistdesk.ui.first_run import FirstRun
+from gistdesk.ui.help import Help
+from gistdesk.ui.i18n import later, set_language, tr
+from gistdesk.ui.jobs_drawer import JobsDrawer
+from gistdesk.ui.library_place import LibraryPlace
+from gistdesk.ui.menus import Menus
+from gistdesk.ui.overlay import Overlay
+from gistdesk.ui.palette import Command, Palette
+from gistdesk.ui.question import Question
+from gistdesk.ui.quitting import Quitting
+from gistdesk.ui.rail import Rail
+from gistdesk.ui.resource_bar import ResourceBar
+from gistdesk.ui.settings_dialog import MODELS, SettingsDialog
+
+LIBRARY, CHAT, LAB = range(3)
+
+
+class Place(Protocol):
+    """What the window knows of a place: its columns, of which some may be missing, and where Ctrl+F goes."""
+
+    list_widget: QWidget | None
+    main_widget: QWidget
+    inspector_widget: QWidget | None
+
+    def focus_find(self) -> None: ...
+
+
+class MainWindow(QMainWindow):
+    """Attributes: library, chat, lab (the places), desk."""
+
+    def __init__(self, desk: Desk, library: LibraryPlace, chat: Any, lab: Place) -> None:
+        """`chat` is a ChatPlace: a place with `open_new`, `new_chat`, `focus_composer`, `stop` and so on."""
+        super().__init__()
+        self.desk, self.library, self.chat, self.lab = desk, library, chat, lab
+        self._places: tuple[Place, ...] = (library, chat, lab)
+        self._language, self._theme = desk.settings.language, desk.settings.theme
+        self._awaited: int | None = None
+        self._settings_dialog: SettingsDialog | None = None
+        self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
+        self._splitters = [self._splitter(place) for place in self._places]
+        self._stack = QStackedWidget()
+        self._pages = QStackedWidget()
+        self.first_run: FirstRun | None = None
+        self.banners = BannerArea()
+        self.drawer = JobsDrawer(desk)
+        self.bar = ResourceBar(desk)
+        self._arrange()
+        central = self.centralWidget()
+        self.drop_sheet, self.recompress_sheet = DropSheet(desk, central), RecompressSheet(desk, central)
+        self.question, self.palette_, self.help = Question(central), Palette(central), Help(central)
+        self.drop_picture = DropPicture(self)
+        self.menus = Menus(self)
+        self.quitting = Quitting(self)
+        self._connect()
+        self._leave_drops_to_window()
+        self.show_place(LIBRARY)
+        self._restore()
+        self._on_settings()
+        self._retranslate()
+
+    # --- parts
+
+    def _splitter(self, place: Place) -> QSplitter:
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.setChildrenCollapsible(False)
+        splitter.setHandleWidth(1)
+        columns = ((place.list_widget, 2), (place.main_widget, 3), (place.inspector_widget, 0))
+        for widget, stretch in columns:
+            if widget is not None:
+                splitter.addWidget(widget)
+                splitter.setStretchFactor(splitter.count() - 1, stretch)
+        return splitter
+
+    def _arrange(self) -> None:
+        for splitter in self._splitters:
+            self._stack.addWidget(splitter)
+        places = QWidget()
+        row = QHBoxLayout(places)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addWidget(self._stack, 1)
+        self._pages.addWidget(places)
+        central = QWidget()
+        column = QVBoxLayout(central)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (self.banners, self._pages, self.drawer, self.bar):
+            column.addWidget(widget, 1 if widget is self._pages else 0)
+        self.setCentralWidget(central)
+        self.drawer.hide()
+        self.setAcceptDrops(True)
+        self.setMinimumSize(90 * theme.GRID, 60 * theme.GRID)
+        self.resize(160 * theme.GRID, 100 * theme.GRID)
+        width = 160 * theme.GRID - 10 * theme.GRID
+        inspector = 38 * theme.GRID
+        self._splitters[LIBRARY].setSizes([width - inspector, width // 2, inspector])
+        self._splitters[CHAT].setSizes([32 * theme.GRID, width - inspector - 32 * theme.GRID, inspector])
+
+    def _connect(self) -> None:
+        self.rail.place_chosen.connect(self.show_place)
+        self.rail.settings_pressed.connect(self.show_settings)
+        self.bar.jobs_toggled.connect(self.show_jobs)
+        self.bar.models_pressed.connect(self.show_models)
+        self.drawer.closed.connect(self._on_drawer_closed)
+        self.library.chat_requested.connect(self.chat_about)
+        self.library.files_requested.connect(self.choose_files)
+        self.library.sample_requested.connect(self.open_sample)
+        self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
+        self.library.export_requested.connect(self._on_export)
+        self.library.told.connect(self._on_told)
+        self.chat.source_requested.connect(self._on_source)
+        self.chat.documents_requested.connect(self.choose_files)
+        self.drop_sheet.documents_added.connect(self._on_added)
+        self.desk.notice.connect(self._on_notice)
+        self.desk.settings_changed.connect(self._on_settings)
+        self.desk.entry_changed.connect(self._on_entry)
+
+    def _leave_drops_to_window(self) -> None:
+        """Text fields would take a dropped file as text."""
+        for field in self.findChildren(QLineEdit):
+            field.setAcceptDrops(False)
+        for area in self.findChildren(QAbstractScrollArea):
+            area.setAcceptDrops(False)
+            area.viewport().setAcceptDrops(False)
+
+    # --- places
+
+    @property
+    def place(self) -> int:
+        """The place that is shown: LIBRARY, CHAT or LAB."""
+        return self._stack.currentIndex()
+
+    def show_place(self, number: int) -> None:
+        """Go to a place, and bring the focus there unless it came from the rail."""
+        if self._pages.currentIndex() != 0:
+            self._end_welcome()
+        self._stack.setCurrentIndex(number)
+        self.rail.choose(number)
+        if not self.rail.isAncestorOf(QApplication.focusWidget()):
+            focus = getattr(self._places[number], "focus_list", None) or self._places[number].focus_find
+            focus()
+
+    def focus_find(self) -> None:
+        """Ctrl+F."""
+        self._places[self.place].focus_find()
+
+    def show_inspector(self, shown: bool) -> None:
+        """F9."""
+        for place in self._places:
+            if place.inspector_widget is not None:
+                place.inspector_widget.setVisible(shown)
+        self.menus.inspector.setChecked(shown)
+
+    def show_jobs(self, shown: bool) -> None:
+        """Ctrl+J."""
+        self.drawer.setVisible(shown)
+        self.drawer.refresh()
+        self.bar.jobs.setChecked(shown)
+        self.menus.jobs.setChecked(shown)
+
+    def _on_drawer_closed(self) -> None:
+        self.show_jobs(False)
+        self.bar.jobs.setFocus()
+
+    def show_settings(self) -> None:
+        """Ctrl+,"""
+        self._open_settings(0)
+
+    def show_models(self) -> None:
+        self._open_settings(MODELS)
+
+    def _open_settings(self, page: int) -> None:
+        if self._settings_dialog is None:
+            self._settings_dialog = SettingsDialog(self.desk, self)
+        self._settings_dialog.show_page(page)
+
+    def show_palette(self) -> None:
+        """Ctrl+K."""
+        commands = self.menus.commands()
+        commands += [
+            Command(entry.title, lambda entry_id=entry.id: self._show_entry(entry_id), theme.icon("file", "muted"))
+            for entry in self.desk.library.entries()
+        ]
+        commands += [
+            Command(chat.title, lambda chat_id=chat.id: self._show_chat(chat_id), theme.icon("chat", "muted"))
+            for chat in self.desk.library.chats()
+            if chat.title
+        ]
+        self.palette_.show_commands(commands)
+
+    def _show_entry(self, entry_id: int) -> None:
+        self.show_place(LIBRARY)
+        self.library.choose([entry_id])
+
+    def _show_chat(self, chat_id: int) -> None:
+        self.show_place(CHAT)
+        self.chat.open(chat_id)
+
+    # --- documents
+
+    def choose_files(self) -> None:
+        """Ctrl+O: choose documents to add."""
+        dialog = QFileDialog(self, tr("Add documents"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilters(
+            [
+                tr("Documents ({patterns})", patterns="*.pdf *.docx *.epub *.html *.htm *.xhtml *.md *.txt *.gistkv"),
+                tr("All files ({patterns})", patterns="*"),
+            ]
+        )
+        dialog.filesSelected.connect(self._on_files_chosen)
+        dialog.open()
+
+    def choose_folder(self) -> None:
+        """Choose a folder of documents to add."""
+        dialog = QFileDialog(self, tr("Add a folder"))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.filesSelected.connect(self._on_files_chosen)
+        dialog.open()
+
+    def choose_gist(self) -> None:
+        """Choose gist files to import."""
+        dialog = QFileDialog(self, tr("Import gists"))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setNameFilter(tr("Gist files ({pattern})", pattern="*.gistkv"))
+        dialog.filesSelected.connect(self._on_files_chosen)
+        dialog.open()
+
+    def _on_files_chosen(self, names: list[str]) -> None:
+        self.open_paths([Path(name) for name in names])
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Take in files and folders, from a drop, a dialog, the command line or another instance."""
+        self.show()
+        self.raise_()
+        self.activateWindow()
+        if self.place == LAB or self._pages.currentIndex() != 0:
+            self.show_place(LIBRARY)
+        for path in paths:
+            if path.suffix.lower() == ".gistkv":
+                self.desk.import_gist(path)
+        folders = [path for path in paths if path.is_dir()]
+        files = [path for path in paths if not path.is_dir() and path.suffix.lower() != ".gistkv"]
+        if folders:
+            self._ask_about_folders(folders, files)
+        elif files:
+            self._add(files)
+
+    def _ask_about_folders(self, folders: list[Path], files: list[Path]) -> None:
+        found = [path for folder in folders for path in self.desk.files_in(folder)]
+        names = ", ".join(folder.name for folder in folders)
+        if not found:
+            self.banners.tell(
+                Notice(
+                    tr("No documents that can be read are in “{name}”.", name=names),
+                    tr("PDF, Word, EPUB, HTML, Markdown and plain text files can be."),
+                )
+            )
+            if files:
+                self._add(files)
+            return
+        total = bytes_text(sum(_size(path) for path in found))
+        self.question.ask(
+            tr("Add the documents in “{name}”?", name=names),
+            tr("Documents: {n} · In all: {total}", n=len(found), total=total),
+            tr("Add"),
+            lambda: self._add([*files, *found]),
+        )
+
+    def _add(self, paths: list[Path]) -> None:
+        settings = self.desk.settings
+        if settings.remember_ratio:
+            self._on_added(self.desk.add_documents(paths, settings.ratio))
+        else:
+            self.drop_sheet.show_paths(paths)
+
+    def _on_added(self, entry_ids: list[int]) -> None:
+        if self.place == CHAT and self.chat.chat_id is not None:
+            self.chat.use_documents(entry_ids)
+            return
+        self.show_place(LIBRARY)
+        self.library.choose(entry_ids)
+
+    def open_sample(self) -> None:
+        """Add the bundled sample, and open a chat about it as soon as it is compressed."""
+        self._awaited = self.desk.open_sample()
+        self.show_place(LIBRARY)
+        self.library.choose([self._awaited])
+
+    def _on_entry(self, entry_id: int) -> None:
+        if entry_id != self._awaited:
+            return
+        try:
+            state = self.desk.library.entry(entry_id).state
+        except UserError:
+            state = "cancelled"
+        if state == "ready":
+            self._awaited = None
+            self.chat_about([entry_id])
+        elif state in ("failed", "cancelled"):
+            self._awaited = None
+
+    def chat_about(self, entry_ids: list[int]) -> None:
+        """A new chat about these documents."""
+        self.show_place(CHAT)
+        self.chat.open_new(entry_ids)
+
+    def new_chat(self) -> None:
+        """Ctrl+N: about the chosen documents in the Library, else as the open chat's."""
+        if self.place == LIBRARY and any(entry.gist is not None for entry in self.library.chosen):
+            self.library.do("chat")
+            return
+        self.show_place(CHAT)
+        self.chat.new_chat()
+
+    def _on_source(self, entry_id: int, page: int, start: int, end: int) -> None:
+        self.show_place(LIBRARY)
+        self.library.show_passage(entry_id, page, start, end)
+
+    def _on_export(self, entry: Entry) -> None:
+        self.question.ask(
+            tr("Export the gist of “{title}”?", title=entry.title),
+            tr(
+                "A gist encodes its document: whoever has this file and the model can ask what the document says. "
+                "Share it as you would share the document."
+            ),
+            tr("Choose where…"),
+            lambda: self.library.export_to_chosen_file(entry),
+        )
+
+    # --- dropping
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        paths = dropped_paths(event.mimeData())
+        if paths:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.drop_picture.show_for(paths)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
+        self.drop_picture.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        self.drop_picture.hide()
+        paths = dropped_paths(event.mimeData())
+        if paths:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.open_paths(paths)
+
+    # --- what is told
+
+    def _on_notice(self, notice: Notice) -> None:
+        self.banners.tell(notice)
+
+    def _on_told(self, notice: Notice) -> None:
+        self.banners.tell(notice, "warning" if notice.hint else "info")
+
+    def _on_settings(self) -> None:
+        settings = self.desk.settings
+        app = QApplication.instance()
+        if settings.theme != self._theme and isinstance(app, QApplication):
+            self._theme = settings.theme
+            theme.apply(app, settings.theme)
+        if settings.language != self._language:
+            self._language = settings.language
+            set_language(settings.language)
+        if settings.first_run:
+            self._show_welcome()
+
+    def _show_welcome(self) -> None:
+        if self.first_run is None:
+            self.first_run = FirstRun(self.desk)
+            self.first_run.started.connect(self._on_start)
+            self.first_run.skipped.connect(self._end_welcome)
+            self._pages.addWidget(self.first_run)
+        self._pages.setCurrentWidget(self.first_run)
+        self.first_run.start.setFocus()
+
+    def _end_welcome(self) -> None:
+        self._pages.setCurrentIndex(0)
+        if self.desk.settings.first_run:
+            self.desk.change_settings(first_run=False)
+
+    def _on_start(self) -> None:
+        self._end_welcome()
+        self.open_sample()
+
+    # --- the window itself
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Escape and self.place == CHAT:
+            self.chat.stop()
+        else:
+            super().keyPressEvent(event)
+
+    def overlays(self) -> list[Overlay]:
+        """Every card that can lie over the window."""
+        return [self.drop_sheet, self.recompress_sheet, self.question, self.palette_, self.help]
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if self.quitting.may_close():
+            self._keep()
+            event.accept()
+            QApplication.quit()
+        else:
+            event.ignore()
+
+    def quit_now(self) -> None:
+        """Close without questions."""
+        self.quitting.decided = True
+        self.close()
+
+    def _keep(self) -> None:
+        store = self._store()
+        store.setValue("geometry", self.saveGeometry())
+        for number, splitter in enumerate(self._splitters):
+            store.setValue(f"columns{number}", splitter.saveState())
+
+    def _restore(self) -> None:
+        """The window as it was left."""
+        store = self._store()
+        geometry = store.value("geometry")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        for number, splitter in enumerate(self._splitters):
+            state = store.value(f"columns{number}")
+            if isinstance(state, QByteArray):
+                splitter.restoreState(state)
+
+    def _store(self) -> QSettings:
+        return QSettings(str(self.desk.library.folder / "window.ini"), QSettings.Format.IniFormat)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        self.setWindowTitle("gistdesk")
+        self.menus.retranslate()
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

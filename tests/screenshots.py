@@ -1,0 +1,222 @@
+"""Pictures of every place and state, light and dark, English and Korean: `python -m tests.screenshots FOLDER`.
+
+Each scale is a process of its own, because Qt takes it when it starts.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication, QWidget
+
+from gistdesk.library import Problem
+from gistdesk.settings import Settings
+from gistdesk.ui import i18n, theme
+from gistdesk.ui.chat_place import ChatPlace
+from gistdesk.ui.desk import EngineState, Notice
+from gistdesk.ui.lab_place import LabPlace
+from gistdesk.ui.library_place import LibraryPlace
+from gistdesk.ui.window import CHAT, LAB, LIBRARY, MainWindow
+from tests.ui.still_desk import COMING, LARGE, PAGES, STARTER, TIGHT, StillDesk, fill
+
+State = tuple[str, Callable[[MainWindow], QWidget | None]]
+
+
+def settle() -> None:
+    """Let layouts, deferred deletes and short timers happen."""
+    for _ in range(8):
+        QApplication.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+def new_window(folder: Path, settings: Settings | None = None) -> MainWindow:
+    desk = StillDesk(folder, settings)
+    return MainWindow(desk, LibraryPlace(desk), ChatPlace(desk), LabPlace(desk))
+
+
+def _desk(window: MainWindow) -> StillDesk:
+    assert isinstance(window.desk, StillDesk)
+    return window.desk
+
+
+def empty_states() -> Iterator[State]:
+    yield "library-empty", lambda w: w.show_place(LIBRARY)
+    yield "chat-empty", lambda w: w.show_place(CHAT)
+    yield "lab", lambda w: w.show_place(LAB)
+
+
+def library_states() -> Iterator[State]:
+    def one(name: str) -> Callable[[MainWindow], None]:
+        def choose(window: MainWindow) -> None:
+            window.show_place(LIBRARY)
+            wanted = {"ready": 0, "compressing": 4, "failed": 6, "locked": 7, "outdated": 8, "cancelled": 10}[name]
+            entries = sorted(window.desk.library.entries(), key=lambda entry: entry.id)
+            window.library.choose([entries[wanted].id])
+
+        return choose
+
+    for name in ("ready", "compressing", "failed", "locked", "outdated", "cancelled"):
+        yield f"library-{name}", one(name)
+    yield "library-several", lambda w: w.library.list_widget.table.selectAll()
+    yield "library-search", lambda w: w.library.list_widget.search.setText("zebra") or w.library.list_widget.refresh()
+    yield "library-reader", _show_reader
+    yield "jobs", lambda w: w.show_jobs(True)
+    yield "jobs-closed", lambda w: w.show_jobs(False)
+
+
+def _show_reader(window: MainWindow) -> None:
+    window.library.list_widget.show_everything()
+    start = PAGES[0].index("58203")
+    window.library.show_passage(min(entry.id for entry in window.desk.library.entries()), 0, start, start + 5)
+
+
+def window_states() -> Iterator[State]:
+    yield "drop-picture", lambda w: w.drop_picture.show_for([Path("a.pdf"), Path("b.pdf"), Path("c.md")])
+    yield "drop-sheet", _drop_sheet
+    yield "recompress-sheet", _recompress
+    yield "folder-question", _folder_question
+    yield "palette", lambda w: (_close(w), w.show_palette(), w.palette_.field.setText("ch"))[0]
+    yield "help", lambda w: (_close(w), w.help.show_help())[0]
+    yield "banners", _banners
+    yield "engine-loading", _loading
+    yield "welcome", lambda w: w.desk.change_settings(first_run=True)
+
+
+def _close(window: MainWindow) -> None:
+    window.drop_picture.hide()
+    for overlay in window.overlays():
+        overlay.dismiss()
+
+
+def _drop_sheet(window: MainWindow) -> None:
+    _close(window)
+    paths = [Path(f"/home/ada/Documents/{name}") for name in ("Thesis.pdf", "Salaries.pdf", "scan.pdf", "notes.md")]
+    window.drop_sheet.show_paths(paths)
+    _desk(window).count_documents(paths[0], 88_412, 214)
+    locked = Problem("password", "Salaries.pdf is protected with a password.", "Enter the password to open it.")
+    window.desk.measured.emit(str(paths[1]), locked)
+    scan = Problem("user", "scan.pdf has no text: its pages are only pictures, as in a scan.", "Run it through OCR.")
+    window.desk.measured.emit(str(paths[2]), scan)
+
+
+def _recompress(window: MainWindow) -> None:
+    _close(window)
+    window.recompress_sheet.show_entries([min(window.desk.library.entries(), key=lambda entry: entry.id)])
+
+
+def _folder_question(window: MainWindow) -> None:
+    _close(window)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "Reports"
+        folder.mkdir()
+        for number in range(12):
+            (folder / f"{number}.txt").write_bytes(b"x" * 30_000)
+        window.open_paths([folder])
+
+
+def _banners(window: MainWindow) -> None:
+    _close(window)
+    window.desk.notice.emit(
+        Notice(
+            "The graphics card ran out of memory while compressing.",
+            "It needed 6.2 GB, 4.1 GB were free. Try again in smaller batches, or at a higher ratio.",
+            "RuntimeError: CUDA out of memory.\n  at segment 12 of 90",
+            (("Retry", lambda: None), ("Settings", lambda: None)),
+        )
+    )
+    window.library.trash([max(entry.id for entry in window.desk.library.entries())])
+    window.banners.banners[1]._more.setChecked(True)
+
+
+def _loading(window: MainWindow) -> None:
+    for banner in list(window.banners.banners):
+        banner.closed.emit()
+    _desk(window).set_engine(EngineState("loading", 0.4, "cuda", "An RTX 4070 was found.", ""))
+    window.desk.forecast(5 * 2**30)
+
+
+def settings_states() -> Iterator[State]:
+    for number, name in enumerate(("general", "models", "storage", "hardware", "privacy", "advanced")):
+        yield f"settings-{name}", lambda w, number=number: _settings(w, number)
+
+
+def _settings(window: MainWindow, page: int) -> QWidget | None:
+    _desk(window).rows = [STARTER, LARGE, TIGHT, COMING]
+    window._open_settings(page)
+    return window._settings_dialog
+
+
+def chat_states() -> Iterator[State]:
+    yield "chat", _chat
+
+
+def _chat(window: MainWindow) -> None:
+    library = window.desk.library
+    entries = sorted(library.entries(), key=lambda entry: entry.id)
+    chat = library.add_chat([entries[0].id, entries[1].id], title="Door code")
+    question = library.add_message(chat.id, parent_id=None, role="user", text="What is the door code?")
+    figures = {"ttft_s": 0.08, "tokens_per_second": 31.0, "n_slots": 1595, "n_document_tokens": 60_690}
+    library.add_message(
+        chat.id, parent_id=question.id, role="assistant", text="The door code is **58203**.", figures=figures
+    )
+    window.show_place(CHAT)
+    window.chat.open(chat.id)
+
+
+def take(window: MainWindow, states: Iterator[State], folder: Path, suffix: str, only: str) -> None:
+    for name, show in states:
+        target = show(window)
+        settle()
+        if only in name:
+            (target or window).grab().save(str(folder / f"{name}-{suffix}.png"))
+
+
+def take_all(folder: Path, scale: str, only: str) -> None:
+    """Every picture at the scale of this process."""
+    app = QApplication.instance() or QApplication([])
+    assert isinstance(app, QApplication)
+    for look in ("light", "dark"):
+        for language in ("en", "ko"):
+            theme.apply(app, look)
+            i18n.set_language(language)
+            suffix = f"{look}-{language}-{scale}"
+            settings = Settings(first_run=False, language=language, theme=look)
+            with tempfile.TemporaryDirectory() as home:
+                window = new_window(Path(home), settings)
+                window.show()
+                take(window, empty_states(), folder, suffix, only)
+                fill(_desk(window))
+                for states in (library_states, chat_states, window_states, settings_states):
+                    take(window, states(), folder, suffix, only)
+                window.desk.close()
+                window.quit_now()
+                window.deleteLater()
+                settle()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--scales", default="1,2")
+    parser.add_argument("--only", default="", help="part of the names of states to keep")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    if given.here:
+        take_all(given.folder, given.scales, given.only)
+        return
+    for scale in given.scales.split(","):
+        command = [sys.executable, "-m", "tests.screenshots", str(given.folder), "--here"]
+        environment = os.environ | {"QT_SCALE_FACTOR": scale}
+        subprocess.run([*command, "--scales", scale, "--only", given.only], env=environment, check=True)
+
+
+if __name__ == "__main__":
+    main()
