@@ -5,6 +5,7 @@ Knows nothing of what the choices do.
 
 import os
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,8 @@ def write_settings(path: Path, settings: Settings) -> None:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise UserError(
             f"The settings {path} cannot be written ({error.strerror}).", "Check that its folder may be written to."
         ) from error

@@ -150,10 +150,7 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            raised = user_error(error, self.database_path)
-            if raised is None:
-                raise
-            raise raised from error
+            raise user_error(error, self.database_path) or error from error
 
     # versions
 
@@ -285,7 +282,7 @@ def _place(home: Path) -> Path:
     note = place_note(home)
     try:
         target = Path(os.fsdecode(note.read_bytes().strip()))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return home
     except OSError as error:
         raise UserError(

@@ -183,14 +183,16 @@ class TextIndex:
             return self._db.execute(sql, values).fetchall()
 
     def _open(self) -> sqlite3.Connection:
-        with self._errors():
-            try:
-                return _opened(self._path)
-            except sqlite3.DatabaseError as error:
-                if not _is_damage(error):
-                    raise
-                self._delete()
-                return _opened(self._path)
+        try:
+            return _opened(self._path)
+        except sqlite3.DatabaseError as error:
+            if not _is_damage(error):
+                raise user_error(error, self._path) or error from error
+            self._delete()
+        try:
+            return _opened(self._path)
+        except sqlite3.DatabaseError as error:
+            raise user_error(error, self._path) or error from error
 
     def _delete(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -202,17 +204,14 @@ class TextIndex:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            if _is_damage(error):
-                self._db.close()
-                self._delete()
-                self._db = _opened(self._path)
-                raise UserError(
-                    f"The search index {self._path} was damaged, and is made again.", "Search again."
-                ) from error
-            raised = user_error(error, self._path)
-            if raised is None:
-                raise
-            raise raised from error
+            if not _is_damage(error):
+                raise user_error(error, self._path) or error from error
+            self._db.close()
+            self._delete()
+            self._db = self._open()
+            raise UserError(
+                f"The search index {self._path} was damaged, and is made again.", "Search again in a moment."
+            ) from error
 
 
 def cut(page: str) -> Iterator[tuple[int, int]]:
@@ -253,6 +252,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     db = connect(path)
     try:
         db.executescript(_SCHEMA)
+        db.execute("SELECT count(*) FROM texts").fetchone()  # damage is better met now than in a search
     except BaseException:
         db.close()
         raise

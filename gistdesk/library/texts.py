@@ -19,7 +19,11 @@ class Texts(Store):
 
     def _open(self) -> None:
         super()._open()
-        self._index = TextIndex(self.folder)
+        try:
+            self._index = TextIndex(self.folder)
+        except BaseException:
+            super().close()
+            raise
 
     def close(self) -> None:
         self._index.close()

@@ -1,6 +1,5 @@
 """Gist files: none twice, none lost, none left behind."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -161,4 +160,4 @@ def test_import_and_export_that_cannot_be(library: Library, tmp_path: Path):
         library.export_gist(add(library).id, tmp_path / "out.gistkv")
     with pytest.raises(UserError, match="cannot be exported"):
         library.export_gist(ready(library, "ready").id, tmp_path / "nowhere" / "out.gistkv")
-    assert os.listdir(library.incoming_folder) == []
+    assert list(library.incoming_folder.iterdir()) == []

@@ -1,0 +1,137 @@
+"""Moving the library: whole at one place or the other, whatever happens."""
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from gistdesk.core.errors import UserError
+from gistdesk.library import Library
+from tests.library.made import add, ready
+
+
+@pytest.fixture
+def filled(library: Library) -> Library:
+    for n in range(5):
+        entry = ready(library, f"document {n}")
+        for _ in library.index_text(entry.id):
+            pass
+    return library
+
+
+def titles(library: Library) -> list[str]:
+    for entry in library.entries():
+        assert entry.gist is not None and entry.gist.path.read_bytes() == b"gist"
+        assert library.kept_text(entry.id) == [f"The text of {entry.title}."]
+        assert library.find_passages(entry.title, [entry.id])
+    return [entry.title for entry in library.entries()]
+
+
+def test_there_and_back(filled: Library, tmp_path: Path):
+    home, target, third = filled.folder, tmp_path / "a disk" / "library", tmp_path / "third"
+    before = titles(filled)
+    cancelled = add(filled, "cancelled")
+    filled.set_state(cancelled.id, "cancelled")
+    filled.incoming_path(cancelled.id).with_name(f"{cancelled.id}.gistkv.part").write_bytes(b"so far")
+    fractions = list(filled.move_to(target))
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
+    assert filled.folder == target and titles_but_last(filled) == before
+    assert filled.incoming_path(cancelled.id).with_name(f"{cancelled.id}.gistkv.part").read_bytes() == b"so far"
+    assert [path.name for path in home.iterdir()] == ["moved-to.txt"]
+    other = Library(home)
+    assert other.folder == target and titles_but_last(other) == before
+    with pytest.raises(UserError, match="open in another window"):
+        next(filled.move_to(third))
+    other.close()
+    third.mkdir()
+    assert list(filled.move_to(third))[-1] == 1.0
+    assert not target.exists()
+    assert list(filled.move_to(home))[-1] == 1.0
+    assert filled.folder == home and titles_but_last(filled) == before
+    assert not third.exists() and not (home / "moved-to.txt").exists()
+
+
+def titles_but_last(library: Library) -> list[str]:
+    last = library.entries()[-1]
+    library.trash([last.id])
+    found = titles(library)
+    library.restore([last.id])
+    return found
+
+
+def test_stopped_halfway_it_stays(filled: Library, tmp_path: Path):
+    moving = filled.move_to(tmp_path / "new")
+    next(moving)
+    moving.close()
+    assert len(titles(filled)) == 5
+    assert not (tmp_path / "new").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["library"]
+
+
+def test_what_comes_in_meanwhile_moves_too(filled: Library, tmp_path: Path):
+    moving = filled.move_to(tmp_path / "new")
+    next(moving)
+    ready(filled, "late")
+    assert list(moving)[-1] == 1.0
+    assert "late" in titles(filled)
+
+
+def test_not_while_a_document_is_compressed(filled: Library, tmp_path: Path):
+    add(filled)
+    filled.claim_next("w")
+    with pytest.raises(UserError, match="being compressed"):
+        next(filled.move_to(tmp_path / "new"))
+    filled.release("w")
+    moving = filled.move_to(tmp_path / "new")
+    next(moving)
+    filled.claim_next("w")
+    with pytest.raises(UserError, match="being compressed"):
+        list(moving)
+    assert filled.folder == tmp_path / "library" and not (tmp_path / "new").exists()
+
+
+def test_not_into_something_else(filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "thesis.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    for target in ("full", "file"):
+        with pytest.raises(UserError, match="is not empty"):
+            next(filled.move_to(tmp_path / target))
+    for target in (filled.folder, filled.folder / "texts" / "inside"):
+        with pytest.raises(UserError, match="own folder"):
+            next(filled.move_to(target))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(UserError, match="MiB are free"):
+        next(filled.move_to(tmp_path / "new"))
+    assert len(titles(filled)) == 5
+
+
+def test_a_disk_that_is_not_there(filled: Library, tmp_path: Path):
+    home = filled.folder
+    list(filled.move_to(tmp_path / "disk"))
+    filled.close()
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    with pytest.raises(UserError, match="was moved to") as missing:
+        Library(home)
+    assert "Connect the disk" in missing.value.hint
+    (tmp_path / "unplugged").rename(tmp_path / "disk")
+    again = Library(home)
+    assert len(titles(again)) == 5
+    again.close()
+
+
+def test_who_waits_for_the_old_place_opens_the_new_one(filled: Library, tmp_path: Path):
+    """Opened between looking for the note and taking the lock: as if the move ended in between."""
+    home = filled.folder
+
+    class Late(Library):
+        def _migrate(self) -> None:
+            super()._migrate()
+            if self.folder == home:
+                list(filled.move_to(tmp_path / "new"))
+
+    late = Late(home)
+    assert late.folder == tmp_path / "new"
+    assert len(titles(late)) == 5
+    late.close()
