@@ -42,13 +42,22 @@ def download(request: Download, pulse: Pulse) -> DownloadDone:
         UserError: there is no such model, it has no safetensors, the network or the disk fails, or a file is damaged.
     """
     use_network(True)
-    import huggingface_hub
-    from huggingface_hub.constants import HF_HUB_CACHE
+    try:
+        return _download(request.hub_id, pulse)
+    finally:
+        use_network(False)
 
-    huggingface_hub.utils.disable_progress_bars()  # type: ignore[attr-defined]
-    with _failures_in_words(request.hub_id):
-        commit, files = _listing(request.hub_id)
-        name = huggingface_hub.file_download.repo_folder_name(repo_id=request.hub_id, repo_type="model")
+
+def _download(hub_id: str, pulse: Pulse) -> DownloadDone:
+    from huggingface_hub import hf_hub_url, snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.file_download import repo_folder_name
+    from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    disable_progress_bars()
+    with _failures_in_words(hub_id):
+        commit, files = _listing(hub_id)
+        name = repo_folder_name(repo_id=hub_id, repo_type="model")
         blobs = Path(HF_HUB_CACHE) / name / "blobs"
         blobs.mkdir(parents=True, exist_ok=True)
         total = sum(file.n_bytes for file in files)
@@ -60,12 +69,12 @@ def download(request: Download, pulse: Pulse) -> DownloadDone:
                 pulse(DownloadProgress(file.path, before + n_bytes, total))
 
             if not (blobs / file.checksum).exists():
-                _fetch(huggingface_hub.hf_hub_url(request.hub_id, file.path, revision=commit), file, blobs, tell)
+                _fetch(hf_hub_url(hub_id, file.path, revision=commit), file, blobs, tell)
             done += file.n_bytes
             tell(file.n_bytes)
         # everything is there: this only gives the files their names and notes which commit they are of
-        folder = huggingface_hub.snapshot_download(request.hub_id, allow_patterns=list(FILES))
-    return DownloadDone(request.hub_id, str(folder), total)
+        folder = snapshot_download(hub_id, allow_patterns=list(FILES))
+    return DownloadDone(hub_id, str(folder), total)
 
 
 def _listing(hub_id: str) -> tuple[str, list[_File]]:
