@@ -1,0 +1,167 @@
+"""Verify in source: the passages of the kept texts that answer and question point to, to be looked up with a click.
+
+Nothing is claimed about them: they are what a full-text search found. Knows passages, not how they were found.
+"""
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from gistdesk.library import Passage
+from gistdesk.library.passages import Term, terms_of
+from gistdesk.ui import theme
+from gistdesk.ui.chat_look import Card, FlatButton, Muted
+from gistdesk.ui.chat_words import place_words
+from gistdesk.ui.i18n import tr
+from gistdesk.ui.theme import GRID, SMALL
+
+_EXCERPT_CHARS = 320
+
+
+def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> str:
+    """An excerpt of `text` as HTML, with what was searched for marked; starts near the first of it."""
+    pattern = _pattern(terms)
+    first = pattern.search(text)
+    start = max(0, first.start() - n_chars // 3) if first and first.start() > n_chars // 2 else 0
+    excerpt = text[start : start + n_chars]
+    shown, at = [], 0
+    style = f"background-color: {theme.colours().selected}; font-weight: 600;"
+    for found in pattern.finditer(excerpt):
+        shown.append(html.escape(excerpt[at : found.start()]))
+        shown.append(f'<span style="{style}">{html.escape(found[0])}</span>')
+        at = found.end()
+    shown.append(html.escape(excerpt[at:]))
+    before, after = "… " if start else "", " …" if start + n_chars < len(text) else ""
+    return before + "".join(shown).replace("\n", " ") + after
+
+
+def _pattern(terms: Sequence[Term]) -> re.Pattern[str]:
+    forms = sorted({form for term in terms for form in term.forms}, key=len, reverse=True)
+    return re.compile("|".join(_form_pattern(form) for form in forms) or r"(?!)", re.IGNORECASE)
+
+
+def _form_pattern(form: str) -> str:
+    """Korean words stand anywhere, numbers alone, others at the start of a word, which is marked to its end."""
+    pattern = re.escape(form)
+    if not form.isascii():
+        return pattern
+    return rf"\b{pattern}\b" if form[-1].isdecimal() else rf"\b{pattern}\w*"
+
+
+class PassageCard(Card):
+    """One passage; a click, Enter or the space bar opens it in the reader."""
+
+    chosen = Signal(object)
+
+    def __init__(self, passage: Passage, page_label: str | None, terms: Sequence[Term]) -> None:
+        super().__init__("plain")
+        self._passage, self._page_label, self._terms = passage, page_label, terms
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
+        self._place = QLabel()
+        self._place.setTextFormat(Qt.TextFormat.PlainText)
+        font = self._place.font()
+        font.setBold(True)
+        self._place.setFont(font)
+        self._excerpt = QLabel()
+        self._excerpt.setTextFormat(Qt.TextFormat.RichText)
+        self._excerpt.setWordWrap(True)
+        self.rows.addWidget(self._place)
+        self.rows.addWidget(self._excerpt)
+        self._retranslate()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
+            self.chosen.emit(self._passage)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.chosen.emit(self._passage)
+        else:
+            super().keyPressEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.LanguageChange, QEvent.Type.PaletteChange):
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        place = place_words(self._passage, self._page_label)
+        self._place.setText(place)
+        self._excerpt.setText(marked(self._passage.text, self._terms))
+        self.setAccessibleName(tr("Open {place}", place=place))
+        self.setAccessibleDescription(self._passage.text[:_EXCERPT_CHARS])
+
+
+class SourcesView(QWidget):
+    """The passages found for one answer.
+
+    Signals:
+        chosen: a passage was clicked.
+        closed: the reader has seen enough.
+    """
+
+    chosen = Signal(object)
+    closed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._n_found = 0
+        self._title = QLabel()
+        theme.set_role(self._title, "heading")
+        self._close = FlatButton("close")
+        self._close.clicked.connect(self.closed)
+        self._note = Muted()
+        head = QHBoxLayout()
+        head.addWidget(self._title, 1)
+        head.addWidget(self._close)
+        self._cards = QVBoxLayout()
+        self._cards.setSpacing(GRID)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(GRID, GRID, GRID, SMALL)
+        rows.setSpacing(SMALL)
+        rows.addLayout(head)
+        rows.addWidget(self._note)
+        rows.addSpacing(SMALL)
+        rows.addLayout(self._cards)
+        self._retranslate()
+
+    def show_passages(self, passages: Sequence[Passage], page_labels: Mapping[int, str | None], searched: str) -> None:
+        """Show what was found, with the words of `searched` marked.
+
+        Args:
+            page_labels: what the pages of each entry are called, by entry id.
+        """
+        while (item := self._cards.takeAt(0)) is not None:
+            item.widget().hide()
+            item.widget().deleteLater()
+        terms = terms_of(searched)
+        for passage in passages:
+            card = PassageCard(passage, page_labels.get(passage.entry_id), terms)
+            card.chosen.connect(self.chosen)
+            self._cards.addWidget(card)
+        self._n_found = len(passages)
+        self._retranslate()
+
+    def focus_first(self) -> None:
+        """Put the keyboard's focus on the first passage, or on the close button."""
+        item = self._cards.itemAt(0)
+        (item.widget() if item else self._close).setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        self._title.setText(tr("Places in the documents: {n}", n=self._n_found))
+        self._note.setText(
+            tr("Found by full-text search for the words of the question and the answer. Read them to check the answer.")
+            if self._n_found
+            else tr("No place in the documents has these words. Be careful with this answer.")
+        )
+        self._close.set_words(tr("Close the places found"))
