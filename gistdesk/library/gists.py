@@ -28,13 +28,20 @@ class Gists(Entries):
         """Where the engine writes the entry's gist, and beside it, with ".part" at the end, what it has so far."""
         return self.incoming_folder / f"{entry_id}.gistkv"
 
-    def adopt_gist(self, entry_id: int, path: Path, figures: GistFigures) -> Entry:
+    def adopt_gist(self, entry_id: int, path: Path, figures: GistFigures, *, ratio: float | None = None) -> Entry:
         """Move a finished gist file into the library; the entry is "ready". The gist it had goes, if unused elsewhere.
+
+        Args:
+            ratio: what the file was compressed to. When the entry is queued for another by now, the file is deleted
+                and the entry stays as it is. None: to the entry's ratio.
 
         Raises:
             UserError: the file is gone or cannot be moved, or the entry was deleted.
         """
         entry = self.entry(entry_id)
+        if ratio is not None and ratio != entry.ratio:
+            delete(path)
+            return entry
         key = content_key(entry.text_sha256 or f"file {_sha256(path)}", figures, entry.ratio)
         with self._write() as db:
             gist_id = self._keep(db, key, path, figures, ratio=entry.ratio, text_sha256=entry.text_sha256)

@@ -27,27 +27,30 @@ class Upkeep(Gists):
         return Storage(gists, texts, database, trash, unused)
 
     def empty_trash(self) -> int:
-        """Delete what is in the trash for good, chats too; files go when nothing else refers to them. Bytes freed."""
-        with self._read() as db:
-            known = self._referred("entries.trashed IS NOT NULL")
-            ids = [row["id"] for row in db.execute("SELECT id FROM entries WHERE trashed IS NOT NULL")]
+        """Delete what is in the trash for good, chats too; files go when nothing else refers to them. Bytes freed.
+
+        Takes a second for 5 MB of text that is not searched any more.
+        """
+        known = self._referred("entries.trashed IS NOT NULL")
         with self._write() as db:
-            db.executemany("DELETE FROM entries WHERE id = ? AND trashed IS NOT NULL", [(i,) for i in ids])
+            db.execute("DELETE FROM entries WHERE trashed IS NOT NULL")
             db.execute("DELETE FROM chats WHERE trashed IS NOT NULL")
-            db.execute("DELETE FROM gists WHERE id NOT IN (SELECT gist_id FROM entries WHERE gist_id IS NOT NULL)")
-        return self._delete_unreferred(known)
+        return self._forget(known)
 
     def clean_up(self) -> int:
-        """Delete files that belong to nothing: left by crashes, by cancelled jobs, by replaced gists. Bytes freed.
+        """Delete files that belong to nothing: left by crashes, by cancelled jobs, by replaced gists. Bytes freed."""
+        return self._forget(set(self._files()))
 
-        Takes a second for 5 MB of text whose index is no longer needed.
-        """
+    def _forget(self, paths: set[Path]) -> int:
+        """Drop the rows of gists, and of these files and the index, what no entry refers to."""
         with self._write() as db:
             db.execute("DELETE FROM gists WHERE id NOT IN (SELECT gist_id FROM entries WHERE gist_id IS NOT NULL)")
-        freed = self._delete_unreferred(set(self._files()))
-        texts = self._rows("SELECT DISTINCT text_sha256 FROM entries WHERE text_sha256 IS NOT NULL")
-        for _ in self._index.forget_all_but({row[0] for row in texts}):
-            pass
+        freed = self._delete_unreferred(paths)
+        indexed = self._index.texts()  # before the entries: what is added meanwhile is left alone
+        needed = self._rows("SELECT DISTINCT text_sha256 FROM entries WHERE text_sha256 IS NOT NULL")
+        for sha256 in indexed - {row[0] for row in needed}:
+            for _ in self._index.forget(sha256):
+                pass
         return freed
 
     def _files(self) -> list[Path]:

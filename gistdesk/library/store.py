@@ -160,8 +160,6 @@ class Store:
             raise sqlite3.DatabaseError(_MALFORMED)
         if found == VERSION:
             return
-        if 0 < found < VERSION:
-            copy_database(self.database_path, self.folder / f"{DATABASE}.version-{found}.backup")
         self._db.execute("BEGIN IMMEDIATE")
         try:
             found = _version(self._db)  # another process may have been quicker
@@ -173,6 +171,8 @@ class Store:
                 )
             if found == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise UserError(f"{self.database_path} is no library of gistdesk.", "Choose another folder.")
+            if 0 < found < VERSION:
+                copy_database(self.database_path, self.folder / f"{DATABASE}.version-{found}.backup")
             for step in STEPS[found:]:
                 for statement in _statements(step):
                     self._db.execute(statement)

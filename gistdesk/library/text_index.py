@@ -108,11 +108,14 @@ class TextIndex:
         rows = self._rows("SELECT page, start, stop FROM places WHERE id = ?", (place_id,))
         return Place(sha256, *rows[0])
 
-    def forget_all_but(self, sha256s: set[str]) -> Iterator[None]:
-        """Drop all other texts, in small transactions."""
-        for row in self._rows("SELECT sha256 FROM texts"):
-            while row["sha256"] not in sha256s and self._forget_batch(row["sha256"]):
-                yield
+    def texts(self) -> set[str]:
+        """All that are indexed, wholly or in part."""
+        return {row[0] for row in self._rows("SELECT sha256 FROM texts")}
+
+    def forget(self, sha256: str) -> Iterator[None]:
+        """Drop a text, in small transactions."""
+        while self._forget_batch(sha256):
+            yield
 
     def _add_batch(self, sha256: str, pages: Sequence[str], places: list[tuple[int, int, int]]) -> int:
         """The next places of a text, from where whoever is indexing it has come; how many are done then."""

@@ -51,6 +51,19 @@ def test_the_same_text_model_and_ratio_are_one_gist(library: Library):
     assert not library.incoming_path(second.id).exists()
 
 
+def test_a_gist_of_a_job_that_was_changed_meanwhile_is_not_taken(library: Library):
+    entry = ready(library)
+    library.set_job(entry.id, model="starter", ratio=20.0)
+    path = library.incoming_path(entry.id)
+    path.write_bytes(b"compressed to 100")
+    left = library.adopt_gist(entry.id, path, figures(), ratio=100.0)
+    assert (left.state, left.gist, left.ratio) == ("queued", entry.gist, 20.0)
+    assert not path.exists()
+    path.write_bytes(b"compressed to 20")
+    taken = library.adopt_gist(entry.id, path, figures(), ratio=20.0)
+    assert taken.state == "ready" and taken.gist is not None and taken.gist.ratio == 20.0
+
+
 @pytest.mark.parametrize(
     "other", [("m2", "t1", "a1", 100.0), ("m1", "t2", "a1", 100.0), ("m1", "t1", "a2", 100.0), ("m1", "t1", "a1", 50.0)]
 )

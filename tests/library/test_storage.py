@@ -72,7 +72,6 @@ def test_an_emptied_trash_leaves_no_trace(library: Library):
     library.trash([entry.id])
     library.trash_chat(gone.id)
     library.empty_trash()
-    library.clean_up()
     assert library.entries(trashed=True) == [] and library.chats(trashed=True) == []
     assert library.chat(chat.id).entry_ids == ()
     assert [c.id for c in library.chats(search="secret")] == [chat.id]

@@ -182,6 +182,9 @@ def test_many_processes_begin_one_library(tmp_path: Path):
         library = Library(folder)
         assert len(library.entries()) == 6 + version
         library.close()
+    with sqlite3.connect(tmp_path / "1" / f"{DATABASE}.version-1.backup") as backup:
+        assert backup.execute("PRAGMA user_version").fetchone() == (1,)
+    backup.close()
 
 
 def test_a_failed_transaction_leaves_nothing_open(library: Library):
