@@ -120,8 +120,8 @@ def test_kill_9_at_any_moment(library: Library):
     titles: list[str] = []
     n_interrupted = 0
     for _ in range(24):
-        titles += [f"document {len(titles) + n}" for n in range(10)]
-        for title in titles[-10:]:
+        titles += [f"document {len(titles) + n}" for n in range(6)]
+        for title in titles[-6:]:
             add(library, title)
         process = at_work(library.folder)
         assert process.stdout is not None
