@@ -51,6 +51,14 @@ class Moving(Upkeep):
         self._open()
         yield 1.0
 
+    def clean_up(self) -> int:
+        """As for any library; and what a move left behind whose process died at its very end. Bytes freed."""
+        freed = super().clean_up()
+        if self.folder != self._home:
+            freed += sum(n_bytes(path) for path in self._home.glob("*/*")) + n_bytes(self._home / DATABASE)
+            _delete_library(self._home)
+        return freed
+
     def _settle(self, part: Path, target: Path) -> None:
         """What changed since the files were copied; then the note, from which on the library is at the new place."""
         for _ in _copy(self.folder, part):
