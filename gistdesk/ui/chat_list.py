@@ -117,7 +117,7 @@ class _ChatDelegate(QStyledItemDelegate):
     """Two lines: the title, and when it was last written in."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:  # noqa: N802
-        return QSize(20 * GRID, 2 * option.fontMetrics.lineSpacing() + 2 * GRID)  # type: ignore[attr-defined]
+        return QSize(20 * GRID, 2 * option.fontMetrics.lineSpacing() + 2 * GRID)
 
     def paint(self, painter: QPainter, option: Any, index: _Index) -> None:
         chat: Chat = index.data(Qt.ItemDataRole.UserRole)
@@ -258,7 +258,7 @@ class ChatList(QFrame):
         self._model.set_chats(self._desk.library.chats(search=wanted))
         self.choose(self._shown_id)
         self._stack.setCurrentWidget(self.view if self._model.chats else self._nothing)
-        self._nothing.setText(tr("No chat has these words.") if wanted else tr("No chats yet"))
+        self._nothing.setText(tr("No chat has these words.") if wanted else "")
 
     def chats(self) -> list[Chat]:
         """The chats in the list, newest first."""

@@ -10,7 +10,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QUrl
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QColor,
     QDesktopServices,
@@ -38,6 +38,8 @@ from gistdesk.ui.theme import GRID, SMALL, mono_font
 
 _PROSE_CHARS = 1500
 """Prose is cut at the next paragraph after this many characters: drawing that many takes about two milliseconds."""
+_TURN_S = 0.008
+"""Seconds of drawing a long text before events are seen to."""
 _BUSY_SHARE = 0.1
 """Drawing a growing piece takes at most this share of the time, however long the piece is."""
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)\n?$")
@@ -109,6 +111,7 @@ class ProseView(QTextBrowser):
         super().__init__(parent)
         self._text = ""
         self._plain = False
+        self._drawn_in: theme.Colours | None = None
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.viewport().setAutoFillBackground(False)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -174,11 +177,14 @@ class ProseView(QTextBrowser):
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
-        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange) and self._text:
+        if event.type() == QEvent.Type.FontChange:
+            self._fit()
+        elif event.type() == QEvent.Type.PaletteChange and self._drawn_in not in (None, theme.colours()):
             (self.set_plain if self._plain else self.set_markdown)(self._text)
 
     def _dress(self) -> None:
         """Line height, calm headings, and tables with thin lines: Qt's Markdown reader has no style sheet."""
+        self._drawn_in = theme.colours()
         document = self.document()
         cursor = QTextCursor(document)
         cursor.select(QTextCursor.SelectionType.Document)
@@ -345,12 +351,19 @@ class MarkdownView(QWidget):
         self._rows.setSpacing(GRID)
         self._text = ""
         self._pieces: list[Piece] = []
+        self._pending: list[Piece] = []
+        self._more = QTimer(self, singleShot=True, interval=0)
+        self._more.timeout.connect(self._show_pending)
         self._views: list[ProseView | CodeView] = []
         self._not_before_s = 0.0
 
     def text(self) -> str:
         """What is shown."""
         return self._text
+
+    def is_drawn(self) -> bool:
+        """Whether all of a long text has been drawn."""
+        return not self._pending
 
     def grow(self, text: str) -> bool:
         """Show `text`, which is longer than before, unless the last drawing was too recent for what it cost.
@@ -381,30 +394,42 @@ class MarkdownView(QWidget):
         self._show([*settled, *tail])
 
     def _show(self, pieces: list[Piece]) -> None:
-        for index, piece in enumerate(pieces):
-            if index < len(self._pieces):
-                if piece == self._pieces[index]:
-                    continue
-                if (piece.language is None) == (self._pieces[index].language is None):
-                    self._draw(self._views[index], piece)
-                    continue
-            self._drop_from(index)
-            view = ProseView(self) if piece.language is None else CodeView(self)
-            if isinstance(view, ProseView):
-                view.setAccessibleName(tr("Text of the message"))
-                view.resize(self.width() if self.isVisible() else self._width, view.height())
-            self._draw(view, piece)
-            self._rows.addWidget(view)
-            self._views.append(view)
-            self._pieces.append(piece)
+        self._pending = pieces
         self._drop_from(len(pieces))
-        self._pieces = pieces
+        self._show_pending()
 
-    def _draw(self, view: ProseView | CodeView, piece: Piece) -> None:
+    def _show_pending(self) -> None:
+        """Draw pieces that differ from what is shown, for a while; the rest when events have been seen to."""
+        until = time.monotonic() + _TURN_S
+        for index, piece in enumerate(self._pending):
+            if index < len(self._pieces) and piece == self._pieces[index]:
+                continue
+            if time.monotonic() > until:
+                self._more.start()
+                return
+            self._show_piece(index, piece)
+        self._pending = []
+
+    def _show_piece(self, index: int, piece: Piece) -> None:
+        is_code = piece.language is not None
+        if index < len(self._pieces) and is_code != (self._pieces[index].language is not None):
+            self._drop_from(index)
+        if index == len(self._pieces):
+            self._views.append(CodeView(self) if is_code else self._new_prose())
+            self._rows.addWidget(self._views[index])
+            self._pieces.append(piece)
+        self._pieces[index] = piece
+        view = self._views[index]
         if isinstance(view, CodeView):
             view.set_piece(piece)
         else:
             view.set_markdown(piece.text)
+
+    def _new_prose(self) -> ProseView:
+        view = ProseView(self)
+        view.setAccessibleName(tr("Text of the message"))
+        view.resize(self.width() if self.isVisible() else self._width, view.height())
+        return view
 
     def _drop_from(self, index: int) -> None:
         for view in self._views[index:]:

@@ -24,9 +24,9 @@ from gistdesk.library import Message, Passage
 from gistdesk.ui import theme
 from gistdesk.ui.chat_answer import AnswerView
 from gistdesk.ui.chat_look import RADIUS, FlatButton, FlowRow
-from gistdesk.ui.chat_markdown import CodeView
+from gistdesk.ui.chat_markdown import CodeView, ProseView
 from gistdesk.ui.chat_question import QuestionView
-from gistdesk.ui.chat_sources import PassageCard, SourcesView
+from gistdesk.ui.chat_sources import SourcesView
 from gistdesk.ui.i18n import tr
 from gistdesk.ui.theme import GRID, SMALL
 
@@ -130,7 +130,7 @@ class MessageView(QWidget):
 
     def focus_chain(self) -> list[QWidget]:
         """What Tab reaches in this message, in order."""
-        cards = [] if self._sources is None else self._sources.findChildren(PassageCard)
+        cards = self._sources.cards if self._sources is not None and self.shows_passages() else []
         return [self, *self._copy_buttons(), *self._buttons.values(), *cards]
 
     def _copy_buttons(self) -> list[FlatButton]:
@@ -188,13 +188,17 @@ class MessageView(QWidget):
         if button is None or button.isHidden() or not button.isEnabled():
             return False
         if action == "copy":
-            QGuiApplication.clipboard().setText(self.text())
+            QGuiApplication.clipboard().setText(self._selected_text() or self.text())
         elif action == "edit" and isinstance(self.main, QuestionView):
             self._actions.hide()
             self.main.edit()
         else:
             self.acted.emit(self.id, action)
         return True
+
+    def _selected_text(self) -> str:
+        cursors = [prose.textCursor() for prose in self.findChildren(ProseView)]
+        return "\n".join(cursor.selection().toPlainText() for cursor in cursors if cursor.hasSelection())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         step = {Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}.get(Qt.Key(event.key()))

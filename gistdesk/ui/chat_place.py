@@ -275,8 +275,10 @@ class ChatPlace(QObject):
         return message_id
 
     def _note_writing(self, message_id: int) -> None:
+        if message_id in self._writing:
+            return
         message = self._desk.library.message(message_id)
-        if message.state == "writing" and message_id not in self._writing:
+        if message.state == "writing":
             self._writing[message_id] = _Writing(message.chat_id)
 
     def _on_acted(self, message_id: int, action: str) -> None:

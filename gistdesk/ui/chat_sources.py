@@ -100,6 +100,8 @@ class PassageCard(Card):
 class SourcesView(QWidget):
     """The passages found for one answer.
 
+    Attributes: cards, one for each.
+
     Signals:
         chosen: a passage was clicked.
         closed: the reader has seen enough.
@@ -110,7 +112,6 @@ class SourcesView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._n_found = 0
         self._title = QLabel()
         theme.set_role(self._title, "heading")
         self._close = FlatButton("close")
@@ -119,15 +120,16 @@ class SourcesView(QWidget):
         head = QHBoxLayout()
         head.addWidget(self._title, 1)
         head.addWidget(self._close)
-        self._cards = QVBoxLayout()
-        self._cards.setSpacing(GRID)
+        self.cards: list[PassageCard] = []
+        self._column = QVBoxLayout()
+        self._column.setSpacing(GRID)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(GRID, GRID, GRID, SMALL)
         rows.setSpacing(SMALL)
         rows.addLayout(head)
         rows.addWidget(self._note)
         rows.addSpacing(SMALL)
-        rows.addLayout(self._cards)
+        rows.addLayout(self._column)
         self._retranslate()
 
     def show_passages(self, passages: Sequence[Passage], page_labels: Mapping[int, str | None], searched: str) -> None:
@@ -136,21 +138,19 @@ class SourcesView(QWidget):
         Args:
             page_labels: what the pages of each entry are called, by entry id.
         """
-        while (item := self._cards.takeAt(0)) is not None:
-            item.widget().hide()
-            item.widget().deleteLater()
+        for card in self.cards:
+            card.hide()
+            card.deleteLater()
         terms = terms_of(searched)
-        for passage in passages:
-            card = PassageCard(passage, page_labels.get(passage.entry_id), terms)
+        self.cards = [PassageCard(passage, page_labels.get(passage.entry_id), terms) for passage in passages]
+        for card in self.cards:
             card.chosen.connect(self.chosen)
-            self._cards.addWidget(card)
-        self._n_found = len(passages)
+            self._column.addWidget(card)
         self._retranslate()
 
     def focus_first(self) -> None:
         """Put the keyboard's focus on the first passage, or on the close button."""
-        item = self._cards.itemAt(0)
-        (item.widget() if item else self._close).setFocus(Qt.FocusReason.OtherFocusReason)
+        (self.cards[0] if self.cards else self._close).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
@@ -158,10 +158,10 @@ class SourcesView(QWidget):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        self._title.setText(tr("Places in the documents: {n}", n=self._n_found))
+        self._title.setText(tr("Places in the documents: {n}", n=len(self.cards)))
         self._note.setText(
             tr("Found by full-text search for the words of the question and the answer. Read them to check the answer.")
-            if self._n_found
+            if self.cards
             else tr("No place in the documents has these words. Be careful with this answer.")
         )
         self._close.set_words(tr("Close the places found"))

@@ -117,7 +117,9 @@ class Transcript(QScrollArea):
     def focused(self) -> MessageView | None:
         """The message in which the keyboard's focus is."""
         widget = QApplication.focusWidget()
-        return next((view for view in self.views if widget is view or view.isAncestorOf(widget)), None)
+        while widget is not None and not isinstance(widget, MessageView):
+            widget = widget.parentWidget()
+        return widget if widget in self.views else None
 
     def hold(self, view: MessageView) -> None:
         """Keep this message where it stands while it becomes longer."""
@@ -219,7 +221,7 @@ class Transcript(QScrollArea):
         if self._current is None and self.views:
             self._choose_current(self.views[-1])
         self._settle()
-        QTimer.singleShot(0, self._build_more)
+        QTimer.singleShot(0, self, self._build_more)
 
     def _build_more(self) -> None:
         if self._unbuilt and self.verticalScrollBar().value() < self.viewport().height():

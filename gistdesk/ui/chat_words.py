@@ -62,7 +62,9 @@ def place_words(passage: Passage, page_label: str | None) -> str:
 
 def pill_words(entry: Entry) -> str:
     """A document over the composer: its name, and its gist tokens or why there are none."""
-    if entry.state in ("ready", "source changed") and entry.gist is not None:
+    if entry.trashed is not None:
+        state = tr("in the trash")
+    elif entry.state in ("ready", "source changed") and entry.gist is not None:
         state = tr("{n} gist tokens", n=count_text(entry.gist.n_slots))
     elif entry.state == "compressing" and entry.total:
         state = tr("compressing {percent}%", percent=100 * entry.done // entry.total)

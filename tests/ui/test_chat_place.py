@@ -397,26 +397,26 @@ def fill(desk: ScriptedDesk, entry: Entry, n_messages: int) -> int:
 
 
 class Gaps:
-    """The longest time between ticks of a timer, as the reader feels it."""
+    """The longest work between ticks of a timer, in seconds of this process: others may be busy, too."""
 
     def __init__(self) -> None:
         self.longest_s = 0.0
-        self._last_s = time.monotonic()
+        self._last_s = time.process_time()
         self._timer = QTimer()
         self._timer.timeout.connect(self._on_timeout)
         self._timer.start(0)
 
     def _on_timeout(self) -> None:
-        now_s = time.monotonic()
+        now_s = time.process_time()
         self.longest_s, self._last_s = max(self.longest_s, now_s - self._last_s), now_s
 
 
 def test_a_chat_of_500_messages_opens_quickly(desk: ScriptedDesk, place: ChatPlace, lease: Entry, qtbot: QtBot) -> None:
     chat_id = fill(desk, lease, 500)
-    begun = time.monotonic()
+    begun = time.process_time()
     place.open(chat_id)
-    took_s = time.monotonic() - begun
-    assert took_s < 0.25, took_s  # 40 ms on a quiet core
+    took_s = time.process_time() - begun
+    assert took_s < 0.15, took_s  # a tenth of it on a quiet core
     gaps = Gaps()
     qtbot.wait(300)
     assert "Answer 499" in words_of(place.transcript.views[-1])
@@ -431,7 +431,7 @@ def test_a_chat_of_500_messages_opens_quickly(desk: ScriptedDesk, place: ChatPla
         qtbot.waitUntil(lambda n=n_before: len(place.transcript.views) > n, timeout=1000)  # type: ignore[misc]
         qtbot.wait(30)
         assert abs(view.mapTo(place.transcript.viewport(), QPoint()).y() - before) < 40
-    assert gaps.longest_s < 0.15, gaps.longest_s
+    assert gaps.longest_s < 0.1, gaps.longest_s
 
 
 def test_the_list_of_chats(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
