@@ -1,4 +1,4 @@
-"""The engine process begins: it takes its pipes, says hello, sees to it that it dies with its window, and serves.
+"""The engine process begins: it takes its pipes, sees to it that it dies with its window, says hello, and serves.
 
 Nothing large is imported before the hello. Knows nothing of models.
 """
@@ -20,9 +20,9 @@ def main() -> None:
     """Serve the process that started this one until its end of stdin closes."""
     requests, events = _own_pipes()
     outlet = Outlet(events)
-    outlet.send(Hello(PROTOCOL_VERSION, __version__, os.getpid()))
     inbox = Inbox(requests, outlet)
     _end_with_parent(inbox.end)
+    outlet.send(Hello(PROTOCOL_VERSION, __version__, os.getpid()))
     threading.Thread(target=inbox.listen, name="requests", daemon=True).start()
     from gistdesk.worker.serve import serve
 

@@ -104,9 +104,7 @@ def test_cancelled_and_gone_on_with_by_another_process(engine: EngineProcess, hu
     assert engine.end() == 0
     environment = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}
     with engine_process(**environment) as other:
-        assert "not on this computer" in other.do(Load("org/model"), Error).message, "half a model is none"
         other.do(ASKED, DownloadDone)
-        other.do(Load("org/model"), ModelLoadDone)
     first, second = hub.ranges()
     assert first is None and second is not None and int(second[6:-1]) > 2**20
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -173,25 +172,13 @@ def test_rubbish_on_the_line_is_answered_and_passed_over(engine: EngineProcess) 
     assert isinstance(event, Memory) and event.id == 10**6
 
 
-def by_end_of_stdin(process: EngineProcess) -> None:
-    assert process.popen.stdin is not None
-    process.popen.stdin.close()
-
-
-def by_signal(process: EngineProcess) -> None:
-    process.popen.terminate()
-
-
-@pytest.mark.parametrize("end", [by_end_of_stdin, by_signal])
-@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
-def test_the_end_keeps_what_is_done(end: Callable[[EngineProcess], None], novel: Kept, tmp_path: Path) -> None:
+def test_the_end_of_stdin_keeps_what_is_done(novel: Kept, tmp_path: Path) -> None:
     target = tmp_path / "novel.gistkv"
     with engine_process() as process:
         started(process, novel.request(target), CompressProgress, 3)
         process.send(MeasureMemory())
         begun = time.perf_counter()
-        end(process)
-        assert process.popen.wait(timeout=5) == 0
+        assert process.end() == 0
         assert time.perf_counter() - begun < SOON_S
     assert len(read_gist(part_of(target)).gist.segments) > 0
     assert list(tmp_path.iterdir()) == [part_of(target)]
@@ -222,7 +209,7 @@ def test_work_that_does_not_stop_is_given_up() -> None:
         assert 2 < time.perf_counter() - begun < 5
 
 
-def test_killed_it_leaves_a_whole_partial_gist(novel: Kept, tmp_path: Path) -> None:
+def test_killed_it_leaves_a_whole_partial_gist(engine: EngineProcess, novel: Kept, tmp_path: Path) -> None:
     target = tmp_path / "novel.gistkv"
     with engine_process() as process:
         request = started(process, novel.request(target), CompressProgress, 4)
@@ -232,11 +219,10 @@ def test_killed_it_leaves_a_whole_partial_gist(novel: Kept, tmp_path: Path) -> N
         process.popen.kill()
         assert process.popen.wait() == -signal.SIGKILL
     assert len(read_gist(part_of(target)).gist.segments) == n_done
-    with engine_process() as process:
-        request = process.send(novel.request(target))
-        first = next(event for event in process.events_of(request) if isinstance(event, CompressProgress))
-        assert first.done == n_done
-        process.cancel(request)
+    request = engine.send(novel.request(target))
+    first = next(event for event in engine.events_of(request) if isinstance(event, CompressProgress))
+    assert first.done == n_done
+    assert isinstance(cancelled(engine, request), Cancelled)
 
 
 PARENT = """
