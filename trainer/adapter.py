@@ -26,14 +26,13 @@ class TrainableAdapter(nn.Module):
         self._gist_ids, self._segment_tokens = gist_ids, segment_tokens
         self._names: list[str] = []
         self.a, self.b = nn.ParameterList(), nn.ParameterList()
-        for name, weight in stack.named_parameters():
-            module = name.removesuffix(".weight")
-            if module.rsplit(".", 1)[-1] in _LINEAR:
-                out_features, in_features = weight.shape
-                a = (torch.rand(rank, in_features, generator=random) * 2 - 1) * in_features**-0.5
-                self._names.append(module)
+        for name, module in stack.named_modules():
+            if isinstance(module, nn.Linear) and name.rsplit(".", 1)[-1] in _LINEAR:
+                # a quantized weight has another shape than its layer
+                a = (torch.rand(rank, module.in_features, generator=random) * 2 - 1) * module.in_features**-0.5
+                self._names.append(name)
                 self.a.append(nn.Parameter(a))
-                self.b.append(nn.Parameter(torch.zeros(out_features, rank)))
+                self.b.append(nn.Parameter(torch.zeros(module.out_features, rank)))
         table = stack.get_parameter("embed_tokens.weight").detach().float()
         noise = torch.randn(len(gist_ids), table.shape[1], generator=random)
         self.gist_rows = nn.Parameter(table.mean(0) + 0.1 * table.std() * noise)

@@ -35,6 +35,26 @@ class Pass:
     n_tokens: int
 
 
+@dataclass(frozen=True)
+class Answers:
+    """What the model gave at the places of answer tokens and of the tokens that end an answer.
+
+    Attributes:
+        logits: (n_tokens, vocab_size), float32.
+        wanted: (n_tokens,) the right tokens.
+        right: bool, one per question, every token of the answer predicted right.
+    """
+
+    logits: Tensor
+    wanted: Tensor
+    right: Tensor
+
+    @property
+    def loss(self) -> Tensor:
+        """Scalar, mean cross-entropy, nats."""
+        return torch.nn.functional.cross_entropy(self.logits, self.wanted)
+
+
 def gist_pass(
     model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, segment_tokens: int, ratio: float
 ) -> Pass:
@@ -120,12 +140,20 @@ def pool_pass(model: GistModel, prompt: Prompt, pool: Pool, *, n_segments: int, 
 
 def answer_pass(model: GistModel, prompt: Prompt, gists: Sequence[Tensor | None], samples: Sequence[Sample]) -> Pass:
     """Loss and accuracy of the answers that follow the given gists; None stands for no document at all."""
-    rows, targets = zip(*(_conversation(model, prompt, sample.turns) for sample in samples), strict=True)
+    answers = gist_answers(model, prompt, gists, [sample.turns for sample in samples])
+    loss = answers.loss
+    return Pass(loss, loss.new_zeros(()), answers.right, sum(len(s.token_ids) for s in samples))
+
+
+def gist_answers(
+    model: GistModel, prompt: Prompt, gists: Sequence[Tensor | None], turns: Sequence[Sequence[Turn]]
+) -> Answers:
+    """The answers of one conversation per gist, (n_layers, 2, n_kv_heads, n_slots, head_dim) each."""
+    rows, targets = zip(*(_conversation(model, prompt, own) for own in turns), strict=True)
     ids, wanted = _padded(rows, 0), _padded(targets, -1)
     start = assemble(model, model.template_ids(prompt.prefix), gists)
     hidden = model.decode(ids, start.cache, start.position, start.mask_for(ids.shape[1]))
-    loss, right = _answers(model, hidden, wanted.to(model.device))
-    return Pass(loss, loss.new_zeros(()), right, sum(len(s.token_ids) for s in samples))
+    return _answers(model, hidden, wanted.to(model.device))
 
 
 def full_pass(model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, text_share: float) -> Pass:
@@ -134,21 +162,37 @@ def full_pass(model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, te
     Args:
         text_share: fraction of the document's tokens whose prediction is scored; the output matrix is the dear part.
     """
+    ids, hidden, answers = _read_in_full(model, prompt, [s.token_ids for s in samples], [s.turns for s in samples])
+    answer_loss = answers.loss
     prefix = model.template_ids(prompt.prefix)
-    rows, targets = [], []
-    for sample in samples:
-        row, target = _conversation(model, prompt, sample.turns)
-        rows.append([*prefix, *sample.token_ids.tolist(), *row])
-        targets.append([-1] * (len(prefix) + len(sample.token_ids)) + target)
-    ids = _padded(rows, 0).to(model.device)
-    start = assemble(model, [], [None])
-    hidden = model.decode(ids, start.cache, 0)
-    loss, right = _answers(model, hidden, _padded(targets, -1).to(model.device))
     n_text = len(prefix) + min(len(s.token_ids) for s in samples)
     picked = torch.arange(0, n_text - 1, max(1, round(1 / text_share)), device=model.device)
     logits = model.logits(hidden[:, picked]).float()
     text_loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, picked + 1].flatten())
-    return Pass(loss, text_loss, right, sum(len(s.token_ids) for s in samples))
+    return Pass(answer_loss, text_loss, answers.right, sum(len(s.token_ids) for s in samples))
+
+
+def full_answers(
+    model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]
+) -> Answers:
+    """The answers of one conversation per text, (n_tokens,) each, that the base gives with the whole text before it."""
+    return _read_in_full(model, prompt, texts, turns)[2]
+
+
+def _read_in_full(
+    model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]
+) -> tuple[Tensor, Tensor, Answers]:
+    """Ids (batch, width), hidden states (batch, width, hidden_size) and answers, adapter off."""
+    prefix = model.template_ids(prompt.prefix)
+    rows, targets = [], []
+    for text, own in zip(texts, turns, strict=True):
+        row, target = _conversation(model, prompt, own)
+        rows.append([*prefix, *text.tolist(), *row])
+        targets.append([-1] * (len(prefix) + len(text)) + target)
+    ids = _padded(rows, 0).to(model.device)
+    start = assemble(model, [], [None])
+    hidden = model.decode(ids, start.cache, 0)
+    return ids, hidden, _answers(model, hidden, _padded(targets, -1).to(model.device))
 
 
 def _conversation(model: GistModel, prompt: Prompt, turns: Sequence[Turn]) -> tuple[list[int], list[int]]:
@@ -163,7 +207,7 @@ def _conversation(model: GistModel, prompt: Prompt, turns: Sequence[Turn]) -> tu
         if role == "answer":
             wanted += [True] * len(piece)
         else:
-            wanted += [after_answer and piece[:1] == closing] + [False] * (len(piece) - 1)
+            wanted += [after_answer and piece[:1] == closing and i == 0 for i in range(len(piece))]
         after_answer = role == "answer"
         ids += piece
     return ids, [ids[i + 1] if wanted[i + 1] else -1 for i in range(len(ids) - 1)] + [-1]
@@ -174,13 +218,12 @@ def _padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
     return torch.tensor([[*row, *[value] * (width - len(row))] for row in rows])
 
 
-def _answers(model: GistModel, hidden: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-    """Cross-entropy at the answers' places, and per answer whether all of it is right. wanted: (batch, width)."""
+def _answers(model: GistModel, hidden: Tensor, wanted: Tensor) -> Answers:
+    """Logits at the answers' places, and per answer whether all of it is right. wanted: (batch, width)."""
     places = wanted >= 0
     logits = model.logits(hidden[places]).float()
-    loss = torch.nn.functional.cross_entropy(logits, wanted[places])
     starts = places & ~torch.nn.functional.pad(places, (1, 0))[:, :-1]
     answer_index = starts.flatten().cumsum(0).view_as(places)[places] - 1
     wrong = (logits.argmax(-1) != wanted[places]).float()
     n_wrong = wrong.new_zeros(int(answer_index[-1]) + 1).index_add(0, answer_index, wrong)
-    return loss, n_wrong == 0
+    return Answers(logits, wanted[places], n_wrong == 0)
