@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import (
     QHBoxLayout,
@@ -90,11 +90,12 @@ class DropSheet(Overlay):
             item = QTreeWidgetItem([path.name, ""])
             item.setToolTip(_FILE, str(path))
             item.setIcon(_FILE, theme.icon("file", "muted"))
+            item.setSizeHint(_FILE, QSize(0, 5 * theme.GRID))
             self._list.addTopLevelItem(item)
             self._rows[path] = _Row(item)
-        rows = min(6, max(2, len(self._rows)))
-        self._list.setMinimumHeight(min(3, rows) * 4 * theme.GRID + 5 * theme.GRID)
-        self._list.setMaximumHeight(rows * 5 * theme.GRID + 6 * theme.GRID)
+        header = 5 * theme.GRID
+        self._list.setMinimumHeight(min(2, len(self._rows)) * 5 * theme.GRID + header)
+        self._list.setMaximumHeight(min(6, len(self._rows)) * 5 * theme.GRID + header)
         self._refresh()
         self.open()
         self.accept.setFocus(Qt.FocusReason.OtherFocusReason)

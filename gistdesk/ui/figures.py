@@ -33,3 +33,10 @@ def count_text(n: float) -> str:
 def ratio_text(ratio: float) -> str:
     """A compression ratio: "40x", "7.5x"."""
     return f"{ratio:.0f}x" if ratio >= 9.95 or ratio == round(ratio) else f"{ratio:.1f}x"
+
+
+def parameters_text(n: int) -> str:
+    """The size of a model: "7.9 million parameters", "8.0 billion parameters"."""
+    if n >= 999_500_000:
+        return tr("{n} billion parameters", n=f"{n / 1e9:.1f}")
+    return tr("{n} million parameters", n=f"{n / 1e6:.1f}")

@@ -14,6 +14,7 @@ from gistdesk.ui.desk import Desk, ModelRow
 from gistdesk.ui.figures import bytes_text
 from gistdesk.ui.fit_badge import FitBadge, numbers
 from gistdesk.ui.i18n import language, tr
+from gistdesk.ui.library_table import model_title
 
 
 def recommended(rows: list[ModelRow]) -> ModelRow | None:
@@ -42,6 +43,7 @@ class FirstRun(QFrame):
         self._values = [QLabel(self) for _ in range(4)]
         self._badge: FitBadge | None = None
         self._badge_row = QHBoxLayout()
+        self._numbers = QLabel(self)
         self.start, self.skip = QPushButton(self), QPushButton(self)
         theme.set_kind(self.start, "primary")
         theme.set_kind(self.skip, "quiet")
@@ -73,7 +75,10 @@ class FirstRun(QFrame):
             value.setWordWrap(True)
             grid.addWidget(name, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(value, row, 1)
-        self._badge_row.addStretch()
+        self._numbers.setWordWrap(True)
+        theme.set_role(self._numbers, "muted")
+        self._badge_row.setSpacing(2 * theme.GRID)
+        self._badge_row.addWidget(self._numbers, 1)
         grid.addLayout(self._badge_row, len(self._names), 1)
         buttons = QHBoxLayout()
         buttons.setSpacing(theme.GRID)
@@ -110,11 +115,13 @@ class FirstRun(QFrame):
             self._values[3].setText(tr("Looking…"))
             return
         size = tr("{size} on disk", size=bytes_text(row.weight_bytes)) if row.weight_bytes else ""
-        self._values[3].setText("  ·  ".join(part for part in (row.title, size, numbers(row)) if part))
+        title = model_title(row.name) if row.name == "starter" else row.title
+        self._values[3].setText("  ·  ".join(part for part in (title, size) if part))
         if self._badge is None:
             self._badge = FitBadge(row, self)
             self._badge_row.insertWidget(0, self._badge)
         self._badge.show_row(row)
+        self._numbers.setText(numbers(row))
 
     def _show_hardware(self) -> None:
         memory = self._desk.memory

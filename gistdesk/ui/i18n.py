@@ -11,6 +11,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QLibraryInfo, QLocale, QTra
 from PySide6.QtWidgets import QApplication
 
 from gistdesk.core.resources import resource
+from gistdesk.ui import theme
 
 _language = "en"
 _translator: QTranslator | None = None
@@ -37,6 +38,9 @@ def set_language(name: str) -> None:
     global _language
     _language = _system_language() if name == "auto" else name
     _install_qt_texts()
+    app = QApplication.instance()
+    if isinstance(app, QApplication):
+        theme.use_font_for(app, _language)
     for widget in QApplication.topLevelWidgets():
         QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.LanguageChange))
 

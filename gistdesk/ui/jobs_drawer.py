@@ -5,6 +5,7 @@ Knows the desk's entries and downloads.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
@@ -148,14 +149,14 @@ class JobsDrawer(QFrame):
                 entry.title or entry.source_path.name,
                 state_words(entry, self._desk.eta_s(entry.id)),
                 fraction(entry),
-                lambda entry_id=entry.id: self._desk.cancel(entry_id),
+                partial(self._desk.cancel, entry.id),
             )
             for entry in entries
         ]
         for row in self._desk.models():
             if row.downloading is not None:
                 words = tr("Downloading {percent}%", percent=round(100 * row.downloading))
-                cancel = lambda name=row.name: self._desk.cancel_download(name)  # noqa: E731
+                cancel = partial(self._desk.cancel_download, row.name)
                 jobs.append(_Job(f"model {row.name}", row.title, words, row.downloading, cancel))
         return jobs
 

@@ -13,8 +13,8 @@ _TABS = (
         later("Train"),
         "train",
         later("No training yet"),
-        later("Training is started from the command line for now. Its runs will be listed here."),
-        "gistdesk train --help",
+        later("Training is started from the command line for now."),
+        "python -m trainer --help",
     ),
     (
         later("Benchmark"),
@@ -47,9 +47,7 @@ class LabPlace(QObject):
         self.main_widget = _Tabs()
 
     def focus_find(self) -> None:
-        """There is nothing to find yet."""
-
-    def focus_list(self) -> None:
+        """There is nothing to find yet: onto the tabs."""
         self.main_widget.tabBar().setFocus()
 
 

@@ -44,7 +44,10 @@ class ElidedLabel(QLabel):
 
 
 class EmptyState(QWidget):
-    """What a place is for while there is nothing in it: picture, a line, a sentence, buttons."""
+    """What a place is for while there is nothing in it: picture, a line, a sentence, buttons.
+
+    Attributes: buttons.
+    """
 
     def __init__(
         self,
@@ -61,9 +64,9 @@ class EmptyState(QWidget):
         self._title, self._text = QLabel(self), QLabel(self)
         theme.set_role(self._title, "title")
         theme.set_role(self._text, "muted")
-        self._buttons = [QPushButton(self) for _ in actions]
+        self.buttons = [QPushButton(self) for _ in actions]
         self._arrange()
-        for number, (button, (_, action)) in enumerate(zip(self._buttons, actions, strict=True)):
+        for number, (button, (_, action)) in enumerate(zip(self.buttons, actions, strict=True)):
             theme.set_kind(button, "" if number else "primary")
             button.clicked.connect(lambda _=False, action=action: action())
         self._retranslate()
@@ -75,7 +78,7 @@ class EmptyState(QWidget):
         row = QHBoxLayout()
         row.setSpacing(theme.GRID)
         row.addStretch()
-        for button in self._buttons:
+        for button in self.buttons:
             row.addWidget(button)
         row.addStretch()
         column = QVBoxLayout(self)
@@ -95,7 +98,8 @@ class EmptyState(QWidget):
             self._draw()
 
     def _retranslate(self) -> None:
-        for widget, text in zip((self._title, self._text, *self._buttons), self._texts, strict=True):
+        labels: list[QLabel | QPushButton] = [self._title, self._text, *self.buttons]
+        for widget, text in zip(labels, self._texts, strict=True):
             widget.setText(tr(text))
         self._draw()
 

@@ -150,6 +150,7 @@ class LibraryInspector(QFrame):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(area)
+        self._nothing.setContentsMargins(*(2 * theme.GRID,) * 4)
         outer.addWidget(self._nothing, 1)
         self._area = area
         self.setMinimumWidth(32 * theme.GRID)

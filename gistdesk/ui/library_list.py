@@ -102,6 +102,13 @@ class LibraryList(QFrame):
         """Whether the trash is being looked at."""
         return self._filter.currentIndex() == _TRASH
 
+    def focus_rows(self) -> None:
+        """Into the table; where it is empty onto what can be done about that."""
+        shown = self._stack.currentWidget()
+        (
+            self._empty.buttons[0] if shown is self._empty else self.table if shown is self.table else self.search
+        ).setFocus()
+
     def show_everything(self) -> None:
         """Take search and filter away, so that any entry can be shown."""
         self.search.clear()

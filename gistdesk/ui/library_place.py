@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QMenu
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Entry
@@ -71,14 +71,16 @@ class LibraryPlace(QObject):
 
     def focus_find(self) -> None:
         """Ctrl+F: in the text where one is being read, else in the list."""
-        if self.main_widget.isVisible() and not self.list_widget.isAncestorOf(QGuiApplication.focusObject()):
+        focus = QApplication.focusWidget()
+        if self.main_widget.isVisible() and focus is not None and self.main_widget.isAncestorOf(focus):
             self.main_widget.focus_find()
         else:
             self.list_widget.search.setFocus()
             self.list_widget.search.selectAll()
 
     def focus_list(self) -> None:
-        self.list_widget.table.setFocus()
+        """Into the table; in an empty library onto its first button."""
+        self.list_widget.focus_rows()
 
     def choose(self, entry_ids: list[int]) -> None:
         """Show these entries as chosen, whatever was searched for."""

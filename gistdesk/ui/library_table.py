@@ -274,8 +274,8 @@ class _CellDelegate(QStyledItemDelegate):
         theme.paint_icon(painter, QRectF(rect.left(), top, size, size), name, getattr(c, colour))
         words = QRect(rect)
         words.setLeft(rect.left() + size + theme.GRID)
-        text = option.fontMetrics.elidedText(option.text, Qt.TextElideMode.ElideRight, words.width())
         painter.setPen(QColor(c.text if colour in ("good", "accent", "muted") else getattr(c, colour)))
+        text = in_two_lines(option.text, option.fontMetrics, words.width())
         painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
         share = fraction(entry)
         if share is not None:
@@ -287,6 +287,17 @@ class _CellDelegate(QStyledItemDelegate):
             bar.setWidth(max(3.0, bar.width() * share))
             painter.setBrush(QColor(c.accent))
             painter.drawRoundedRect(bar, 1.5, 1.5)
+
+
+def in_two_lines(text: str, metrics: QFontMetrics, width: int) -> str:
+    """Broken at a space where it is too long for one line, and shortened where it is too long for two."""
+    words, n = text.split(" "), 1
+    if metrics.horizontalAdvance(text) <= width or len(words) == 1:
+        return metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
+    while n < len(words) - 1 and metrics.horizontalAdvance(" ".join(words[: n + 1])) <= width:
+        n += 1
+    lines = (" ".join(words[:n]), " ".join(words[n:]))
+    return "\n".join(metrics.elidedText(line, Qt.TextElideMode.ElideRight, width) for line in lines)
 
 
 def row_height(metrics: QFontMetrics) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QKeySequence
@@ -27,23 +28,21 @@ class Menus:
         self._actions: list[tuple[QAction, str]] = []
         w = window
         self._begin(later("File"))
-        self._add(later("Add documents…"), w.choose_files, "plus", "Ctrl+O")
-        self._add(later("Add a folder…"), w.choose_folder, "folder")
-        self._add(later("Import gists…"), w.choose_gist, "import")
+        self._add(later("Add documents…"), w.adding.choose_files, "plus", "Ctrl+O")
+        self._add(later("Add a folder…"), w.adding.choose_folder, "folder")
+        self._add(later("Import gists…"), w.adding.choose_gists, "import")
         self._add(later("Open the sample document"), w.open_sample, "reader")
         self._line()
         self._add(later("New chat"), w.new_chat, "chat", "Ctrl+N")
+        self._add(later("Undo moving to the trash"), w.library.undo, "undo")
         self._line()
         self._add(later("Settings"), w.show_settings, "settings", "Ctrl+,")
         self._add(later("Quit"), w.close, "close", "Ctrl+Q")
-        self._begin(later("Edit"))
-        self._add(later("Find"), w.focus_find, "search", "Ctrl+F")
-        self._add(later("Undo moving to the trash"), w.library.undo, "undo")
         self._begin(later("View"))
         for number, (text, icon) in enumerate(
             ((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab"))
         ):
-            self._add(text, lambda number=number: w.show_place(number), icon, f"Ctrl+{number + 1}")
+            self._add(text, partial(w.show_place, number), icon, f"Ctrl+{number + 1}")
         self._line()
         self.inspector = self._add(later("Inspector"), None, "inspector", "F9")
         self.jobs = self._add(later("Jobs"), None, "jobs", "Ctrl+J")
@@ -53,6 +52,7 @@ class Menus:
         self.inspector.triggered.connect(w.show_inspector)
         self.jobs.triggered.connect(w.show_jobs)
         self._line()
+        self._add(later("Find"), w.focus_find, "search", "Ctrl+F")
         self._add(later("Command palette"), w.show_palette, "search", "Ctrl+K")
         self._begin(later("Chat"))
         self._chat(later("Write a question"), w.chat.focus_composer, "edit", "Ctrl+L")
@@ -82,7 +82,11 @@ class Menus:
 
     def _chat(self, text: str, slot: Callable[[], object], icon: str, keys: str = "") -> None:
         """An action on the open chat, which brings its place to the front."""
-        self._add(text, lambda: (self._window.show_place(_CHAT), slot()), icon, keys)
+        self._add(text, partial(self._in_chat, slot), icon, keys)
+
+    def _in_chat(self, slot: Callable[[], object]) -> None:
+        self._window.show_place(_CHAT)
+        slot()
 
     def commands(self) -> list[Command]:
         """Everything in the menus, for the palette."""

@@ -54,7 +54,7 @@ class Overlay(QWidget):
         width = min(self._width, self.width() - 2 * margin)
         self.card.setFixedWidth(max(width, 0))
         self.body.activate()
-        wanted = self.card.layout().totalHeightForWidth(width) if self.body.hasHeightForWidth() else -1
+        wanted = self.body.totalHeightForWidth(width) if self.body.hasHeightForWidth() else -1
         wanted = max(wanted, self.card.sizeHint().height())
         height = min(wanted, self.height() - 2 * margin)
         y = self.height() // 8 if self._top else (self.height() - height) // 2
@@ -88,11 +88,12 @@ class Overlay(QWidget):
 
     def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: N802
         """Tab goes round on the card."""
-        start = QApplication.focusWidget() or self.card
-        widget = start
+        start: QWidget = QApplication.focusWidget() or self.card
+        widget: QWidget | None = start
         while True:
+            assert widget is not None
             widget = widget.nextInFocusChain() if forward else widget.previousInFocusChain()
-            if widget is start:
+            if widget is None or widget is start:
                 return True
             reachable = widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isEnabled() and widget.isVisible()
             if reachable and self.card.isAncestorOf(widget):

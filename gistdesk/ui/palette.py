@@ -6,9 +6,9 @@ Knows commands as names and callables.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QIcon, QKeyEvent
-from PySide6.QtWidgets import QLineEdit, QListWidget, QListWidgetItem, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QKeyEvent
+from PySide6.QtWidgets import QHeaderView, QLineEdit, QTreeWidget, QTreeWidgetItem, QWidget
 
 from gistdesk.ui import theme
 from gistdesk.ui.i18n import tr
@@ -48,10 +48,16 @@ class Palette(Overlay):
         super().__init__(parent, width=72 * theme.GRID, top=True)
         self._commands: list[Command] = []
         self.field = QLineEdit(self.card)
-        self.list = QListWidget(self.card)
+        self.list = QTreeWidget(self.card)
+        self.list.setColumnCount(2)
+        self.list.setHeaderHidden(True)
+        self.list.setRootIsDecorated(False)
+        self.list.setUniformRowHeights(True)
+        self.list.header().setStretchLastSection(False)
+        self.list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.list.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.list.setMinimumHeight(40 * theme.GRID)
-        self.list.setUniformItemSizes(True)
+        self.list.setMinimumHeight(44 * theme.GRID)
         self.body.setContentsMargins(*(2 * theme.GRID,) * 4)
         self.body.setSpacing(theme.GRID)
         self.body.addWidget(self.field)
@@ -74,16 +80,24 @@ class Palette(Overlay):
         fitting = sorted(((-rate, number, each) for rate, number, each in rated if rate is not None))
         self.list.clear()
         for _, _, command in fitting[:_MOST]:
-            text = f"{command.text}    {command.keys}" if command.keys else command.text
-            item = QListWidgetItem(command.icon, text)
-            item.setData(Qt.ItemDataRole.UserRole, command)
-            self.list.addItem(item)
-        self.list.setCurrentRow(0)
+            item = QTreeWidgetItem([command.text, command.keys])
+            item.setIcon(0, command.icon)
+            item.setForeground(1, QColor(theme.colours().muted))
+            item.setData(0, Qt.ItemDataRole.UserRole, command)
+            item.setSizeHint(0, QSize(0, 4 * theme.GRID))
+            self.list.addTopLevelItem(item)
+        self._go_to(0)
+
+    def _go_to(self, row: int) -> None:
+        """Choose a row, the first or last one where there is no such row."""
+        item = self.list.topLevelItem(max(0, min(self.list.topLevelItemCount() - 1, row)))
+        if item is not None:
+            self.list.setCurrentItem(item)
 
     def _on_run(self) -> None:
         item = self.list.currentItem()
         if item is not None:
-            command: Command = item.data(Qt.ItemDataRole.UserRole)
+            command: Command = item.data(0, Qt.ItemDataRole.UserRole)
             self.dismiss()
             command.run()
 
@@ -92,8 +106,8 @@ class Palette(Overlay):
             step = {Qt.Key.Key_Down: 1, Qt.Key.Key_Up: -1, Qt.Key.Key_PageDown: 8, Qt.Key.Key_PageUp: -8}.get(
                 Qt.Key(event.key())
             )
-            if step is not None and self.list.count():
-                self.list.setCurrentRow(max(0, min(self.list.count() - 1, self.list.currentRow() + step)))
+            if step is not None:
+                self._go_to(self.list.currentIndex().row() + step)
                 return True
         return super().eventFilter(watched, event)
 

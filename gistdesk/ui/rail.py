@@ -1,9 +1,11 @@
-"""The rail at the left edge: one button per place, settings at the foot. Knows names and icons, not places."""
+"""The rail at the left edge: one button per place, settings at the foot. Knows names and icons, not places.
+
+Tab reaches the button of the place that is shown; the arrow keys go to the others.
+"""
 
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from gistdesk.ui import theme
@@ -33,7 +35,6 @@ class Rail(QFrame):
             column.addWidget(button)
         column.addStretch()
         column.addWidget(self._settings)
-        self.setFixedWidth(10 * theme.GRID)
         self._group.idClicked.connect(self.place_chosen)
         self._settings.clicked.connect(self.settings_pressed)
         self._retranslate()
@@ -51,12 +52,6 @@ class Rail(QFrame):
         """Show a place's button as the chosen one."""
         self.buttons[number].setChecked(True)
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        if event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
-            self.focusNextPrevChild(event.key() == Qt.Key.Key_Down)
-        else:
-            super().keyPressEvent(event)
-
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
         if event.type() == QEvent.Type.LanguageChange:
@@ -68,4 +63,8 @@ class Rail(QFrame):
             button.setText(tr(text))
             button.setToolTip(f"{tr(text)} (Ctrl+{number + 1})")
         self._settings.setText(tr("Settings"))
+        widest = max(
+            button.fontMetrics().horizontalAdvance(button.text()) for button in (*self.buttons, self._settings)
+        )
+        self.setFixedWidth(max(10 * theme.GRID, widest + 5 * theme.GRID))
         self._settings.setToolTip(f"{tr('Settings')} (Ctrl+,)")

@@ -45,6 +45,7 @@ class RatioChooser(QWidget):
         self.spin.setRange(LEAST, MOST)
         self.spin.setDecimals(0)
         self.spin.setSuffix("x")
+        theme.inset(self.spin)
         self.remember = QCheckBox(self)
         self._names = [QLabel(self) for _ in range(3)]
         self._values = [QLabel(self) for _ in range(3)]

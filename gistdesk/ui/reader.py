@@ -239,7 +239,7 @@ class Reader(QFrame):
         look = QTextCharFormat()
         look.setBackground(QColor(theme.colours().accent))
         look.setForeground(QColor(theme.colours().on_accent))
-        mark.format, mark.cursor = look, cursor  # type: ignore[attr-defined]
+        mark.format, mark.cursor = look, cursor
         self._text.setExtraSelections([mark])
         self._text.centerCursor()
 

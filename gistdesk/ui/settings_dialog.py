@@ -27,9 +27,9 @@ class SettingsDialog(QDialog):
         self._pages = (self.general, self.models, self.storage, self.hardware, self.privacy, self.advanced)
         self.list = QListWidget(self)
         self.list.setIconSize(QSize(theme.ICON, theme.ICON))
+        self.list.setProperty("surface", "nav")
         self.list.setFixedWidth(22 * theme.GRID)
         self._stack = QStackedWidget(self)
-        self._stack.setObjectName("pages")
         for page, icon in zip(self._pages, _ICONS, strict=True):
             item = QListWidgetItem(theme.icon(icon), page.title)
             item.setSizeHint(QSize(0, 5 * theme.GRID))

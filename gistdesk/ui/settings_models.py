@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk, ModelRow
-from gistdesk.ui.figures import bytes_text
+from gistdesk.ui.figures import bytes_text, parameters_text
 from gistdesk.ui.fit_badge import FitBadge, numbers
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.labels import ElidedLabel
@@ -186,7 +186,7 @@ def _facts(row: ModelRow) -> list[str]:
         return [tr("Downloading {percent}%", percent=round(100 * row.downloading))]
     facts = []
     if row.n_parameters:
-        facts.append(tr("{n} million parameters", n=f"{row.n_parameters / 1e6:,.1f}"))
+        facts.append(parameters_text(row.n_parameters))
     if row.weight_bytes:
         facts.append(tr("{size} on disk", size=bytes_text(row.weight_bytes)))
     facts.append(numbers(row))

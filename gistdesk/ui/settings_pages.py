@@ -70,6 +70,7 @@ class HardwarePage(SettingsPage):
         )
         for box in (self.threads, self.reserve):
             box.setMinimumWidth(16 * theme.GRID)
+            theme.inset(box)
         self.add_row(later("Device"), self.device, later("Takes effect when the model is loaded the next time."))
         self.add_row(later("Now in use"), self.why)
         self.add_row(
@@ -147,6 +148,7 @@ class AdvancedPage(SettingsPage):
         self.ratio.setRange(LEAST, MOST)
         self.ratio.setSuffix("x")
         self.ratio.setMinimumWidth(16 * theme.GRID)
+        theme.inset(self.ratio)
         self.figures = QCheckBox()
         self.set_text_of(self.figures, later("Show all figures of an answer"))
         self.welcome = QPushButton()

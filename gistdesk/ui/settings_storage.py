@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, QUrl, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QMessageBox, QProgressBar, QPushButton
 
@@ -91,27 +91,24 @@ class StoragePage(SettingsPage):
             self.set_text_of(label, name)
             theme.set_role(label, "muted")
             grid.addWidget(label, row, 0)
-            grid.addWidget(value, row, 1)
+            grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)
         self.column.addLayout(grid)
-        row = QHBoxLayout()
-        row.setSpacing(theme.GRID)
-        for button, text in ((self.clean, later("Clean up")), (self.empty, later("Empty the trash…"))):
-            self.set_text_of(button, text)
-            row.addWidget(button)
-        row.addStretch()
-        self.column.addLayout(row)
+        self._add_buttons((self.clean, later("Clean up")), (self.empty, later("Empty the trash…")))
         self.add_text(later("Folder of the library"), "heading")
         self.column.addWidget(self._folder)
-        row = QHBoxLayout()
-        row.setSpacing(theme.GRID)
-        for button, text in ((self.open, later("Open folder")), (self.move_, later("Move…"))):
-            self.set_text_of(button, text)
-            row.addWidget(button)
-        row.addStretch()
-        self.column.addLayout(row)
+        self._add_buttons((self.open, later("Open folder")), (self.move_, later("Move…")))
         self.column.addWidget(self._bar)
         self.column.addWidget(self._said)
         self.column.addStretch()
+
+    def _add_buttons(self, *buttons: tuple[QPushButton, str]) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(theme.GRID)
+        for button, text in buttons:
+            self.set_text_of(button, text)
+            row.addWidget(button)
+        row.addStretch()
+        self.column.addLayout(row)
 
     def refresh(self) -> None:
         """Measure the folder again."""

@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt, QTemporaryDir
-from PySide6.QtGui import QColor, QFont, QIcon, QIconEngine, QPainter, QPalette, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QIcon, QIconEngine, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QWidget
 
 from gistdesk.core.resources import resource
 
@@ -99,6 +99,7 @@ DARK = Colours(
 _colours = LIGHT
 _choice = "system"
 _listening = False
+_system_font: QFont | None = None
 
 
 def colours() -> Colours:
@@ -179,7 +180,7 @@ def _palette(c: Colours) -> QPalette:
 def _sheet(c: Colours) -> str:
     """The style sheet. Properties that widgets may set: `kind` ("primary", "quiet", "link" or "danger") on buttons;
     `role` ("title", "heading", "muted", "small", "mono", "bad", "warning", "good") on labels;
-    `surface` ("card", "bar", "page", "rail") on frames."""
+    `surface` ("card", "bar", "page", "rail" on frames, "nav" on lists)."""
     return f"""
     QToolTip {{ background: {c.raised}; color: {c.text}; border: 1px solid {c.border}; padding: 4px 8px; }}
     QFrame[surface="card"] {{ background: {c.raised}; border: 1px solid {c.border}; border-radius: 8px; }}
@@ -230,8 +231,6 @@ def _sheet(c: Colours) -> str:
         border: 2px solid {c.accent}; padding: 4px 8px; }}
     QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled {{ color: {_mix(c.muted, c.window)};
         background: {c.window}; }}
-    QAbstractSpinBox > QLineEdit, QAbstractSpinBox > QLineEdit:focus {{ border: 0; background: transparent;
-        padding: 0 0 0 8px; min-height: 0; }}
     QComboBox {{ padding-right: 28px; }}
     QComboBox:focus {{ padding-right: 27px; }}
     QComboBox::drop-down {{ border: 0; width: 24px; subcontrol-position: center right; }}
@@ -261,6 +260,10 @@ def _sheet(c: Colours) -> str:
     QTableView::item, QTreeView::item, QListView::item {{ padding: 0 8px; }}
     QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {{ background: {c.selected};
         color: {c.text}; }}
+    QListView[surface="nav"] {{ background: {c.window}; border-right: 1px solid {c.border}; padding: 8px; }}
+    QListView[surface="nav"]:focus {{ border: 2px solid {c.accent}; padding: 7px; }}
+    QListView[surface="nav"]::item {{ border-radius: 6px; }}
+    QDialog {{ background: {c.surface}; }}
     QListView::item:hover:!selected, QTreeView::item:hover:!selected {{ background: {c.hover}; }}
     QHeaderView {{ background: {c.surface}; }}
     QHeaderView::section {{ background: {c.surface}; color: {c.muted}; border: 0;
@@ -318,6 +321,30 @@ def _mix(front: str, back: str, share: float = 0.55) -> str:
         for a, b in zip(one.getRgb()[:3], other.getRgb()[:3], strict=True)  # type: ignore[index]
     )
     return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+# --- fonts
+
+_KOREAN_FONTS = (
+    *("Noto Sans CJK KR", "Noto Sans KR", "Pretendard", "Malgun Gothic", "Apple SD Gothic Neo", "NanumBarunGothic"),
+    "NanumGothic",
+)
+
+
+def use_font_for(app: QApplication, language: str) -> None:
+    """The system's font, or, where it has no Hangul and the language is "ko", one that has Latin letters, too.
+
+    Otherwise Qt takes Hangul, and the figures beside it, from a font of another size and weight.
+    """
+    global _system_font
+    _system_font = _system_font or app.font()
+    font = QFont(_system_font)
+    korean = QFontDatabase.WritingSystem.Korean
+    if language == "ko" and korean not in QFontDatabase.writingSystems(QFontInfo(font).family()):
+        there = set(QFontDatabase.families(korean))
+        font.setFamilies([*(name for name in _KOREAN_FONTS if name in there), font.family()])
+    if font != app.font():
+        app.setFont(font)
 
 
 # --- icons
@@ -414,6 +441,11 @@ def _set_property(widget: QWidget, name: str, value: str) -> None:
         widget.setProperty(name, value)
         widget.style().unpolish(widget)
         widget.style().polish(widget)
+
+
+def inset(box: QAbstractSpinBox) -> None:
+    """Move a spin box's figure off its left edge: Qt gives the field inside no padding of the style sheet."""
+    box.lineEdit().setTextMargins(GRID, 0, 0, 0)
 
 
 def mono_font(widget: QWidget) -> QFont:

@@ -4,6 +4,7 @@ Puts the places together and passes on what they ask of one another. Knows the p
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +13,6 @@ from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEv
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QApplication,
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QMainWindow,
@@ -22,14 +22,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gistdesk.core.errors import UserError
 from gistdesk.library import Entry
 from gistdesk.ui import theme
+from gistdesk.ui.adding import Adding
 from gistdesk.ui.banner import BannerArea
 from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.drop import DropPicture, dropped_paths
 from gistdesk.ui.drop_sheet import DropSheet, RecompressSheet
-from gistdesk.ui.figures import bytes_text
 from gistdesk.ui.first_run import FirstRun
 from gistdesk.ui.help import Help
 from gistdesk.ui.i18n import later, set_language, tr
@@ -50,9 +49,14 @@ LIBRARY, CHAT, LAB = range(3)
 class Place(Protocol):
     """What the window knows of a place: its columns, of which some may be missing, and where Ctrl+F goes."""
 
-    list_widget: QWidget | None
-    main_widget: QWidget
-    inspector_widget: QWidget | None
+    @property
+    def list_widget(self) -> QWidget | None: ...
+
+    @property
+    def main_widget(self) -> QWidget: ...
+
+    @property
+    def inspector_widget(self) -> QWidget | None: ...
 
     def focus_find(self) -> None: ...
 
@@ -66,7 +70,6 @@ class MainWindow(QMainWindow):
         self.desk, self.library, self.chat, self.lab = desk, library, chat, lab
         self._places: tuple[Place, ...] = (library, chat, lab)
         self._language, self._theme = desk.settings.language, desk.settings.theme
-        self._awaited: int | None = None
         self._settings_dialog: SettingsDialog | None = None
         self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
         self._splitters = [self._splitter(place) for place in self._places]
@@ -77,10 +80,11 @@ class MainWindow(QMainWindow):
         self.drawer = JobsDrawer(desk)
         self.bar = ResourceBar(desk)
         self._arrange()
-        central = self.centralWidget()
-        self.drop_sheet, self.recompress_sheet = DropSheet(desk, central), RecompressSheet(desk, central)
-        self.question, self.palette_, self.help = Question(central), Palette(central), Help(central)
+        over = self._central
+        self.drop_sheet, self.recompress_sheet = DropSheet(desk, over), RecompressSheet(desk, over)
+        self.question, self.palette_, self.help = Question(over), Palette(over), Help(over)
         self.drop_picture = DropPicture(self)
+        self.adding = Adding(self)
         self.menus = Menus(self)
         self.quitting = Quitting(self)
         self._connect()
@@ -113,13 +117,13 @@ class MainWindow(QMainWindow):
         row.addWidget(self.rail)
         row.addWidget(self._stack, 1)
         self._pages.addWidget(places)
-        central = QWidget()
-        column = QVBoxLayout(central)
+        self._central = QWidget()
+        column = QVBoxLayout(self._central)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         for widget in (self.banners, self._pages, self.drawer, self.bar):
             column.addWidget(widget, 1 if widget is self._pages else 0)
-        self.setCentralWidget(central)
+        self.setCentralWidget(self._central)
         self.drawer.hide()
         self.setAcceptDrops(True)
         self.setMinimumSize(90 * theme.GRID, 60 * theme.GRID)
@@ -136,17 +140,17 @@ class MainWindow(QMainWindow):
         self.bar.models_pressed.connect(self.show_models)
         self.drawer.closed.connect(self._on_drawer_closed)
         self.library.chat_requested.connect(self.chat_about)
-        self.library.files_requested.connect(self.choose_files)
+        self.library.files_requested.connect(self.adding.choose_files)
         self.library.sample_requested.connect(self.open_sample)
         self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
         self.library.export_requested.connect(self._on_export)
         self.library.told.connect(self._on_told)
         self.chat.source_requested.connect(self._on_source)
-        self.chat.documents_requested.connect(self.choose_files)
-        self.drop_sheet.documents_added.connect(self._on_added)
+        self.chat.documents_requested.connect(self.adding.choose_files)
+        self.adding.added.connect(self._on_added)
+        self.adding.sample_ready.connect(self._on_sample_ready)
         self.desk.notice.connect(self._on_notice)
         self.desk.settings_changed.connect(self._on_settings)
-        self.desk.entry_changed.connect(self._on_entry)
 
     def _leave_drops_to_window(self) -> None:
         """Text fields would take a dropped file as text."""
@@ -169,9 +173,18 @@ class MainWindow(QMainWindow):
             self._end_welcome()
         self._stack.setCurrentIndex(number)
         self.rail.choose(number)
-        if not self.rail.isAncestorOf(QApplication.focusWidget()):
-            focus = getattr(self._places[number], "focus_list", None) or self._places[number].focus_find
-            focus()
+        holder = QApplication.focusWidget()
+        if holder is None or not self.rail.isAncestorOf(holder):
+            self._focus_place(number)
+
+    def _focus_place(self, number: int) -> None:
+        """Where the keyboard is wanted first in a place."""
+        if number == LIBRARY:
+            self.library.focus_list()
+        elif number == CHAT and self.chat.chat_id is not None:
+            self.chat.focus_composer()
+        else:
+            self._places[number].focus_find()
 
     def focus_find(self) -> None:
         """Ctrl+F."""
@@ -211,11 +224,11 @@ class MainWindow(QMainWindow):
         """Ctrl+K."""
         commands = self.menus.commands()
         commands += [
-            Command(entry.title, lambda entry_id=entry.id: self._show_entry(entry_id), theme.icon("file", "muted"))
+            Command(entry.title, partial(self._show_entry, entry.id), theme.icon("file", "muted"))
             for entry in self.desk.library.entries()
         ]
         commands += [
-            Command(chat.title, lambda chat_id=chat.id: self._show_chat(chat_id), theme.icon("chat", "muted"))
+            Command(chat.title, partial(self._show_chat, chat.id), theme.icon("chat", "muted"))
             for chat in self.desk.library.chats()
             if chat.title
         ]
@@ -231,81 +244,14 @@ class MainWindow(QMainWindow):
 
     # --- documents
 
-    def choose_files(self) -> None:
-        """Ctrl+O: choose documents to add."""
-        dialog = QFileDialog(self, tr("Add documents"))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilters(
-            [
-                tr("Documents ({patterns})", patterns="*.pdf *.docx *.epub *.html *.htm *.xhtml *.md *.txt *.gistkv"),
-                tr("All files ({patterns})", patterns="*"),
-            ]
-        )
-        dialog.filesSelected.connect(self._on_files_chosen)
-        dialog.open()
-
-    def choose_folder(self) -> None:
-        """Choose a folder of documents to add."""
-        dialog = QFileDialog(self, tr("Add a folder"))
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.filesSelected.connect(self._on_files_chosen)
-        dialog.open()
-
-    def choose_gist(self) -> None:
-        """Choose gist files to import."""
-        dialog = QFileDialog(self, tr("Import gists"))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
-        dialog.setNameFilter(tr("Gist files ({pattern})", pattern="*.gistkv"))
-        dialog.filesSelected.connect(self._on_files_chosen)
-        dialog.open()
-
-    def _on_files_chosen(self, names: list[str]) -> None:
-        self.open_paths([Path(name) for name in names])
-
     def open_paths(self, paths: Sequence[Path]) -> None:
-        """Take in files and folders, from a drop, a dialog, the command line or another instance."""
+        """Take in files and folders, from a drop, the command line or another instance."""
         self.show()
         self.raise_()
         self.activateWindow()
         if self.place == LAB or self._pages.currentIndex() != 0:
             self.show_place(LIBRARY)
-        for path in paths:
-            if path.suffix.lower() == ".gistkv":
-                self.desk.import_gist(path)
-        folders = [path for path in paths if path.is_dir()]
-        files = [path for path in paths if not path.is_dir() and path.suffix.lower() != ".gistkv"]
-        if folders:
-            self._ask_about_folders(folders, files)
-        elif files:
-            self._add(files)
-
-    def _ask_about_folders(self, folders: list[Path], files: list[Path]) -> None:
-        found = [path for folder in folders for path in self.desk.files_in(folder)]
-        names = ", ".join(folder.name for folder in folders)
-        if not found:
-            self.banners.tell(
-                Notice(
-                    tr("No documents that can be read are in “{name}”.", name=names),
-                    tr("PDF, Word, EPUB, HTML, Markdown and plain text files can be."),
-                )
-            )
-            if files:
-                self._add(files)
-            return
-        total = bytes_text(sum(_size(path) for path in found))
-        self.question.ask(
-            tr("Add the documents in “{name}”?", name=names),
-            tr("Documents: {n} · In all: {total}", n=len(found), total=total),
-            tr("Add"),
-            lambda: self._add([*files, *found]),
-        )
-
-    def _add(self, paths: list[Path]) -> None:
-        settings = self.desk.settings
-        if settings.remember_ratio:
-            self._on_added(self.desk.add_documents(paths, settings.ratio))
-        else:
-            self.drop_sheet.show_paths(paths)
+        self.adding.take(paths)
 
     def _on_added(self, entry_ids: list[int]) -> None:
         if self.place == CHAT and self.chat.chat_id is not None:
@@ -314,24 +260,13 @@ class MainWindow(QMainWindow):
         self.show_place(LIBRARY)
         self.library.choose(entry_ids)
 
+    def _on_sample_ready(self, entry_id: int) -> None:
+        self.chat_about([entry_id])
+
     def open_sample(self) -> None:
         """Add the bundled sample, and open a chat about it as soon as it is compressed."""
-        self._awaited = self.desk.open_sample()
         self.show_place(LIBRARY)
-        self.library.choose([self._awaited])
-
-    def _on_entry(self, entry_id: int) -> None:
-        if entry_id != self._awaited:
-            return
-        try:
-            state = self.desk.library.entry(entry_id).state
-        except UserError:
-            state = "cancelled"
-        if state == "ready":
-            self._awaited = None
-            self.chat_about([entry_id])
-        elif state in ("failed", "cancelled"):
-            self._awaited = None
+        self.adding.open_sample()
 
     def chat_about(self, entry_ids: list[int]) -> None:
         """A new chat about these documents."""
@@ -358,7 +293,7 @@ class MainWindow(QMainWindow):
                 "Share it as you would share the document."
             ),
             tr("Choose where…"),
-            lambda: self.library.export_to_chosen_file(entry),
+            partial(self.library.export_to_chosen_file, entry),
         )
 
     # --- dropping
@@ -472,10 +407,3 @@ class MainWindow(QMainWindow):
     def _retranslate(self) -> None:
         self.setWindowTitle("gistdesk")
         self.menus.retranslate()
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -13,7 +13,9 @@ from gistdesk.ui.desk import Desk, EngineState, Measured, Memory, ModelRow, Pred
 
 GB = 2**30
 STARTER = ModelRow("starter", "starter", 7_900_000, 31_700_000, "fits", 480 * 2**20, 9 * GB, "", None, True)
-LARGE = ModelRow("acme/Llama-3.1-8B", "acme/Llama-3.1-8B", 8 * 10**9, 16 * GB, "too large", 18 * GB, 9 * GB, "", None, True)
+LARGE = ModelRow(
+    "acme/Llama-3.1-8B", "acme/Llama-3.1-8B", 8 * 10**9, 16 * GB, "too large", 18 * GB, 9 * GB, "", None, True
+)
 COMING = ModelRow("acme/Qwen3-1.7B", "acme/Qwen3-1.7B", None, None, "unknown", None, 9 * GB, "", 0.42, False)
 TIGHT = ModelRow("/models/Mistral-7B", "Mistral-7B", 7 * 10**9, 8 * GB, "tight", 8.6 * GB, 9 * GB, "", None, False)
 
@@ -154,15 +156,13 @@ def fill(desk: StillDesk) -> dict[str, Entry]:
     return found
 
 
-
 PAGES = [
     "LEASE AGREEMENT\n\nThis agreement is made on 3 March 2026 between Harbour Estates Ltd, called the landlord, and "
     "Ms Ada Park, called the tenant.\n\n1. The premises. The landlord lets to the tenant the flat on the second floor "
-    "of Harbour Street 14, with the use of the cellar and of the yard.\n\n2. The term. The lease begins on 1 April 2026 "
-    "and ends on 31 March 2028 unless it is renewed in writing three months before.\n\n3. The rent is 1,250 a month, "
+    "of Harbour Street 14, with the use of the cellar and of the yard.\n\n2. The term. The lease begins on 1 April "
+    "2026 and ends on 31 March 2028 unless it is renewed in writing three months before.\n\n3. The rent is 1,250, "
     "due on the third working day. The door code is 58203.",
     "4. Repairs. Small repairs up to 120 in each case are the tenant's. Everything else is the landlord's.\n\n"
     "5. Keys. The tenant receives three keys, numbered 11 to 13, and returns them at the end of the lease.\n\n"
     "6. 이 계약서의 한국어 번역본은 참고용이며, 분쟁이 있을 때에는 영어 원문을 따릅니다.",
 ]
-

@@ -1,0 +1,42 @@
+"""The main window over a desk that stands still."""
+
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from pytestqt.qtbot import QtBot
+
+from gistdesk.settings import Settings
+from gistdesk.ui import i18n
+from gistdesk.ui.chat_place import ChatPlace
+from gistdesk.ui.lab_place import LabPlace
+from gistdesk.ui.library_place import LibraryPlace
+from gistdesk.ui.window import MainWindow
+from tests.ui.still_desk import StillDesk
+
+
+def still(window: MainWindow) -> StillDesk:
+    """The window's desk."""
+    assert isinstance(window.desk, StillDesk)
+    return window.desk
+
+
+def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None) -> MainWindow:
+    """A window that is shown and has the focus, in English."""
+    if i18n.language() != "en":
+        i18n.set_language("en")
+    folder.mkdir(exist_ok=True)
+    desk = StillDesk(folder, settings)
+    window = MainWindow(desk, LibraryPlace(desk), ChatPlace(desk), LabPlace(desk))
+    qtbot.addWidget(window, before_close_func=_end)
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    return window
+
+
+def _end(window: MainWindow) -> None:
+    i18n.set_language("en")
+    window.quitting.decided = True
+    for timer in window.findChildren(QTimer):
+        timer.stop()  # the window itself goes later, when the library is closed
+    window.desk.close()
