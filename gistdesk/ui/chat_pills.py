@@ -28,6 +28,7 @@ from gistdesk.ui.labels import ElidedLabel
 from gistdesk.ui.theme import GRID, SMALL
 
 _WIDEST_PX = 360
+_MOST_ROWS = 8
 
 
 class Pill(Card):
@@ -174,9 +175,13 @@ class DocumentPicker(Card):
         for widget in (self._search, self._nothing, self._list):
             self.rows.addWidget(widget)
         self.rows.addLayout(buttons)
-        self.resize(46 * GRID, 40 * GRID)
+        self._list.setFixedHeight(min(len(entries), _MOST_ROWS) * self._list.fontMetrics().lineSpacing() * 2 + GRID)
+        self._list.setVisible(bool(entries))
+        self._search.setVisible(bool(entries))
+        self.setFixedWidth(46 * GRID)
         self._retranslate()
         self._fill()
+        self.adjustSize()
         self._search.setFocus()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
@@ -203,8 +208,8 @@ class DocumentPicker(Card):
             if all(word in entry.title.casefold() for word in wanted):
                 item = QListWidgetItem(pill_words(entry))
                 item.setData(Qt.ItemDataRole.UserRole, entry.id)
+                item.setSizeHint(QSize(0, 2 * self._list.fontMetrics().lineSpacing()))
                 self._list.addItem(item)
-        self._list.setVisible(self._list.count() > 0)
         self._nothing.setVisible(not self._list.count())
         self._nothing.setText(
             tr("No such document.") if self._entries else tr("The library has no other documents. Add new files.")

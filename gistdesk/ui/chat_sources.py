@@ -40,7 +40,7 @@ def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> s
 
 
 def _pattern(terms: Sequence[Term]) -> re.Pattern[str]:
-    forms = sorted({form for term in terms for form in term.forms}, key=len, reverse=True)
+    forms = sorted({form for term in terms for form in term.forms if len(form) > 1}, key=len, reverse=True)
     return re.compile("|".join(_form_pattern(form) for form in forms) or r"(?!)", re.IGNORECASE)
 
 
@@ -49,7 +49,7 @@ def _form_pattern(form: str) -> str:
     pattern = re.escape(form)
     if not form.isascii():
         return pattern
-    return rf"\b{pattern}\b" if form[-1].isdecimal() else rf"\b{pattern}\w*"
+    return rf"\b{pattern}(?![.,]?\w)" if form[-1].isdecimal() else rf"\b{pattern}\w*"
 
 
 class PassageCard(Card):

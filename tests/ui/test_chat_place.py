@@ -1,6 +1,8 @@
 """The Chat place with the real library and a scripted engine: what a reader does, by mouse and by keyboard."""
 
+import html
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +27,13 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Entry, Message
+from gistdesk.library.passages import terms_of
 from gistdesk.protocol import Error
 from gistdesk.ui import theme
 from gistdesk.ui.chat_message import MessageView
 from gistdesk.ui.chat_pills import DocumentPicker, Pill
 from gistdesk.ui.chat_place import ChatPlace
-from gistdesk.ui.chat_sources import PassageCard
+from gistdesk.ui.chat_sources import PassageCard, marked
 from gistdesk.ui.i18n import set_language
 from tests.ui.chat_desk import Script, ScriptedDesk, add_document
 
@@ -282,6 +285,22 @@ def test_verify_in_source(place: ChatPlace, desk: ScriptedDesk, chat: int, lease
         QTest.mouseClick(cards[0], Qt.MouseButton.LeftButton, pos=QPoint(20, 10))
     place.verify()
     assert not answers(place)[0].shows_passages()
+
+
+@pytest.mark.parametrize(
+    ("searched", "text", "marks"),
+    [
+        ("58203", "Key 58203, not 582031 or 1,582.", ["58203"]),
+        ("1", "Pages 1 and 1,250.", []),
+        ("working", "Works on a workday, not homework.", ["Works", "workday"]),
+        ("비밀번호는 40917입니다.", "비밀번호를 잊지 마세요: 40917", ["비밀번호", "40917"]),
+        ("<b>", "a <b> c", []),
+    ],
+)
+def test_what_was_searched_for_is_marked(searched: str, text: str, marks: list[str]) -> None:
+    shown = marked(text, terms_of(searched))
+    assert re.findall(r"<span[^>]*>(.*?)</span>", shown) == marks
+    assert html.unescape(re.sub(r"</?span[^>]*>", "", shown)) == text
 
 
 def test_verify_finds_korean_and_says_when_nothing_is_found(
