@@ -206,7 +206,7 @@ def test_work_that_does_not_stop_is_given_up() -> None:
     with engine_process((sys.executable, "-c", STUCK)) as process:
         begun = time.perf_counter()
         assert process.end() == 1
-        assert 2 < time.perf_counter() - begun < 5
+        assert 2 < time.perf_counter() - begun < 10
 
 
 def test_killed_it_leaves_a_whole_partial_gist(engine: EngineProcess, novel: Kept, tmp_path: Path) -> None:
