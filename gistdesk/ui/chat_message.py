@@ -42,6 +42,7 @@ _ICONS = {
     "verify": "verify",
     "compare": "compare",
 }
+_KEYS = {"copy": "Ctrl+C", "edit": "F2", "regenerate": "Ctrl+R", "verify": "Ctrl+Shift+F"}
 _OF_QUESTION = ("copy", "edit", "older", "newer", "branch")
 _OF_ANSWER = ("copy", "regenerate", "older", "newer", "branch", "verify", "compare")
 _WHILE_IDLE = ("edit", "regenerate", "compare")
@@ -261,6 +262,8 @@ class MessageView(QWidget):
         words = self._action_words()
         for action, button in self._buttons.items():
             button.set_words(words[action])
+            if action in _KEYS:
+                button.setToolTip(f"{words[action]} ({_KEYS[action]})")
         message = self.message
         self._version.setText(f"{message.version} / {message.n_versions}")
         self._version.setAccessibleName(tr("Version {n} of {of}", n=message.version, of=message.n_versions))

@@ -496,5 +496,7 @@ class _Main(QFrame):
             self._place.verify()
         elif modifiers == control and key == Qt.Key.Key_L:
             self._place.focus_composer()
+        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
+            self.transcript.scroll_page(-1 if key == Qt.Key.Key_PageUp else 1)
         else:
             super().keyPressEvent(event)

@@ -60,6 +60,8 @@ class PromptEdit(QPlainTextEdit):
             self._on_enter(event)
         elif event.key() == Qt.Key.Key_Escape and not self._composing:
             self.escaped.emit()
+        elif event.key() in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown) and not self._scrolls():
+            event.ignore()  # for what is read above
         else:
             super().keyPressEvent(event)
 
@@ -93,12 +95,16 @@ class PromptEdit(QPlainTextEdit):
         self._fit()
 
     def _fit(self) -> None:
-        n_lines = round(self.document().size().height())  # a plain text's layout counts lines
+        n_lines = self._n_lines()
         shown = min(max(n_lines, 1), self._most_lines)
         height = shown * self.fontMetrics().lineSpacing() + 2 * SMALL + 1
         if height != self.minimumHeight():
             self.setFixedHeight(height)
         policy = Qt.ScrollBarPolicy
-        self.setVerticalScrollBarPolicy(
-            policy.ScrollBarAsNeeded if n_lines > self._most_lines else policy.ScrollBarAlwaysOff
-        )
+        self.setVerticalScrollBarPolicy(policy.ScrollBarAsNeeded if self._scrolls() else policy.ScrollBarAlwaysOff)
+
+    def _n_lines(self) -> int:
+        return round(self.document().size().height())  # a plain text's layout counts lines
+
+    def _scrolls(self) -> bool:
+        return self._n_lines() > self._most_lines

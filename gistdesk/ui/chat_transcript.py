@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from gistdesk.library import Message
@@ -66,6 +66,11 @@ class Transcript(QScrollArea):
         self._earlier.clicked.connect(self._on_earlier_clicked)
         self._page.rows.addWidget(self._earlier, 0, Qt.AlignmentFlag.AlignHCenter)
         self._page.rows.addStretch(1)
+        self._to_end = QPushButton(self)
+        self._to_end.setIcon(theme.icon("chevron-down"))
+        self._to_end.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # with the keyboard, it is the End key
+        self._to_end.clicked.connect(self.scroll_to_end)
+        self._to_end.hide()
         self._frames = QTimer(self)
         self._frames.setInterval(_FRAME_MS)
         self._frames.timeout.connect(self._on_frame)
@@ -162,6 +167,11 @@ class Transcript(QScrollArea):
         self._at_end = True
         self._keep_place()
 
+    def scroll_page(self, direction: int) -> None:
+        """Go a page up (-1) or down (1)."""
+        bar, action = self.verticalScrollBar(), self.verticalScrollBar().SliderAction
+        bar.triggerAction(action.SliderPageStepSub if direction < 0 else action.SliderPageStepAdd)
+
     def focus_current(self) -> None:
         """Put the keyboard's focus on a message."""
         if self._current is not None:
@@ -172,11 +182,8 @@ class Transcript(QScrollArea):
         return not self._unbuilt
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        bar = self.verticalScrollBar()
-        if event.matches(QKeySequence.StandardKey.MoveToPreviousPage):
-            bar.triggerAction(bar.SliderAction.SliderPageStepSub)
-        elif event.matches(QKeySequence.StandardKey.MoveToNextPage):
-            bar.triggerAction(bar.SliderAction.SliderPageStepAdd)
+        if event.key() in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
+            self.scroll_page(-1 if event.key() == Qt.Key.Key_PageUp else 1)
         elif event.key() == Qt.Key.Key_End:
             self._focus_view(len(self.views) - 1)
             self.scroll_to_end()
@@ -194,9 +201,12 @@ class Transcript(QScrollArea):
         super().resizeEvent(event)  # type: ignore[arg-type]
         side = max(2 * GRID, (self.viewport().width() - _WIDEST_PX) // 2)
         self._page.rows.setContentsMargins(side, 2 * GRID, side, 2 * GRID)
+        self._show_to_end()
 
     def _retranslate(self) -> None:
         self.setAccessibleName(tr("Messages"))
+        self._to_end.setText(tr("To the end"))
+        self._to_end.setToolTip(tr("Go to the newest message and follow it (End)"))
         self._show_earlier()
 
     def _show_earlier(self) -> None:
@@ -303,6 +313,7 @@ class Transcript(QScrollArea):
             return  # not the reader: what is scrolled became shorter
         self._at_end = value >= bar.maximum() - _END_PX
         self._remember_place()
+        self._show_to_end()
         self._build_more()
 
     def _remember_place(self) -> None:
@@ -323,6 +334,13 @@ class Transcript(QScrollArea):
         self._restoring = False
         if self._anchor is None:
             self._remember_place()
+        self._show_to_end()
+
+    def _show_to_end(self) -> None:
+        self._to_end.setVisible(not self._at_end and self.verticalScrollBar().maximum() > 0)
+        size = self._to_end.sizeHint()
+        x = (self.viewport().width() - size.width()) // 2
+        self._to_end.setGeometry(x, self.height() - size.height() - GRID, size.width(), size.height())
 
 
 class _Page(QWidget):

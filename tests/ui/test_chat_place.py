@@ -30,6 +30,7 @@ from gistdesk.library import Entry, Message
 from gistdesk.library.passages import terms_of
 from gistdesk.protocol import Error
 from gistdesk.ui import theme
+from gistdesk.ui.chat_markdown import MarkdownView
 from gistdesk.ui.chat_message import MessageView
 from gistdesk.ui.chat_pills import DocumentPicker, Pill
 from gistdesk.ui.chat_place import ChatPlace
@@ -401,8 +402,35 @@ def test_what_is_read_stays_in_place_while_an_answer_grows(
     wait_idle(qtbot, desk, place)
     assert len(answers(place)[1].text()) > n_before
     assert view.mapTo(place.transcript.viewport(), QPoint()).y() == before  # not followed any more
+    to_end = next(b for b in place.transcript.findChildren(QAbstractButton) if b.text() == "To the end")
+    assert to_end.isVisible()
     QTest.keyClick(view, Qt.Key.Key_End)
     qtbot.waitUntil(lambda: bar.value() == bar.maximum(), timeout=1000)
+    assert not to_end.isVisible()
+    QTest.keyClick(place.composer.field, Qt.Key.Key_PageUp)
+    assert bar.value() < bar.maximum() - 200
+    to_end.click()
+    assert bar.value() == bar.maximum()
+
+
+def test_pieces_are_drawn_together_30_times_a_second(
+    place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n_drawn = 0
+    grow = MarkdownView.grow
+
+    def count(view: MarkdownView, text: str) -> bool:
+        nonlocal n_drawn
+        n_drawn += 1
+        return grow(view, text)
+
+    monkeypatch.setattr(MarkdownView, "grow", count)
+    desk.engine.script = Script(["word "] * 600, delay_ms=1)
+    begun = time.monotonic()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    assert 3 < n_drawn < 32 * (time.monotonic() - begun) + 3
+    assert len(answers(place)[0].text()) == 3000
 
 
 def fill(desk: ScriptedDesk, entry: Entry, n_messages: int) -> int:
