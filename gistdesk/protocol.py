@@ -294,6 +294,23 @@ class ModelInfoDone(Event):
 
 
 @dataclass(frozen=True)
+class IndexProgress(Event):
+    """`fraction` of one kept text can be searched."""
+
+    name = "index.progress"
+    entry_id: int
+    fraction: float
+
+
+@dataclass(frozen=True)
+class IndexDone(Event):
+    """All texts that were asked for can be searched; `n_indexed` of them could not before."""
+
+    name = "index.done"
+    n_indexed: int
+
+
+@dataclass(frozen=True)
 class Memory(Event):
     """What the engine process holds; also sent unasked, then with no id.
 
@@ -457,6 +474,16 @@ class DescribeModel(Request):
     done = ModelInfoDone
     model: str
     device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Index(Request):
+    """Make kept texts of the library in `folder` searchable: those of `entry_ids`, or, if empty, all that are not."""
+
+    name = "index"
+    done = IndexDone
+    folder: str
+    entry_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from gistdesk.protocol import (
     Error,
     Event,
     Extract,
+    Index,
     Load,
     MeasureMemory,
     ModelLoadDone,
@@ -79,6 +80,10 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
             from gistdesk.worker.downloading import download
 
             return download(request, pulse)
+        case Index():
+            from gistdesk.worker.indexing import index
+
+            return index(request, pulse)
         case MeasureMemory():
             return pulse.memory()
     raise ProtocolError(f"nobody does {request.name}")

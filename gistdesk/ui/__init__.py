@@ -1,0 +1,1 @@
+"""The window. Knows documents, chats and jobs through the desk; knows nothing of tensors or models' insides."""
