@@ -5,7 +5,8 @@ Knows nothing of widgets' contents: each widget sets its texts again in `changeE
 """
 
 import json
-from functools import cache
+import re
+from functools import cache, lru_cache
 
 from PySide6.QtCore import QCoreApplication, QEvent, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
@@ -18,8 +19,13 @@ _translator: QTranslator | None = None
 
 
 def tr(text: str, /, **values: object) -> str:
-    """`text` in the window's language, with `values` put into its {places}."""
-    translated = _korean().get(text, text) if _language == "ko" else text
+    """`text` in the window's language, with `values` put into its {places}.
+
+    A sentence of the engine or the library, which comes with its values in it, is recognised by its form.
+    """
+    translated = text
+    if _language == "ko":
+        translated = _korean().get(text) or _said_in_korean(text)
     return translated.format(**values) if values else translated
 
 
@@ -51,6 +57,26 @@ def _korean() -> dict[str, str]:
     for path in sorted(resource("translations/ko").glob("*.json")):
         texts.update(json.loads(path.read_text(encoding="utf-8")))
     return texts
+
+
+@lru_cache(maxsize=1024)
+def _said_in_korean(sentence: str) -> str:
+    for form, korean in _forms():
+        if (found := form.fullmatch(sentence)) is not None:
+            return korean.format(**found.groupdict())
+    return sentence
+
+
+@cache
+def _forms() -> list[tuple[re.Pattern[str], str]]:
+    """Sentences with values in them, those with the most words of their own first: they say more than "{name} is"."""
+    texts = json.loads(resource("translations/ko/engine.json").read_text(encoding="utf-8"))
+    rated = sorted(texts.items(), key=lambda item: -len(re.sub(r"{\w+}", "", item[0])))
+    return [
+        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(english)), re.DOTALL), korean)
+        for english, korean in rated
+        if "{" in english
+    ]
 
 
 def _system_language() -> str:

@@ -1,10 +1,11 @@
 """Everything that the window says is there in English and in Korean."""
 
-import pytest
+import re
+
 from PySide6.QtWidgets import QApplication
 
 from gistdesk.ui import i18n
-from tests.ui.texts import korean, marked, places, unmarked
+from tests.ui.texts import korean, marked, places, said, unmarked
 
 TEXTS = sorted({text for _, _, text in marked()})
 
@@ -21,9 +22,10 @@ def test_no_text_is_shown_without_being_translated() -> None:
     assert [f"{path.name}:{line}: {text}" for path, line, text in unmarked()] == []
 
 
-@pytest.mark.parametrize("text", [text for text in TEXTS if len(text) > 20])
-def test_a_sentence_is_korean(text: str) -> None:
-    assert any("가" <= letter <= "힣" for letter in korean().get(text, ""))
+def test_sentences_are_korean() -> None:
+    texts = korean()
+    sentences = [text for text in TEXTS if len(text) > 20]
+    assert [text for text in sentences if not re.search("[가-힣]", texts.get(text, ""))] == []
 
 
 def test_the_language_is_switched_and_values_put_in(qapp: QApplication) -> None:
@@ -37,3 +39,17 @@ def test_auto_is_one_of_the_two(qapp: QApplication) -> None:
     i18n.set_language("auto")
     assert i18n.language() in ("en", "ko")
     i18n.set_language("en")
+
+
+def test_every_sentence_of_engine_and_library_is_translated(qapp: QApplication) -> None:
+    i18n.set_language("ko")
+    missing = [f"{path.name}:{line}: {text}" for path, line, text in said() if i18n.tr(text) == text]
+    i18n.set_language("en")
+    assert missing == []
+
+
+def test_a_sentence_keeps_its_values(qapp: QApplication) -> None:
+    i18n.set_language("ko")
+    sentence = i18n.tr("{name} is 600 MB, more than the 512 MB that can be read.".replace("{name}", "책 {1}.pdf"))
+    i18n.set_language("en")
+    assert sentence == "책 {1}.pdf: 600MB로, 읽을 수 있는 512MB보다 큽니다."
