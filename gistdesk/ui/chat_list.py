@@ -243,7 +243,7 @@ class ChatList(QFrame):
         self._search_timer.timeout.connect(self.refresh)
         self._refresh_timer.timeout.connect(self.refresh)
         self._new.clicked.connect(self.new_pressed)
-        self._undo.clicked.connect(self._on_undo_clicked)
+        self._undo.clicked.connect(self.undo)
         self._undo_timer.timeout.connect(self._undo_strip.hide)
         self.view.selectionModel().currentChanged.connect(self._on_current_changed)
         self.view.activated.connect(self._on_activated)
@@ -257,8 +257,7 @@ class ChatList(QFrame):
         wanted = self.search.text().strip()
         self._model.set_chats(self._desk.library.chats(search=wanted))
         self.choose(self._shown_id)
-        self._stack.setCurrentWidget(self.view if self._model.chats else self._nothing)
-        self._nothing.setText(tr("No chat has these words.") if wanted else "")
+        self._stack.setCurrentWidget(self._nothing if wanted and not self._model.chats else self.view)
 
     def chats(self) -> list[Chat]:
         """The chats in the list, newest first."""
@@ -290,6 +289,15 @@ class ChatList(QFrame):
         self._desk.chats_changed.emit()
         self.opened.emit(self._shown_id or 0)
 
+    def undo(self) -> None:
+        """Take the last deleted chat out of the trash, and open it."""
+        self._undo_strip.hide()
+        if self._deleted_id is not None:
+            self._desk.library.restore_chat(self._deleted_id)
+            self._shown_id, self._deleted_id = self._deleted_id, None
+            self._desk.chats_changed.emit()
+            self.opened.emit(self._shown_id)
+
     def rename_chosen(self) -> None:
         """Edit the chosen chat's title in its row."""
         self.view.edit(self.view.currentIndex())
@@ -298,7 +306,7 @@ class ChatList(QFrame):
         super().changeEvent(event)
         if event.type() == QEvent.Type.LanguageChange:
             self._retranslate()
-            self.refresh()
+            self._model.set_chats(self._model.chats)
 
     def _retranslate(self) -> None:
         self.search.setPlaceholderText(tr("Search chats"))
@@ -307,6 +315,7 @@ class ChatList(QFrame):
         self._new.setToolTip(tr("New chat (Ctrl+N)"))
         self.view.setAccessibleName(tr("Chats"))
         self._undo.setText(tr("Undo"))
+        self._nothing.setText(tr("No chat has these words."))
 
     def _on_search_edited(self) -> None:
         self._search_timer.start()
@@ -323,14 +332,6 @@ class ChatList(QFrame):
         self._desk.library.set_chat(chat_id, title=title)
         self._desk.chat_changed.emit(chat_id)
         self._desk.chats_changed.emit()
-
-    def _on_undo_clicked(self) -> None:
-        self._undo_strip.hide()
-        if self._deleted_id is not None:
-            self._desk.library.restore_chat(self._deleted_id)
-            self._shown_id, self._deleted_id = self._deleted_id, None
-            self._desk.chats_changed.emit()
-            self.opened.emit(self._shown_id)
 
     def _on_menu_asked(self, place: QPoint) -> None:
         if not self.view.indexAt(place).isValid() and not self.view.currentIndex().isValid():

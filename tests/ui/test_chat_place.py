@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
@@ -50,6 +50,9 @@ def desk(tmp_path: Path, qapp: QApplication) -> Iterator[ScriptedDesk]:
     theme.apply(qapp, "light")
     desk = ScriptedDesk(tmp_path / "library")
     yield desk
+    for window in desk.windows:
+        window.deleteLater()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     desk.library.close()
 
 
