@@ -5,7 +5,7 @@ Knows nothing of tokens, haystacks or models.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -140,6 +140,61 @@ PASSKEY = Kind(
     ),
 )
 """One number per document. The benchmark asks for the passkey in the held-out wording."""
+
+_WORD_NOUNS = {
+    "en": (
+        "code word",
+        "motto",
+        "watchword",
+        "name of the ship",
+        "title of the poem",
+        "secret sign",
+        "family name",
+        "name of the inn",
+        "last entry",
+        "nickname",
+    ),
+    "ko": (
+        "암호 낱말",
+        "좌우명",
+        "구호",
+        "배 이름",
+        "시의 제목",
+        "비밀 신호",
+        "별명",
+        "여관 이름",
+        "마지막 기록",
+        "책 제목",
+    ),
+}
+
+WORDS: dict[str, Wording] = {
+    "en": Wording(
+        (
+            "The {s} is {v}.",
+            "Remember this: the {s} is {v}.",
+            "As to the {s}, it was {v}.",
+            "They chose {v} as the {s}.",
+            'The {s} reads "{v}".',
+            "{v} is the {s}.",
+        ),
+        ("What was the {s} again?", "Tell me the {s}.", "Which {s} does the text give?", "Give the {s}."),
+        ("", ""),
+    ),
+    "ko": Wording(
+        (
+            "{s}(은) {v}이다.",
+            "기억하세요. {s}(은) {v}입니다.",
+            "{s}: {v}.",
+            "{v}, 이것이 {s}이다.",
+            "{s}(으로)는 {v}(을) 쓴다.",
+            "{v}(이) {s}입니다.",
+        ),
+        ("{s}(은) 무엇인가요?", "{s}(을) 알려 주세요.", "글에 나온 {s}(은) 무엇인가요?", "{s}(을) 말해 주세요."),
+        ("", ""),
+    ),
+}
+"""For training alone: any words of running text as values, so that copying is learned and not a list of values."""
 
 GENERAL: dict[str, Kind] = {
     "door code": Kind(
@@ -442,6 +497,18 @@ def draw_facts(random: Random, language: str, n: int, *, held_out: bool = False)
         fact = draw_fact(random, language, kind, held_out=held_out)
         if all((fact.kind, fact.subject) != (other.kind, other.subject) for other in facts):
             facts.append(fact)
+    return facts
+
+
+def draw_words(random: Random, language: str, values: Sequence[str]) -> list[Fact]:
+    """One fact for each of the given values, each with a name of its own ("the motto"); at most ten."""
+    wording = WORDS[language]
+    facts = []
+    for subject, value in zip(random.sample(_WORD_NOUNS[language], len(values)), values, strict=True):
+        statement, question = random.choice(wording.statements), random.choice(wording.questions)
+        opening = random.choice(_OPENINGS[language])
+        text = opening + _capital(_filled(statement, subject, value))
+        facts.append(Fact("words", subject, text, _capital(_filled(question, subject, value)), value))
     return facts
 
 

@@ -4,6 +4,7 @@ Every sample is a pure function of its random generator, so a resumed run sees w
 Knows tokens; knows nothing of segments, gists or losses.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
@@ -13,8 +14,10 @@ from torch import Tensor
 
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from trainer.facts import Fact, draw_fact, draw_facts
+from trainer.facts import Fact, draw_fact, draw_facts, draw_words
 from trainer.haystack import haystack_names, haystack_text
+
+_PLAIN_WORD = re.compile(r"[A-Za-z가-힣]{2,12}")
 
 
 @dataclass(frozen=True)
@@ -42,12 +45,15 @@ class Samples:
         self._model = model
         self._evaluation = evaluation
         self._texts: dict[str, list[tuple[Tensor, Tensor]]] = {}
+        self._words: dict[str, list[str]] = {}
         for language in ("en", "ko"):
             self._texts[language] = []
             for name in haystack_names(language, evaluation=evaluation):
                 ids = torch.tensor(model.token_ids(" " + haystack_text(name)))
                 starts = model.ends_sentence[ids].nonzero()[:, 0] + 1
                 self._texts[language].append((ids, starts))
+            texts = (haystack_text(name) for name in haystack_names(language, evaluation=evaluation))
+            self._words[language] = [word for text in texts for word in text.split() if _PLAIN_WORD.fullmatch(word)]
 
     def passkey(self, random: Random, n_tokens: int, n_keys: int = 1, language: str = "") -> Sample:
         """`n_keys` numbers of different names ("the passkey", "the entry code") in one document, each asked for."""
@@ -75,6 +81,23 @@ class Samples:
         for i, n in enumerate(lengths[:n_keyed]):
             own = facts[i * n_facts : (i + 1) * n_facts]
             keyed.append(self._sample(random, language, own, n, len(own)))
+        return keyed, [self._hay(random, language, n)[0] for n in lengths[n_keyed:]]
+
+    def words(self, random: Random, n_tokens: int, n_facts: int, language: str) -> Sample:
+        """`n_facts` names ("the motto") with one to three words of the haystack each, all asked for."""
+        values: dict[str, None] = {}
+        while len(values) < n_facts:
+            words = self._words[language]
+            start, n = random.randrange(len(words) - 3), random.randint(1, 3)
+            values[" ".join(words[start : start + n])] = None
+        facts = draw_words(random, language, list(values))
+        return self._sample(random, language, facts, n_tokens, n_facts)
+
+    def words_pool(
+        self, random: Random, lengths: Sequence[int], n_keyed: int, n_facts: int, language: str
+    ) -> tuple[list[Sample], list[Tensor]]:
+        """As a passkey pool, with words as values and `n_facts` of them in each of the first segments."""
+        keyed = [self.words(random, n, n_facts, language) for n in lengths[:n_keyed]]
         return keyed, [self._hay(random, language, n)[0] for n in lengths[n_keyed:]]
 
     def general(self, random: Random, n_tokens: int, n_facts: int, n_questions: int, language: str = "") -> Sample:

@@ -39,6 +39,8 @@ class StarterConfig:
         matrix_rate: peak, of Muon for every weight matrix and LoRA factor.
         warmup_steps: steps of linear warm-up.
         settle_step: from here on the rates are below half: copying is learned and has to become exact.
+        words_step: from here on half of the facts have any words of running text as values. Before, digits were
+            copied from the full text and no word was: the lists of names and places had been learned instead.
         fall_share: the last share of the steps, in which the rates fall to nothing.
         rank: of the LoRA factors.
         text_weight: of language modelling on full-text steps, beside the answer loss.
@@ -55,6 +57,7 @@ class StarterConfig:
     matrix_rate: float = 1.8e-3
     warmup_steps: int = 150
     settle_step: int = 800
+    words_step: int = 2600
     fall_share: float = 0.5
     rank: int = 64
     text_weight: float = 0.3
@@ -122,6 +125,9 @@ class StarterRun:
             "facts": Curriculum(bound=40, limit=SEGMENT_TOKENS, goal=0.7),
             "facts segments": Curriculum(bound=1, limit=16, goal=0.7),
             "facts full": Curriculum(bound=40, limit=2048, goal=0.7),
+            "words": Curriculum(bound=40, limit=SEGMENT_TOKENS, goal=0.7),
+            "words segments": Curriculum(bound=1, limit=40, goal=0.7),
+            "words full": Curriculum(bound=40, limit=2048, goal=0.7),
         }
         self.step = 0
         self.seconds = 0.0
@@ -135,6 +141,8 @@ class StarterRun:
         random = Random(f"{self.config.seed}:{self.step}")
         copying = self.curricula["passkey"].bound >= 100
         task = "facts" if random.random() < (0.5 if copying else 0.1) else "passkey"
+        if task == "facts" and self.step >= self.config.words_step and random.random() < 0.5:
+            task = "words"
         language = "ko" if random.random() < self.config.korean_share else "en"
         # Telling facts apart is learned from the full text first; copying a number hardly needs it any more.
         if random.random() < (0.15 if copying and task == "passkey" else 0.35):
@@ -148,6 +156,8 @@ class StarterRun:
         n_facts = random.randint(1, max(1, min(8, n_tokens // 20)))
         if task == "facts":
             return Batch(task, [self.samples.general(random, n_tokens, n_facts, 4, language) for _ in range(count)])
+        if task == "words":
+            return Batch(task, [self.samples.words(random, n_tokens, n_facts, language) for _ in range(count)])
         n_keys = min(4, n_facts) if n_tokens > 100 else 1
         return Batch(task, [self.samples.passkey(random, n_tokens, n_keys, language) for _ in range(count)])
 
@@ -159,7 +169,7 @@ class StarterRun:
         bound = self.curricula[task].bound
         segment = random.uniform(max(32.0, 0.4 * min(bound, 100)), bound if random.random() < 0.5 else min(bound, 200))
         n_segments = round(self.curricula[f"{task} segments"].bound)
-        if task == "facts":
+        if task != "passkey":
             n_slots = random.choice((4, 8, 8, 16, 16, 32, 64))
         else:
             # Two slots are rare: right in a quarter of the cases where four were in four fifths, they held all back.
@@ -167,14 +177,15 @@ class StarterRun:
         n_slots = min(n_slots, int(segment / 1.5))
         most = self.config.tokens_per_step * 5 // 4
         n_texts = min(48, max(6, most // int(segment + n_slots)))
-        n_keyed = n_texts if n_segments == 1 else max(4, n_texts // 3) if task == "passkey" else n_texts * 3 // 4
+        n_keyed = n_texts if n_segments == 1 else n_texts * 3 // 4 if task == "facts" else max(4, n_texts // 3)
         lengths = [int(segment * random.uniform(0.75, 1.0)) for _ in range(n_texts)]
         slots = [n_slots - (n_slots > 3 and random.random() < 0.3) for _ in range(n_texts)]
         if task == "passkey":
             keyed, plain = self.samples.passkey_pool(random, lengths, n_keyed, language)
         else:
             n_facts = random.randint(1, max(1, min(4, int(segment) // 20)))
-            keyed, plain = self.samples.fact_pool(random, lengths, n_keyed, n_facts, language)
+            draw = self.samples.words_pool if task == "words" else self.samples.fact_pool
+            keyed, plain = draw(random, lengths, n_keyed, n_facts, language)
         return Batch(task, Pool(keyed, plain, slots, distracting=task == "facts"), n_segments)
 
     def train_step(self) -> tuple[Batch, Pass, float]:
@@ -263,7 +274,7 @@ class StarterRun:
                 if moments:
                     owner.state[p] = moments
         self.step, self.seconds = state["step"], state["seconds"]
-        self.curricula = {name: Curriculum(**c) for name, c in state["curricula"].items()}
+        self.curricula |= {name: Curriculum(**c) for name, c in state["curricula"].items()}
         return True
 
 
