@@ -1,13 +1,37 @@
-"""The program: `gistdesk COMMAND`."""
+"""The program: without words the window, with files the window that opens them, else `gistdesk COMMAND`."""
+
+import sys
+from pathlib import Path
 
 from gistdesk.terminal import run
+
+_NO_DISPLAY = "There is no display here, so gistdesk cannot open its window."
 
 
 def main() -> None:
     """Entry point of the `gistdesk` command."""
+    words = sys.argv[1:]
+    if all(not word.startswith("-") and Path(word).is_file() for word in words):
+        _open_window([Path(word) for word in words])
     from gistdesk.commands import app
 
     run(app, "gistdesk")
+
+
+def _open_window(paths: list[Path]) -> None:
+    """Show the window and end with it. Comes back only where there is no display: the demonstration is next."""
+    from gistdesk.ui.display import has_display
+
+    if has_display():
+        from gistdesk.ui.app import run_window
+
+        sys.exit(run_window(paths))
+    if paths:
+        hint = "In a terminal: gistdesk compress FILE, then gistdesk ask FILE.gistkv."
+        print(f"gistdesk: {_NO_DISPLAY} {hint}", file=sys.stderr)
+        sys.exit(2)
+    print(f"{_NO_DISPLAY} The demonstration runs in the terminal instead.\n", file=sys.stderr)
+    sys.argv[1:] = ["demo"]
 
 
 if __name__ == "__main__":
