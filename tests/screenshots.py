@@ -36,6 +36,10 @@ def settle() -> None:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
+SMALL = (720, 480)
+"""The window at its smallest, taken too, as "-small"."""
+
+
 def new_window(folder: Path, settings: Settings | None = None) -> MainWindow:
     desk = StillDesk(folder, settings)
     return MainWindow(desk, LibraryPlace(desk), ChatPlace(desk), LabPlace(desk))
@@ -174,8 +178,16 @@ def take(window: MainWindow, states: Iterator[State], folder: Path, suffix: str,
     for name, show in states:
         target = show(window)
         settle()
-        if only in name:
-            (target or window).grab().save(str(folder / f"{name}-{suffix}.png"))
+        if only not in name:
+            continue
+        shown = target or window
+        shown.grab().save(str(folder / f"{name}-{suffix}.png"))
+        usual = shown.size()
+        shown.resize(*SMALL)
+        settle()
+        shown.grab().save(str(folder / f"{name}-{suffix}-small.png"))
+        shown.resize(usual)
+        settle()
 
 
 def take_all(folder: Path, scale: str, only: str) -> None:

@@ -93,7 +93,7 @@ class DropSheet(Overlay):
             item.setSizeHint(_FILE, QSize(0, 5 * theme.GRID))
             self._list.addTopLevelItem(item)
             self._rows[path] = _Row(item)
-        header = 5 * theme.GRID
+        header = 6 * theme.GRID
         self._list.setMinimumHeight(min(2, len(self._rows)) * 5 * theme.GRID + header)
         self._list.setMaximumHeight(min(6, len(self._rows)) * 5 * theme.GRID + header)
         self._refresh()

@@ -7,7 +7,17 @@ import os
 import platform
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk, ModelRow
@@ -77,9 +87,9 @@ class FirstRun(QFrame):
             grid.addWidget(value, row, 1)
         self._numbers.setWordWrap(True)
         theme.set_role(self._numbers, "muted")
-        self._badge_row.setSpacing(2 * theme.GRID)
-        self._badge_row.addWidget(self._numbers, 1)
+        self._badge_row.addStretch()
         grid.addLayout(self._badge_row, len(self._names), 1)
+        grid.addWidget(self._numbers, len(self._names) + 1, 1)
         buttons = QHBoxLayout()
         buttons.setSpacing(theme.GRID)
         buttons.addWidget(self.start)
@@ -101,10 +111,20 @@ class FirstRun(QFrame):
         column.addLayout(buttons)
         column.addWidget(self._private)
         column.addStretch(2)
-        outer = QHBoxLayout(self)
-        outer.addStretch(1)
-        outer.addWidget(inner, 8)
-        outer.addStretch(1)
+        middle = QWidget(self)
+        row = QHBoxLayout(middle)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addStretch(1)
+        row.addWidget(inner, 8)
+        row.addStretch(1)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(middle)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
         self._picture.setPixmap(theme.application_icon().pixmap(9 * theme.GRID, 9 * theme.GRID))
 
     def refresh(self) -> None:

@@ -1,7 +1,7 @@
 """Help (F1): how it works in four sentences, and the keys. Knows nothing of the window's state."""
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from gistdesk.ui import theme
 from gistdesk.ui.i18n import later, tr
@@ -41,11 +41,10 @@ class Help(Overlay):
         self._title, self._keys_title = QLabel(self.card), QLabel(self.card)
         theme.set_role(self._title, "title")
         theme.set_role(self._keys_title, "heading")
-        page = QWidget(self.card)
-        column = QVBoxLayout(page)
-        column.setContentsMargins(0, 0, theme.GRID, 0)
+        self.body.addWidget(self._title)
+        column = QVBoxLayout()
         column.setSpacing(theme.GRID)
-        self._sentences = [QLabel(page) for _ in _SENTENCES]
+        self._sentences = [QLabel(self.card) for _ in _SENTENCES]
         for label in self._sentences:
             label.setWordWrap(True)
             column.addWidget(label)
@@ -55,32 +54,24 @@ class Help(Overlay):
         grid.setHorizontalSpacing(3 * theme.GRID)
         grid.setVerticalSpacing(theme.SMALL)
         grid.setColumnStretch(1, 1)
-        self._meanings = [QLabel(page) for _ in _KEYS]
+        self._meanings = [QLabel(self.card) for _ in _KEYS]
         for row, ((keys, _), meaning) in enumerate(zip(_KEYS, self._meanings, strict=True)):
-            name = QLabel(keys, page)
+            name = QLabel(keys, self.card)
             name.setFont(theme.mono_font(name))
             meaning.setWordWrap(True)
             grid.addWidget(name, row, 0)
             grid.addWidget(meaning, row, 1)
         column.addLayout(grid)
-        column.addStretch()
-        self._area = QScrollArea(self.card)
-        self._area.setWidgetResizable(True)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._area.setWidget(page)
         self._close = QPushButton(self.card)
         self._close.clicked.connect(self.dismiss)
         foot = QHBoxLayout()
         foot.addStretch()
         foot.addWidget(self._close)
-        self.body.addWidget(self._title)
-        self.body.addWidget(self._area, 1)
+        self.body.addLayout(column)
         self.body.addLayout(foot)
-        self._page = page
         self._retranslate()
 
     def show_help(self) -> None:
-        self._area.setMinimumHeight(min(self._page.sizeHint().height() + theme.GRID, 64 * theme.GRID))
         self.open()
         self._close.setFocus(Qt.FocusReason.OtherFocusReason)
 
@@ -92,7 +83,6 @@ class Help(Overlay):
     def _retranslate(self) -> None:
         self._title.setText(tr("Help"))
         self.card.setAccessibleName(tr("Help"))
-        self._area.setAccessibleName(tr("Help"))
         self._keys_title.setText(tr("Keys"))
         for label, sentence in zip(self._sentences, _SENTENCES, strict=True):
             label.setText(tr(sentence))

@@ -4,6 +4,7 @@ Knows the desk's entries; what is done with those that are chosen is decided els
 """
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -34,6 +35,7 @@ _FILTERS: tuple[tuple[str, tuple[str, ...] | None], ...] = (
 )
 _TRASH = len(_FILTERS) - 1
 _SEARCH_DELAY_MS = 150
+_NARROW = 56 * theme.GRID
 
 
 class LibraryList(QFrame):
@@ -88,7 +90,7 @@ class LibraryList(QFrame):
         row.addWidget(self.search, 1)
         row.addWidget(self._filter)
         row.addWidget(self._add)
-        self.search.setMinimumWidth(16 * theme.GRID)
+        self.search.setMinimumWidth(12 * theme.GRID)
         for page in (self.table, self._empty, self._nothing):
             self._stack.addWidget(page)
         column = QVBoxLayout(self)
@@ -151,6 +153,15 @@ class LibraryList(QFrame):
         states = _FILTERS[self._filter.currentIndex()][1]
         return (states is None or entry.state in states) and (entry.trashed is not None) == self.in_trash
 
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._name_add_button()
+
+    def _name_add_button(self) -> None:
+        """Its icon alone where the list is narrow."""
+        self._add.setText("" if self.width() < _NARROW else tr("Add"))
+        self._add.setAccessibleName(tr("Add documents"))
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
         if event.type() == QEvent.Type.LanguageChange:
@@ -167,7 +178,8 @@ class LibraryList(QFrame):
             self._filter.addItem(tr(text))
         self._filter.setCurrentIndex(chosen)
         self._filter.blockSignals(False)
-        self._add.setText(tr("Add"))
+        self._filter.setMinimumWidth(self._filter.sizeHint().width())
+        self._name_add_button()
         self._add.setToolTip(tr("Add documents (Ctrl+O)"))
         self.table.retranslate()
         self._say_nothing()

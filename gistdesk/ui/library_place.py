@@ -32,6 +32,7 @@ class LibraryPlace(QObject):
         recompress_requested: these entries, at a ratio that is still to be chosen.
         export_requested: the gist of this entry.
         told: a Notice for the window's banners.
+        reader_toggled: the reader was opened or closed.
     """
 
     chat_requested = Signal(list)
@@ -40,6 +41,7 @@ class LibraryPlace(QObject):
     recompress_requested = Signal(list)
     export_requested = Signal(object)
     told = Signal(object)
+    reader_toggled = Signal()
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -109,6 +111,7 @@ class LibraryPlace(QObject):
             self.main_widget.show_text(entry.title, pages, entry.page_label)
         self._read = entry_id
         self.main_widget.show()
+        self.reader_toggled.emit()
         self.main_widget.focus_text()
         return True
 
@@ -220,6 +223,7 @@ class LibraryPlace(QObject):
     def _on_reader_closed(self) -> None:
         self.main_widget.hide()
         self._read = None
+        self.reader_toggled.emit()
         self.focus_list()
 
     def _on_delete_pressed(self) -> None:

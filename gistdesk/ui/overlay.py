@@ -5,13 +5,13 @@ Knows nothing of what is on the card.
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 
 from gistdesk.ui import theme
 
 
 class Overlay(QWidget):
-    """Attributes: card, and `body`, its layout. Signals: closed."""
+    """Attributes: card; body (the layout of what is on it). Signals: closed."""
 
     closed = Signal()
 
@@ -20,9 +20,18 @@ class Overlay(QWidget):
         super().__init__(parent)
         self.card = QFrame(self)
         self.card.setProperty("surface", "card")
-        self.body = QVBoxLayout(self.card)
+        inner = QWidget(self.card)
+        self.body = QVBoxLayout(inner)
         self.body.setContentsMargins(*(3 * theme.GRID,) * 4)
         self.body.setSpacing(2 * theme.GRID)
+        self._area = QScrollArea(self.card)
+        self._area.setWidgetResizable(True)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setWidget(inner)
+        around = QVBoxLayout(self.card)
+        around.setContentsMargins(1, 1, 1, 1)
+        around.addWidget(self._area)
         self._width, self._top = width, top
         self._before: QWidget | None = None
         parent.installEventFilter(self)
@@ -49,17 +58,15 @@ class Overlay(QWidget):
         self.closed.emit()
 
     def arrange_card(self) -> None:
-        """Place the card anew; to be called when its contents changed their size."""
-        margin = 3 * theme.GRID
-        width = min(self._width, self.width() - 2 * margin)
-        self.card.setFixedWidth(max(width, 0))
+        """Place the card anew, as high as its contents are; what does not fit into the window is scrolled."""
+        margin = 2 * theme.GRID
+        width = max(0, min(self._width, self.width() - 2 * margin))
         self.body.activate()
-        wanted = self.body.totalHeightForWidth(width) if self.body.hasHeightForWidth() else -1
-        wanted = max(wanted, self.card.sizeHint().height())
-        height = min(wanted, self.height() - 2 * margin)
+        wanted = self.body.totalHeightForWidth(width - 2) if self.body.hasHeightForWidth() else -1
+        height = min(max(wanted, self.body.sizeHint().height()) + 2, self.height() - 2 * margin)
         y = self.height() // 8 if self._top else (self.height() - height) // 2
-        self.card.setFixedHeight(min(height, self.height() - y - margin))
-        self.card.move((self.width() - width) // 2, y)
+        height = min(height, self.height() - y - margin)
+        self.card.setGeometry((self.width() - width) // 2, y, width, height)
 
     def _cover(self) -> None:
         parent = self.parentWidget()
@@ -78,10 +85,18 @@ class Overlay(QWidget):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        if event.key() == Qt.Key.Key_Escape:
+        bar, key = self._area.verticalScrollBar(), event.key()
+        steps = {
+            Qt.Key.Key_Down: bar.singleStep(),
+            Qt.Key.Key_Up: -bar.singleStep(),
+            Qt.Key.Key_PageDown: bar.pageStep(),
+            Qt.Key.Key_PageUp: -bar.pageStep(),
+        }
+        if key == Qt.Key.Key_Escape:
             self.dismiss()
-        else:
-            event.accept()
+        elif key in steps:
+            bar.setValue(bar.value() + steps[Qt.Key(key)])
+        event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         event.accept()  # nothing below is to be pressed
@@ -99,6 +114,7 @@ class Overlay(QWidget):
             if reachable and self.card.isAncestorOf(widget):
                 reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
                 widget.setFocus(reason)
+                self._area.ensureWidgetVisible(widget)
                 return True
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802

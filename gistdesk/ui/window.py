@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from PySide6.QtCore import QByteArray, QEvent, QSettings, Qt
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent
+from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
     QApplication,
@@ -44,6 +44,8 @@ from gistdesk.ui.resource_bar import ResourceBar
 from gistdesk.ui.settings_dialog import MODELS, SettingsDialog
 
 LIBRARY, CHAT, LAB = range(3)
+_NARROW = 120 * theme.GRID
+"""Below this width there is room for two columns beside the rail."""
 
 
 class Place(Protocol):
@@ -76,6 +78,7 @@ class MainWindow(QMainWindow):
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()
         self.first_run: FirstRun | None = None
+        self._inspector_shown = {False: True, True: False}
         self.banners = BannerArea()
         self.drawer = JobsDrawer(desk)
         self.bar = ResourceBar(desk)
@@ -126,8 +129,8 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._central)
         self.drawer.hide()
         self.setAcceptDrops(True)
-        self.setMinimumSize(90 * theme.GRID, 60 * theme.GRID)
-        self.resize(160 * theme.GRID, 100 * theme.GRID)
+        self.setMinimumSize(80 * theme.GRID, 50 * theme.GRID)
+        self.resize(QSize(160 * theme.GRID, 100 * theme.GRID).boundedTo(self.screen().availableSize()))
         width = 160 * theme.GRID - 10 * theme.GRID
         inspector = 38 * theme.GRID
         self._splitters[LIBRARY].setSizes([width - inspector, width // 2, inspector])
@@ -145,6 +148,7 @@ class MainWindow(QMainWindow):
         self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
         self.library.export_requested.connect(self._on_export)
         self.library.told.connect(self._on_told)
+        self.library.reader_toggled.connect(self._fit_columns)
         self.chat.source_requested.connect(self._on_source)
         self.chat.documents_requested.connect(self.adding.choose_files)
         self.adding.added.connect(self._on_added)
@@ -191,11 +195,26 @@ class MainWindow(QMainWindow):
         self._places[self.place].focus_find()
 
     def show_inspector(self, shown: bool) -> None:
-        """F9."""
-        for place in self._places:
-            if place.inspector_widget is not None:
-                place.inspector_widget.setVisible(shown)
+        """F9. A narrow window has a choice of its own: there the inspector takes another column's room."""
+        self._inspector_shown[self.width() < _NARROW] = shown
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """Show as many columns as there is room for: three, or two in a narrow window."""
+        narrow = self.width() < _NARROW
+        shown = self._inspector_shown[narrow]
+        library, chat = self.library, self.chat
+        reading = narrow and not library.main_widget.isHidden()
+        library.inspector_widget.setVisible(shown or (narrow and not reading))
+        library.list_widget.setVisible(not (reading and shown))
+        chat.inspector_widget.setVisible(shown)
+        chat.list_widget.setVisible(not (narrow and shown))
         self.menus.inspector.setChecked(shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        if hasattr(self, "menus"):
+            self._fit_columns()
 
     def show_jobs(self, shown: bool) -> None:
         """Ctrl+J."""

@@ -5,7 +5,7 @@ import re
 from PySide6.QtWidgets import QApplication
 
 from gistdesk.ui import i18n
-from tests.ui.texts import korean, marked, places, said, unmarked
+from tests.ui.texts import by_file, korean, marked, places, said, unmarked
 
 TEXTS = sorted({text for _, _, text in marked()})
 
@@ -53,3 +53,8 @@ def test_a_sentence_keeps_its_values(qapp: QApplication) -> None:
     sentence = i18n.tr("{name} is 600 MB, more than the 512 MB that can be read.".replace("{name}", "책 {1}.pdf"))
     i18n.set_language("en")
     assert sentence == "책 {1}.pdf: 600MB로, 읽을 수 있는 512MB보다 큽니다."
+
+
+def test_no_translation_is_left_over() -> None:
+    kept = {name: texts for name, texts in by_file().items() if name != "engine.json"}
+    assert [f"{name}: {text}" for name, texts in kept.items() for text in texts if text not in TEXTS] == []

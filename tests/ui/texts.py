@@ -4,6 +4,7 @@ Reads the sources; starts no Qt.
 """
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,14 +76,20 @@ def _sentences(node: ast.expr) -> Iterator[str]:
         yield from _sentences(node.orelse)
 
 
+def by_file() -> dict[str, dict[str, str]]:
+    """English to Korean, by the file's name."""
+    return {
+        path.name: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(resource("translations/ko").glob("*.json"))
+    }
+
+
 def korean() -> dict[str, str]:
     """Every Korean text, by its English one. Two files with the same text must agree."""
-    import json
-
     texts: dict[str, str] = {}
-    for path in sorted(resource("translations/ko").glob("*.json")):
-        for english, translated in json.loads(path.read_text(encoding="utf-8")).items():
-            assert texts.get(english, translated) == translated, f"{path.name}: {english!r} is translated twice"
+    for name, own in by_file().items():
+        for english, translated in own.items():
+            assert texts.get(english, translated) == translated, f"{name}: {english!r} is translated twice"
             texts[english] = translated
     return texts
 
