@@ -1,0 +1,110 @@
+"""Passages are where they say they are, together hold the whole text, and stand behind a gist as plain text does."""
+
+import pytest
+import torch
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.gist import GistKV
+from gistdesk.core.load import load_model
+from gistdesk.core.model import GistModel
+from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, passages_text, within
+from gistdesk.core.prompt import Turn
+from gistdesk.core.resources import resource
+
+QUESTION = [Turn("What is the passkey?")]
+
+
+@pytest.fixture(scope="module")
+def starter() -> GistModel:
+    return load_model("starter", device="cpu", dtype=torch.float32)
+
+
+@pytest.fixture(scope="module")
+def pages() -> list[str]:
+    """Four pages, English and Korean; the third one is empty."""
+    english = (resource("samples") / "alice-with-a-note.txt").read_text("utf-8")[:4000]
+    korean = (resource("samples") / "korean-with-a-note.txt").read_text("utf-8")[:1500]
+    return [english[:2500], english[2500:], "", korean]
+
+
+@pytest.mark.parametrize(("chunk", "overlap"), [(128, 16), (64, 0), (24, 12), (8, 1)])
+def test_passages_are_where_they_say(starter: GistModel, pages: list[str], chunk: int, overlap: int) -> None:
+    passages = cut_passages(starter, pages, chunk_tokens=chunk, overlap_tokens=overlap)
+    covered = [set[int]() for _ in pages]
+    for passage in passages:
+        assert passage.text == pages[passage.page - 1][passage.start : passage.end]
+        assert passage.text.strip()
+        assert 0 < passage.n_tokens <= chunk
+        covered[passage.page - 1].update(range(passage.start, passage.end))
+    for page, seen in zip(pages, covered, strict=True):
+        assert all(index in seen or character.isspace() for index, character in enumerate(page))
+    assert [(p.page, p.start) for p in passages] == sorted((p.page, p.start) for p in passages)
+
+
+def test_a_passage_ends_with_a_sentence_if_it_can_and_with_a_word_otherwise(
+    starter: GistModel, pages: list[str]
+) -> None:
+    short = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said. " * 20
+    for passage in cut_passages(starter, [short]):
+        assert passage.text.endswith((".", "?"))
+    for passage in cut_passages(starter, pages[:1]):
+        assert not pages[0][passage.end : passage.end + 1].isalpha(), passage.text[-20:]
+
+
+def test_passages_overlap_as_far_as_asked(starter: GistModel, pages: list[str]) -> None:
+    first, second, *_ = cut_passages(starter, pages[:1], chunk_tokens=64, overlap_tokens=16)
+    shared = pages[0][second.start : first.end]
+    assert 10 <= len(starter.token_ids(shared)) <= 18
+    first, second, *_ = cut_passages(starter, pages[:1], chunk_tokens=64, overlap_tokens=0)
+    assert second.start >= first.end
+
+
+def test_an_empty_text_has_no_passages(starter: GistModel) -> None:
+    assert cut_passages(starter, ["", "  \n "]) == []
+    index = PassageIndex([])
+    assert index.best("anything", 3) == []
+
+
+def test_the_best_passages_come_first_and_what_does_not_match_not_at_all(starter: GistModel, pages: list[str]) -> None:
+    passages = cut_passages(starter, pages, chunk_tokens=32)
+    index = PassageIndex(passages, "bm25")
+    found = index.best("What did the White Rabbit take out of its waistcoat pocket?", 3)
+    assert len(found) == 3
+    assert "waistcoat-pocket" in found[0].text.lower()
+    assert index.best("xylophone", 3) == []
+    assert index.n_bytes > sum(len(p.text.encode()) for p in passages)
+
+
+def test_no_more_tokens_than_allowed(starter: GistModel, pages: list[str]) -> None:
+    passages = cut_passages(starter, pages, chunk_tokens=32)
+    for budget in (1, 5, 32, 33, 70, 200):
+        kept = within(starter, passages, budget)
+        n_read = len(starter.token_ids(passages_text(kept)))
+        assert budget - 6 <= n_read <= budget + 1, (budget, n_read)
+        for passage in kept:
+            assert passage.text == pages[passage.page - 1][passage.start : passage.end]
+
+
+def test_they_are_read_in_the_documents_order() -> None:
+    late, early, other = (Passage(2, 5, 9, "late", 1), Passage(1, 0, 5, "early", 1), Passage(2, 0, 3, "mid", 1))
+    assert passages_text([late, early, other]) == "early\n\nmid\n\nlate"
+
+
+def test_behind_a_gist_they_are_read_as_text(starter: GistModel, pages: list[str]) -> None:
+    ids = torch.tensor(starter.token_ids(pages[0]))
+    *_, gist = compress(starter, plan_tokens(starter, ids, ratio=32))
+    passages = [Passage(1, 0, 22, "The passkey is 40912. ", 8)]
+    context = context_with_passages(starter, [gist], passages)
+    assert context.n_slots == gist.n_slots
+    by_hand = Context(starter, [gist], text_ids=torch.tensor(starter.token_ids("\n\n" + passages[0].text)))
+    assert context.kv_bytes == by_hand.kv_bytes > Context(starter, [gist]).kv_bytes
+    answers = ["".join(c.answer(QUESTION, Sampling(max_tokens=12))) for c in (context, by_hand)]
+    assert answers[0] == answers[1]
+
+
+def test_without_passages_there_is_only_the_gist(starter: GistModel, pages: list[str]) -> None:
+    ids = torch.tensor(starter.token_ids(pages[0]))
+    gist: GistKV
+    *_, gist = compress(starter, plan_tokens(starter, ids, ratio=32))
+    assert context_with_passages(starter, [gist], []).kv_bytes == Context(starter, [gist]).kv_bytes
