@@ -1,99 +1,29 @@
-"""The needle-in-a-haystack benchmark: every method on the same samples, through the same compress and answer as users.
+"""The benchmark: every method on the same samples, through the same compress and answer as users.
 
-Samples depend on seed, language, kind, length and depth alone, never on the list of methods. A generator: it can be
-stopped after every sample. Knows nothing of files, pictures or terminals.
+Samples depend on seed and place alone, never on the list of methods. A generator: it can be stopped after every
+trial, and goes on from the trials that are there. Knows nothing of files, pictures or terminals.
 """
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from random import Random
 
-import torch
-from torch import Tensor
-
-from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import batch_tokens_for, check_ratio, compress, plan_tokens
+from gistdesk.core.answer import Sampling
+from gistdesk.core.compress import check_ratio
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist import GistKV
-from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.memory import peak_memory_bytes
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from trainer.haystack import haystack_names, haystack_text
-from trainer.needles import ENGLISH_ONLY, LANDMARK_FILLER, NEEDLE_KINDS, Needle, own_needle
+from trainer.bench_config import BenchConfig
+from trainer.readings import Reader, gist_of
+from trainer.tasks import Sample, Task, tasks_of
 
-_ANSWER_TOKENS = 64
-"""Room for template and answer that is kept free in the window."""
+__all__ = ["Benchmark", "NiahConfig", "Trial", "TrialKey", "evaluate", "gist_of", "wilson"]
 
-METHODS = ("gist", "full", "none", "wrong-gist", "truncate")
+NiahConfig = BenchConfig
 
-
-@dataclass(frozen=True)
-class NiahConfig:
-    """What is measured.
-
-    Attributes:
-        lengths: document lengths, tokens.
-        depths: where the needle stands, percent of the document before it.
-        samples: per length, depth, language and kind.
-        languages: "en", "ko".
-        methods: of `METHODS`.
-        kinds: of `NEEDLE_KINDS`; ignored when `needle` is given.
-        ratio: tokens per slot.
-        seed: of everything random.
-        haystack: text to hide needles in; empty takes the bundled evaluation texts.
-        needle, question: a needle of the user's own, with {value} in it.
-    """
-
-    lengths: tuple[int, ...] = (512, 2048, 8192)
-    depths: tuple[int, ...] = (0, 25, 50, 75, 100)
-    samples: int = 4
-    languages: tuple[str, ...] = ("en", "ko")
-    methods: tuple[str, ...] = METHODS
-    kinds: tuple[str, ...] = ("passkey",)
-    ratio: float = 100.0
-    seed: int = 1
-    haystack: str = ""
-    needle: str = ""
-    question: str = ""
-
-    def __post_init__(self) -> None:
-        known = {
-            "method": (self.methods, METHODS),
-            "needle kind": (self.kinds, tuple(NEEDLE_KINDS)),
-            "language": (self.languages, ("en", "ko")),
-        }
-        for what, (given, allowed) in known.items():
-            if not given:
-                raise UserError(f"No {what} is given.", f"Choose from {', '.join(allowed)}.")
-            for name in given:
-                if name not in allowed:
-                    raise UserError(f'There is no {what} "{name}".', f"Choose from {', '.join(allowed)}.")
-        if not self.series:
-            raise UserError(f"There is no {' or '.join(self.kinds)} needle but in English.", "Add en to --languages.")
-        if not self.lengths or min(self.lengths) < 64:
-            raise UserError("A length must be at least 64 tokens.", "Give for example --lengths 512,2048.")
-        if not self.depths or not all(0 <= depth <= 100 for depth in self.depths):
-            raise UserError("A depth is a percentage from 0 to 100.", "Give for example --depths 0,50,100.")
-        if self.samples < 1:
-            raise UserError("There must be at least one sample.", "Give --samples 1 or more.")
-        if not 1.0 <= self.ratio < math.inf:
-            raise UserError(f"A ratio of {self.ratio:g} cannot be had.", "Give for example --ratio 100.")
-        if bool(self.needle) != bool(self.question):
-            raise UserError("A needle of your own needs a question, and the other way round.", "Give both.")
-        if self.needle:
-            own_needle(self.needle, self.question)
-
-    @property
-    def series(self) -> list[tuple[str, str]]:
-        """Needle kind and language of every grid that is measured."""
-        kinds = ("own",) if self.needle else self.kinds
-        return [(k, lang) for k in kinds for lang in self.languages if k not in ENGLISH_ONLY or lang == "en"]
-
-    @property
-    def n_trials(self) -> int:
-        return len(self.series) * len(self.lengths) * len(self.depths) * self.samples * len(self.methods)
+TrialKey = tuple[str, str, float | None]
+"""Sample, method, and the ratio that was asked for, where there is one."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +31,32 @@ class Trial:
     """One question put to one method.
 
     Attributes:
-        ratio: document tokens per gist slot; None where no gist is involved.
+        needle_kind: or the name of a set of records.
+        depth_percent: None for records of files.
+        correct: all of it is right.
+        prompt_tail: the question.
+        ratio: document tokens per gist slot, or per token read in its place; None where no gist sets the size.
         kv_bytes: of what stands before the question.
-        ttft_s: seconds from having the gist, or the text's tokens, in memory to the first token of the answer.
+        ttft_s: seconds from having gist, index, or the text's tokens in memory to the first token of the answer.
+        peak_memory_bytes: while the gist was made and the answer was written; see `memory.peak_memory_bytes`.
+        sample: its name within the run.
+        score: from 0 to 1 where there is more than right and wrong; None where there is not.
+        ratio_asked: what the ratio was to be.
+        prompt: what stood before the question, in words, long texts without their middle.
+        document_bytes: of the text, in UTF-8.
+        document_kv_bytes: what keys and values of the whole text would take.
+        kept_bytes: what has to be kept of the document between two questions.
+        prepare_s: seconds to compress, or to cut and index, once per document.
+        tokens_per_second: of the answer's tokens after the first; 0 where there was only one.
+        n_answer_tokens: the one that ends it included.
+        places: start and end of every passage that was read, in characters of the document's text, best first.
     """
 
     method: str
     language: str
     needle_kind: str
     context_tokens: int
-    depth_percent: int
+    depth_percent: int | None
     correct: bool
     expected: str
     answer: str
@@ -119,190 +65,141 @@ class Trial:
     kv_bytes: int
     ttft_s: float
     peak_memory_bytes: int
+    sample: str = ""
+    score: float | None = None
+    ratio_asked: float | None = None
+    prompt: str = ""
+    document_bytes: int = 0
+    document_kv_bytes: int = 0
+    kept_bytes: int = 0
+    prepare_s: float = 0.0
+    tokens_per_second: float = 0.0
+    n_answer_tokens: int = 0
+    places: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def key(self) -> TrialKey:
+        return self.sample, self.method, self.ratio_asked
+
+    @property
+    def points(self) -> float:
+        """From 0 to 1, whatever the rule is."""
+        return float(self.correct) if self.score is None else self.score
 
 
-@dataclass(frozen=True)
-class Document:
-    """A generated sample: document tokens, and the needle in them."""
+def wilson(correct: float, n: int) -> tuple[float, float]:
+    """The 95% interval of a share (Wilson, 1927), as two numbers from 0 to 1.
 
-    token_ids: Tensor
-    needle: Needle
-
-
-def wilson(correct: int, n: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson, 1927), as two numbers from 0 to 1."""
+    For scores between 0 and 1 their sum is given: they vary less than right and wrong with the same mean, so the
+    interval is, if anything, too wide.
+    """
     if n == 0:
         return 0.0, 1.0
     z = 1.959964
     share, spread = correct / n, z * z / n
     centre = share + spread / 2
-    half = z * math.sqrt(share * (1 - share) / n + spread / (4 * n))
+    half = z * math.sqrt(max(0.0, share * (1 - share)) / n + spread / (4 * n))
     return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
 
 
-class Haystack:
-    """A text as tokens, with the places where a sentence starts."""
+class Benchmark:
+    """A configuration made ready for a model.
 
-    def __init__(self, model: GistModel, text: str) -> None:
-        self.ids = torch.tensor(model.token_ids(" " + text.strip()))
-        self.starts = model.ends_sentence[self.ids].nonzero()[:, 0] + 1
+    Attributes:
+        n_trials: in all, those of files included.
+        costs: per trial in order, about how long it takes compared with others; for a forecast of the time.
 
-    def document(self, model: GistModel, random: Random, needle: Needle, n_tokens: int, depth: int) -> Tensor:
-        """A stretch that starts with a sentence, with the needle walked back to a sentence end; (n_tokens,).
+    Raises:
+        UserError: the model has no adapter but a method needs one, a haystack is too short, or a file is unusable.
+    """
 
-        Distractors are put between other sentences, at random.
-        """
-        statements = [torch.tensor(model.token_ids(" " + text)) for text in needle.statements]
-        n_hay = n_tokens - sum(len(ids) for ids in statements)
-        if n_tokens > len(self.ids):
-            raise UserError(
-                f"The haystack has {len(self.ids)} tokens, {n_tokens} are asked for.", "Give a longer text."
-            )
-        if n_hay < 0:
-            raise UserError(f"The needle does not fit into {n_tokens} tokens.", "Ask for longer documents.")
-        possible = self.starts[self.starts <= len(self.ids) - n_hay]
-        start = int(possible[random.randrange(len(possible))]) if len(possible) else 0
-        hay = self.ids[start : start + n_hay]
-        inside = self.starts[(self.starts > start) & (self.starts < start + n_hay)] - start
-        ends = [0, *inside.tolist(), n_hay] if depth == 100 else [0, *inside.tolist()]
-        target = n_hay * depth / 100
-        places = [max(end for end in ends if end <= target)]
-        places += [random.choice(ends) for _ in statements[1:]]
-        order = sorted(range(len(statements)), key=lambda i: places[i])
-        pieces, last = [], 0
-        for i in order:
-            pieces += [hay[last : places[i]], statements[i]]
-            last = places[i]
-        return torch.cat([*pieces, hay[last:]])
+    def __init__(self, model: GistModel, config: BenchConfig) -> None:
+        if model.adapter is None and config.needs_adapter:
+            raise UserError("The model has no gist adapter.", "Train one, or measure full, none and rag only.")
+        if model.adapter is not None:
+            for ratio in config.ratios:
+                check_ratio(model.adapter, ratio)
+        self._model, self._config = model, config
+        self._tasks: list[Task] = tasks_of(model, config)
+        self._variants = config.variants
+        self.costs = [
+            cost
+            for task in self._tasks
+            for length in task.lengths
+            for cost in _costs(length, self._variants, config.top_k * config.chunk_tokens)
+        ]
+        self.n_trials = len(self.costs)
 
-
-def haystacks(model: GistModel, config: NiahConfig) -> dict[tuple[str, str], Haystack]:
-    """Per needle kind and language, the text to hide needles in; the landmark needle brings its own."""
-    texts = {}
-    for kind, language in config.series:
-        text = config.haystack or " ".join(haystack_text(n) for n in haystack_names(language, evaluation=True))
-        texts[kind, language] = LANDMARK_FILLER * (max(config.lengths) // 20 + 1) if kind == "landmark" else text
-    tokenized = {text: Haystack(model, text) for text in set(texts.values())}
-    return {series: tokenized[text] for series, text in texts.items()}
+    def run(self, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
+        """Yield every trial in order; those in `done` as they are there, the others as they are measured."""
+        done = done or {}
+        reader = Reader(self._model, self._config)
+        for task in self._tasks:
+            for index, name in enumerate(task.names):
+                keys: list[TrialKey] = [(name, method, ratio) for method, ratio in self._variants]
+                sample = None if all(key in done for key in keys) else task.sample(index)
+                for key in keys:
+                    if key in done:
+                        yield done[key]
+                    elif sample is not None:
+                        yield _trial(self._model, reader, sample, key[1], key[2])
 
 
-def _draw_of(config: NiahConfig, kind: str) -> Callable[[Random, str], Needle]:
-    return own_needle(config.needle, config.question) if config.needle else NEEDLE_KINDS[kind]
-
-
-def _check_possible(model: GistModel, config: NiahConfig, stack: Haystack, kind: str, language: str) -> None:
-    """Refuse at the start what would otherwise end the benchmark hours later."""
-    random = Random(f"{config.seed}:{kind}:{language}")
-    for length in sorted(config.lengths):
-        needle = _draw_of(config, kind)(random, language)
-        stack.document(model, random, needle, length, config.depths[0])
-        n_full = length + len(model.token_ids(needle.question)) + _ANSWER_TOKENS
-        if "full" in config.methods and n_full > model.max_positions:
-            raise UserError(
-                f"{length} tokens of text and a question do not fit into the model's window of {model.max_positions}.",
-                "Ask for shorter documents, or leave full out of --methods.",
-            )
-
-
-def evaluate(model: GistModel, config: NiahConfig) -> Iterator[Trial]:
+def evaluate(model: GistModel, config: BenchConfig, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
     """Run the benchmark; yields every trial as it is done.
 
     Raises:
-        UserError: the model has no adapter but a gist method is asked for, or a haystack is too short.
+        UserError: see `Benchmark`.
     """
-    if model.adapter is None and {"gist", "wrong-gist", "truncate"} & set(config.methods):
-        raise UserError("The model has no gist adapter.", "Train one, or measure full and none only.")
-    if model.adapter is not None:
-        check_ratio(model.adapter, config.ratio)
-    stacks = haystacks(model, config)
-    for kind, language in config.series:
-        _check_possible(model, config, stacks[kind, language], kind, language)
-    for kind, language in config.series:
-        stack, draw = stacks[kind, language], _draw_of(config, kind)
-        for length in config.lengths:
-            for depth in config.depths:
-                name = f"{config.seed}:{kind}:{language}:{length}:{depth}"
-                documents = []
-                # One more than asked for: the last one only lends its gist as a wrong one.
-                for i in range(config.samples + 1):
-                    random = Random(f"{name}:{i}")
-                    needle = draw(random, language)
-                    ids = stack.document(model, random, needle, length, depth)
-                    documents.append(Document(ids, needle))
-                yield from _cell(model, config, documents, language, kind, depth)
+    yield from Benchmark(model, config).run(done)
 
 
-def _cell(
-    model: GistModel, config: NiahConfig, documents: Sequence[Document], language: str, kind: str, depth: int
-) -> Iterator[Trial]:
-    """All methods on the documents of one length and depth; the last document is nobody's own."""
-    gists: dict[int, GistKV] = {}
-    for i, document in enumerate(documents[:-1]):
-        needle = document.needle
-        for method in config.methods:
-            reset_peak_memory()
-            gist = None
-            if method in ("gist", "truncate"):
-                gist = _kept(gists, i, model, document.token_ids, config.ratio)
-            if method == "wrong-gist":
-                other = documents[i + 1]
-                if other.needle.expected == needle.expected:
-                    other = _without_needle(model, document)
-                    gist = gist_of(model, other.token_ids, config.ratio)
-                else:
-                    gist = _kept(gists, i + 1, model, other.token_ids, config.ratio)
-            begun = time.perf_counter()
-            context = _context(model, method, document, gist)
-            prefill_s = time.perf_counter() - begun
-            n_expected = len(model.token_ids(needle.expected))
-            answer = "".join(context.answer([Turn(needle.question)], Sampling(max_tokens=n_expected + 16)))
-            assert context.figures is not None
-            yield Trial(
-                method,
-                language,
-                kind,
-                len(document.token_ids),
-                depth,
-                needle.is_right(answer),
-                needle.expected,
-                answer,
-                needle.question,
-                round(gist.ratio, 2) if gist else None,
-                context.kv_bytes,
-                round(prefill_s + context.figures.ttft_s, 5),
-                peak_memory_bytes(model.device),
-            )
+def _trial(model: GistModel, reader: Reader, sample: Sample, method: str, ratio: float | None) -> Trial:
+    reading = reader.read(sample, method, ratio)
+    context = reading.context
+    sampling = Sampling(max_tokens=sample.max_tokens)
+    answer = "".join(context.answer([Turn(sample.question)], sampling))
+    assert context.figures is not None
+    points = sample.points(answer)
+    n_tokens = len(sample.source.token_ids)
+    return Trial(
+        method=method,
+        language=sample.language,
+        needle_kind=sample.task,
+        context_tokens=n_tokens,
+        depth_percent=sample.depth_percent,
+        correct=points > 1 - 1e-6,
+        expected=sample.expected,
+        answer=answer,
+        prompt_tail=sample.question,
+        ratio=reading.ratio,
+        kv_bytes=context.kv_bytes,
+        ttft_s=round(reading.prefill_s + context.figures.ttft_s, 5),
+        peak_memory_bytes=max(reading.prepare_peak_bytes, peak_memory_bytes(model.device)),
+        sample=sample.name,
+        score=round(points, 6) if sample.is_graded else None,
+        ratio_asked=ratio,
+        prompt=reading.shown,
+        document_bytes=len(model.tokenizer.decode(sample.source.token_ids.tolist()).encode()),
+        document_kv_bytes=n_tokens * reader.position_bytes,
+        kept_bytes=reading.kept_bytes,
+        prepare_s=round(reading.prepare_s, 5),
+        tokens_per_second=round(context.figures.tokens_per_second, 1),
+        n_answer_tokens=context.figures.n_tokens,
+        places=tuple((passage.start, passage.end) for passage in reading.passages),
+    )
 
 
-def _kept(gists: dict[int, GistKV], index: int, model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
-    if index not in gists:
-        gists[index] = gist_of(model, token_ids, ratio)
-    return gists[index]
+_ANSWER_COST = 250
+"""What opening a context and writing an answer costs, in tokens that could be read instead: the starter, on a CPU."""
 
 
-def _without_needle(model: GistModel, document: Document) -> Document:
-    """The document with its statement cut out: the wrong one for a needle whose value is always the same."""
-    ids = document.token_ids.tolist()
-    needle = model.token_ids(" " + document.needle.statements[0])
-    place = next(i for i in range(len(ids)) if ids[i : i + len(needle)] == needle)
-    kept = torch.tensor(ids[:place] + ids[place + len(needle) :])
-    return Document(kept, document.needle)
-
-
-def gist_of(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
-    """Compress tokens exactly as a document is compressed."""
-    plan = plan_tokens(model, token_ids, ratio=ratio)
-    *_, gist = compress(model, plan, batch_tokens=batch_tokens_for(model))
-    return gist
-
-
-def _context(model: GistModel, method: str, document: Document, gist: GistKV | None) -> Context:
-    """What a method puts in front of the question."""
-    if method == "none":
-        return Context(model)
-    if method == "full":
-        return Context(model, text_ids=document.token_ids)
-    assert gist is not None
-    if method == "truncate":
-        return Context(model, text_ids=document.token_ids[: gist.n_slots])
-    return Context(model, [gist])
+def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_tokens: int) -> list[float]:
+    """Per trial of a sample, in tokens read. A gist is made once per ratio, as is a wrong one; the rest is quick."""
+    reading = {
+        "gist": length,
+        "full": length * (1 + length / 8192),
+        "rag": n_passage_tokens,
+        "hybrid": n_passage_tokens,
+    }
+    return [_ANSWER_COST + float(reading.get(method, 0)) for method, _ in variants]

@@ -199,9 +199,11 @@ def _is_part(part: str, whole: str) -> bool:
 
 _DECLINED = re.compile(
     r"not (?:in|stated|mentioned|given|said|specified|provided|contained|known|available|found)\b|unanswerable|unknown"
-    r"|no (?:answer|information|mention)\b|(?:does|do|did)(?: not|n['’]t) (?:say|mention|state|give|contain|know|tell)"
+    r"|no (?:answer|information|mention)\b"
+    r"|(?:does|do|did)(?: not|n['’]t) (?:say|mention|state|give|contain|know|tell)"
     r"|cannot (?:be|say|tell|answer|find)|can['’]t (?:say|tell|answer|find)"
-    r"|(?:나와|적혀|쓰여|언급되어|나타나) ?있지 않|없습니다|없다|없어요|없음|알 수 없|모릅니다|모르겠|언급되지 않|나오지 않",
+    r"|(?:나와|적혀|쓰여|언급되어|나타나) ?있지 않|(?:언급되|나오)지 않"
+    r"|없(?:습니다|다|어요|음)|알 수 없|모릅니다|모르겠",
     re.IGNORECASE,
 )
 

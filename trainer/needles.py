@@ -10,6 +10,7 @@ from random import Random
 
 from gistdesk.core.errors import UserError
 from trainer.facts import draw_fact, draw_facts
+from trainer.metrics import all_matched, declines
 from trainer.values import digits
 
 LANDMARK_FILLER = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again. "
@@ -27,14 +28,26 @@ class Needle:
         question: what is asked.
         expected: the right answer.
         digits_only: the first run of digits of an answer is compared; otherwise the whole answer, trimmed.
+        values: RULER's rule instead: the share of these that the answer contains.
+        is_absent: the document does not hold the answer; right is whatever says so.
     """
 
     statements: tuple[str, ...]
     question: str
     expected: str
     digits_only: bool
+    values: tuple[str, ...] = ()
+    is_absent: bool = False
+
+    def points(self, answer: str) -> float:
+        """From 0 to 1."""
+        return all_matched(answer, self.values) if self.values else float(self.is_right(answer))
 
     def is_right(self, answer: str) -> bool:
+        if self.is_absent:
+            return declines(answer)
+        if self.values:
+            return all_matched(answer, self.values) == 1.0
         if self.digits_only:
             found = re.search(r"\d+", answer)
             return found is not None and found.group() == self.expected
@@ -77,6 +90,23 @@ def _facts(n: int) -> Callable[[Random, str], Needle]:
     return draw
 
 
+_ABSENT = {
+    "en": ('If the text does not say, answer: "Not in the text."', "Not in the text."),
+    "ko": ('글에 없으면 "글에 없습니다"라고 답하세요.', "글에 없습니다"),
+}
+
+
+def _absent(random: Random, language: str) -> Needle:
+    """Facts like the one that is asked for, at least one of its kind, but not that one: is an answer made up?"""
+    while True:
+        asked, *others = draw_facts(random, language, 4, held_out=True)
+        if any(fact.kind == asked.kind for fact in others):
+            break
+    request, expected = _ABSENT[language]
+    statements = tuple(fact.statement for fact in others)
+    return Needle(statements, f"{asked.question} {request}", expected, False, is_absent=True)
+
+
 NEEDLE_KINDS: dict[str, Callable[[Random, str], Needle]] = {
     "passkey": _passkey,
     "landmark": _landmark,
@@ -84,8 +114,10 @@ NEEDLE_KINDS: dict[str, Callable[[Random, str], Needle]] = {
     "fact": _facts(1),
     "facts-4": _facts(4),
     "facts-8": _facts(8),
+    "absent": _absent,
 }
-"""`fact` is one general fact, `facts-N` the same among N in all; `landmark` is hidden in its own filler."""
+"""`fact` is one general fact, `facts-N` the same among N in all; `landmark` is hidden in its own filler; `absent` asks
+for a fact that is not there."""
 
 ENGLISH_ONLY = ("landmark", "sandwich")
 

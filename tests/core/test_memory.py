@@ -7,7 +7,7 @@ import psutil
 import pytest
 import torch
 
-from gistdesk.core.memory import peak_memory_bytes
+from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 
 CPU = torch.device("cpu")
 CHILD = "import torch; from gistdesk.core.memory import peak_memory_bytes as p; print(p(torch.device('cpu')))"
@@ -27,3 +27,12 @@ def test_a_peak_is_no_less_than_what_is_in_use() -> None:
 def test_whoever_started_the_process_is_not_counted() -> None:
     done = subprocess.run([sys.executable, "-c", PARENT], check=True, capture_output=True, text=True)
     assert int(done.stdout) < 3 * 2**28
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process start its peak anew")
+def test_a_new_peak_forgets_what_was_freed() -> None:
+    large = bytearray(b"x") * 2**28
+    before = peak_memory_bytes(CPU)
+    del large
+    reset_peak_memory()
+    assert peak_memory_bytes(CPU) < before - 2**27

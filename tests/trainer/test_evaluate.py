@@ -15,19 +15,11 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from trainer.evaluate import (
-    METHODS,
-    Document,
-    Haystack,
-    NiahConfig,
-    Trial,
-    _without_needle,
-    evaluate,
-    gist_of,
-    wilson,
-)
+from trainer.bench_config import KINDS, METHODS
+from trainer.evaluate import Benchmark, NiahConfig, Trial, evaluate, gist_of, wilson
 from trainer.haystack import haystack_names, haystack_text
 from trainer.needles import NEEDLE_KINDS, Needle, own_needle
+from trainer.tasks import Haystack, Source, without_needle
 
 SMALL = NiahConfig(lengths=(192,), depths=(50,), samples=2, languages=("en",), methods=("none",), ratio=16)
 OWN_TEXT = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said. " * 20
@@ -120,11 +112,11 @@ def test_distractors_stand_at_sentence_ends_too(starter: GistModel, sherlock: Ha
             assert place == 0 or ends[ids[place - 1]], statement
 
 
-@pytest.mark.parametrize("kind", NEEDLE_KINDS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_fills_a_document_exactly(starter: GistModel, sherlock: Haystack, kind: str) -> None:
-    for length in (256, 257, 1000):
+    for length in (512, 513, 1000):
         random = Random(length)
-        needle = NEEDLE_KINDS[kind](random, "en")
+        needle = KINDS[kind](random, "en")
         assert len(sherlock.document(starter, random, needle, length, 75)) == length
 
 
@@ -138,8 +130,8 @@ def test_what_does_not_fit_is_refused(starter: GistModel, sherlock: Haystack) ->
 
 def test_the_wrong_document_of_a_fixed_needle_does_not_hold_it(starter: GistModel, sherlock: Haystack) -> None:
     needle = NEEDLE_KINDS["sandwich"](Random(1), "en")
-    document = Document(sherlock.document(starter, Random(1), needle, 400, 50), needle)
-    wrong = _without_needle(starter, document)
+    document = Source("a", sherlock.document(starter, Random(1), needle, 400, 50))
+    wrong = without_needle(starter, document, needle)
     assert needle.expected in starter.tokenizer.decode(document.token_ids)
     assert "Dolores" not in starter.tokenizer.decode(wrong.token_ids)
     assert len(wrong.token_ids) == 400 - len(starter.token_ids(" " + needle.statements[0]))
@@ -218,15 +210,69 @@ def test_what_stands_before_the_question_has_the_size_of_its_method(starter: Gis
     assert position % 192 == 0
     position //= 192
     assert position > 0
-    for method in ("gist", "wrong-gist", "truncate"):
+    for method in ("gist", "wrong-gist", "truncate", "truncate-last", "truncate-both"):
         assert trials[method].kv_bytes - trials["none"].kv_bytes == 12 * position  # 192 tokens at 16x
-    assert {m: t.ratio for m, t in trials.items()} == {
-        "gist": 16,
-        "wrong-gist": 16,
-        "truncate": 16,
-        "full": None,
-        "none": None,
-    }
+        assert trials[method].kept_bytes == 12 * position
+    assert abs(trials["rag-budget"].kv_bytes - trials["gist"].kv_bytes) <= 2 * position
+    assert trials["hybrid"].kv_bytes > trials["gist"].kv_bytes
+    assert trials["full"].kept_bytes == trials["gist"].document_kv_bytes == 192 * position
+    assert trials["none"].kept_bytes == 0
+    by_size = {m for m, t in trials.items() if t.ratio == 16}
+    assert by_size == set(METHODS) - {"full", "none", "rag"}
+    assert {m for m, t in trials.items() if t.ratio_asked == 16} == by_size
+    assert {m for m, t in trials.items() if t.prepare_s > 0} == {"gist", "wrong-gist", "rag", "rag-budget", "hybrid"}
+    assert {m for m, t in trials.items() if t.places} == {"rag", "rag-budget", "hybrid"}
+
+
+def test_truncation_keeps_the_end_it_is_named_after(starter: GistModel) -> None:
+    methods = ("full", "truncate", "truncate-last", "truncate-both")
+    trials = {t.method: t for t in evaluate(starter, replace(OWN, methods=methods, samples=1, ratio=4))}
+    text = trials["full"].prompt
+    assert text.startswith(trials["truncate"].prompt)
+    assert text.endswith(trials["truncate-last"].prompt)
+    both = trials["truncate-both"].prompt
+    assert (text[:60], text[-60:]) == (both[:60], both[-60:])
+
+
+def test_several_ratios_are_measured_in_one_run(starter: GistModel) -> None:
+    config = replace(OWN, methods=("gist", "none", "truncate"), ratio=(16.0, 8.0), samples=1)
+    trials = list(evaluate(starter, config))
+    asked = [(t.method, t.ratio_asked, t.ratio) for t in trials]
+    assert asked == [
+        ("gist", 16, 16),
+        ("gist", 8, 8),
+        ("none", None, None),
+        ("truncate", 16, 16),
+        ("truncate", 8, 8),
+    ]
+    assert len(trials) == config.n_trials
+    [alone] = evaluate(starter, replace(config, methods=("gist",), ratio=8.0))
+    assert alone.answer == trials[1].answer
+
+
+def test_passages_hold_what_is_asked_for_and_have_places(starter: GistModel) -> None:
+    """Among sentences that all say the same, the needle is the only one that says something of a gate."""
+    for language in ("en", "ko"):
+        config = replace(OWN, methods=("rag", "hybrid"), samples=1, chunk_tokens=32, overlap_tokens=0, top_k=1)
+        config = replace(config, languages=(language,), rank_by="bm25")
+        rag, hybrid = evaluate(starter, config)
+        assert rag.expected in rag.prompt
+        assert rag.expected in hybrid.prompt
+        assert hybrid.prompt.startswith("[the gist of 192 tokens in 12 slots]")
+        [(start, end)] = rag.places
+        assert 0 <= start < end
+        assert end - start == len(rag.prompt)
+
+
+def test_it_goes_on_from_what_is_done(starter: GistModel) -> None:
+    config = replace(OWN, methods=("gist", "wrong-gist", "rag"), samples=2)
+    whole = list(evaluate(starter, config))
+    for n_done in (1, 3, 4):
+        done = {trial.key: trial for trial in whole[:n_done]}
+        again = list(evaluate(starter, config, done))
+        assert [seen(t) for t in again] == [seen(t) for t in whole]
+        assert all(a is b for a, b in zip(again[:n_done], whole[:n_done], strict=True))
+    assert Benchmark(starter, config).n_trials == len(whole)
 
 
 def test_a_wrong_gist_gives_another_answer_than_the_right_one_would(starter: GistModel) -> None:

@@ -56,7 +56,7 @@ def test_other_answers_are_scored_whole(expected: str, answer: str, right: bool)
     assert Needle((expected,), "?", expected, digits_only=False).is_right(answer) is right
 
 
-@pytest.mark.parametrize("kind", NEEDLE_KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in NEEDLE_KINDS if kind != "absent"])
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_first_statement_answers_the_question(kind: str, language: str) -> None:
     if kind in ENGLISH_ONLY:
@@ -96,6 +96,20 @@ def test_general_facts_are_asked_in_evaluation_wordings() -> None:
         held_out = draw_facts(Random(5), language, 8, held_out=True)
         assert needle.statements == tuple(fact.statement for fact in held_out)
         assert needle.question == held_out[0].question
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_what_is_absent_has_its_like_in_the_document(language: str) -> None:
+    for i in range(20):
+        needle = NEEDLE_KINDS["absent"](Random(i), language)
+        assert needle == NEEDLE_KINDS["absent"](Random(i), language)
+        assert len(needle.statements) == 3
+        subject = needle.question.split("?")[0]
+        assert not any(subject in statement for statement in needle.statements)
+        assert needle.is_right(needle.expected)
+        assert needle.is_right("The text does not say." if language == "en" else "알 수 없습니다.")
+        assert not needle.is_right("58203")
+        assert not needle.is_right("")
 
 
 def test_own_needle() -> None:
