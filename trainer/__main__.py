@@ -1,4 +1,4 @@
-"""`python -m trainer COMMAND`: trains the starter model and writes its card. Knows no window."""
+"""`python -m trainer COMMAND`: trains adapters and the starter model, makes data, draws. Knows no window."""
 
 import json
 from pathlib import Path
@@ -51,6 +51,37 @@ def starter(
     run.load_checkpoint()
     export_starter(run, output, [])
     print(json.dumps({"event": "exported", "folder": str(output)}))
+
+
+@app.command("train")
+def train_command(
+    preset: Annotated[str, typer.Option(help="check, quick, standard or full.")] = "",
+    config: Annotated[Path | None, typer.Option(help="A YAML file; see python -m trainer presets.")] = None,
+    work: Annotated[
+        Path | None, typer.Option("--work", help="Folder for everything the run writes; goes on if there is a run.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One field, for example --set steps=100 --set mix.facts=0.5.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the memory and time it will need, and stop.")
+    ] = False,
+) -> None:
+    """Train a gist adapter for a model of yours.
+
+    Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
+    """
+    from trainer.command import run_training
+
+    run_training(preset=preset, config=config, work=work, settings=settings or [], dry_run=dry_run)
+
+
+@app.command()
+def presets(name: Annotated[str, typer.Argument(help="Of one preset; none lists all.")] = "") -> None:
+    """Print a preset as YAML, to start a configuration of your own from."""
+    from trainer.config import PRESETS, preset
+
+    print(preset(name).to_yaml() if name else "\n".join(PRESETS))
 
 
 @app.command()

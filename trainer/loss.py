@@ -42,11 +42,13 @@ class Answers:
     Attributes:
         logits: (n_tokens, vocab_size), float32.
         wanted: (n_tokens,) the right tokens.
+        row: (n_tokens,) which conversation each belongs to, in order.
         right: bool, one per question, every token of the answer predicted right.
     """
 
     logits: Tensor
     wanted: Tensor
+    row: Tensor
     right: Tensor
 
     @property
@@ -172,9 +174,7 @@ def full_pass(model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, te
     return Pass(answer_loss, text_loss, answers.right, sum(len(s.token_ids) for s in samples))
 
 
-def full_answers(
-    model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]
-) -> Answers:
+def full_answers(model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]) -> Answers:
     """The answers of one conversation per text, (n_tokens,) each, that the base gives with the whole text before it."""
     return _read_in_full(model, prompt, texts, turns)[2]
 
@@ -226,4 +226,4 @@ def _answers(model: GistModel, hidden: Tensor, wanted: Tensor) -> Answers:
     answer_index = starts.flatten().cumsum(0).view_as(places)[places] - 1
     wrong = (logits.argmax(-1) != wanted[places]).float()
     n_wrong = wrong.new_zeros(int(answer_index[-1]) + 1).index_add(0, answer_index, wrong)
-    return Answers(logits, wanted[places], n_wrong == 0)
+    return Answers(logits, wanted[places], places.nonzero()[:, 0], n_wrong == 0)

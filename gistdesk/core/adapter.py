@@ -8,8 +8,8 @@ Reads peft's folder layout. Does not know how an adapter is trained.
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,9 @@ def merged_encoder(stack: Any, adapter: Adapter) -> Encoder:
     return encode
 
 
-def branched_encoder(stack: Any, adapter: Adapter) -> Encoder:
-    """The stack with scaling * B (A x) added to each layer's output, by hooks that live for one pass."""
+@contextmanager
+def branches(stack: nn.Module, adapter: Adapter) -> Iterator[None]:
+    """While it is open, scaling * B (A x) is added to the output of each linear layer, by hooks."""
 
     def branch(a: Tensor, b: Tensor) -> Callable[..., Tensor]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -91,11 +92,18 @@ def branched_encoder(stack: Any, adapter: Adapter) -> Encoder:
 
         return hook
 
+    with ExitStack() as hooks:
+        for name, (a, b) in adapter.lora.items():
+            handle = stack.get_submodule(name).register_forward_hook(branch(a, b))
+            hooks.callback(handle.remove)
+        yield
+
+
+def branched_encoder(stack: Any, adapter: Adapter) -> Encoder:
+    """The stack with scaling * B (A x) added to each layer's output, by hooks that live for one pass."""
+
     def encode(input_ids: Tensor) -> DynamicCache:
-        with ExitStack() as hooks:
-            for name, (a, b) in adapter.lora.items():
-                handle = stack.get_submodule(name).register_forward_hook(branch(a, b))
-                hooks.callback(handle.remove)
+        with branches(stack, adapter):
             embedded = adapter.embed(stack, input_ids)
             cache: DynamicCache = stack(inputs_embeds=embedded, use_cache=True).past_key_values
         return cache

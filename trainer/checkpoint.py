@@ -1,0 +1,159 @@
+"""Checkpoints of a run: written whole or not at all, a few kept, the one before used when the newest is damaged.
+
+One safetensors file each, its state as JSON in the header beside a digest of its tensors. Never a pickle.
+Knows tensors and plain values; not what they are for.
+"""
+
+import errno
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from gistdesk.core.errors import UserError
+
+_NAME = "step-{:08d}.safetensors"
+_TEMPORARY = ".tmp"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What was saved.
+
+    Attributes:
+        damaged: newer files that could not be used.
+    """
+
+    tensors: dict[str, Tensor]
+    state: dict[str, Any]
+    path: Path
+    damaged: tuple[Path, ...]
+
+
+def write_checkpoint(
+    folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], *, keep: int
+) -> Path:
+    """Write one and delete all but the newest `keep`.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written; the checkpoints before it are untouched.
+    """
+    path = folder / _NAME.format(step)
+    temporary = path.with_name(path.name + _TEMPORARY)
+    plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    header = {"state": json.dumps(state), "sha256": _digest(plain)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(plain, temporary, metadata=header)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, (OSError, SafetensorError)):
+            raise
+        n_bytes = sum(t.numel() * t.element_size() for t in plain.values())
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "space" in str(error)
+        raise UserError(
+            f"The checkpoint {path} cannot be written ({error}).",
+            f"Free some space, {n_bytes / 2**20:.0f} MiB are needed; the one before it is still there."
+            if full
+            else "Check that the folder may be written to; the checkpoint before it is still there.",
+        ) from error
+    for old in _newest_first(folder)[keep:]:
+        with suppress(OSError):
+            old.unlink()
+    return path
+
+
+def read_checkpoint(folder: Path) -> Checkpoint | None:
+    """The newest one that is whole, or None where there is none at all.
+
+    Raises:
+        UserError: there are some, and all are damaged.
+    """
+    damaged: list[Path] = []
+    for path in _newest_first(folder):
+        try:
+            tensors, state = _read(path)
+            return Checkpoint(tensors, state, path, tuple(damaged))
+        except (OSError, SafetensorError, ValueError, LookupError, TypeError):
+            damaged.append(path)
+    if damaged:
+        raise UserError(
+            f"All checkpoints in {folder} are damaged ({', '.join(path.name for path in damaged)}).",
+            "Delete them to start anew.",
+        )
+    return None
+
+
+def read_state(folder: Path) -> dict[str, Any] | None:
+    """The plain values of the newest readable checkpoint, without its tensors."""
+    for path in _newest_first(folder):
+        with suppress(OSError, SafetensorError, ValueError, LookupError, TypeError), safe_open(path, "pt") as opened:
+            state: dict[str, Any] = json.loads(opened.metadata()["state"])
+            return state
+    return None
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    with safe_open(path, "pt") as opened:
+        header = opened.metadata()
+        tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    if _digest(tensors) != header["sha256"]:
+        raise ValueError("its tensors are not those that were written")
+    state: dict[str, Any] = json.loads(header["state"])
+    return tensors, state
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*.safetensors"), reverse=True)
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return digest.hexdigest()
+
+
+# --- Optimizers, whose state is a nest of dictionaries
+
+
+def flat_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """An optimizer's state as named tensors and plain values."""
+    tensors: dict[str, Tensor] = {}
+    plain: dict[str, Any] = {}
+    for index, values in optimizer.state_dict()["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{name}"] = value
+            else:
+                plain[f"{index}.{name}"] = value
+    return tensors, plain
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+    """Put back what `flat_optimizer` took apart."""
+    state: dict[int, dict[str, Any]] = {}
+    for index, name, value in _named(tensors, plain):
+        state.setdefault(index, {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _named(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Iterator[tuple[int, str, Any]]:
+    for key, value in [*tensors.items(), *((f"optimizer.{k}", v) for k, v in plain.items())]:
+        if key.startswith("optimizer."):
+            index, _, name = key.removeprefix("optimizer.").partition(".")
+            yield int(index), name, value

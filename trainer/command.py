@@ -1,0 +1,71 @@
+"""The command that trains: from words on a command line to a run. Used by `python -m trainer` and by `gistdesk`."""
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from trainer.config import TrainConfig, changed, parse_settings, preset, read_config
+
+
+def run_training(*, preset: str, config: Path | None, work: Path | None, settings: list[str], dry_run: bool) -> None:
+    """Train and print every event as a line of JSON.
+
+    Raises:
+        UserError: the configuration cannot be used, or the run cannot go on.
+    """
+    chosen = chosen_config(preset, config, work, settings)
+    if dry_run:
+        from trainer.estimate import estimate
+
+        print(json.dumps(estimate(chosen), ensure_ascii=False, indent=1))
+        return
+    from trainer.estimate import check_fits
+    from trainer.train import train_adapter
+
+    check_fits(chosen)
+    folder = work or Path("runs") / (preset or "train")
+    with stopped_by_signals(folder):
+        for event in train_adapter(folder, chosen):
+            print(json.dumps(event, ensure_ascii=False), flush=True)
+            if event["event"] == "warning":
+                print(f"WARNING: {event['message']}", file=sys.stderr, flush=True)
+
+
+def chosen_config(name: str, path: Path | None, work: Path | None, settings: list[str]) -> TrainConfig:
+    """The configuration of a preset, of a file, or of the run that is there already, with single fields changed.
+
+    Raises:
+        UserError: none or two of them are given, or one cannot be used.
+    """
+    if name and path:
+        raise UserError("A preset and a configuration are given.", "Give one; a file may name a preset in it.")
+    if name:
+        start = preset(name)
+    elif path:
+        start = read_config(path)
+    elif work and (work / "config.yaml").exists():
+        start = read_config(work / "config.yaml")
+    else:
+        raise UserError("Neither a preset nor a configuration is given.", "Give --preset quick or --config FILE.yaml.")
+    return changed(start, parse_settings(settings))
+
+
+@contextmanager
+def stopped_by_signals(folder: Path) -> Iterator[None]:
+    """Ctrl+C and a polite kill ask the run to stop, with a checkpoint; a second Ctrl+C ends it at once."""
+    from trainer.train import write_control
+
+    def stop(number: int, _: object) -> None:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        write_control(folder, "stop")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

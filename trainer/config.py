@@ -1,0 +1,353 @@
+"""What a gist adapter is trained with: one frozen dataclass, its presets, and its YAML form.
+
+Every field says its unit. Checked when it is built; knows nothing of models beyond their name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gistdesk.core.errors import UserError
+
+PARTS = ("passkeys", "facts", "reconstruction", "continuation", "questions", "alpaca", "longbench")
+PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
+_FILE_OF = {
+    "reconstruction": "documents",
+    "continuation": "documents",
+    "questions": "questions",
+    "alpaca": "alpaca",
+    "longbench": "longbench",
+}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The recipe of one adapter.
+
+    Attributes:
+        base: starter, the folder of a model, or a hub id.
+        start_from: folder of an adapter to go on from; empty starts with a fresh one.
+        precision: of the base's weights: nf4, int8, bf16, fp32; auto takes bf16 where the processor does it well.
+        device: auto, cpu or cuda.
+        threads: CPU threads; 0 leaves it to PyTorch.
+        rank: of the LoRA factors on every linear layer.
+        segment_tokens: longest segment, tokens.
+        slots: most gist tokens of a segment; a step takes the first k of them, k at random.
+        ratio: document tokens per gist token that is aimed at and measured.
+        steps: optimizer steps.
+        batch: units of work per optimizer step, over all processes together.
+        document_tokens: tokens that a unit of generated text encodes.
+        micro_tokens: segment tokens that are encoded with a graph at a time; decides the memory.
+        checkpoint_activations: work each layer's intermediate results out again; less memory, a third more time.
+        samples: different generated samples; 0 never repeats one.
+        questions_per_document: most questions asked about one document.
+        mix: share of the units per part, out of `PARTS`; need not add up to 1.
+        korean_share: of generated samples, 0 to 1.
+        documents: folder of the user's own documents, for reconstruction and continuation.
+        questions: JSONL file of context, question, answers.
+        alpaca: JSONL file of instruction, input, output.
+        longbench: JSONL file in the form of LongBench.
+        target_tokens: longest text to be repeated or continued, tokens.
+        held_out_share: of the user's own records; never trained on, measured at every evaluation.
+        distill_weight: of the KL divergence to the full-text teacher, beside the cross-entropy of the answers.
+        distill_tokens: most text the teacher reads per unit, tokens; documents beyond it have no teacher.
+        start_tokens: segments begin this long, tokens; 0 takes the full length from the start.
+        segments: most segments per document that the curriculum comes to.
+        goal: segments and documents grow by 1.5% a step while this share of the answers is right, 0 to 1.
+        learning_rate: peak, of AdamW.
+        warmup_steps: steps of linear warm-up.
+        fall_share: last share of the steps, in which the rate falls to 2% of the peak.
+        weight_decay: of AdamW.
+        clip: the gradient's norm is held below this.
+        seed: of weights and data.
+        evaluate_steps: steps between evaluations; one more stands at the start and one at the end.
+        evaluate_lengths: document lengths of an evaluation, tokens.
+        evaluate_samples: documents per length, depth and language of an evaluation.
+        evaluate_kinds: needles of an evaluation.
+        checkpoint_s: seconds between checkpoints.
+        keep_checkpoints: older ones are deleted.
+        report_steps: steps between progress events.
+        remove_bottleneck: let the answers see the text itself beside the gist. Makes a worthless adapter, to show
+            that the check notices it.
+    """
+
+    base: str = "starter"
+    start_from: str = ""
+    precision: str = "auto"
+    device: str = "auto"
+    threads: int = 0
+    rank: int = 64
+    segment_tokens: int = 512
+    slots: int = 16
+    ratio: float = 128.0
+    steps: int = 600
+    batch: int = 1
+    document_tokens: int = 2048
+    micro_tokens: int = 4096
+    checkpoint_activations: bool = False
+    samples: int = 0
+    questions_per_document: int = 4
+    mix: Mapping[str, float] = field(default_factory=lambda: {"passkeys": 1.0})
+    korean_share: float = 0.5
+    documents: str = ""
+    questions: str = ""
+    alpaca: str = ""
+    longbench: str = ""
+    target_tokens: int = 128
+    held_out_share: float = 0.05
+    distill_weight: float = 0.0
+    distill_tokens: int = 4096
+    start_tokens: int = 40
+    segments: int = 12
+    goal: float = 0.85
+    learning_rate: float = 1e-3
+    warmup_steps: int = 30
+    fall_share: float = 0.3
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    seed: int = 20261121
+    evaluate_steps: int = 200
+    evaluate_lengths: tuple[int, ...] = (512, 2048)
+    evaluate_samples: int = 2
+    evaluate_kinds: tuple[str, ...] = ("passkey",)
+    checkpoint_s: float = 240.0
+    keep_checkpoints: int = 2
+    report_steps: int = 10
+    remove_bottleneck: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mix", dict(self.mix))
+        self._check_names()
+        self._check_ranges()
+        self._check_together()
+
+    def _check_names(self) -> None:
+        for name, value, allowed in (
+            ("precision", self.precision, PRECISIONS),
+            ("device", self.device, ("auto", "cpu", "cuda")),
+        ):
+            if value not in allowed:
+                raise UserError(f'{name} cannot be "{value}".', f"Choose from {', '.join(allowed)}.")
+        for part, share in self.mix.items():
+            if part not in PARTS:
+                raise UserError(f'There is no part "{part}" of a mix.', f"Choose from {', '.join(PARTS)}.")
+            if not 0 <= share < float("inf"):
+                raise UserError(f"mix.{part} cannot be {share:g}.", "Give a share of 0 or more.")
+        if not any(self.mix.values()):
+            raise UserError("The mix is empty.", f"Give a share to one of {', '.join(PARTS)}.")
+
+    def _check_ranges(self) -> None:
+        ranges: dict[str, tuple[float, float]] = {
+            **dict.fromkeys(("rank", "slots", "steps", "batch", "micro_tokens", "questions_per_document"), (1, 1e9)),
+            **dict.fromkeys(("segment_tokens", "document_tokens", "target_tokens"), (16, 1e9)),
+            **dict.fromkeys(("segments", "evaluate_steps", "evaluate_samples", "keep_checkpoints"), (1, 1e9)),
+            **dict.fromkeys(("threads", "samples", "distill_tokens", "start_tokens", "warmup_steps"), (0, 1e9)),
+            **dict.fromkeys(("korean_share", "held_out_share", "fall_share", "goal"), (0, 1)),
+            **dict.fromkeys(("distill_weight", "weight_decay", "checkpoint_s"), (0, 1e9)),
+            **dict.fromkeys(("learning_rate", "clip"), (1e-12, 1e9)),
+            "ratio": (1, 1e9),
+            "report_steps": (1, 1e9),
+            "seed": (0, 2**63),
+        }
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                allowed = f"{low:g} to {high:g}" if high <= 1 else f"{low:g} or more"
+                raise UserError(f"{name} cannot be {getattr(self, name):g}.", f"Give {allowed}.")
+        if not self.evaluate_lengths or min(self.evaluate_lengths) < 64:
+            raise UserError("evaluate_lengths must be 64 tokens or more.", "Give for example [512, 2048].")
+
+    def _check_together(self) -> None:
+        """What each field allows may still make no sense together."""
+        if self.segment_tokens / self.ratio > self.slots:
+            raise UserError(
+                f"A segment of {self.segment_tokens} tokens at ratio {self.ratio:g} needs "
+                f"{self.segment_tokens / self.ratio:.0f} gist tokens, but slots is {self.slots}.",
+                "Raise slots or ratio, or shorten segment_tokens.",
+            )
+        if self.ratio > self.segment_tokens:
+            raise UserError(
+                f"A ratio of {self.ratio:g} is more than a segment of {self.segment_tokens} tokens can have.",
+                "Lower ratio or raise segment_tokens.",
+            )
+        if self.start_tokens > self.segment_tokens:
+            raise UserError(
+                f"Segments cannot begin at {self.start_tokens} tokens and end at {self.segment_tokens}.",
+                "Lower start_tokens.",
+            )
+        if self.warmup_steps > self.steps:
+            raise UserError(
+                f"{self.warmup_steps} steps of warm-up do not fit into {self.steps} steps.", "Lower warmup_steps."
+            )
+        for part, share in self.mix.items():
+            needed = _FILE_OF.get(part)
+            if share and needed and not getattr(self, needed):
+                raise UserError(f"The mix has {part}, but {needed} is empty.", f"Give {needed}, or leave {part} out.")
+        for name in sorted(set(_FILE_OF.values())):
+            if getattr(self, name) and not any(self.mix.get(p) for p, needed in _FILE_OF.items() if needed == name):
+                users = " or ".join(p for p, needed in _FILE_OF.items() if needed == name)
+                raise UserError(f"{name} is given, but the mix has no {users}.", f"Add {users} to mix.")
+
+    @property
+    def target_slots(self) -> int:
+        """Gist tokens of a full segment at the ratio that is aimed at."""
+        return max(1, round(self.segment_tokens / self.ratio))
+
+    def to_yaml(self) -> str:
+        """All fields, for a file beside the artefacts."""
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+NOT_OF_THE_RECIPE = ("device", "threads", "checkpoint_s", "keep_checkpoints", "report_steps")
+"""A run may go on with other values of these; they do not change what is computed."""
+
+PRESETS: dict[str, TrainConfig] = {
+    "check": TrainConfig(
+        steps=50,
+        samples=10,
+        document_tokens=1024,
+        warmup_steps=5,
+        distill_weight=0.5,
+        distill_tokens=512,
+        start_tokens=40,
+        evaluate_steps=50,
+        evaluate_lengths=(512,),
+        report_steps=5,
+    ),
+    "quick": TrainConfig(),
+    "standard": TrainConfig(
+        base="",
+        precision="nf4",
+        segment_tokens=3000,
+        slots=25,
+        ratio=120.0,
+        steps=1500,
+        batch=8,
+        samples=1000,
+        document_tokens=4925,
+        micro_tokens=3072,
+        mix={"passkeys": 0.5, "facts": 0.5},
+        distill_weight=0.5,
+        distill_tokens=5120,
+        learning_rate=2e-4,
+        warmup_steps=50,
+        segments=4,
+        evaluate_lengths=(3000, 6000),
+        evaluate_kinds=("passkey", "fact"),
+        checkpoint_s=600.0,
+    ),
+    "full": TrainConfig(
+        base="",
+        precision="nf4",
+        segment_tokens=3000,
+        slots=100,
+        ratio=120.0,
+        steps=12000,
+        batch=8,
+        document_tokens=12000,
+        micro_tokens=3072,
+        mix={"passkeys": 0.3, "facts": 0.7},
+        distill_weight=0.5,
+        distill_tokens=8192,
+        learning_rate=2e-4,
+        warmup_steps=200,
+        segments=32,
+        evaluate_steps=1000,
+        evaluate_lengths=(3000, 12000),
+        evaluate_kinds=("passkey", "fact", "facts-4"),
+        evaluate_samples=4,
+        checkpoint_s=600.0,
+    ),
+}
+"""`standard` and `full` are for a model of the user's own: give `base`. The first two are for the starter on a CPU."""
+
+
+def preset(name: str) -> TrainConfig:
+    """Raises UserError where there is none of that name."""
+    if name not in PRESETS:
+        raise UserError(f'There is no preset "{name}".', f"Choose from {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def read_config(path: Path) -> TrainConfig:
+    """A YAML file; `preset: NAME` in it says which values the fields that it does not name have.
+
+    Raises:
+        UserError: unreadable, an unknown field, or a value that cannot be used.
+    """
+    try:
+        given = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        first_line = str(error).splitlines()[0]
+        raise UserError(f"The configuration {path} cannot be read ({first_line}).", "Give a YAML file.") from error
+    if not isinstance(given, dict):
+        raise UserError(f"The configuration {path} holds no fields.", "Write lines such as steps: 600.")
+    start = given.pop("preset", None)
+    return changed(preset(str(start)) if start else TrainConfig(), given)
+
+
+def changed(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
+    """The configuration with some fields replaced; mix.PART=SHARE changes one share.
+
+    Raises:
+        UserError: an unknown field, or a value of the wrong kind.
+    """
+    known = {f.name for f in fields(TrainConfig)}
+    mix = dict(config.mix)
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if str(name).startswith("mix."):
+            mix[name.removeprefix("mix.")] = _fitting(name, value, 0.0)
+        elif name == "mix":
+            if not isinstance(value, dict):
+                raise UserError("mix must name parts and their shares.", "Write mix: {passkeys: 0.5, facts: 0.5}.")
+            mix = {str(part): _fitting(f"mix.{part}", share, 0.0) for part, share in value.items()}
+        elif name not in known:
+            raise UserError(f'A configuration has no field "{name}".', f"Known are {', '.join(sorted(known))}.")
+        else:
+            found[name] = _fitting(name, value, getattr(config, name))
+    return replace(config, **found, mix=mix)
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Words of the form field=value, as on a command line; values are read as YAML.
+
+    Raises:
+        UserError: no =, or no value.
+    """
+    found: dict[str, Any] = {}
+    for word in settings:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise UserError(f'"{word}" sets nothing.', "Write field=value, for example steps=600.")
+        try:
+            found[name.strip()] = "" if not text else yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UserError(f'"{text}" is no value for {name}.', "Write field=value.") from error
+    return found
+
+
+def _fitting(name: str, value: Any, like: Any) -> Any:
+    """The value in the type of the field, or a sentence that it is not."""
+    try:
+        if isinstance(like, bool):
+            if isinstance(value, bool):
+                return value
+        elif isinstance(like, int):
+            if not isinstance(value, bool) and int(value) == float(value):
+                return int(value)
+        elif isinstance(like, float):
+            if not isinstance(value, bool):
+                return float(value)  # YAML reads 1e-3 as a word
+        elif isinstance(like, tuple):
+            items = value if isinstance(value, (list, tuple)) else str(value).split(",")
+            return tuple(type(like[0])(str(item).strip()) for item in items)
+        elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
+            return str(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    kind = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list", str: "a word"}[type(like)]
+    raise UserError(f'{name} cannot be "{value}".', f"Give {kind}.")

@@ -1,0 +1,48 @@
+"""What every kind of training data gives, and how the user's own records are split into trained and held out.
+
+Knows nothing of any one kind.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from random import Random
+from typing import Protocol
+
+from trainer.staged import Unit
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How hard the present samples are.
+
+    Attributes:
+        segment_tokens: longest segment of a generated document, tokens.
+        segments: most segments per generated document.
+        n_slots: gist tokens of a full segment in this step.
+    """
+
+    segment_tokens: float
+    segments: int
+    n_slots: int
+
+
+class Source(Protocol):
+    """A kind of training data."""
+
+    def unit(self, random: Random, stage: Stage) -> Unit:
+        """Draw one unit; a function of its arguments alone, so that a resumed run sees what another would."""
+
+    def held_out(self) -> list[Unit]:
+        """Units that are never drawn for training, always the same."""
+
+
+def is_held_out(text: str, share: float) -> bool:
+    """Whether a text of the user's belongs to the held-out share; by its content, so that copies stay together."""
+    digest = hashlib.sha256(" ".join(text.split()).encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def is_korean(text: str) -> bool:
+    """More Hangul syllables than Latin letters."""
+    hangul = sum("가" <= c <= "힣" for c in text)
+    return hangul > sum(c.isascii() and c.isalpha() for c in text)
