@@ -4,11 +4,13 @@ Edits are stored half a second after the last key, and before anything else happ
 nothing of answers.
 """
 
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
+    QFileDialog,
     QFrame,
     QLabel,
     QLineEdit,
@@ -20,10 +22,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.core.errors import UserError
 from gistdesk.library import Chat
 from gistdesk.ui import theme
+from gistdesk.ui.chat_list import chat_title
 from gistdesk.ui.chat_look import Muted
-from gistdesk.ui.desk import Desk
+from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.i18n import tr
 from gistdesk.ui.theme import GRID, SMALL
 
@@ -34,9 +38,9 @@ _MOST_SEED = 2**31 - 1
 
 
 class ChatInspector(QFrame):
-    """Signals: export_asked ("markdown" or "json")."""
+    """Signals: failed, with a notice that says why the chat could not be exported."""
 
-    export_asked = Signal(str)
+    failed = Signal(object)
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -167,6 +171,33 @@ class ChatInspector(QFrame):
         self._desk.chat_changed.emit(chat.id)
         self._desk.chats_changed.emit()
 
+    def export(self, form: str, target: Path) -> None:
+        """Write the chat to a file, as "markdown" or "json". Raises UserError: it cannot be written."""
+        assert self._chat is not None
+        text = self._desk.library.export_chat(self._chat.id, form)
+        unfinished = target.with_name(target.name + ".part")
+        try:
+            unfinished.write_text(text, encoding="utf-8")
+            unfinished.replace(target)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            message = tr("{file} could not be written: {reason}.", file=target.name, reason=reason)
+            raise UserError(message, tr("Choose another folder.")) from error
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    def _export_to_chosen_file(self, form: str) -> None:
+        assert self._chat is not None
+        ending = {"markdown": ".md", "json": ".json"}[form]
+        name = "".join(c if c.isalnum() or c in " -_" else "_" for c in chat_title(self._chat)).strip()[:60]
+        target, _ = QFileDialog.getSaveFileName(self, tr("Export the chat"), name + ending, f"*{ending}")
+        if not target:
+            return
+        try:
+            self.export(form, Path(target))
+        except UserError as error:
+            self.failed.emit(Notice(error.message, error.hint))
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
         if event.type() == QEvent.Type.LanguageChange:
@@ -218,7 +249,7 @@ class ChatInspector(QFrame):
         self._fold.setIcon(theme.icon("chevron-down" if open_ else "chevron-right", "accent"))
 
     def _on_markdown_clicked(self) -> None:
-        self.export_asked.emit("markdown")
+        self._export_to_chosen_file("markdown")
 
     def _on_json_clicked(self) -> None:
-        self.export_asked.emit("json")
+        self._export_to_chosen_file("json")

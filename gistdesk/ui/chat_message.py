@@ -23,8 +23,9 @@ from PySide6.QtWidgets import QBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
 from gistdesk.library import Message, Passage
 from gistdesk.ui import theme
 from gistdesk.ui.chat_answer import AnswerView
+from gistdesk.ui.chat_code import CodeView
 from gistdesk.ui.chat_look import RADIUS, FlatButton, FlowRow
-from gistdesk.ui.chat_markdown import CodeView, ProseView
+from gistdesk.ui.chat_prose import ProseView
 from gistdesk.ui.chat_question import QuestionView
 from gistdesk.ui.chat_sources import SourcesView
 from gistdesk.ui.i18n import tr

@@ -6,26 +6,19 @@ Brings what the reader does to the desk, and what the desk tells to the widgets.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFileDialog, QFrame, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QWidget
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Chat, Entry, Message, Passage
-from gistdesk.ui.banner import BannerArea
-from gistdesk.ui.chat_composer import Composer
 from gistdesk.ui.chat_inspector import ChatInspector
-from gistdesk.ui.chat_list import ChatList, chat_title
+from gistdesk.ui.chat_list import ChatList
 from gistdesk.ui.chat_message import MessageView
+from gistdesk.ui.chat_page import ChatPage
 from gistdesk.ui.chat_pills import DocumentPicker
-from gistdesk.ui.chat_transcript import Transcript
 from gistdesk.ui.desk import Desk, Notice
-from gistdesk.ui.i18n import later, tr
-from gistdesk.ui.labels import EmptyState
-from gistdesk.ui.theme import GRID
 
 _USABLE = ("ready", "source changed", "queued", "extracting", "compressing")
 """States of documents that may be put into a chat."""
@@ -55,7 +48,7 @@ class ChatPlace(QObject):
         self._writing: dict[int, _Writing] = {}
         self._drafts: dict[int, str] = {}
         self.list_widget = ChatList(desk)
-        self.main_widget = _Main(self)
+        self.main_widget = ChatPage()
         self.inspector_widget = ChatInspector(desk)
         self.transcript = self.main_widget.transcript
         self.composer = self.main_widget.composer
@@ -69,7 +62,12 @@ class ChatPlace(QObject):
         self.list_widget.opened.connect(self._on_opened)
         self.list_widget.activated.connect(self.focus_composer)
         self.list_widget.new_pressed.connect(self.new_chat)
-        self.inspector_widget.export_asked.connect(self._on_export_asked)
+        self.inspector_widget.failed.connect(self.main_widget.tell)
+        self.main_widget.new_pressed.connect(self.new_chat)
+        self.main_widget.add_pressed.connect(self.add_documents)
+        self.main_widget.stop_pressed.connect(self.stop)
+        self.main_widget.regenerate_pressed.connect(self.regenerate)
+        self.main_widget.verify_pressed.connect(self.verify)
         self.transcript.focus_chain_changed.connect(self._order_focus)
         self.transcript.acted.connect(self._on_acted)
         self.transcript.edited.connect(self._on_edited)
@@ -161,19 +159,6 @@ class ChatPlace(QObject):
         chat = self._desk.library.chat(self._open_id())
         self._set_documents([*chat.entry_ids, *(i for i in entry_ids if i not in chat.entry_ids)])
         self.focus_composer()
-
-    def export(self, form: str, target: Path) -> None:
-        """Write the open chat to a file, as "markdown" or "json". Raises UserError: it cannot be written."""
-        text = self._desk.library.export_chat(self._open_id(), form)
-        unfinished = target.with_name(target.name + ".part")
-        try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(target)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            reason = error.strerror or str(error)
-            message = tr("{file} could not be written: {reason}.", file=target.name, reason=reason)
-            raise UserError(message, tr("Choose another folder.")) from error
 
     # the open chat
 
@@ -347,15 +332,6 @@ class ChatPlace(QObject):
         chat = self._desk.library.chat(self._open_id())
         self._set_documents([i for i in chat.entry_ids if i != entry_id])
 
-    def _on_export_asked(self, form: str) -> None:
-        chat = self._desk.library.chat(self._open_id())
-        ending = {"markdown": ".md", "json": ".json"}[form]
-        name = "".join(c if c.isalnum() or c in " -_" else "_" for c in chat_title(chat)).strip()[:60]
-        title = tr("Export the chat")
-        target, _ = QFileDialog.getSaveFileName(self.main_widget, title, name + ending, f"*{ending}")
-        if target:
-            self._tried(lambda: self.export(form, Path(target)))
-
     def _tried(self, call: Callable[[], T]) -> T | None:
         """The call's result; where the user's world is in the way, a banner says so and the result is None."""
         try:
@@ -418,85 +394,3 @@ class _Writing:
 
     def text(self) -> str:
         return "".join(self.pieces)
-
-
-class _Main(QFrame):
-    """The open chat, or what the place is for while there is none."""
-
-    def __init__(self, place: ChatPlace) -> None:
-        super().__init__()
-        self.setProperty("surface", "page")
-        self._place = place
-        self.transcript = Transcript()
-        self.composer = Composer()
-        self._banners = BannerArea()
-        self._no_chats = EmptyState(
-            "chat",
-            later("No chats yet"),
-            later("A chat asks one or several documents. Every question and answer is kept on this computer."),
-            ((later("New chat"), place.new_chat),),
-        )
-        self._no_documents = EmptyState(
-            "file",
-            later("Answers need a document"),
-            later("Choose what this chat is about. Several documents can be asked at once."),
-            ((later("Add documents"), place.add_documents),),
-        )
-        self._no_messages = EmptyState(
-            "chat",
-            later("Ask the first question"),
-            later("Answers come from the documents' gist tokens. Verify in source finds the places in the text."),
-        )
-        self._middle = QStackedWidget()
-        for page in (self.transcript, self._no_documents, self._no_messages):
-            self._middle.addWidget(page)
-        chat = QWidget()
-        rows = QVBoxLayout(chat)
-        rows.setContentsMargins(0, 0, 0, 0)
-        rows.setSpacing(0)
-        rows.addWidget(self._middle, 1)
-        rows.addWidget(self._banners)
-        rows.addWidget(self.composer)
-        self._pages = QStackedWidget()
-        self._pages.addWidget(self._no_chats)
-        self._pages.addWidget(chat)
-        outer = QVBoxLayout(self)
-        outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(self._pages)
-        self.setMinimumWidth(40 * GRID)
-
-    def show_none(self) -> None:
-        """There is no chat."""
-        self._pages.setCurrentIndex(0)
-
-    def show_chat(self, *, has_documents: bool, has_messages: bool) -> None:
-        """There is one."""
-        self._pages.setCurrentIndex(1)
-        empty = self._no_messages if has_documents else self._no_documents
-        self._middle.setCurrentWidget(self.transcript if has_messages else empty)
-
-    def tell(self, notice: Notice) -> None:
-        """Show a banner over the composer."""
-        self._banners.tell(notice)
-
-    def banners_gone(self) -> None:
-        """Banners are about the chat they came up in."""
-        for banner in list(self._banners.banners):
-            banner.closed.emit()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """The place's keys, for when the window has none of its own for them."""
-        modifiers, key = event.modifiers(), event.key()
-        control = Qt.KeyboardModifier.ControlModifier
-        if key == Qt.Key.Key_Escape:
-            self._place.stop()
-        elif modifiers == control and key == Qt.Key.Key_R:
-            self._place.regenerate()
-        elif modifiers == control | Qt.KeyboardModifier.ShiftModifier and key == Qt.Key.Key_F:
-            self._place.verify()
-        elif modifiers == control and key == Qt.Key.Key_L:
-            self._place.focus_composer()
-        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
-            self.transcript.scroll_page(-1 if key == Qt.Key.Key_PageUp else 1)
-        else:
-            super().keyPressEvent(event)

@@ -7,8 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout
 from gistdesk.library import Message
 from gistdesk.ui import theme
 from gistdesk.ui.chat_look import Card
-from gistdesk.ui.chat_markdown import ProseView
 from gistdesk.ui.chat_prompt import PromptEdit
+from gistdesk.ui.chat_prose import ProseView
 from gistdesk.ui.i18n import tr
 from gistdesk.ui.theme import GRID, SMALL
 

@@ -9,7 +9,10 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QGuiApplication
 from pytestqt.qtbot import QtBot
 
-from gistdesk.ui.chat_markdown import CodeView, MarkdownView, Piece, ProseView, split_markdown
+from gistdesk.ui.chat_code import CodeView
+from gistdesk.ui.chat_markdown import MarkdownView
+from gistdesk.ui.chat_pieces import Piece, split_markdown
+from gistdesk.ui.chat_prose import ProseView
 
 TEXT = """Rent is **1,250**.
 

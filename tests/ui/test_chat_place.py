@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
     QApplication,
+    QFileDialog,
     QLabel,
     QLineEdit,
     QListView,
@@ -567,14 +568,18 @@ def test_settings_of_one_chat_are_not_those_of_another(
     assert desk.library.chat(other or 0).system is None
 
 
-def test_export(place: ChatPlace, desk: ScriptedDesk, chat: int, tmp_path: Path, qtbot: QtBot) -> None:
+def test_export(
+    place: ChatPlace, desk: ScriptedDesk, chat: int, tmp_path: Path, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ask(place)
     wait_idle(qtbot, desk, place)
-    place.export("markdown", tmp_path / "chat.md")
+    place.inspector_widget.export("markdown", tmp_path / "chat.md")
     assert "The passkey is **58203**." in (tmp_path / "chat.md").read_text(encoding="utf-8")
-    place.export("json", tmp_path / "chat.json")
+    place.inspector_widget.export("json", tmp_path / "chat.json")
     assert json.loads((tmp_path / "chat.json").read_text(encoding="utf-8"))["messages"][1]["role"] == "assistant"
-    place._tried(lambda: place.export("json", tmp_path / "no" / "chat.json"))
+    assert sorted(path.suffix for path in tmp_path.glob("chat.*")) == [".json", ".md"]
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "no" / "chat.json"), ""))
+    next(b for b in place.inspector_widget.findChildren(QAbstractButton) if "JSON" in b.text()).click()
     assert "chat.json could not be written" in words_of(place.main_widget)
 
 
