@@ -78,7 +78,12 @@ class MainWindow(QMainWindow):
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()
         self.first_run: FirstRun | None = None
-        self._inspector_shown = {False: True, True: False}
+        self._inspector_shown = {
+            (LIBRARY, False): True,
+            (LIBRARY, True): True,
+            (CHAT, False): True,
+            (CHAT, True): False,
+        }
         self.banners = BannerArea()
         self.drawer = JobsDrawer(desk)
         self.bar = ResourceBar(desk)
@@ -148,7 +153,7 @@ class MainWindow(QMainWindow):
         self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
         self.library.export_requested.connect(self._on_export)
         self.library.told.connect(self._on_told)
-        self.library.reader_toggled.connect(self._fit_columns)
+        self.library.reader_toggled.connect(self._on_reader_toggled)
         self.chat.source_requested.connect(self._on_source)
         self.chat.documents_requested.connect(self.adding.choose_files)
         self.adding.added.connect(self._on_added)
@@ -177,6 +182,7 @@ class MainWindow(QMainWindow):
             self._end_welcome()
         self._stack.setCurrentIndex(number)
         self.rail.choose(number)
+        self._fit_columns()
         holder = QApplication.focusWidget()
         if holder is None or not self.rail.isAncestorOf(holder):
             self._focus_place(number)
@@ -195,21 +201,29 @@ class MainWindow(QMainWindow):
         self._places[self.place].focus_find()
 
     def show_inspector(self, shown: bool) -> None:
-        """F9. A narrow window has a choice of its own: there the inspector takes another column's room."""
-        self._inspector_shown[self.width() < _NARROW] = shown
+        """F9, for the place that is shown. A narrow window has choices of its own, where there is room for two."""
+        self._inspector_shown[self.place, self._narrow] = shown
         self._fit_columns()
+
+    @property
+    def _narrow(self) -> bool:
+        return self.width() < _NARROW
 
     def _fit_columns(self) -> None:
         """Show as many columns as there is room for: three, or two in a narrow window."""
-        narrow = self.width() < _NARROW
-        shown = self._inspector_shown[narrow]
+        narrow, shown = self._narrow, self._inspector_shown
         library, chat = self.library, self.chat
-        reading = narrow and not library.main_widget.isHidden()
-        library.inspector_widget.setVisible(shown or (narrow and not reading))
-        library.list_widget.setVisible(not (reading and shown))
-        chat.inspector_widget.setVisible(shown)
-        chat.list_widget.setVisible(not (narrow and shown))
-        self.menus.inspector.setChecked(shown)
+        library.inspector_widget.setVisible(shown[LIBRARY, narrow])
+        library.list_widget.setVisible(not (narrow and shown[LIBRARY, True] and not library.main_widget.isHidden()))
+        chat.inspector_widget.setVisible(shown[CHAT, narrow])
+        chat.list_widget.setVisible(not (narrow and shown[CHAT, True]))
+        self.menus.inspector.setEnabled(self.place != LAB)
+        self.menus.inspector.setChecked(shown.get((self.place, narrow), False))
+
+    def _on_reader_toggled(self) -> None:
+        """In a narrow window the reader takes the inspector's room."""
+        self._inspector_shown[LIBRARY, True] = self.library.main_widget.isHidden()
+        self._fit_columns()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)

@@ -57,10 +57,25 @@ def test_keys_show_and_hide_inspector_and_jobs(window: MainWindow, qtbot: QtBot)
     assert not window.library.inspector_widget.isVisible() and not window.menus.inspector.isChecked()
     press(qtbot, Qt.Key.Key_F9)
     assert window.library.inspector_widget.isVisible()
+    press(qtbot, Qt.Key.Key_3, CTRL)
+    assert not window.menus.inspector.isEnabled()
     press(qtbot, Qt.Key.Key_J, CTRL)
     assert window.drawer.isVisible() and window.bar.jobs.isChecked()
     press(qtbot, Qt.Key.Key_J, CTRL)
     assert not window.drawer.isVisible()
+
+
+def test_a_narrow_window_has_two_columns(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    window.resize(700, 500)
+    place = window.library
+    place.read(entry.id)
+    assert place.list_widget.isVisible() and not place.inspector_widget.isVisible()
+    window.show_inspector(True)
+    assert not place.list_widget.isVisible() and place.inspector_widget.isVisible()
+    window.resize(1300, 800)
+    QApplication.processEvents()
+    assert place.list_widget.isVisible() and place.main_widget.isVisible() and place.inspector_widget.isVisible()
 
 
 def test_control_f_finds_in_the_place_that_is_shown(window: MainWindow, qtbot: QtBot) -> None:

@@ -28,6 +28,7 @@ def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None) ->
     desk = StillDesk(folder, settings)
     window = MainWindow(desk, LibraryPlace(desk), ChatPlace(desk), LabPlace(desk))
     qtbot.addWidget(window, before_close_func=_end)
+    window.resize(1280, 800)
     window.show()
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
