@@ -36,8 +36,8 @@ def settle() -> None:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
-SMALL = (720, 480)
-"""The window at its smallest, taken too, as "-small"."""
+USUAL, SMALL = (1280, 800), (720, 480)
+"""Sizes of the window; pictures of the second end in "-small"."""
 
 
 def new_window(folder: Path, settings: Settings | None = None) -> MainWindow:
@@ -203,6 +203,7 @@ def take_all(folder: Path, scale: str, only: str) -> None:
             with tempfile.TemporaryDirectory() as home:
                 window = new_window(Path(home), settings)
                 window.show()
+                window.resize(*USUAL)
                 take(window, empty_states(), folder, suffix, only)
                 fill(_desk(window))
                 for states in (library_states, chat_states, window_states, settings_states):

@@ -1,6 +1,7 @@
 """Banners: what happened, what to do about it, up to two actions, details to copy. Knows notices, not their causes."""
 
-from PySide6.QtCore import QEvent, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -8,6 +9,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QPlainTextEdit,
     QPushButton,
+    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -115,29 +117,50 @@ class Banner(QFrame):
         self._close.setAccessibleName(tr("Close this notice"))
 
 
-class BannerArea(QWidget):
-    """Where banners are shown, the newest on top, a few at a time."""
+class BannerArea(QScrollArea):
+    """Where banners are shown, the newest on top, a few at a time; as high as they are, up to half of the window."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._column = QVBoxLayout(self)
+        self._inner = QWidget(self)
+        self._column = QVBoxLayout(self._inner)
         self._column.setContentsMargins(*(theme.GRID,) * 4)
         self._column.setSpacing(theme.GRID)
+        self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidget(self._inner)
+        self._inner.installEventFilter(self)
         self.banners: list[Banner] = []
         self.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self._column.activate()
+        wanted = self._column.totalHeightForWidth(self.width()) if self._column.hasHeightForWidth() else -1
+        self.setFixedHeight(min(max(wanted, self._column.sizeHint().height()), self.window().height() // 2))
 
     def tell(self, notice: Notice, tone: str = "warning") -> Banner:
         """Show a notice; one that says the same is replaced."""
         for banner in list(self.banners):
             if banner.notice.message == notice.message:
                 self._remove(banner)
-        banner = Banner(notice, tone, self)
+        banner = Banner(notice, tone, self._inner)
         banner.closed.connect(self._on_closed)
         self._column.insertWidget(0, banner)
         self.banners.insert(0, banner)
         for old in self.banners[_MOST:]:
             self._remove(old)
         self.show()
+        self._fit()
         announce(self, f"{tr(notice.message)} {tr(notice.hint)}", urgent=tone == "warning")
         if tone == "info":
             QTimer.singleShot(_INFO_MS, banner, banner.closed.emit)
@@ -155,3 +178,4 @@ class BannerArea(QWidget):
             banner.hide()
             banner.deleteLater()
         self.setVisible(bool(self.banners))
+        self._fit()

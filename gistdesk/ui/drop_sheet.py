@@ -93,7 +93,7 @@ class DropSheet(Overlay):
             item.setSizeHint(_FILE, QSize(0, 5 * theme.GRID))
             self._list.addTopLevelItem(item)
             self._rows[path] = _Row(item)
-        header = 6 * theme.GRID
+        header = 7 * theme.GRID
         self._list.setMinimumHeight(min(2, len(self._rows)) * 5 * theme.GRID + header)
         self._list.setMaximumHeight(min(6, len(self._rows)) * 5 * theme.GRID + header)
         self._refresh()
@@ -148,9 +148,9 @@ class DropSheet(Overlay):
 
     def _refresh(self) -> None:
         c = theme.colours()
-        for row in self._rows.values():
+        for path, row in self._rows.items():
             problem = isinstance(row.found, Problem) and row.password is None
-            row.item.setText(_WHAT, "" if row.password is not None else _words(row.found))
+            row.item.setText(_WHAT, "" if row.password is not None else _words(row.found, path.name))
             row.item.setToolTip(_WHAT, _tip(row.found))
             row.item.setForeground(_WHAT, QColor(c.bad if problem else c.muted))
             row.item.setIcon(_WHAT, theme.icon("error", "bad") if problem else QIcon())
@@ -254,11 +254,11 @@ class RecompressSheet(Overlay):
         self.accept.setText(tr("Re-compress"))
 
 
-def _words(found: Measured | Problem | None) -> str:
+def _words(found: Measured | Problem | None, name: str) -> str:
     if found is None:
         return tr("Reading…")
     if isinstance(found, Problem):
-        return tr(found.message)
+        return tr(found.message).removeprefix(name).lstrip(": ")
     return tr("about {n} tokens", n=count_text(found.n_tokens))
 
 

@@ -36,7 +36,6 @@ def ratio_text(ratio: float) -> str:
 
 
 def parameters_text(n: int) -> str:
-    """The size of a model: "7.9 million parameters", "8.0 billion parameters"."""
-    if n >= 999_500_000:
-        return tr("{n} billion parameters", n=f"{n / 1e9:.1f}")
-    return tr("{n} million parameters", n=f"{n / 1e6:.1f}")
+    """The size of a model, as models are named: "7.9M parameters", "8.0B parameters"."""
+    size = f"{n / 1e9:.1f}B" if n >= 999_500_000 else f"{n / 1e6:.1f}M"
+    return tr("{size} parameters", size=size)

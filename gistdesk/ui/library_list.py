@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -53,6 +54,8 @@ class LibraryList(QFrame):
         self.search.setClearButtonEnabled(True)
         self.search.addAction(theme.icon("search", "muted"), QLineEdit.ActionPosition.LeadingPosition)
         self._filter = QComboBox(self)
+        self._filter.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
+        self._filter.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._add = QPushButton(self)
         self._add.setIcon(theme.icon("plus", "on_accent"))
         theme.set_kind(self._add, "primary")
@@ -182,7 +185,6 @@ class LibraryList(QFrame):
             self._filter.addItem(tr(text))
         self._filter.setCurrentIndex(chosen)
         self._filter.blockSignals(False)
-        self._filter.setMinimumWidth(self._filter.sizeHint().width())
         self._name_add_button()
         self._add.setToolTip(tr("Add documents (Ctrl+O)"))
         self.table.retranslate()

@@ -42,8 +42,13 @@ def state_words(entry: Entry, seconds_left: float | None = None) -> str:
             return tr("Compressing {percent}%", percent=percent)
         return tr("Compressing {percent}% · {time} left", percent=percent, time=duration_text(seconds_left))
     if entry.state == "failed" and entry.problem is not None:
-        return tr("Failed: {reason}", reason=tr(entry.problem.message))
+        return tr("Failed: {reason}", reason=_reason(entry, tr(entry.problem.message)))
     return tr(_WORDS[entry.state])
+
+
+def _reason(entry: Entry, message: str) -> str:
+    """Without the file's name in front, which stands in the same row."""
+    return message.removeprefix(entry.source_path.name).lstrip(": ") or message
 
 
 def explanation(entry: Entry) -> str:

@@ -22,5 +22,5 @@ def test_durations(seconds: float, text: str) -> None:
 def test_counts_and_ratios() -> None:
     assert count_text(48210) == "48,210"
     assert (ratio_text(40.02), ratio_text(7.5), ratio_text(8.0)) == ("40x", "7.5x", "8x")
-    assert parameters_text(7_900_000) == "7.9 million parameters"
-    assert parameters_text(8 * 10**9) == "8.0 billion parameters"
+    assert parameters_text(7_900_000) == "7.9M parameters"
+    assert parameters_text(8 * 10**9) == "8.0B parameters"

@@ -54,7 +54,7 @@ def test_every_state_has_words(window: MainWindow) -> None:
     assert words["extracting"] == "Extracting p. 12/300"
     assert words["compressing"] == "Compressing 41%"
     assert state_words(entries["compressing"], 130.0) == "Compressing 41% · 2 min left"
-    assert words["failed"].startswith("Failed: scan-1987.pdf has no text")
+    assert words["failed"] == "Failed: has no text: its pages are only pictures, as in a scan."
     assert [words[s] for s in ("queued", "outdated", "source changed", "cancelled")] == [
         "Queued",
         "Needs re-compress",
