@@ -19,6 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.core.errors import UserError
+from gistdesk.library import Entry
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.i18n import tr
@@ -100,8 +102,9 @@ class JobsDrawer(QFrame):
         self._column.addWidget(self._more)
         self._column.addStretch()
         self._arrange()
-        for signal in (desk.entries_changed, desk.models_changed, desk.entry_changed):
-            signal.connect(self.refresh)
+        desk.entries_changed.connect(self.refresh)
+        desk.models_changed.connect(self.refresh)
+        desk.entry_changed.connect(self._on_entry_changed)
         self._retranslate()
 
     def _arrange(self) -> None:
@@ -140,25 +143,38 @@ class JobsDrawer(QFrame):
         self._more.setVisible(len(jobs) > _MOST_ROWS)
         self._more.setText(tr("And more: {n}", n=len(jobs) - _MOST_ROWS))
 
+    def _on_entry_changed(self, entry_id: int) -> None:
+        """Progress changes a row; what begins or ends changes the list."""
+        row = self._rows.get(f"entry {entry_id}")
+        try:
+            entry = self._desk.library.entry(entry_id)
+        except UserError:  # deleted in another window
+            self.refresh()
+            return
+        if row is not None and entry.state in ("extracting", "compressing"):
+            row.show_job(self._job(entry))
+        else:
+            self.refresh()
+
     def _jobs(self) -> list[_Job]:
         entries = [entry for entry in self._desk.library.entries() if entry.state in WORKING]
         entries.sort(key=lambda entry: (entry.state == "queued", entry.id))
-        jobs = [
-            _Job(
-                f"entry {entry.id}",
-                entry.title or entry.source_path.name,
-                state_words(entry, self._desk.eta_s(entry.id)),
-                fraction(entry),
-                partial(self._desk.cancel, entry.id),
-            )
-            for entry in entries
-        ]
+        jobs = [self._job(entry) for entry in entries]
         for row in self._desk.models():
             if row.downloading is not None:
                 words = tr("Downloading {percent}%", percent=round(100 * row.downloading))
                 cancel = partial(self._desk.cancel_download, row.name)
                 jobs.append(_Job(f"model {row.name}", row.title, words, row.downloading, cancel))
         return jobs
+
+    def _job(self, entry: Entry) -> _Job:
+        return _Job(
+            f"entry {entry.id}",
+            entry.title or entry.source_path.name,
+            state_words(entry, self._desk.eta_s(entry.id)),
+            fraction(entry),
+            partial(self._desk.cancel, entry.id),
+        )
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

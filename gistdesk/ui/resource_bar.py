@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
+from gistdesk.core.errors import UserError
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.figures import bytes_text
@@ -26,7 +27,7 @@ from gistdesk.ui.library_states import WORKING
 from gistdesk.ui.library_table import model_title
 
 _COUNT_MS = 100
-"""Jobs are counted so often at most: progress comes more often than anybody looks."""
+"""Jobs are counted so often at most: many may change at once."""
 
 
 class MemoryBar(QWidget):
@@ -133,10 +134,12 @@ class ResourceBar(QFrame):
         desk.engine_changed.connect(self._show_engine)
         desk.settings_changed.connect(self._show_engine)
         desk.memory_changed.connect(self._show_memory)
+        self._working: set[int] = set()
         self._count_timer = QTimer(self, singleShot=True, interval=_COUNT_MS)
         self._count_timer.timeout.connect(self.count_jobs)
-        for signal in (desk.entries_changed, desk.models_changed, desk.entry_changed):
-            signal.connect(self._on_jobs_changed)
+        desk.entries_changed.connect(self._on_jobs_changed)
+        desk.models_changed.connect(self._on_jobs_changed)
+        desk.entry_changed.connect(self._on_entry_changed)
         self._retranslate()
 
     def _show_engine(self) -> None:
@@ -178,11 +181,19 @@ class ResourceBar(QFrame):
         if not self._count_timer.isActive():
             self._count_timer.start()
 
+    def _on_entry_changed(self, entry_id: int) -> None:
+        """Progress is no news here; a job that begins or ends is."""
+        try:
+            working = self._desk.library.entry(entry_id).state in WORKING
+        except UserError:  # deleted in another window
+            working = False
+        if working != (entry_id in self._working):
+            self._on_jobs_changed()
+
     def count_jobs(self) -> None:
         """Show how many jobs there are."""
-        entries = sum(entry.state in WORKING for entry in self._desk.library.entries())
-        downloads = sum(row.downloading is not None for row in self._desk.models())
-        n = entries + downloads
+        self._working = {entry.id for entry in self._desk.library.entries() if entry.state in WORKING}
+        n = len(self._working) + sum(row.downloading is not None for row in self._desk.models())
         self.jobs.setText(tr("Jobs {n}", n=n) if n else tr("Jobs"))
         self.jobs.setAccessibleName(tr("Jobs: {n}", n=n))
 
