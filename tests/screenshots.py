@@ -89,7 +89,8 @@ def window_states() -> Iterator[State]:
     yield "palette", lambda w: (_close(w), w.show_palette(), w.palette_.field.setText("ch"))[0]
     yield "help", lambda w: (_close(w), w.help.show_help())[0]
     yield "banners", _banners
-    yield "engine-loading", _loading
+    yield "device-card", lambda w: (w.bar.show_device(), QApplication.activePopupWidget())[1]
+    yield "engine-loading", lambda w: (_close_popup(), _loading(w))[0]
     yield "welcome", lambda w: w.desk.change_settings(first_run=True)
 
 
@@ -137,6 +138,12 @@ def _banners(window: MainWindow) -> None:
     )
     window.library.trash([max(entry.id for entry in window.desk.library.entries())])
     window.banners.banners[1]._more.setChecked(True)
+
+
+def _close_popup() -> None:
+    popup = QApplication.activePopupWidget()
+    if popup is not None:
+        popup.close()
 
 
 def _loading(window: MainWindow) -> None:
@@ -201,6 +208,7 @@ def take_all(folder: Path, scale: str, only: str) -> None:
             suffix = f"{look}-{language}-{scale}"
             settings = Settings(first_run=False, language=language, theme=look)
             with tempfile.TemporaryDirectory() as home:
+                os.environ["GISTDESK_HOME"] = home
                 window = new_window(Path(home), settings)
                 window.show()
                 window.resize(*USUAL)

@@ -5,6 +5,7 @@ Knows the window and the desk; reads no document.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.resources import resource
 from gistdesk.ui.desk import Notice
 from gistdesk.ui.figures import bytes_text
 from gistdesk.ui.i18n import tr
@@ -26,10 +28,10 @@ _GISTS = "*.gistkv"
 
 
 class Adding(QObject):
-    """Signals: added (entry ids), sample_ready (entry id: it can be asked now)."""
+    """Signals: added (entry ids), sample_ready (entry id: it can be asked now; and a question that it answers)."""
 
     added = Signal(list)
-    sample_ready = Signal(int)
+    sample_ready = Signal(int, str)
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -118,13 +120,21 @@ class Adding(QObject):
         if entry_id != self._sample:
             return
         try:
-            state = self._desk.library.entry(entry_id).state
+            entry = self._desk.library.entry(entry_id)
         except UserError:  # deleted meanwhile
-            state = "cancelled"
-        if state in ("ready", "failed", "cancelled"):
             self._sample = None
-        if state == "ready":
-            self.sample_ready.emit(entry_id)
+            return
+        if entry.state in ("ready", "failed", "cancelled"):
+            self._sample = None
+        if entry.state == "ready":
+            self.sample_ready.emit(entry_id, _question_for(entry.source_path))
+
+
+def _question_for(sample: Path) -> str:
+    """A question that the bundled sample answers."""
+    samples = json.loads(resource("samples/samples.json").read_text(encoding="utf-8"))
+    questions: list[str] = [each["questions"][0][0] for each in samples if each["file"] == sample.name]
+    return questions[0] if questions else ""
 
 
 def _size(path: Path) -> int:

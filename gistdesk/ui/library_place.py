@@ -61,6 +61,7 @@ class LibraryPlace(QObject):
         self.inspector_widget.fingerprint_copied.connect(self._on_copied)
         table.chosen.connect(self._show_chosen)
         table.opened.connect(self._on_opened)
+        table.retry_pressed.connect(self._on_retry_pressed)
         table.delete_pressed.connect(self._on_delete_pressed)
         table.menu_asked.connect(self._on_menu_asked)
         table.model_.dataChanged.connect(self._show_chosen)
@@ -225,6 +226,9 @@ class LibraryPlace(QObject):
         self._read = None
         self.reader_toggled.emit()
         self.focus_list()
+
+    def _on_retry_pressed(self, entry_id: int) -> None:
+        self._desk.retry(entry_id)
 
     def _on_delete_pressed(self) -> None:
         if not self.list_widget.in_trash:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import (
+    QAbstractItemModel,
     QAbstractTableModel,
+    QEvent,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -18,7 +20,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QPainter, QResizeEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -223,7 +225,12 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
 
 
 class _CellDelegate(QStyledItemDelegate):
-    """Title with a second line, status with icon, words and bar; other cells as they are, with room at the sides."""
+    """Title with a second line, status with icon, words, bar and Retry; other cells as they are.
+
+    Signals: retry_pressed (entry id). By keyboard it is in the row's menu and in the inspector.
+    """
+
+    retry_pressed = Signal(int)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
         self.initStyleOption(option, index)
@@ -247,6 +254,27 @@ class _CellDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:  # noqa: N802
         return QSize(_WIDTHS.get(index.column(), 240), row_height(option.fontMetrics))
+
+    def editorEvent(  # noqa: N802
+        self, event: QEvent, model: QAbstractItemModel, option: QStyleOptionViewItem, index: AnyIndex
+    ) -> bool:
+        """A click on "Retry" in a status."""
+        if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonRelease:
+            entry: Entry = index.data(ENTRY)
+            inner = option.rect.adjusted(theme.GRID, 0, -theme.GRID, -1)
+            if index.column() == STATUS and self._retry_rect(inner, entry, option.fontMetrics).contains(
+                event.position().toPoint()
+            ):
+                self.retry_pressed.emit(entry.id)
+                return True
+        return super().editorEvent(event, model, option, index)
+
+    def _retry_rect(self, rect: QRect, entry: Entry, metrics: QFontMetrics) -> QRect:
+        """Where "Retry" stands in a status; empty where there is nothing to retry."""
+        width = metrics.horizontalAdvance(tr("Retry"))
+        if entry.state not in ("failed", "cancelled") or entry.trashed or rect.width() < 4 * width:
+            return QRect()
+        return QRect(rect.right() - width, rect.top(), width + 1, rect.height())
 
     def _paint_title(self, painter: QPainter, rect: QRect, entry: Entry, font: QFont) -> None:
         c = theme.colours()
@@ -274,6 +302,11 @@ class _CellDelegate(QStyledItemDelegate):
         theme.paint_icon(painter, QRectF(rect.left(), top, size, size), name, getattr(c, colour))
         words = QRect(rect)
         words.setLeft(rect.left() + size + theme.GRID)
+        retry = self._retry_rect(rect, entry, option.fontMetrics)
+        if not retry.isEmpty():
+            painter.setPen(QColor(c.accent))
+            painter.drawText(retry, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), tr("Retry"))
+            words.setRight(retry.left() - theme.GRID)
         painter.setPen(QColor(c.text if colour in ("good", "accent", "muted") else getattr(c, colour)))
         text = in_two_lines(option.text, option.fontMetrics, words.width())
         painter.drawText(words, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), text)
@@ -306,11 +339,19 @@ def row_height(metrics: QFontMetrics) -> int:
 
 
 class EntryTable(QTableView):
-    """Attributes: model_ (EntryModel). Signals: chosen (the selection changed), opened (Enter or double click on an
-    entry), delete_pressed (only while the table has the focus), menu_asked (entry's menu, at a point on the screen)."""
+    """Attributes: model_ (EntryModel).
+
+    Signals:
+        chosen: the selection changed.
+        opened: Enter or a double click on an entry, by its id.
+        retry_pressed: entry id.
+        delete_pressed: only while the table has the focus.
+        menu_asked: for the chosen entries' menu, at a point of the screen.
+    """
 
     chosen = Signal()
     opened = Signal(int)
+    retry_pressed = Signal(int)
     delete_pressed = Signal()
     menu_asked = Signal(QPoint)
 
@@ -319,7 +360,9 @@ class EntryTable(QTableView):
         self.model_ = EntryModel(seconds_left, self)
         self._widths: dict[int, int] = {}
         self.setModel(self.model_)
-        self.setItemDelegate(_CellDelegate(self))
+        delegate = _CellDelegate(self)
+        delegate.retry_pressed.connect(self.retry_pressed)
+        self.setItemDelegate(delegate)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)

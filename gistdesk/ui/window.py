@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from gistdesk.library import Entry
+from gistdesk.settings import folders
 from gistdesk.ui import theme
 from gistdesk.ui.adding import Adding
 from gistdesk.ui.banner import BannerArea
@@ -293,8 +294,11 @@ class MainWindow(QMainWindow):
         self.show_place(LIBRARY)
         self.library.choose(entry_ids)
 
-    def _on_sample_ready(self, entry_id: int) -> None:
+    def _on_sample_ready(self, entry_id: int, question: str) -> None:
+        """The way to a first answer ends with the question in its place: Enter asks it."""
         self.chat_about([entry_id])
+        self.chat.composer.field.setPlainText(question)
+        self.chat.composer.field.selectAll()
 
     def open_sample(self) -> None:
         """Add the bundled sample, and open a chat about it as soon as it is compressed."""
@@ -430,7 +434,7 @@ class MainWindow(QMainWindow):
                 splitter.restoreState(state)
 
     def _store(self) -> QSettings:
-        return QSettings(str(self.desk.library.folder / "window.ini"), QSettings.Format.IniFormat)
+        return QSettings(str(folders().config / "window.ini"), QSettings.Format.IniFormat)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

@@ -31,7 +31,9 @@ class StillDesk(Desk):
         self.working = False
         self.etas: dict[int, float] = {}
         self.figures = Memory(16 * GB, 9 * GB, 2 * GB, GB // 2, 4 * GB, GB // 2, "RAM")
-        self.engine_state = EngineState("ready", None, "cpu", "No NVIDIA graphics card was found.", "starter")
+        self.engine_state = EngineState(
+            "ready", None, "cpu", "PyTorch has CUDA support but sees no NVIDIA card or driver.", "starter"
+        )
 
     def _on_started(self) -> None:
         """No engine."""

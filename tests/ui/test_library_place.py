@@ -218,3 +218,17 @@ def test_a_long_status_takes_two_lines(window: MainWindow) -> None:
     assert text.count("\n") == 1
     assert all(metrics.horizontalAdvance(line) <= 150 for line in text.split("\n"))
     assert in_two_lines("Ready", metrics, 150) == "Ready"
+
+
+def test_retry_stands_in_the_row_of_what_failed(window: MainWindow, qtbot: QtBot) -> None:
+    problem = Problem("user", "It is not there.", "Look for it.")
+    entry = add_entry(still(window), "Gone.pdf", "failed", problem=problem)
+    QApplication.processEvents()
+    table = window.library.list_widget.table
+    cell_rect = table.visualRect(table.model_.index(0, STATUS))
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell_rect.center())
+    assert window.desk.library.entry(entry.id).state == "failed"
+    right = cell_rect.center()
+    right.setX(cell_rect.right() - 16)
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=right)
+    assert window.desk.library.entry(entry.id).state == "queued"

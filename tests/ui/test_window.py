@@ -12,8 +12,10 @@ from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
     QHeaderView,
+    QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QPushButton,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -257,6 +259,19 @@ def test_the_chip_says_model_device_and_state(window: MainWindow) -> None:
     assert window.bar.chip.text() == "Starter  ·  Not loaded"
 
 
+def test_the_chip_tells_why_this_device_and_unloads(window: MainWindow, qtbot: QtBot) -> None:
+    window.bar.chip.click()
+    card = QApplication.activePopupWidget()
+    assert card is not None
+    assert "PyTorch has CUDA support but sees no NVIDIA card or driver." in " ".join(
+        label.text() for label in card.findChildren(QLabel)
+    )
+    unload, _ = card.findChildren(QPushButton)
+    assert unload.text() == "Unload" and unload.isEnabled()
+    qtbot.keyClick(unload, Qt.Key.Key_Space)
+    assert still(window).asked == [("unload", None)] and QApplication.activePopupWidget() is None
+
+
 def test_jobs_are_counted_listed_and_cancelled(window: MainWindow, qtbot: QtBot) -> None:
     entries = fill(still(window))
     still(window).rows = [STARTER, COMING]
@@ -303,6 +318,7 @@ def test_first_run_recommends_and_opens_the_sample(qtbot: QtBot, tmp_path: Path)
     library.set_state(entry.id, "ready")
     window.desk.entry_changed.emit(entry.id)
     assert window.place == CHAT and library.chat(window.chat.chat_id).entry_ids == (entry.id,)
+    assert window.chat.composer.field.toPlainText() == "What is the passkey?"
 
 
 def test_the_language_is_switched_while_everything_is_open(window: MainWindow) -> None:
@@ -353,6 +369,24 @@ def test_the_trash_is_emptied_for_good(window: MainWindow, qtbot: QtBot) -> None
     page.empty_trash()
     qtbot.waitUntil(lambda: page._said.text().startswith("Freed: "))
     assert window.desk.library.entries(trashed=True) == []
+
+
+def test_the_library_is_moved(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    window._open_settings(2)
+    page = window._settings_dialog.storage  # type: ignore[union-attr]
+    page.move_to(str(tmp_path / "elsewhere"))
+    qtbot.waitUntil(lambda: page._moving is None)
+    assert page._said.text() == "Moved."
+    assert window.desk.library.folder == tmp_path / "elsewhere"
+    assert window.desk.library.kept_text(entry.id)
+
+
+def test_the_window_comes_back_as_it_was_left(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    window.resize(701, 602)  # the offscreen screen is not larger than 800
+    window.quit_now()
+    again = open_window(qtbot, tmp_path / "again", resize=False)
+    assert (again.width(), again.height()) == (701, 602)
 
 
 # --- quitting

@@ -20,15 +20,21 @@ def still(window: MainWindow) -> StillDesk:
     return window.desk
 
 
-def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None) -> MainWindow:
-    """A window that is shown and has the focus, in English."""
+def _speak_english() -> None:
+    """A window of an earlier test may still be there, and has no library any more to set its texts from."""
     if i18n.language() != "en":
         i18n.set_language("en")
+
+
+def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None, *, resize: bool = True) -> MainWindow:
+    """A window that is shown and has the focus, in English."""
+    _speak_english()
     folder.mkdir(exist_ok=True)
     desk = StillDesk(folder, settings)
     window = MainWindow(desk, LibraryPlace(desk), ChatPlace(desk), LabPlace(desk))
     qtbot.addWidget(window, before_close_func=_end)
-    window.resize(1280, 800)
+    if resize:
+        window.resize(1280, 800)
     window.show()
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
@@ -36,7 +42,7 @@ def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None) ->
 
 
 def _end(window: MainWindow) -> None:
-    i18n.set_language("en")
+    _speak_english()
     window.quitting.decided = True
     for timer in window.findChildren(QTimer):
         timer.stop()  # the window itself goes later, when the library is closed
