@@ -212,22 +212,42 @@ def demo(device: DeviceOption = "auto") -> None:
 
 @app.command()
 def niah(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for results.json, results.csv, heatmap.png.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for results, samples, pictures, report.html.")],
     lengths: Annotated[str, typer.Option(help="Document lengths in tokens.")] = "512,2048,8192",
     depths: Annotated[str, typer.Option(help="Where the needle stands, percent.")] = "0,25,50,75,100",
     samples: Annotated[int, typer.Option(help="Per length, depth, language and kind.")] = 4,
     languages: Annotated[str, typer.Option(help="en, ko or both.")] = "en,ko",
-    methods: Annotated[str, typer.Option(help="Of gist, full, none, wrong-gist, truncate.")] = (
-        "gist,full,none,wrong-gist,truncate"
-    ),
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Of gist, full, none, wrong-gist, truncate, truncate-last, truncate-both, rag, rag-budget, hybrid."
+        ),
+    ] = "gist,full,none,wrong-gist,truncate",
     kinds: Annotated[
-        str, typer.Option(help="Of passkey, landmark, sandwich (English), fact, facts-4, facts-8.")
-    ] = "passkey",
-    ratio: Annotated[float, typer.Option(help="Document tokens per gist slot.")] = 100.0,
+        str,
+        typer.Option(
+            help="Of passkey, landmark, sandwich (English), fact, facts-4, facts-8, absent (not in the document), "
+            "ruler-single-1 to -3, ruler-multikey-1 to -3, ruler-multivalue, ruler-multiquery; none with files alone. "
+            "Default: passkey."
+        ),
+    ] = "",
+    ratio: Annotated[str, typer.Option(help="Document tokens per gist slot; several: 32,100.")] = "100",
     seed: Annotated[int, typer.Option(help="Same seed, same documents and questions.")] = 1,
-    haystack: Annotated[Path | None, typer.Option(help="A document of your own to hide needles in.")] = None,
+    haystack: Annotated[
+        Path | None, typer.Option(help="A document of your own, or a folder of them, to hide needles in.")
+    ] = None,
     needle: Annotated[str, typer.Option(help='A needle of your own, for example "The code is {value}."')] = "",
     question: Annotated[str, typer.Option(help="What to ask for it.")] = "",
+    top_k: Annotated[int, typer.Option(help="Passages that rag and hybrid read.")] = 3,
+    chunk_tokens: Annotated[int, typer.Option(help="Tokens of a passage.")] = 128,
+    overlap_tokens: Annotated[int, typer.Option(help="Tokens that a passage shares with the next one.")] = 16,
+    rank_by: Annotated[
+        str, typer.Option(help="bm25, embeddings (the extra rag; English), or auto: embeddings where there are any.")
+    ] = "auto",
+    longbench: Annotated[Path | None, typer.Option(help="Folder of LongBench's JSONL files.")] = None,
+    choices: Annotated[Path | None, typer.Option(help="JSONL file of multiple-choice questions.")] = None,
+    instructions: Annotated[Path | None, typer.Option(help="JSONL file in the Alpaca+ form.")] = None,
+    records: Annotated[int, typer.Option(help="Most records of each file; 0 takes all.")] = 0,
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
@@ -235,31 +255,47 @@ def niah(
     """Needle in a haystack: hide a fact in a long text, ask for it, count right answers, beside controls.
 
     gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the
-    gist of another document. truncate: the text's beginning, as many tokens as there are slots.
+    gist of another document. truncate: the text's beginning, as many tokens as there are slots; truncate-last: its
+    end; truncate-both: both ends. rag: the best passages of the text; rag-budget: of together as many tokens as there
+    are slots. hybrid: the gist, and the best passages after it.
+
+    Interrupt it with Ctrl+C whenever you like: the same command goes on where it stopped.
     """
     from gistdesk.core.load import load_model
-    from gistdesk.jobs import plain_text
-    from trainer.evaluate import NiahConfig
+    from gistdesk.jobs import haystack_of
+    from trainer.bench_config import BenchConfig
     from trainer.report import measure, table
 
-    config = NiahConfig(
+    files = {"longbench": longbench, "choices": choices, "instructions": instructions}
+    ratios = _ratios(ratio)
+    config = BenchConfig(
         lengths=_numbers(lengths, "--lengths"),
         depths=_numbers(depths, "--depths"),
         samples=samples,
         languages=_words(languages),
         methods=_words(methods),
-        kinds=_words(kinds),
-        ratio=ratio,
+        kinds=_words(kinds) or (() if any(files.values()) else ("passkey",)),
+        ratio=ratios[0] if len(ratios) == 1 else ratios,
         seed=seed,
-        haystack=plain_text(haystack) if haystack else "",
+        haystack=haystack_of(haystack) if haystack else "",
         needle=_unicode(needle),
         question=_unicode(question),
+        top_k=top_k,
+        chunk_tokens=chunk_tokens,
+        overlap_tokens=overlap_tokens,
+        rank_by=rank_by,  # type: ignore[arg-type]
+        records=records,
+        **{name: str(path) for name, path in files.items() if path},
     )
-    needs = bool({"gist", "wrong-gist", "truncate"} & set(config.methods))
-    loaded = load_model(model, device=device, need_adapter=needs)
+    loaded = load_model(model, device=device, need_adapter=config.needs_adapter)
     results: dict[str, Any] = {}
-    for event in counted(measure(loaded, config, output), "niah", show=not as_json):
-        results = event
+    try:
+        with closing(measure(loaded, config, output)) as work:
+            for event in counted(work, "niah", show=not as_json):
+                results = event
+    except KeyboardInterrupt:
+        print(f"gistdesk: {results.get('done', 0)} samples are kept; the same command goes on.", file=sys.stderr)
+        raise
     print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
 
 
@@ -293,3 +329,10 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
         return tuple(dict.fromkeys(int(part) for part in _words(text)))
     except ValueError as error:
         raise UserError(f'"{text}" is not a list of whole numbers.', f"Write {option} 512,2048.") from error
+
+
+def _ratios(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(dict.fromkeys(float(part) for part in _words(text)))
+    except ValueError as error:
+        raise UserError(f'"{text}" is not a ratio.', "Write --ratio 100, or --ratio 32,100.") from error

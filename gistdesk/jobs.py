@@ -167,6 +167,15 @@ def describe_gist(path: Path) -> dict[str, Any]:
     }
 
 
-def plain_text(path: Path) -> str:
-    """The text of a document, for a haystack."""
-    return read_document(path).text
+def haystack_of(path: Path) -> str:
+    """The text of a document, or of all documents of a folder, by name.
+
+    Raises:
+        UserError: one cannot be read, or there are none.
+    """
+    if not path.is_dir():
+        return read_document(path).text
+    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    if not files:
+        raise UserError(f"There are no documents in {path}.", "Put essays there, or give a single document.")
+    return "\n".join(read_document(file).text for file in files)

@@ -96,5 +96,27 @@ def card(
     write_card(folder, runs, work)
 
 
+@app.command()
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Folders that gistdesk niah wrote; the first is compared against.")
+    ],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Write it to this Markdown file.")] = None,
+) -> None:
+    """Report a benchmark run, or compare several: what differs, accuracy with intervals, times and memory.
+
+    A run that was interrupted is reported as far as it came, and its report.html is written.
+    """
+    from gistdesk.core.gist_file import write_atomically
+    from trainer.compare import comparison, named
+    from trainer.report import read_results
+
+    text = comparison(named(runs, [read_results(run) for run in runs]))
+    if output is None:
+        print(text)
+    else:
+        write_atomically(output, (text + "\n").encode())
+
+
 if __name__ == "__main__":
     run(app, "python -m trainer")

@@ -74,7 +74,9 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
     text = _HEAD.format(device=results[0]["device"].upper(), dtype=results[0]["dtype"])
     for result in results:
         config = result["config"]
-        command = f"gistdesk niah --ratio {config['ratio']:g} --kinds {','.join(config['kinds'])}"
+        ratios = config["ratio"] if isinstance(config["ratio"], list) else [config["ratio"]]
+        asked = ",".join(f"{ratio:g}" for ratio in ratios)
+        command = f"gistdesk niah --ratio {asked} --kinds {','.join(config['kinds'])}"
         text += f"\n`{command} --samples {config['samples']} ...`\n\n{table(result['cells'])}\n"
     config = trained["config"]
     text += _TAIL.format(

@@ -160,6 +160,20 @@ def test_one_bad_document_does_not_stop_the_others(here: Run, book: Path, tmp_pa
         (("--ratio", "-8"), "ratio of -8"),
         (("--ratio", "0.99"), "ratio of 0.99"),
         (("--ratio", "nan"), "ratio of nan"),
+        (("--ratio", "much"), '"much" is not a ratio'),
+        (("--ratio", "100,600"), "1 to 512 tokens"),
+        (("--top-k", "0"), "At least one passage"),
+        (("--chunk-tokens", "4"), "at least 8 tokens"),
+        (("--overlap-tokens", "100"), "cannot overlap"),
+        (("--rank-by", "magic"), 'no way to rank passages "magic"'),
+        (("--records", "-1"), "cannot be negative"),
+        (("--longbench", "missing"), "folder missing is not there"),
+        (("--longbench", "."), "no LongBench file"),
+        (("--longbench", "bench"), "Line 2 of hotpotqa.jsonl cannot be used: it is no JSON object"),
+        (("--choices", "missing.jsonl"), "missing.jsonl cannot be read"),
+        (("--choices", "choices.jsonl"), 'Line 1 of choices.jsonl cannot be used: "answer" must be a number'),
+        (("--instructions", "empty.jsonl"), "holds no questions"),
+        (("--haystack", "bench/none"), "no documents in"),
         (("--ratio", "inf"), "ratio of inf"),
         (("--ratio", "513"), "1 to 512 tokens into one"),
         (("--ratio", "many"), "--ratio"),
@@ -498,6 +512,20 @@ def test_a_model_of_the_hub_that_is_not_to_be_had(here: Run, book: Path) -> None
         (("--samples", "few"), "--samples"),
         (("--ratio", "0"), "ratio of 0"),
         (("--ratio", "nan"), "ratio of nan"),
+        (("--ratio", "much"), '"much" is not a ratio'),
+        (("--ratio", "100,600"), "1 to 512 tokens"),
+        (("--top-k", "0"), "At least one passage"),
+        (("--chunk-tokens", "4"), "at least 8 tokens"),
+        (("--overlap-tokens", "100"), "cannot overlap"),
+        (("--rank-by", "magic"), 'no way to rank passages "magic"'),
+        (("--records", "-1"), "cannot be negative"),
+        (("--longbench", "missing"), "folder missing is not there"),
+        (("--longbench", "."), "no LongBench file"),
+        (("--longbench", "bench"), "Line 2 of hotpotqa.jsonl cannot be used: it is no JSON object"),
+        (("--choices", "missing.jsonl"), "missing.jsonl cannot be read"),
+        (("--choices", "choices.jsonl"), 'Line 1 of choices.jsonl cannot be used: "answer" must be a number'),
+        (("--instructions", "empty.jsonl"), "holds no questions"),
+        (("--haystack", "bench/none"), "no documents in"),
         (("--ratio", "600"), "1 to 512 tokens"),
         (("--needle", "The code is 5.", "--question", "What is the code?"), "no {value}"),
         (("--needle", "The code is {value}."), "needs a question"),
@@ -516,10 +544,29 @@ def test_bad_arguments_of_niah(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "binary.txt").write_bytes(random.Random(1).randbytes(20_000))
     (tmp_path / "short.txt").write_text("A short text. It has two sentences.")
+    (tmp_path / "bench" / "none").mkdir(parents=True)
+    line = json.dumps({"context": "Yes.", "input": "What?", "answers": ["Yes"], "all_classes": None})
+    (tmp_path / "bench" / "hotpotqa.jsonl").write_text(f"{line}\n{line[:-5]}\n")
+    choice = {"context": "Yes.", "question": "What?", "choices": ["Yes", "No"], "answer": 3}
+    (tmp_path / "choices.jsonl").write_text(json.dumps(choice))
+    (tmp_path / "empty.jsonl").write_text("\n")
     before = sorted(path.name for path in tmp_path.iterdir())
     assert_refused(here("niah", "--lengths", "128", "--languages", "en", "-o", "out", *words), said)
     assert sorted(path.name for path in tmp_path.iterdir() if path.name != "out") == before
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_an_embedding_model_that_is_not_installed(here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gistdesk.core.ranking.EMBEDDING_PACKAGE", "no_such_package")
+    words = ("niah", "--methods", "rag", "--rank-by", "embeddings", "-o", tmp_path / "out")
+    assert_refused(here(*words), "embedding model is not installed", "gistdesk[rag]")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_without_an_adapter(here: Run, tmp_path: Path) -> None:
+    base = write_model(tmp_path / "base")
+    ended = here("niah", "--lengths", "128", "--methods", "gist", "--model", base, "-o", tmp_path / "out")
+    assert_refused(ended, "has no gist adapter", "Train one")
 
 
 @linux_only

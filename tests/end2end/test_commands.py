@@ -62,6 +62,13 @@ CELL = [
     "kv_bytes",
     "peak_memory_bytes",
     "ttft_s",
+    "ratio_asked",
+    "ratio_bytes",
+    "kept_bytes",
+    "document_bytes",
+    "prepare_s",
+    "tokens_per_second",
+    "break_even_questions",
 ]
 SAMPLE = [
     "method",
@@ -73,7 +80,21 @@ SAMPLE = [
     "expected",
     "answer",
     "correct",
+    "ratio_asked",
+    "score",
 ]
+FILES = [
+    "curves.png",
+    "curves.svg",
+    "heatmap.png",
+    "heatmap.svg",
+    "report.html",
+    "results.csv",
+    "results.json",
+    "run.json",
+    "samples.jsonl",
+]
+RESULTS = {"config", "model", "device", "dtype", "version", "versions", "hardware", "id", "methods", "by_length"}
 COMMANDS = ("compress", "ask", "info", "doctor", "demo", "niah")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
@@ -613,10 +634,10 @@ def test_niah_writes_results_in_three_forms(here: Run, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "niah"
     ended = here("niah", *NIAH, "-o", folder, "--seed", "7", "--json")
     assert (ended.code, ended.err) == (0, "")
-    assert sorted(path.name for path in folder.iterdir()) == ["heatmap.png", "results.csv", "results.json"]
+    assert sorted(path.name for path in folder.iterdir()) == FILES
     results = json.loads((folder / "results.json").read_text("utf-8"))
     assert ended.json == results
-    assert set(results) == {"config", "model", "device", "dtype", "version", "cells", "samples"}
+    assert set(results) == RESULTS | {"cells", "samples"}
     assert set(results["config"]) == {field.name for field in fields(NiahConfig)}
     assert results["config"]["seed"] == 7
     assert results["config"]["lengths"] == [128, 192]
@@ -690,6 +711,53 @@ def test_niah_with_a_haystack_a_needle_and_a_question_of_ones_own(here: Run, tmp
     assert len({s["expected"] for s in samples}) == 2
     config = json.loads((tmp_path / "out" / "results.json").read_text("utf-8"))["config"]
     assert (config["needle"], config["haystack"]) == (OWN[1], "own")
+
+
+def test_niah_hides_needles_in_a_folder_of_essays(here: Run, tmp_path: Path, alice: str) -> None:
+    essays = tmp_path / "essays"
+    essays.mkdir()
+    (essays / "b.md").write_text(alice[:900], "utf-8")
+    (essays / "a.txt").write_text(alice[900:1800], "utf-8")
+    samples = niah_samples(here, tmp_path, "--haystack", essays, "--methods", "none")
+    assert len(samples) == 2
+    assert {s["needle_kind"] for s in samples} == {"own"}
+
+
+def test_niah_measures_every_method_at_several_ratios(here: Run, tmp_path: Path) -> None:
+    methods = "gist,full,none,wrong-gist,truncate,truncate-last,truncate-both,rag,rag-budget,hybrid"
+    ended = here(
+        *("niah", "--lengths", "192", "--depths", "50", "--samples", 1, "--languages", "ko", "--methods", methods),
+        *("--ratio", "16,8", "--top-k", 1, "--chunk-tokens", 48, "--overlap-tokens", 8, "-o", tmp_path, "--json"),
+    )
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.json["config"]["ratio"] == [16, 8]
+    assert len(ended.json["cells"]) == 7 * 2 + 3
+    reported = here("niah", "--help")
+    assert "rag-budget" in reported.out
+
+
+def test_niah_asks_the_questions_of_files(here: Run, tmp_path: Path, alice: str, korean: str) -> None:
+    """Text, question and answer of one's own, in the three forms that there are."""
+    (tmp_path / "bench").mkdir()
+    record = {"context": alice[:800], "input": "Who is tired?", "answers": ["Alice"], "all_classes": None}
+    (tmp_path / "bench" / "hotpotqa.jsonl").write_text(json.dumps(record) + "\n", "utf-8")
+    choice = {"context": korean[:400], "question": "수도는?", "choices": ["서울", "부산"], "answer": 1}
+    (tmp_path / "choices.jsonl").write_text(json.dumps(choice, ensure_ascii=False), "utf-8")
+    task = {"instruction": "Say hello.", "input": "", "output": "Hello."}
+    (tmp_path / "alpaca.json").write_text(json.dumps([task]), "utf-8")
+    ended = here(
+        *("niah", "--methods", "gist,full,none", "--longbench", tmp_path / "bench", "--choices"),
+        *(tmp_path / "choices.jsonl", "--instructions", tmp_path / "alpaca.json", "-o", tmp_path / "out", "--json"),
+    )
+    assert (ended.code, ended.err) == (0, "")
+    assert [(s["needle_kind"], s["language"], s["method"]) for s in ended.json["samples"]] == [
+        (kind, language, method)
+        for kind, language in (("hotpotqa", "en"), ("choices", "ko"), ("instructions", "en"))
+        for method in ("gist", "full", "none")
+    ]
+    assert {cell["depth_percent"] for cell in ended.json["cells"]} == {None}
+    assert not (tmp_path / "out" / "heatmap.png").exists()
+    assert (tmp_path / "out" / "curves.png").exists()
 
 
 def test_niah_takes_what_is_listed_twice_once(here: Run, book: Path, tmp_path: Path) -> None:
