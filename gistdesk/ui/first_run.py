@@ -24,7 +24,7 @@ from gistdesk.ui.desk import Desk, ModelRow
 from gistdesk.ui.figures import bytes_text
 from gistdesk.ui.fit_badge import FitBadge, numbers
 from gistdesk.ui.i18n import language, tr
-from gistdesk.ui.library_table import model_title
+from gistdesk.ui.library_model import model_title
 
 
 def recommended(rows: list[ModelRow]) -> ModelRow | None:

@@ -24,8 +24,8 @@ from gistdesk.ui import theme
 from gistdesk.ui.figures import bytes_text, count_text, duration_text, ratio_text
 from gistdesk.ui.i18n import tr
 from gistdesk.ui.labels import ElidedLabel
+from gistdesk.ui.library_model import added_text, model_title
 from gistdesk.ui.library_states import ICONS, WORKING, explanation, fraction, state_words
-from gistdesk.ui.library_table import added_text, model_title
 
 _ACTIONS = ("chat", "read", "recompress", "retry", "retry_small", "cancel", "reveal", "export", "restore", "trash")
 _ICONS = {

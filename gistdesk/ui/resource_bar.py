@@ -23,8 +23,8 @@ from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.figures import bytes_text
 from gistdesk.ui.i18n import tr
+from gistdesk.ui.library_model import model_title
 from gistdesk.ui.library_states import WORKING
-from gistdesk.ui.library_table import model_title
 
 _COUNT_MS = 100
 """Jobs are counted so often at most: many may change at once."""

@@ -23,7 +23,7 @@ from gistdesk.ui.figures import bytes_text, parameters_text
 from gistdesk.ui.fit_badge import FitBadge, numbers
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.labels import ElidedLabel
-from gistdesk.ui.library_table import model_title
+from gistdesk.ui.library_model import model_title
 from gistdesk.ui.settings_page import SettingsPage
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

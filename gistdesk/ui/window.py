@@ -1,14 +1,14 @@
 """The main window: rail, places, resource bar, drawer, banners, menus and keys; what is dropped onto it; quitting.
 
-Puts the places together and passes on what they ask of one another. Knows the places' few methods named in `Place`.
+Puts the places together and passes on what they ask of one another. Knows of places what `Place` names.
 """
 
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from PySide6.QtCore import QByteArray, QEvent, QSettings, QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
@@ -16,17 +16,16 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QMainWindow,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from gistdesk.library import Entry
-from gistdesk.settings import folders
 from gistdesk.ui import theme
 from gistdesk.ui.adding import Adding
 from gistdesk.ui.banner import BannerArea
+from gistdesk.ui.columns import CHAT, LAB, LIBRARY, Columns, Place
 from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.drop import DropPicture, dropped_paths
 from gistdesk.ui.drop_sheet import DropSheet, RecompressSheet
@@ -44,25 +43,6 @@ from gistdesk.ui.rail import Rail
 from gistdesk.ui.resource_bar import ResourceBar
 from gistdesk.ui.settings_dialog import MODELS, SettingsDialog
 
-LIBRARY, CHAT, LAB = range(3)
-_NARROW = 120 * theme.GRID
-"""Below this width there is room for two columns beside the rail."""
-
-
-class Place(Protocol):
-    """What the window knows of a place: its columns, of which some may be missing, and where Ctrl+F goes."""
-
-    @property
-    def list_widget(self) -> QWidget | None: ...
-
-    @property
-    def main_widget(self) -> QWidget: ...
-
-    @property
-    def inspector_widget(self) -> QWidget | None: ...
-
-    def focus_find(self) -> None: ...
-
 
 class MainWindow(QMainWindow):
     """Attributes: library, chat, lab (the places), desk."""
@@ -75,16 +55,10 @@ class MainWindow(QMainWindow):
         self._language, self._theme = desk.settings.language, desk.settings.theme
         self._settings_dialog: SettingsDialog | None = None
         self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
-        self._splitters = [self._splitter(place) for place in self._places]
+        self.columns = Columns(self, self._places)
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()
         self.first_run: FirstRun | None = None
-        self._inspector_shown = {
-            (LIBRARY, False): True,
-            (LIBRARY, True): True,
-            (CHAT, False): True,
-            (CHAT, True): False,
-        }
         self.banners = BannerArea()
         self.drawer = JobsDrawer(desk)
         self.bar = ResourceBar(desk)
@@ -99,25 +73,14 @@ class MainWindow(QMainWindow):
         self._connect()
         self._leave_drops_to_window()
         self.show_place(LIBRARY)
-        self._restore()
+        self.columns.restore()
         self._on_settings()
         self._retranslate()
 
     # --- parts
 
-    def _splitter(self, place: Place) -> QSplitter:
-        splitter = QSplitter(Qt.Orientation.Horizontal)
-        splitter.setChildrenCollapsible(False)
-        splitter.setHandleWidth(1)
-        columns = ((place.list_widget, 2), (place.main_widget, 3), (place.inspector_widget, 0))
-        for widget, stretch in columns:
-            if widget is not None:
-                splitter.addWidget(widget)
-                splitter.setStretchFactor(splitter.count() - 1, stretch)
-        return splitter
-
     def _arrange(self) -> None:
-        for splitter in self._splitters:
+        for splitter in self.columns.splitters:
             self._stack.addWidget(splitter)
         places = QWidget()
         row = QHBoxLayout(places)
@@ -137,10 +100,6 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(80 * theme.GRID, 50 * theme.GRID)
         self.resize(QSize(160 * theme.GRID, 100 * theme.GRID).boundedTo(self.screen().availableSize()))
-        width = 160 * theme.GRID - 10 * theme.GRID
-        inspector = 38 * theme.GRID
-        self._splitters[LIBRARY].setSizes([width - inspector, width // 2, inspector])
-        self._splitters[CHAT].setSizes([32 * theme.GRID, width - inspector - 32 * theme.GRID, inspector])
 
     def _connect(self) -> None:
         self.rail.place_chosen.connect(self.show_place)
@@ -154,7 +113,7 @@ class MainWindow(QMainWindow):
         self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
         self.library.export_requested.connect(self._on_export)
         self.library.told.connect(self._on_told)
-        self.library.reader_toggled.connect(self._on_reader_toggled)
+        self.library.reader_toggled.connect(self.columns.make_room_for_reader)
         self.chat.source_requested.connect(self._on_source)
         self.chat.documents_requested.connect(self.adding.choose_files)
         self.adding.added.connect(self._on_added)
@@ -183,7 +142,7 @@ class MainWindow(QMainWindow):
             self._end_welcome()
         self._stack.setCurrentIndex(number)
         self.rail.choose(number)
-        self._fit_columns()
+        self.columns.fit()
         holder = QApplication.focusWidget()
         if holder is None or not self.rail.isAncestorOf(holder):
             self._focus_place(number)
@@ -202,34 +161,12 @@ class MainWindow(QMainWindow):
         self._places[self.place].focus_find()
 
     def show_inspector(self, shown: bool) -> None:
-        """F9, for the place that is shown. A narrow window has choices of its own, where there is room for two."""
-        self._inspector_shown[self.place, self._narrow] = shown
-        self._fit_columns()
-
-    @property
-    def _narrow(self) -> bool:
-        return self.width() < _NARROW
-
-    def _fit_columns(self) -> None:
-        """Show as many columns as there is room for: three, or two in a narrow window."""
-        narrow, shown = self._narrow, self._inspector_shown
-        library, chat = self.library, self.chat
-        library.inspector_widget.setVisible(shown[LIBRARY, narrow])
-        library.list_widget.setVisible(not (narrow and shown[LIBRARY, True] and not library.main_widget.isHidden()))
-        chat.inspector_widget.setVisible(shown[CHAT, narrow])
-        chat.list_widget.setVisible(not (narrow and shown[CHAT, True]))
-        self.menus.inspector.setEnabled(self.place != LAB)
-        self.menus.inspector.setChecked(shown.get((self.place, narrow), False))
-
-    def _on_reader_toggled(self) -> None:
-        """In a narrow window the reader takes the inspector's room."""
-        self._inspector_shown[LIBRARY, True] = self.library.main_widget.isHidden()
-        self._fit_columns()
+        """F9."""
+        self.columns.show_inspector(self.place, shown)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
-        if hasattr(self, "menus"):
-            self._fit_columns()
+        self.columns.fit()
 
     def show_jobs(self, shown: bool) -> None:
         """Ctrl+J."""
@@ -405,7 +342,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if self.quitting.may_close():
-            self._keep()
+            self.columns.keep()
             event.accept()
             QApplication.quit()
         else:
@@ -415,26 +352,6 @@ class MainWindow(QMainWindow):
         """Close without questions."""
         self.quitting.decided = True
         self.close()
-
-    def _keep(self) -> None:
-        store = self._store()
-        store.setValue("geometry", self.saveGeometry())
-        for number, splitter in enumerate(self._splitters):
-            store.setValue(f"columns{number}", splitter.saveState())
-
-    def _restore(self) -> None:
-        """The window as it was left."""
-        store = self._store()
-        geometry = store.value("geometry")
-        if isinstance(geometry, QByteArray):
-            self.restoreGeometry(geometry)
-        for number, splitter in enumerate(self._splitters):
-            state = store.value(f"columns{number}")
-            if isinstance(state, QByteArray):
-                splitter.restoreState(state)
-
-    def _store(self) -> QSettings:
-        return QSettings(str(folders().config / "window.ini"), QSettings.Format.IniFormat)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

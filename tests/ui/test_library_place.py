@@ -8,9 +8,10 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
+from gistdesk.ui.library_cells import in_two_lines
 from gistdesk.ui.library_inspector import possible
+from gistdesk.ui.library_model import ADDED, RATIO, SLOTS, STATUS, TITLE, TOKENS
 from gistdesk.ui.library_states import state_words
-from gistdesk.ui.library_table import ADDED, RATIO, SLOTS, STATUS, TITLE, TOKENS, in_two_lines
 from gistdesk.ui.window import CHAT, MainWindow
 from tests.ui.still_desk import add_entry, fill
 from tests.ui.window_made import open_window, still
