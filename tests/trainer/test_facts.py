@@ -6,7 +6,19 @@ from random import Random
 
 import pytest
 
-from trainer.facts import _OPENINGS, GENERAL, LANGUAGES, PASSKEY, Fact, Kind, _filled, draw_fact, draw_facts
+from trainer.facts import (
+    _OPENINGS,
+    GENERAL,
+    LANGUAGES,
+    PASSKEY,
+    WORDS,
+    Fact,
+    Kind,
+    _filled,
+    draw_fact,
+    draw_facts,
+    draw_words,
+)
 from trainer.haystack import haystack_names, haystack_text
 from trainer.needles import LANDMARK_FILLER, NEEDLE_KINDS
 
@@ -101,6 +113,19 @@ def test_facts_of_one_document_can_be_told_apart_and_distract_from_each_other() 
     assert 3.5 <= n_alike / 50 <= 6.5  # of 8, about half are of one kind
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_become_facts_with_names_of_their_own(language: str) -> None:
+    for seed in range(30):
+        facts = draw_words(Random(seed), language, ["Pequod", "사람들은 그것을", "hollow tree"])
+        assert len({fact.subject for fact in facts}) == 3
+        for fact in facts:
+            # a value that opens its sentence has a capital there, as the starter was trained
+            assert fact.answer.casefold() in fact.statement.casefold()
+            assert fact.answer not in fact.question
+            assert fact.subject.casefold() in fact.question.casefold()
+            assert not re.search(r"[{}]|\((은|이|을|으로|이라)\)", fact.statement + fact.question), fact
+
+
 # --- Held-out wordings
 
 _OPENING = re.compile("|".join(re.escape(text) for texts in _OPENINGS.values() for text in texts if text))
@@ -133,6 +158,8 @@ def test_no_held_out_skeleton_is_a_training_skeleton_of_any_kind() -> None:
             training |= {skeleton(part) for text in statements for part in sentences(text)}
             held_out += [statement, question, *sentences(statement)]
     assert len(held_out) >= 6 * len(KINDS)
+    for wording in WORDS.values():
+        training |= {skeleton(text) for text in (*wording.statements, *wording.questions)}
     assert [text for text in held_out if skeleton(text) in training] == []
 
 
@@ -143,6 +170,7 @@ def test_no_training_question_contains_a_held_out_one() -> None:
         return re.sub(r"\s+", " ", re.sub(r"\((은|이|을|으로|이라)\)", "", template)).strip(" .?!").casefold()
 
     training = {bare(text) for kind in KINDS.values() for _, questions, _ in wordings(kind) for text in questions}
+    training |= {bare(text) for wording in WORDS.values() for text in wording.questions}
     held_out = {bare(question) for kind in KINDS.values() for _, _, (_, question) in wordings(kind)}
     assert [(a, b) for a in held_out for b in training if a in b] == []
 

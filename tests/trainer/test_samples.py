@@ -21,13 +21,18 @@ DRAWS: dict[str, Draw] = {
 }
 
 
+WITH_WORDS = DRAWS | {
+    "three words": lambda samples, random, n: samples.words(random, n, 3, random.choice(LANGUAGES)),
+}
+
+
 def places(ids: Tensor, wanted: list[int]) -> list[int]:
     """Where a run of tokens starts."""
     windows = ids.unfold(0, len(wanted), 1)
     return [int(i) for i in (windows == torch.tensor(wanted)).all(dim=1).nonzero()[:, 0]]
 
 
-@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+@pytest.mark.parametrize("draw", WITH_WORDS.values(), ids=WITH_WORDS)
 def test_a_sample_is_a_function_of_its_generator(training_samples: Samples, draw: Draw) -> None:
     first, again, other = (draw(training_samples, Random(seed), 300) for seed in (5, 5, 6))
     assert first.turns == again.turns
@@ -44,7 +49,7 @@ def test_a_sample_does_not_depend_on_what_was_drawn_before(training_samples: Sam
     assert not torch.equal(first.token_ids, training_samples.passkey(Random(9), 200).token_ids)
 
 
-@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
+@pytest.mark.parametrize("draw", WITH_WORDS.values(), ids=WITH_WORDS)
 @pytest.mark.parametrize("n_tokens", [256, 512, 3000])
 def test_documents_have_the_length_asked_for(training_samples: Samples, draw: Draw, n_tokens: int) -> None:
     for seed in range(6):
@@ -176,6 +181,20 @@ def test_a_pool_holds_segments_with_and_without_a_passkey(
     texts = [haystack_text(name) for name in haystack_names(language, evaluation=False)]
     for ids in plain:  # running text as it is, cut syllables at the ends aside
         assert any(starter.tokenizer.decode(ids)[3:-3] in text for text in texts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_words_are_those_of_the_haystack(training_samples: Samples, starter: GistModel, language: str) -> None:
+    texts = [haystack_text(name) for name in haystack_names(language, evaluation=False)]
+    keyed, plain = training_samples.words_pool(Random(3), LENGTHS, 5, 2, language)
+    assert [len(ids) for ids in [*(sample.token_ids for sample in keyed), *plain]] == LENGTHS
+    for sample in keyed:
+        text = starter.tokenizer.decode(sample.token_ids)
+        assert len(sample.turns) == 2
+        for turn in sample.turns:
+            answer = str(turn.answer)
+            assert answer.casefold() in text.casefold()
+            assert all(any(word in each for each in texts) for word in answer.split())
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

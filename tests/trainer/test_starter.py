@@ -25,7 +25,7 @@ from trainer.starter_base import GIST_IDS, N_GIST, VOCABULARY, build_base
 from trainer.starter_export import export_starter
 
 TINY = StarterConfig(steps=6, tokens_per_step=96, rank=4, warmup_steps=2, report_steps=1, checkpoint_s=1e9)
-LATE = replace(TINY, settle_step=0)
+LATE = replace(TINY, settle_step=0, words_step=0)
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 NewRun = Callable[..., StarterRun]
 
@@ -114,12 +114,12 @@ def texts_of(batch: Batch) -> list[torch.Tensor]:
 
 def test_batches_keep_to_the_recipe_at_every_stage(new_run: NewRun) -> None:
     """About the tokens per step; one short segment and mostly passkeys first, then longer ones, many of them."""
-    run = new_run(StarterConfig())
+    run = new_run(StarterConfig(words_step=60))
     seen: dict[bool, list[Batch]] = {}
     for late in (False, True):
         if late:
             grown(run)
-        for step in range(60):
+        for step in range(60 * late, 60 + 60 * late):
             run.step = step
             batch = run.batch()
             seen.setdefault(late, []).append(batch)
@@ -134,8 +134,9 @@ def test_batches_keep_to_the_recipe_at_every_stage(new_run: NewRun) -> None:
             assert batch.work.distracting == (batch.task == "facts")
     early, late_ones = seen[False], seen[True]
     assert {batch.n_segments for batch in early} == {1}
-    assert sum(batch.task == "facts" for batch in early) < 15 < sum(batch.task == "facts" for batch in late_ones)
-    assert {(b.task, b.mode) for b in late_ones} == {(t, m) for t in ("passkey", "facts") for m in ("gist", "full")}
+    assert sum(batch.task != "passkey" for batch in early) < 15 < sum(batch.task != "passkey" for batch in late_ones)
+    tasks = ("passkey", "facts", "words")
+    assert {(b.task, b.mode) for b in late_ones} == {(task, mode) for task in tasks for mode in ("gist", "full")}
     assert max(batch.n_segments for batch in late_ones) == 40
     assert max(len(text) for batch in late_ones for text in texts_of(batch)) > 1500
     assert max(len(text) for batch in early for text in texts_of(batch)) < 120  # facts of Korean are the longest
