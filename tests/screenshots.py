@@ -91,7 +91,8 @@ def window_states() -> Iterator[State]:
     yield "banners", _banners
     yield "device-card", lambda w: (w.bar.show_device(), QApplication.activePopupWidget())[1]
     yield "engine-loading", lambda w: (_close_popup(), _loading(w))[0]
-    yield "welcome", lambda w: w.desk.change_settings(first_run=True)
+    yield "quit-question", _quit_question
+    yield "welcome", lambda w: (w.quitting._box.close(), w.desk.change_settings(first_run=True))[1]
 
 
 def _close(window: MainWindow) -> None:
@@ -153,6 +154,13 @@ def _loading(window: MainWindow) -> None:
     window.desk.forecast(5 * 2**30)
 
 
+def _quit_question(window: MainWindow) -> QWidget | None:
+    _desk(window).working = True
+    window.quitting.may_close()
+    _desk(window).working = False
+    return window.quitting._box
+
+
 def settings_states() -> Iterator[State]:
     for number, name in enumerate(("general", "models", "storage", "hardware", "privacy", "advanced")):
         yield f"settings-{name}", lambda w, number=number: _settings(w, number)
@@ -189,6 +197,8 @@ def take(window: MainWindow, states: Iterator[State], folder: Path, suffix: str,
             continue
         shown = target or window
         shown.grab().save(str(folder / f"{name}-{suffix}.png"))
+        if shown not in (window, window._settings_dialog):
+            continue
         usual = shown.size()
         shown.resize(*SMALL)
         settle()

@@ -215,7 +215,9 @@ class LibraryPlace(QObject):
         self.main_widget.show_text(entry.title, pages, entry.page_label)
 
     def _on_opened(self, entry_id: int) -> None:
-        entry = self._desk.library.entry(entry_id)
+        entry = next((each for each in self.chosen if each.id == entry_id), None)
+        if entry is None:
+            return
         if entry.text_sha256 is not None:
             self.read(entry_id)
         elif "chat" in possible([entry]):
