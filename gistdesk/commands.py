@@ -1,4 +1,4 @@
-"""The subcommands: compress, ask, info, niah, doctor, demo.
+"""The subcommands: compress, ask, info, recall, niah, doctor, demo.
 
 Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
 that `--help` answers at once.
@@ -297,6 +297,38 @@ def niah(
         print(f"gistdesk: {results.get('done', 0)} samples are kept; the same command goes on.", file=sys.stderr)
         raise
     print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
+
+
+@app.command()
+def recall(
+    gist: Annotated[Path, typer.Argument(help="A .gistkv file.")],
+    document: Annotated[Path, typer.Argument(help="The document that it was made from.")],
+    facts: Annotated[int, typer.Option(help="Most facts that are asked.", min=1)] = 40,
+    seed: Annotated[int, typer.Option(help="Same seed, same facts.")] = 0,
+    password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """What did this gist keep? Numbers, dates, names and codes of the document are asked back from its gist.
+
+    Each is asked without the document, too: "guessed" counts what is answered right even then.
+    """
+    from gistdesk.jobs import recall_of
+
+    work = recall_of(gist, document, model=model, device=device, n_facts=facts, seed=seed, password=password)
+    result: dict[str, Any] = {}
+    for event in counted(work, "recall", show=not as_json):
+        result = event
+    if as_json:
+        print(json.dumps(result, ensure_ascii=False))
+        return
+    share = f"{100 * result['recall']:.0f}% ({100 * result['low']:.0f}-{100 * result['high']:.0f}%)"
+    print(f"{result['kept']} of {result['n']} facts kept: {share}; guessed without the document: {result['guessed']}")
+    for part in result["by_depth"]:
+        print(f"  {part['from']:>3}-{part['to']}% of the text: {part['kept']} of {part['n']}")
+    for kind, part in result["by_kind"].items():
+        print(f"  {kind}s: {part['kept']} of {part['n']}")
 
 
 def _unicode(text: Any) -> Any:

@@ -5,6 +5,7 @@ Knows paths and results; prints nothing.
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gistdesk.core.load import load_model
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
+from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
 
 DEFAULT_RATIO = 100.0
 
@@ -179,3 +181,28 @@ def haystack_of(path: Path) -> str:
     if not files:
         raise UserError(f"There are no documents in {path}.", "Put essays there, or give a single document.")
     return "\n".join(read_document(file).text for file in files)
+
+
+def recall_of(
+    gist: Path, document: Path, *, model: str, device: str, n_facts: int, seed: int = 0, password: str | None = None
+) -> Iterator[dict[str, Any]]:
+    """Facts of a document asked back from its gist; yields `done` and `total`, and at last the figures alone.
+
+    Raises:
+        UserError: gist, document and model do not belong together, or the text holds no facts.
+    """
+    record = read_gist(gist)
+    read = read_document(document, password=password)
+    if read.source_sha256 != record.source_sha256:
+        raise UserError(
+            f"{gist} was not made from {document} as it is now.", "Give the document that it was made from."
+        )
+    facts = draw_facts(read.pages, n=n_facts, seed=seed)
+    loaded = load_model(model, device=device)
+    check_identity(record, loaded.identity)
+    asked: list[AskedFact] = []
+    for one in ask_back(loaded, record.gist, facts):
+        asked.append(one)
+        yield {"done": len(asked), "total": len(facts)}
+    told = [{**asdict(one.fact), "answer": one.answer, "kept": one.is_kept, "guessed": one.is_guessed} for one in asked]
+    yield {"document": str(document), "gist": str(gist), "seed": seed, **summary(asked), "facts": told}

@@ -4,13 +4,13 @@ Samples depend on seed and place alone, never on the list of methods. A generato
 trial, and goes on from the trials that are there. Knows nothing of files, pictures or terminals.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from gistdesk.core.answer import Sampling
 from gistdesk.core.compress import check_ratio
 from gistdesk.core.errors import UserError
+from gistdesk.core.interval import wilson
 from gistdesk.core.memory import peak_memory_bytes
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
@@ -85,21 +85,6 @@ class Trial:
     def points(self) -> float:
         """From 0 to 1, whatever the rule is."""
         return float(self.correct) if self.score is None else self.score
-
-
-def wilson(correct: float, n: int) -> tuple[float, float]:
-    """The 95% interval of a share (Wilson, 1927), as two numbers from 0 to 1.
-
-    For scores between 0 and 1 their sum is given: they vary less than right and wrong with the same mean, so the
-    interval is, if anything, too wide.
-    """
-    if n == 0:
-        return 0.0, 1.0
-    z = 1.959964
-    share, spread = correct / n, z * z / n
-    centre = share + spread / 2
-    half = z * math.sqrt(max(0.0, share * (1 - share)) / n + spread / (4 * n))
-    return max(0.0, (centre - half) / (1 + spread)), min(1.0, (centre + half) / (1 + spread))
 
 
 class Benchmark:

@@ -578,6 +578,23 @@ def test_a_results_folder_that_may_not_be_written_to(here: Run, common: Path) ->
     assert_refused(ended, "cannot be made or written to")  # as it says before anything is measured
 
 
+# --- recall
+
+
+def test_a_gist_of_another_document_recalls_nothing(here: Run, gist: Path, book: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("The passkey is 12345. Another text.")
+    assert_refused(here("recall", gist, tmp_path / "other.txt"), "was not made from", "other.txt")
+    assert_refused(here("recall", gist, tmp_path / "missing.txt"), "missing.txt is not there")
+    assert_refused(here("recall", tmp_path / "missing.gistkv", book), "missing.gistkv")
+
+
+def test_a_text_without_facts_recalls_nothing(here: Run, tmp_path: Path) -> None:
+    (tmp_path / "plain.txt").write_text("nothing is told here. nothing at all, and nobody tells it.")
+    assert here("compress", tmp_path / "plain.txt").code == 0
+    ended = here("recall", tmp_path / "plain.gistkv", tmp_path / "plain.txt")
+    assert_refused(ended, "No numbers, dates, names or codes")
+
+
 # --- Words
 
 

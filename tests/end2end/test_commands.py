@@ -95,7 +95,7 @@ FILES = [
     "samples.jsonl",
 ]
 RESULTS = {"config", "model", "device", "dtype", "version", "versions", "hardware", "id", "methods", "by_length"}
-COMMANDS = ("compress", "ask", "info", "doctor", "demo", "niah")
+COMMANDS = ("compress", "ask", "info", "doctor", "demo", "niah", "recall")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
 
@@ -766,6 +766,24 @@ def test_niah_takes_what_is_listed_twice_once(here: Run, book: Path, tmp_path: P
         *("--samples", 1, "--methods", "none,none", "--ratio", 16, "-o", tmp_path, "--json"),
     )
     assert [cell["n"] for cell in ended.json["cells"]] == [1]
+
+
+# --- recall
+
+
+def test_recall_asks_facts_back(here: Run, book: Path, gist: Path) -> None:
+    ended = here("recall", gist, book, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    told = ended.json
+    assert told["n"] == len(told["facts"]) >= 4
+    assert told["kept"] == sum(fact["kept"] for fact in told["facts"])
+    assert sum(part["n"] for part in told["by_depth"]) == told["n"]
+    assert {fact["expected"] for fact in told["facts"]} >= {"58203"}
+    assert told["guessed"] == 0
+    assert here("recall", gist, book, "--json").json == told
+    assert here("recall", gist, book, "--facts", 2, "--json").json["n"] == 2
+    shown = here("recall", gist, book)
+    assert shown.lines[0].startswith(f"{told['kept']} of {told['n']} facts kept")
 
 
 def test_gist_ratio_counts_the_tokens_of_the_document(here: Run, gist: Path) -> None:
