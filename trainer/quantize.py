@@ -82,7 +82,8 @@ def quantize(causal_lm: Any, precision: str, device: torch.device) -> None:
         if bias:
             layer.bias = nn.Parameter(module.bias.data, requires_grad=False)
         parent, _, child = name.rpartition(".")
-        setattr(stack.get_submodule(parent), child, layer.to(device))
+        # on a CPU an 8-bit layer computes something else while its module is in training mode
+        setattr(stack.get_submodule(parent), child, layer.to(device).train(module.training))
     causal_lm.to(device)
     causal_lm.requires_grad_(False)
 

@@ -29,6 +29,7 @@ from trainer.loop import Step
 from trainer.loss import Answers, full_answers, gist_answers
 from trainer.processes import Processes
 from trainer.quantize import training_encoder
+from trainer.samples import Samples
 from trainer.staged import Unit, encode_unit, staged_backward
 
 _FIGURES = ("units", "loss", "distillation", "taught", "right", "asked")
@@ -45,8 +46,19 @@ class AdapterRun:
         fresh: the adapter started from nothing.
     """
 
-    def __init__(self, model: GistModel, config: TrainConfig, processes: Processes | None = None) -> None:
-        """`model`: a base without an adapter.
+    def __init__(
+        self,
+        model: GistModel,
+        config: TrainConfig,
+        processes: Processes | None = None,
+        texts: tuple[Samples, Samples] | None = None,
+    ) -> None:
+        """Make everything ready for the first step.
+
+        Args:
+            model: a base without an adapter.
+            processes: None: this one alone.
+            texts: see `Mixture`.
 
         Raises:
             UserError: the adapter to go on from, or data, cannot be used.
@@ -70,7 +82,7 @@ class AdapterRun:
             stack, self.adapter.adapter(), checkpoint_layers=config.checkpoint_activations
         )(ids)
         self.prompt = prompt_of(model.tokenizer)
-        self.mixture = Mixture(model, config)
+        self.mixture = Mixture(model, config, texts)
         self.parameters = list(self.adapter.parameters())
         self.optimizer = make_optimizer(self.parameters, model.device, config)
         self.step, self.steps = 0, config.steps

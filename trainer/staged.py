@@ -73,7 +73,7 @@ def unit_of(model: GistModel, part: str, sample: Sample, *, n_slots: int) -> Uni
 
 
 Loss = Callable[[Sequence[int], list[Tensor]], Tensor]
-"""Numbers of some of a unit's documents and their gists, (n_layers, 2, n_kv_heads, n_slots, head_dim) each -> scalar."""
+"""Some of a unit's documents, and the gist of each, (n_layers, 2, n_kv_heads, n_slots, head_dim) -> scalar."""
 
 
 def staged_backward(

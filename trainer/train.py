@@ -53,7 +53,11 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
     examiner = Examiner(run)
     events = train(run, plan, evaluate=examiner.measure, wish=lambda: read_control(folder))
     try:
-        yield from recorded(events, folder / "run.jsonl") if processes.first else events
+        if processes.first:
+            yield from recorded(events, folder / "run.jsonl")
+        else:  # one process speaks for all
+            for _ in events:
+                pass
     finally:
         processes.leave()
 

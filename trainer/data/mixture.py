@@ -26,24 +26,27 @@ class Mixture:
         curricula: by part, "PART tokens" for segments and "PART segments" for documents.
     """
 
-    def __init__(self, model: GistModel, config: TrainConfig) -> None:
-        """Raises UserError where a file of the user's cannot be used."""
+    def __init__(self, model: GistModel, config: TrainConfig, texts: tuple[Samples, Samples] | None = None) -> None:
+        """`texts`: training and evaluation samples, where they have been tokenized already.
+
+        Raises:
+            UserError: a file of the user's cannot be used.
+        """
         self.config = config
         self._parts = {part: share for part, share in config.mix.items() if share}
         self.sources: dict[str, Source] = {}
         target = Stage(config.segment_tokens, config.segments, config.target_slots)
         generated = {"passkeys", "facts"} & self._parts.keys()
-        samples = Samples(model) if generated else None
-        evaluation = Samples(model, evaluation=True) if generated else None
+        if generated and texts is None:
+            texts = Samples(model), Samples(model, evaluation=True)
         blocks = read_blocks(Path(config.documents)) if config.documents else []
         for part in self._parts:
             if part in generated:
-                assert samples is not None and evaluation is not None
+                assert texts is not None
                 self.sources[part] = Needles(
                     model,
                     part,
-                    samples,
-                    evaluation,
+                    *texts,
                     document_tokens=config.document_tokens,
                     korean_share=config.korean_share,
                     questions=config.questions_per_document,

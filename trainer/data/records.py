@@ -3,7 +3,7 @@
 - questions: `{"context": str, "question": str, "answers": [str, ...]}`; `"answers"` may be one string.
 - alpaca (Alpaca+ of the gist-token paper): `{"instruction": str, "input": str, "output": str}`; the instruction is what
   gets compressed, `"input"` may be missing or empty.
-- longbench: `{"context": str, "input": str, "answers": [str, ...]}`, as LongBench publishes it; other fields are ignored.
+- longbench: `{"context": str, "input": str, "answers": [str, ...]}`, as LongBench publishes it, other fields ignored.
 
 A record that lacks a field is refused with its file and line. Knows nothing of how records are trained on.
 """

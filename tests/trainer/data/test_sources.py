@@ -1,0 +1,262 @@
+"""Each kind of data gives units, names file and line of what it cannot use, and keeps evaluation out of training."""
+
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import torch
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.model import GistModel
+from tests.core.tiny_models import TEXT, tiny_model
+from trainer.config import TrainConfig
+from trainer.data.folder import Folder, folder_records, read_blocks
+from trainer.data.mixture import Mixture, drawn_slots
+from trainer.data.needles import needle_records
+from trainer.data.records import FORMS, Records, check_file, read_records
+from trainer.data.source import Stage, is_held_out
+from trainer.facts import GENERAL, PASSKEY
+from trainer.haystack import haystack_names, haystack_text
+from trainer.samples import Samples
+from trainer.staged import Unit
+
+STAGE = Stage(512, 8, 4)
+GOOD: dict[str, dict[str, Any]] = {
+    "questions": {"context": "The key is 7. 열쇠는 7이다.", "question": "Which key?", "answers": ["7", "seven"]},
+    "alpaca": {"instruction": "Write a line about cats.", "input": "", "output": "Cats sleep."},
+    "longbench": {
+        "input": "Who?",
+        "context": "Ada was there.",
+        "answers": ["Ada"],
+        "length": 3,
+        "dataset": "x",
+        "language": "en",
+        "all_classes": None,
+        "_id": "1",
+    },
+}
+
+
+def write(path: Path, *records: Any) -> Path:
+    lines = [record if isinstance(record, str) else json.dumps(record, ensure_ascii=False) for record in records]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_is_read(tmp_path: Path, form: str) -> None:
+    path = write(tmp_path / "x.jsonl", GOOD[form], "", GOOD[form])
+    records = read_records(path, form)
+    assert [record.line for record in records] == [1, 3]
+    assert records[0].context
+    assert records[0].answers
+    assert "2 records about 1 texts" in next(check_file(path, form))
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"context": "a", "answers": ["b"]}', "line 2 has no 'question'"),
+        ('{"question": "a", "answers": ["b"]}', "line 2 has no 'context'"),
+        ('{"context": "a", "question": "b"}', "line 2 has no 'answers'"),
+        ('{"context": "a", "question": "b", "answers": []}', "line 2: there is no answer"),
+        ('{"context": "a", "question": "b", "answers": [1]}', "line 2: there is no answer"),
+        ('{"context": 1, "question": "b", "answers": ["c"]}', "line 2: context and question"),
+        ('{"context": " ", "question": "b", "answers": ["c"]}', "line 2: there is nothing to compress"),
+        ("[1]", "line 2 is no JSON object"),
+        ('{"context"', "line 2 is no JSON"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
+    path = write(tmp_path / "x.jsonl", GOOD["questions"], line)
+    with pytest.raises(UserError, match=message) as caught:
+        read_records(path, "questions")
+    assert str(path) in caught.value.message
+
+
+def test_a_bad_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        read_records(tmp_path / "missing.jsonl", "questions")
+    with pytest.raises(UserError, match="holds no records"):
+        read_records(write(tmp_path / "x.jsonl", ""), "questions")
+    (tmp_path / "y.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_records(tmp_path / "y.jsonl", "questions")
+
+
+def records(model: GistModel, path: Path, form: str = "questions", **changes: Any) -> Records:
+    return Records(model, form, path, **{"held_out_share": 0.0, "questions": 4, "n_slots": 4, **changes})
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_record_becomes_a_unit(tmp_path: Path, form: str) -> None:
+    model = tiny_model()
+    unit = records(model, write(tmp_path / "x.jsonl", GOOD[form]), form).unit(Random(1), STAGE)
+    check_unit(model, unit)
+    [[turn]] = unit.turns
+    assert model.tokenizer.decode(unit.text(0)) == read_records(tmp_path / "x.jsonl", form)[0].context
+    assert turn.answer in read_records(tmp_path / "x.jsonl", form)[0].answers
+
+
+def check_unit(model: GistModel, unit: Unit) -> None:
+    assert model.adapter is not None
+    assert len(unit.documents) == len(unit.turns) > 0
+    assert len(unit.texts) == len(unit.n_slots)
+    assert all(1 <= n <= model.adapter.max_slots for n in unit.n_slots)
+    assert all(0 < len(text) <= model.adapter.segment_tokens for text in unit.texts)
+    assert all(turn.answer for turns in unit.turns for turn in turns)
+
+
+def test_questions_about_one_text_are_asked_one_after_another(tmp_path: Path) -> None:
+    lines = [{"context": "One text.", "question": f"{i}?", "answers": [str(i)]} for i in range(6)]
+    unit = records(tiny_model(), write(tmp_path / "x.jsonl", *lines)).unit(Random(1), STAGE)
+    assert len(unit.turns[0]) == 4
+    assert len({turn.question for turn in unit.turns[0]}) == 4
+
+
+def test_a_text_that_does_not_fit_the_window_is_named(tmp_path: Path) -> None:
+    model = tiny_model(max_position_embeddings=300)
+    path = write(tmp_path / "x.jsonl", {**GOOD["questions"], "context": TEXT * 20})
+    with pytest.raises(UserError, match=r"line 1: .* do not fit into the model's window of 300"):
+        records(model, path).unit(Random(1), STAGE)
+
+
+def test_held_out_records_are_never_drawn(tmp_path: Path) -> None:
+    lines = [{"context": f"Text number {i}.", "question": "Which?", "answers": [str(i)]} for i in range(60)]
+    source = records(tiny_model(), write(tmp_path / "x.jsonl", *lines), held_out_share=0.3)
+    reserved = {group[0].context for group in source.reserved}
+    assert 5 < len(reserved) < 35
+    decode = tiny_model().tokenizer.decode
+    drawn = {decode(source.unit(Random(i), STAGE).text(0)) for i in range(300)}
+    assert not drawn & reserved
+    assert {decode(unit.text(0)) for unit in source.held_out()} <= reserved
+    assert is_held_out("a  b", 0.3) == is_held_out("a b", 0.3)
+    with pytest.raises(UserError, match="held out"):
+        records(tiny_model(), tmp_path / "x.jsonl", held_out_share=1.0)
+
+
+# --- Folders of documents
+
+
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "docs" / "inner").mkdir(parents=True)
+    (tmp_path / "docs" / "a.txt").write_text(TEXT * 3, encoding="utf-8")
+    (tmp_path / "docs" / "inner" / "b.md").write_text("나는 집에 간다. " * 50, encoding="utf-8")
+    (tmp_path / "docs" / "c.png").write_bytes(b"no text")
+    return tmp_path / "docs"
+
+
+@pytest.mark.parametrize("part", ["reconstruction", "continuation"])
+def test_a_folder_becomes_units(tmp_path: Path, part: str) -> None:
+    model = tiny_model()
+    blocks = read_blocks(folder(tmp_path))
+    assert len(blocks) == 2
+    source = Folder(model, part, blocks, target_tokens=32, document_tokens=60, held_out_share=0.0, n_slots=4)
+    asked = set()
+    for i in range(20):
+        unit = source.unit(Random(i), STAGE)
+        check_unit(model, unit)
+        [[turn]] = unit.turns
+        text = model.tokenizer.decode(unit.text(0))
+        asked.add(turn.question)
+        whole = "".join(blocks)
+        assert str(turn.answer) in whole
+        if part == "reconstruction":
+            assert str(turn.answer) in text
+            assert unit.n_tokens <= 32
+        else:
+            assert text.strip("�") + str(turn.answer) in whole or text.strip("� ") in whole
+    assert len(asked) == 2  # asked in the text's language
+    lines = list(folder_records(model, tmp_path / "docs", part, n=3, target_tokens=32, seed=1))
+    path = write(tmp_path / "made.jsonl", *lines)
+    assert len(read_records(path, "questions")) == 3
+
+
+def test_a_folder_without_documents_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no folder"):
+        read_blocks(tmp_path / "missing")
+    (tmp_path / "x.png").write_bytes(b"")
+    with pytest.raises(UserError, match="no documents"):
+        read_blocks(tmp_path)
+
+
+# --- Generated needles, and all of it together
+
+
+def mixture(starter: GistModel, training: Samples, evaluation: Samples, **changes: Any) -> Mixture:
+    return Mixture(starter, TrainConfig(**{"mix": {"passkeys": 1.0, "facts": 1.0}, **changes}), (training, evaluation))
+
+
+def test_needles_become_units_of_about_the_size_asked_for(
+    starter: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    mixed = mixture(starter, training_samples, evaluation_samples)
+    for bound, segments in ((40, 1), (512, 12)):
+        for curriculum in mixed.curricula.values():
+            curriculum.bound = bound if curriculum.limit == 512 else segments
+        seen = [mixed.unit(step, 0) for step in range(30)]
+        assert {unit.part for unit in seen} == {"passkeys", "facts"}
+        for unit in seen:
+            check_unit(starter, unit)
+            assert 800 < unit.n_tokens < 4000
+            for document, turns in enumerate(unit.turns):
+                text = starter.tokenizer.decode(unit.text(document))
+                assert all(str(turn.answer) in text for turn in turns)
+        most = max(len(document) for unit in seen for document in unit.documents)
+        assert most == 1 if segments == 1 else 6 < most <= 12
+    assert torch.equal(mixed.unit(7, 1).texts[0], mixed.unit(7, 1).texts[0])
+    assert mixed.unit(7, 0).texts[0].tolist() != mixed.unit(7, 1).texts[0].tolist()
+
+
+def test_a_number_of_samples_bounds_what_is_seen(
+    starter: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    few = mixture(starter, training_samples, evaluation_samples, samples=3, mix={"passkeys": 1.0})
+    assert len({tuple(few.unit(step, 0).turns) for step in range(40)}) <= 3 * 20
+    answers = {turns[0].answer for step in range(40) for turns in few.unit(step, 0).turns}
+    endless = mixture(starter, training_samples, evaluation_samples, mix={"passkeys": 1.0})
+    assert len(answers) < len({turns[0].answer for step in range(40) for turns in endless.unit(step, 0).turns}) / 4
+
+
+def test_training_and_evaluation_have_no_text_no_statement_and_no_question_in_common(
+    starter: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    for language in ("en", "ko"):
+        training, evaluation = (set(haystack_names(language, evaluation=e)) for e in (False, True))
+        assert not training & evaluation
+        sentences = [
+            {s for name in names for s in haystack_text(name).split(". ") if len(s) > 60}
+            for names in (training, evaluation)
+        ]
+        assert len(sentences[0] & sentences[1]) < 3
+        for kind in (PASSKEY, *GENERAL.values()):
+            wording = kind.wording(language)
+            assert wording.held_out[0] not in wording.statements
+            assert wording.held_out[1] not in wording.questions
+    mixed = mixture(starter, training_samples, evaluation_samples)
+    held = [turn.question for units in mixed.held_out().values() for u in units for ts in u.turns for turn in ts]
+    drawn = {turn.question for step in range(60) for ts in mixed.unit(step, 0).turns for turn in ts}
+    assert len(held) > 20
+    assert not drawn & set(held)
+    again = mixture(starter, training_samples, evaluation_samples)
+    assert [u.text(0).tolist() for u in again.held_out()["facts"]] == [
+        u.text(0).tolist() for u in mixed.held_out()["facts"]
+    ]
+
+
+def test_slots_are_drawn_around_the_number_aimed_at() -> None:
+    config = TrainConfig(slots=25, segment_tokens=3000, ratio=240.0)
+    drawn = [drawn_slots(Random(i), config) for i in range(400)]
+    assert set(drawn) <= set(range(9, 26))
+    assert min(drawn) < 12
+    assert max(drawn) == 25
+    assert 0.4 < sum(n == 12 for n in drawn) / 400 < 0.65
+
+
+def test_needles_can_be_written_out(starter: GistModel, tmp_path: Path) -> None:
+    path = write(tmp_path / "n.jsonl", *needle_records(starter, n=2, language="ko", n_tokens=200, seed=1))
+    found = read_records(path, "questions")
+    assert len(found) == 8
+    assert all(record.answers[0] in record.context for record in found)
