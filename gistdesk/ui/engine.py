@@ -1,17 +1,17 @@
 """The engine process as the window sees it: requests go in, events come out, and however it ends, nothing is left over.
 
-Starts `python -m gistdesk.worker` when something is asked of it, starts it again after a crash, ends it when it is not
+Starts the program's role "worker" when something is asked of it, starts it again after a crash, ends it when it is not
 needed. Every request gets its last event, also when the process dies. Knows the protocol; knows nothing of what
 requests are for.
 """
 
-import sys
 import time
 from collections import deque
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
+from gistdesk import roles
 from gistdesk.protocol import (
     PROTOCOL_VERSION,
     Cancel,
@@ -27,8 +27,6 @@ from gistdesk.protocol import (
 )
 from gistdesk.ui.process_job import end_with_this_process
 
-COMMAND = [sys.executable, "-P", "-m", "gistdesk.worker"]
-"""-P: a file `random.py` in the folder that the window was started in is none of Python's own modules."""
 FORCE_S = 3.0
 """A cancel or an unload that is unanswered for so long is forced."""
 _BACK_OFF_S = (0.2, 1.0, 4.0)
@@ -66,7 +64,7 @@ class Engine(QObject):
             command: of the process, instead of the engine's.
         """
         super().__init__(parent)
-        self._command = command or COMMAND
+        self._command = command or roles.command("worker")
         self._process: QProcess | None = None
         self._ending = ""  # "unload" or "cancel" once this side has ended the process
         self._is_greeted = self._has_ended = self._has_failed = False

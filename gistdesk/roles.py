@@ -1,0 +1,30 @@
+"""How a process of this program is started: window and commands, engine, and trainer are roles of one program.
+
+A checkout and a wheel start Python with a module. A frozen build has no `python -m`: there, the program's one
+executable is started with `--role`, which `packaging/frozen.py` reads. Knows nothing of what a role does.
+"""
+
+import sys
+from typing import Literal
+
+Role = Literal["gistdesk", "worker", "trainer"]
+
+MODULES: dict[Role, str] = {"gistdesk": "gistdesk", "worker": "gistdesk.worker", "trainer": "trainer"}
+
+
+def is_frozen() -> bool:
+    """Whether this is a build that brings its own Python."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def command(role: Role, *words: str) -> list[str]:
+    """The program and its arguments that start `role` with these words.
+
+    "gistdesk" is the window, or with words a command; "worker" is the engine process, which takes no words;
+    "trainer" is what `python -m trainer` is in a checkout.
+    """
+    module = MODULES[role]
+    if not is_frozen():
+        # -P: a file `random.py` in the folder that the window was started in is none of Python's own modules
+        return [sys.executable, "-P", "-m", module, *words]
+    return [sys.executable, *([] if role == "gistdesk" else ["--role", role]), *words]
