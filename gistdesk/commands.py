@@ -1,4 +1,4 @@
-"""The subcommands: compress, ask, info, recall, niah, doctor, demo.
+"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo.
 
 Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
 that `--help` answers at once.
@@ -329,6 +329,27 @@ def recall(
         print(f"  {part['from']:>3}-{part['to']}% of the text: {part['kept']} of {part['n']}")
     for kind, part in result["by_kind"].items():
         print(f"  {kind}s: {part['kept']} of {part['n']}")
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Option(help="check, quick, standard or full.")] = "",
+    config: Annotated[Path | None, typer.Option(help="A YAML file of your own.")] = None,
+    work: Annotated[
+        Path | None, typer.Option("--work", help="Folder for everything the run writes; goes on if there is a run.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One field, for example --set base=FOLDER --set steps=100.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the memory and time it needs, and stop.")] = False,
+) -> None:
+    """Train a gist adapter for a model of yours; python -m trainer has more commands.
+
+    Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
+    """
+    from trainer.command import run_training
+
+    run_training(preset=preset, config=config, work=work, settings=settings or [], dry_run=dry_run)
 
 
 def _unicode(text: Any) -> Any:

@@ -1,6 +1,7 @@
 """`python -m trainer COMMAND`: trains adapters and the starter model, makes data, draws. Knows no window."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -82,6 +83,110 @@ def presets(name: Annotated[str, typer.Argument(help="Of one preset; none lists 
     from trainer.config import PRESETS, preset
 
     print(preset(name).to_yaml() if name else "\n".join(PRESETS))
+
+
+@app.command()
+def attention(
+    document: Annotated[Path, typer.Argument(help="Any document that can be compressed.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The PNG to write.")] = Path("attention.png"),
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="starter, or the folder of a model or adapter.")
+    ] = "starter",
+    ratio: Annotated[float, typer.Option(help="Document tokens per gist slot.")] = 100.0,
+    segment: Annotated[int, typer.Option(help="Which segment of the document, from 0.")] = 0,
+    layer: Annotated[int, typer.Option(help="Which layer, from 0.")] = 0,
+    head: Annotated[int, typer.Option(help="Which head, from 0.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Draw the gist mask, and what the gist slots of a segment looked at in one layer and head."""
+    from gistdesk.core.compress import plan
+    from gistdesk.core.documents import read_document
+    from gistdesk.core.gist_file import write_atomically
+    from gistdesk.core.load import load_model
+    from trainer.attention import draw_attention, slot_attention
+
+    loaded = load_model(model, device=device)
+    cut = plan(loaded, read_document(document), ratio=ratio)
+    found = slot_attention(loaded, cut, segment=segment, layer=layer, head=head)
+    title = f"{document.name}, segment {segment}: layer {layer}, head {head} of {loaded.identity.model_id}"
+    write_atomically(output, draw_attention(found, cut, title))
+    print(output)
+
+
+data = typer.Typer(no_args_is_help=True, help="Make, import and check training data (JSON lines).")
+app.add_typer(data, name="data")
+OutputOption = Annotated[Path, typer.Option("-o", "--output", help="The JSONL file to write.")]
+CountOption = Annotated[int, typer.Option("-n", help="How many samples.", min=1)]
+SeedOption = Annotated[int, typer.Option(help="Same seed, same samples.")]
+ModelOption = Annotated[str, typer.Option("--model", "-m", help="Whose tokens are counted.")]
+
+
+@data.command()
+def needles(
+    output: OutputOption,
+    n: CountOption = 100,
+    language: Annotated[str, typer.Option(help="en or ko.")] = "en",
+    tokens: Annotated[int, typer.Option(help="Tokens per document.", min=64)] = 1000,
+    seed: SeedOption = 1,
+    model: ModelOption = "starter",
+) -> None:
+    """Generated facts in running text, as question/answer records."""
+    from gistdesk.core.errors import UserError
+    from trainer.data.needles import needle_records
+    from trainer.quantize import load_base
+
+    if language not in ("en", "ko"):
+        raise UserError(f'There are no needles in "{language}".', "Choose en or ko.")
+    base = load_base(model, device="cpu", precision="auto")
+    _write_lines(output, needle_records(base, n=n, language=language, n_tokens=tokens, seed=seed))
+
+
+@data.command()
+def passages(
+    folder: Annotated[Path, typer.Argument(help="A folder of documents.")],
+    output: OutputOption,
+    part: Annotated[str, typer.Option(help="reconstruction or continuation.")] = "reconstruction",
+    n: CountOption = 100,
+    tokens: Annotated[int, typer.Option(help="Longest text to repeat or continue, in tokens.", min=16)] = 128,
+    seed: SeedOption = 1,
+    model: ModelOption = "starter",
+) -> None:
+    """Passages of your own documents to repeat or to continue, as question/answer records."""
+    from gistdesk.core.errors import UserError
+    from trainer.data.folder import folder_records
+    from trainer.quantize import load_base
+
+    if part not in ("reconstruction", "continuation"):
+        raise UserError(f'There is no part "{part}".', "Choose reconstruction or continuation.")
+    base = load_base(model, device="cpu", precision="auto")
+    _write_lines(output, folder_records(base, folder, part, n=n, target_tokens=tokens, seed=seed))
+
+
+@data.command("import")
+def import_records(
+    file: Annotated[Path, typer.Argument(help="A JSONL file.")],
+    output: OutputOption,
+    form: Annotated[str, typer.Option(help="questions, alpaca or longbench.")] = "questions",
+) -> None:
+    """Check a file of one of the published forms and write it as question/answer records."""
+    from gistdesk.core.errors import UserError
+    from trainer.data.records import FORMS, check_file, read_records
+
+    if form not in FORMS:
+        raise UserError(f'There is no form "{form}".', f"Choose from {', '.join(FORMS)}.")
+    lines = (
+        json.dumps({"context": r.context, "question": r.question, "answers": list(r.answers)}, ensure_ascii=False)
+        for r in read_records(file, form)
+    )
+    _write_lines(output, lines)
+    print("\n".join(check_file(output, "questions")))
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    from gistdesk.core.gist_file import write_atomically
+
+    write_atomically(path, "".join(line + "\n" for line in lines).encode())
+    print(path)
 
 
 @app.command()

@@ -39,6 +39,8 @@ def shape_of(name: str) -> Shape:
     """From the model's configuration alone. Raises UserError where it is not there or not supported."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    if not name:
+        raise UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
     folder = find_model(name).base
     check_config(folder)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -63,10 +65,8 @@ def shape_of(name: str) -> Shape:
 def estimate(config: TrainConfig) -> dict[str, Any]:
     """Memory by use in bytes, its sum beside what is free, seconds per step and for the whole run."""
     device, reason = choose_device(config.device)
-    shape = shape_of(config.base or "")
-    precision = config.precision
-    if precision == "auto":
-        precision = "fp32" if choose_dtype(device) == torch.float32 else "bf16"
+    shape = shape_of(config.base)
+    precision = _precision(config, device)
     memory = memory_of(shape, config, precision, device)
     needed = sum(memory.values())
     seconds = step_seconds(shape, config, device, precision)
@@ -83,6 +83,12 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
         "step_s": round(seconds, 2),
         "training_s": round(seconds * config.steps),
     }
+
+
+def _precision(config: TrainConfig, device: str) -> str:
+    if config.precision != "auto":
+        return config.precision
+    return "fp32" if choose_dtype(device) == torch.float32 else "bf16"
 
 
 def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) -> dict[str, int]:
@@ -147,12 +153,8 @@ def check_fits(config: TrainConfig) -> None:
     Raises:
         UserError: with the numbers.
     """
-    if not config.base:
-        raise UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
     device, _ = choose_device(config.device)
-    precision = config.precision
-    if precision == "auto":
-        precision = "fp32" if choose_dtype(device) == torch.float32 else "bf16"
+    precision = _precision(config, device)
     needed = sum(memory_of(shape_of(config.base), config, precision, device).values())
     free = free_bytes(device)
     if needed > free:

@@ -5,7 +5,7 @@ is trained, it leaves to the run. Knows nothing of terminals or windows.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,7 +161,7 @@ class _Loop:
             if due and run.step < run.steps:
                 yield from self._save()
                 saved = time.monotonic()
-            wanted = run.processes.from_first(self.wish())
+            wanted: str = run.processes.from_first(self.wish())
             if wanted != "go" and run.step < run.steps:
                 yield from self._save(must=wanted == "stop")
                 if wanted == "pause":
@@ -262,7 +262,7 @@ class _Loop:
                 return
         self.saved_at = run.step
 
-    def _pause(self) -> Iterator[Event]:
+    def _pause(self) -> Generator[Event, None, Wish]:
         """Wait until something else is wished for, and give what it is."""
         begun = time.monotonic()
         yield {"event": "paused", "step": self.run.step}

@@ -29,7 +29,7 @@ class Processes:
         self._state: Any = None
         self.rank, self.n = 0, 1
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            from accelerate import PartialState
+            from accelerate import PartialState  # type: ignore[import-untyped]
 
             backend = {"backend": "gloo"} if device == "cpu" else {}
             self._state = PartialState(cpu=device == "cpu", timeout=_TIMEOUT, **backend)
@@ -56,7 +56,7 @@ class Processes:
         """The sum over all processes."""
         if self.n == 1:
             return values
-        from accelerate.utils import reduce
+        from accelerate.utils import reduce  # type: ignore[import-untyped]
 
         total: Tensor = reduce(values.to(self._state.device), "sum")
         return total.to(values.device)

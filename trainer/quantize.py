@@ -4,6 +4,7 @@ Only the linear layers inside the decoder are quantized; embedding, output matri
 the prompt and the answer read the same table. Knows nothing of adapters beyond that they are added by a branch.
 """
 
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -50,8 +51,7 @@ def quantize(causal_lm: Any, precision: str, device: torch.device) -> None:
     NF4 with double quantization, computing in bfloat16 (QLoRA), or LLM.int8. A layer's weights are quantized where
     it will live.
     """
-    import bitsandbytes as bnb
-
+    bnb: Any = import_module("bitsandbytes")
     stack: nn.Module = causal_lm.model
     compute = torch.float32 if causal_lm.dtype == torch.float32 else torch.bfloat16
     for name, module in list(stack.named_modules()):

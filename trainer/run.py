@@ -7,6 +7,7 @@ Knows nothing of files, clocks, events or when to evaluate; see `loop`.
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -277,8 +278,7 @@ def gist_ids_of(model: GistModel, slots: int) -> tuple[int, ...]:
 def make_optimizer(parameters: list[Any], device: torch.device, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW; on CUDA with its moments in 8 bits, in memory that can be paged out to the host (QLoRA)."""
     if device.type == "cuda":
-        import bitsandbytes as bnb
-
+        bnb: Any = import_module("bitsandbytes")
         optimizer: torch.optim.Optimizer = bnb.optim.PagedAdamW8bit(
             parameters, lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay
         )

@@ -97,7 +97,7 @@ def staged_backward(
     segments = _by_segment(unit, batches, leaves)
     for documents in document_batches:
         gists = [join([segments[i] for i in unit.documents[d]], model.inv_freq) for d in documents]
-        loss_of(documents, gists).backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss_of(documents, gists))
     for batch, kv, leaf in zip(batches, encoded, leaves, strict=True):
         if leaf.grad is None:
             continue
