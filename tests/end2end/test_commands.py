@@ -83,7 +83,7 @@ SAMPLE = [
     "ratio_asked",
     "score",
 ]
-FILES = [
+RUN_FILES = [
     "curves.png",
     "curves.svg",
     "heatmap.png",
@@ -634,7 +634,7 @@ def test_niah_writes_results_in_three_forms(here: Run, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "niah"
     ended = here("niah", *NIAH, "-o", folder, "--seed", "7", "--json")
     assert (ended.code, ended.err) == (0, "")
-    assert sorted(path.name for path in folder.iterdir()) == FILES
+    assert sorted(path.name for path in folder.iterdir()) == RUN_FILES
     results = json.loads((folder / "results.json").read_text("utf-8"))
     assert ended.json == results
     assert set(results) == RESULTS | {"cells", "samples"}
