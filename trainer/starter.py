@@ -5,6 +5,7 @@ Knows nothing of terminals or windows.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -41,6 +42,8 @@ class StarterConfig:
         settle_step: from here on the rates are below half: copying is learned and has to become exact.
         words_step: from here on half of the facts have any words of running text as values. Before, digits were
             copied from the full text and no word was: the lists of names and places had been learned instead.
+        long_step: from here on facts are asked of segments and texts of any length and among others', whatever their
+            accuracy, which would have kept them short to the end.
         fall_share: the last share of the steps, in which the rates fall to nothing.
         rank: of the LoRA factors.
         text_weight: of language modelling on full-text steps, beside the answer loss.
@@ -58,6 +61,7 @@ class StarterConfig:
     warmup_steps: int = 150
     settle_step: int = 800
     words_step: int = 2600
+    long_step: int = 5800
     fall_share: float = 0.5
     rank: int = 64
     text_weight: float = 0.3
@@ -149,16 +153,26 @@ class StarterRun:
             return self._full(random, task, language)
         return self._pool(random, task, language)
 
+    def _lengthen(self) -> None:
+        for task in ("facts", "words"):
+            self.curricula[task].bound = self.curricula[task].limit
+            self.curricula[f"{task} segments"].bound = 8
+        for task in ("passkey", "facts", "words"):
+            self.curricula[f"{task} full"].bound = self.curricula[f"{task} full"].limit
+
     def _full(self, random: Random, task: str, language: str) -> Batch:
         bound = self.curricula[f"{task} full"].bound
-        n_tokens = int(random.uniform(max(32.0, 0.4 * min(bound, 400)), bound))
+        if bound > 500:  # mostly short texts still: a long one is a single sample
+            n_tokens = int(math.exp(random.uniform(math.log(32), math.log(bound))))
+        else:
+            n_tokens = int(random.uniform(max(32.0, 0.4 * min(bound, 400)), bound))
         count = max(1, self.config.tokens_per_step // (n_tokens + 24))
         n_facts = random.randint(1, max(1, min(8, n_tokens // 20)))
         if task == "facts":
             return Batch(task, [self.samples.general(random, n_tokens, n_facts, 4, language) for _ in range(count)])
         if task == "words":
             return Batch(task, [self.samples.words(random, n_tokens, n_facts, language) for _ in range(count)])
-        n_keys = min(4, n_facts) if n_tokens > 100 else 1
+        n_keys = min(4, n_facts) if n_tokens > 100 and (bound <= 500 or random.random() < 0.3) else 1
         return Batch(task, [self.samples.passkey(random, n_tokens, n_keys, language) for _ in range(count)])
 
     def _pool(self, random: Random, task: str, language: str) -> Batch:
@@ -190,6 +204,8 @@ class StarterRun:
 
     def train_step(self) -> tuple[Batch, Pass, float]:
         """One optimizer step -> what was trained on, what it gave, the share of the peak rates."""
+        if self.step == self.config.long_step:
+            self._lengthen()
         batch, rate = self.batch(), self._rate()
         for optimizer, peak in self.optimizers:
             for group in optimizer.param_groups:
