@@ -3,6 +3,7 @@
 Plumbing: any starter will do. What the shipped one answers right is in tests/end2end/test_accuracy.py.
 """
 
+import time
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -284,6 +285,17 @@ def test_a_wrong_gist_gives_another_answer_than_the_right_one_would(starter: Gis
     wrong, right = trials[1::2], trials[::2]
     # the wrong gist of a sample is the right one of the next, asked the same question
     assert [t.answer for t in wrong[:2]] == [t.answer for t in right[1:]]
+
+
+def test_the_time_is_predicted(starter: GistModel) -> None:
+    """Within a factor of eight on a machine that is busy with other things, too."""
+    config = replace(OWN, methods=("gist", "none", "full"), samples=6)
+    benchmark = Benchmark(starter, config)
+    predicted_s = benchmark.predicted_s()
+    begun = time.perf_counter()
+    assert sum(1 for _ in benchmark.run()) == 18
+    took_s = time.perf_counter() - begun
+    assert took_s / 8 < predicted_s < 8 * took_s
 
 
 # --- Refusals
