@@ -25,7 +25,7 @@ from trainer.starter_base import GIST_IDS, N_GIST, VOCABULARY, build_base
 from trainer.starter_export import export_starter
 
 TINY = StarterConfig(steps=6, tokens_per_step=96, rank=4, warmup_steps=2, report_steps=1, checkpoint_s=1e9)
-LATE = replace(TINY, settle_step=0, words_step=0)
+LATE = replace(TINY, settle_step=0, words_step=0, long_step=0)
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 NewRun = Callable[..., StarterRun]
 
