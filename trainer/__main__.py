@@ -223,5 +223,16 @@ def report(
         write_atomically(output, (text + "\n").encode())
 
 
+@app.command()
+def table(
+    run: Annotated[Path, typer.Argument(help="Folder that gistdesk niah wrote, full among its methods.")],
+) -> None:
+    """Print a run as the README's main table: every method beside the earlier prototype and its targets."""
+    from trainer.main_table import main_table
+    from trainer.report import read_results
+
+    print(main_table(read_results(run)))
+
+
 if __name__ == "__main__":
     run(app, "python -m trainer")

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from trainer.bench_config import METHODS, BenchConfig
 from trainer.compare import comparison, named
+from trainer.main_table import main_table
 from trainer.report import measure, read_results
 
 CONFIG = BenchConfig(
@@ -127,3 +129,20 @@ def test_figures_that_are_apart_are_marked() -> None:
     assert [cell.endswith("*") for cell in cells[4:]] == [False, True, False]
     [costs] = [line for line in text.splitlines() if line.startswith("| passkey") and "MiB" in line]
     assert "10.0 ms, 1.00 MiB, 3" in costs
+
+
+def test_the_main_table_stands_beside_the_prototype(two: tuple[Path, Path]) -> None:
+    lines = [line.strip("| ").split(" | ") for line in main_table(read_results(two[1])).splitlines()]
+    rows = [line for line in lines[2:-2] if len(line) == 8]
+    assert {row[0] for row in rows} == {*METHODS, "the earlier prototype", "what it was to reach"}
+    assert [row[1] for row in rows if row[0] == "gist"] == ["16x", "8x"]
+    [full] = [row for row in rows if row[0] == "full"]
+    assert full[4:7] == ["100.0%", "1.0x", "100%"]
+    gist = next(row for row in rows if row[0] == "gist")
+    assert gist[3] == "-"  # no Korean in this run
+    assert gist[4] == "6.2%"
+    assert [row[1:3] for row in rows if row[0] == "the earlier prototype"] == [["299x", "14%"], ["609x", "23%"]]
+    results = read_results(two[1])
+    results["by_length"] = [row for row in results["by_length"] if row["method"] != "full"]
+    with pytest.raises(UserError, match="Full text was not measured"):
+        main_table(results)
