@@ -20,8 +20,12 @@ from trainer.checkpoint import read_checkpoint, write_checkpoint
 from trainer.processes import Processes
 
 Event = dict[str, Any]
-"""`event` says which: started, resumed, progress, evaluation, check, warning, checkpoint, paused, stopped, failure,
-finished. The rest are plain numbers and words; units are in the names."""
+"""`event` says which, `step` when; the rest are plain numbers and words, with their units in their names.
+
+started, resumed: steps. progress: every field of `_progress`. check, needles: what an evaluation measures, in front of
+its evaluation: score, best, is_best, rows. checkpoint: path, bytes. warning: message, to be shown loudly. paused,
+continued. stopped, finished: seconds. failure: message, hint; the last one.
+"""
 
 Wish = Literal["go", "pause", "stop"]
 _PAUSE_S = 0.2

@@ -14,10 +14,13 @@ from peft import PeftModel
 
 from gistdesk.core.adapter import read_adapter
 from gistdesk.core.errors import UserError
+from gistdesk.core.model import GistModel
 from tests.core.tiny_models import PLAIN, tiny_base, write_model
 from tests.trainer.tiny_runs import SHORT, tiny_config, tiny_gist_base, tiny_run, write_questions
-from trainer.config import read_config
+from trainer.config import TrainConfig, read_config
 from trainer.loop import Event, Measured, Plan, Wish, train
+from trainer.run import AdapterRun
+from trainer.samples import Samples
 from trainer.train import read_control, train_adapter, write_control
 
 
@@ -63,6 +66,29 @@ def test_a_resumed_run_equals_an_uninterrupted_one_step_by_step(tmp_path: Path) 
         assert torch.equal(ours, theirs)
     assert found[-1]["event"] == "finished"
     assert list(train(tiny_run(tmp_path), plan(tmp_path / "parts")))[-1]["event"] == "finished"
+
+
+def test_a_resumed_run_draws_the_samples_of_an_uninterrupted_one(
+    starter: GistModel, training_samples: Samples, evaluation_samples: Samples, tmp_path: Path
+) -> None:
+    """Generated samples depend on curricula, which are part of a checkpoint."""
+    config = TrainConfig(steps=4, document_tokens=256, batch=1, warmup_steps=1, goal=0.5, distill_weight=0.5)
+    texts = training_samples, evaluation_samples
+
+    def made() -> AdapterRun:
+        run = AdapterRun(GistModel(starter.causal_lm, starter.tokenizer, starter.identity), config, texts=texts)
+        run.mixture.curricula["passkeys tokens"].accuracy = 0.9  # of a run that has learned to copy
+        return run
+
+    def figures(events: list[Event]) -> list[dict[str, float]]:
+        names = ("step", "passkeys loss", "passkeys distillation", "passkeys tokens bound", "gradient norm")
+        return [{name: event[name] for name in names} for event in events if event["event"] == "progress"]
+
+    expected = figures(list(train(made(), plan(tmp_path / "whole"))))
+    found = figures(list(train(made(), plan(tmp_path / "parts"), wish=wishing("go", "stop"))))
+    found += figures(list(train(made(), plan(tmp_path / "parts"))))
+    assert found == expected
+    assert found[-1]["passkeys tokens bound"] > found[0]["passkeys tokens bound"] > 40
 
 
 def test_a_killed_run_repeats_the_steps_since_its_checkpoint(tmp_path: Path) -> None:
