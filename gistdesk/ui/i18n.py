@@ -5,14 +5,14 @@ Knows nothing of widgets' contents: each widget sets its texts again in `changeE
 """
 
 import json
-import re
-from functools import cache, lru_cache
+from functools import cache
 
 from PySide6.QtCore import QCoreApplication, QEvent, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
 from gistdesk.core.resources import resource
 from gistdesk.ui import theme
+from gistdesk.ui.sentences import PHRASES, Sentences, filled
 
 _language = "en"
 _translator: QTranslator | None = None
@@ -21,12 +21,13 @@ _translator: QTranslator | None = None
 def tr(text: str, /, **values: object) -> str:
     """`text` in the window's language, with `values` put into its {places}.
 
-    A sentence of the engine or the library, which comes with its values in it, is recognised by its form.
+    An error or a notice, which comes with its values in it, is recognised by the template that it was made from.
     """
     translated = text
     if _language == "ko":
-        translated = _korean().get(text) or _said_in_korean(text)
-    return translated.format(**values) if values else translated
+        translated = _korean().get(text) or _errors().translated(text) or text
+        values = {name: _errors().phrases(str(value)) if name in PHRASES else value for name, value in values.items()}
+    return filled(translated, values) if values else translated
 
 
 def later(text: str) -> str:
@@ -59,24 +60,12 @@ def _korean() -> dict[str, str]:
     return texts
 
 
-@lru_cache(maxsize=1024)
-def _said_in_korean(sentence: str) -> str:
-    for form, korean in _forms():
-        if (found := form.fullmatch(sentence)) is not None:
-            return korean.format(**found.groupdict())
-    return sentence
-
-
 @cache
-def _forms() -> list[tuple[re.Pattern[str], str]]:
-    """Sentences with values in them, those with the most words of their own first: they say more than "{name} is"."""
-    texts = json.loads(resource("translations/ko/engine.json").read_text(encoding="utf-8"))
-    rated = sorted(texts.items(), key=lambda item: -len(re.sub(r"{\w+}", "", item[0])))
-    return [
-        (re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(english)), re.DOTALL), korean)
-        for english, korean in rated
-        if "{" in english
-    ]
+def _errors() -> Sentences:
+    texts: dict[str, str] = {}
+    for name in ("errors.json", "reasons.json"):
+        texts.update(json.loads(resource(f"translations/ko/{name}").read_text(encoding="utf-8")))
+    return Sentences(texts)
 
 
 def _system_language() -> str:

@@ -48,34 +48,6 @@ def unmarked() -> Iterator[tuple[Path, int, str]]:
                             yield path, node.lineno, text
 
 
-SAYING = ("UserError", "PasswordError", "Error", "Notice", "damaged", "_crash_of")
-"""Calls whose texts reach the window with their values in them."""
-
-ROOT = Path(__file__).parents[2] / "gistdesk"
-SPEAKERS = sorted(path for folder in ("core", "library", "worker", "ui") for path in (ROOT / folder).rglob("*.py"))
-
-
-def said() -> Iterator[tuple[Path, int, str]]:
-    """(file, line, sentence) of every sentence of the engine and the library, "7" in place of each value."""
-    for path in [*SPEAKERS, ROOT / "settings.py"]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _name(node) in SAYING:
-                for argument in node.args:
-                    for sentence in _sentences(argument):
-                        if " " in sentence and sentence.endswith("."):
-                            yield path, node.lineno, sentence
-
-
-def _sentences(node: ast.expr) -> Iterator[str]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-    elif isinstance(node, ast.JoinedStr):
-        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
-    elif isinstance(node, ast.IfExp):
-        yield from _sentences(node.body)
-        yield from _sentences(node.orelse)
-
-
 def by_file() -> dict[str, dict[str, str]]:
     """English to Korean, by the file's name."""
     return {
