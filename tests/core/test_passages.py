@@ -49,7 +49,7 @@ def test_a_passage_ends_with_a_sentence_if_it_can_and_with_a_word_otherwise(
     for passage in cut_passages(starter, [short]):
         assert passage.text.rstrip().endswith((".", "?"))
     for passage in cut_passages(starter, pages[:1]):
-        assert not pages[0][passage.end : passage.end + 1].isalpha(), passage.text[-20:]
+        assert passage.text[-1].isspace() or not pages[0][passage.end : passage.end + 1].isalpha(), passage.text[-20:]
 
 
 def test_passages_overlap_as_far_as_asked(starter: GistModel, pages: list[str]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
-from trainer.bench_config import METHODS, BenchConfig
+from trainer.bench_config import BenchConfig
 from trainer.compare import comparison, named
 from trainer.main_table import main_table
 from trainer.report import measure, read_results
@@ -20,7 +20,7 @@ CONFIG = BenchConfig(
     depths=(0, 100),
     samples=1,
     languages=("en",),
-    methods=METHODS,
+    methods=("gist", "full", "none", "rag", "hybrid"),
     kinds=("passkey", "absent", "ruler-multivalue"),
     ratio=(16.0, 8.0),
     rank_by="bm25",
@@ -71,7 +71,7 @@ def test_the_page_tells_all_that_belongs_to_a_figure(two: tuple[Path, Path]) -> 
         assert told in page.text
     for caution in ("intervals overlap", "BM25 than people", "leaderboard", "made up", "whole process"):
         assert caution in page.text
-    for method in METHODS:
+    for method in CONFIG.methods:
         assert method in page.text
     assert page.text.count("before the question") == min(120, len(read_results(two[0])["samples"]))
 
@@ -134,7 +134,7 @@ def test_figures_that_are_apart_are_marked() -> None:
 def test_the_main_table_stands_beside_the_prototype(two: tuple[Path, Path]) -> None:
     lines = [line.strip("| ").split(" | ") for line in main_table(read_results(two[1])).splitlines()]
     rows = [line for line in lines[2:-2] if len(line) == 8]
-    assert {row[0] for row in rows} == {*METHODS, "the earlier prototype", "what it was to reach"}
+    assert {row[0] for row in rows} == {*CONFIG.methods, "the earlier prototype", "what it was to reach"}
     assert [row[1] for row in rows if row[0] == "gist"] == ["16x", "8x"]
     [full] = [row for row in rows if row[0] == "full"]
     assert full[4:7] == ["100.0%", "1.0x", "100%"]

@@ -183,7 +183,7 @@ def test_one_trial_makes_a_heatmap() -> None:
 
 
 def test_the_same_figures_give_the_same_pictures() -> None:
-    trials = [replace(TRIAL, method=method, context_tokens=n) for method in METHODS for n in (512, 2048)]
+    trials = [replace(TRIAL, method=method, context_tokens=n) for method in METHODS[:4] for n in (512, 2048)]
     for draw, rows in ((heatmap, cells(trials)), (curves, by_length(trials))):
         assert draw(rows) == draw(rows)
         drawn = draw(rows, "svg")
@@ -191,7 +191,7 @@ def test_the_same_figures_give_the_same_pictures() -> None:
         root = ElementTree.fromstring(drawn.decode())
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         text = " ".join(root.itertext())
-        assert all(method in text for method in METHODS)
+        assert all(method in text for method in METHODS[:4])
 
 
 def test_measure_writes_what_it_returns(starter: GistModel, tmp_path: Path) -> None:
