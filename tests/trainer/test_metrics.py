@@ -124,8 +124,13 @@ def test_classes(given: str, right: str, score: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "right", "score"), [("Paragraph 12", "Paragraph 12", 1), ("12 or 13", "Paragraph 12", 0.5), ("none", "Paragraph 1", 0)]
-)  # fmt: skip
+    ("given", "right", "score"),
+    [
+        ("Paragraph 12", "Paragraph 12", 1),
+        ("12 or 13", "Paragraph 12", 0.5),
+        ("none", "Paragraph 1", 0),
+    ],
+)
 def test_paragraphs(given: str, right: str, score: float) -> None:
     assert metrics.paragraph_score(given, right) == score
 
