@@ -1,7 +1,7 @@
 """A chat as a file for people (Markdown) or for programs (JSON). Knows nothing of the library it came from."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from gistdesk.library.records import Chat, Message
@@ -9,15 +9,20 @@ from gistdesk.library.records import Chat, Message
 _SPEAKER = {"user": "Question", "assistant": "Answer"}
 
 
-def as_markdown(chat: Chat, documents: Sequence[str], path: Sequence[Message]) -> str:
-    """Title, documents and the turns of one path; an answer that was cut short says so."""
-    lines = [f"# {chat.title or 'Chat'}", ""]
+def as_markdown(chat: Chat, documents: Sequence[str], path: Sequence[Message], words: Mapping[str, str]) -> str:
+    """Title, documents and the turns of one path; an answer that was cut short says so.
+
+    Args:
+        words: another language's for "Chat", "Question", "Answer" and a message's states; what is missing is English.
+    """
+    lines = [f"# {chat.title or words.get('Chat', 'Chat')}", ""]
     lines += [f"- {title}" for title in documents]
     if documents:
         lines.append("")
     for message in path:
-        note = "" if message.state == "complete" else f" ({message.state})"
-        lines += [f"## {_SPEAKER[message.role]}{note}", "", message.text.strip(), ""]
+        speaker = _SPEAKER[message.role]
+        note = "" if message.state == "complete" else f" ({words.get(message.state, message.state)})"
+        lines += [f"## {words.get(speaker, speaker)}{note}", "", message.text.strip(), ""]
     return "\n".join(lines)
 
 

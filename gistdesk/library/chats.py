@@ -7,7 +7,8 @@ answer comes about.
 import json
 import sqlite3
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from gistdesk.core.errors import UserError
@@ -16,6 +17,7 @@ from gistdesk.library.records import Chat, Kind, Message, MessageState, Role
 from gistdesk.library.store import Store, now
 from gistdesk.library.text_index import like, quoted
 
+_ENGLISH: Mapping[str, str] = MappingProxyType({})
 _MESSAGES = (
     "SELECT messages.*, "
     "(SELECT count(*) FROM messages AS other WHERE other.chat_id = messages.chat_id AND other.parent_id IS "
@@ -233,8 +235,8 @@ class Chats(Store):
         )
         return _message(rows[0]) if rows else None
 
-    def export_chat(self, chat_id: int, form: str) -> str:
-        """The path that is shown as "markdown", or everything as "json".
+    def export_chat(self, chat_id: int, form: str, words: Mapping[str, str] = _ENGLISH) -> str:
+        """The path that is shown as "markdown", with headings in `words` (see `as_markdown`), or everything as "json".
 
         Raises:
             ValueError: it is to be something else.
@@ -246,7 +248,7 @@ class Chats(Store):
         )
         documents = [row["title"] for row in titles]
         if form == "markdown":
-            return as_markdown(chat, documents, self.path(chat_id))
+            return as_markdown(chat, documents, self.path(chat_id), words)
         if form == "json":
             rows = self._rows(f"{_MESSAGES} WHERE chat_id = ? ORDER BY id", (chat_id,))
             return as_json(chat, documents, [_message(row) for row in rows])

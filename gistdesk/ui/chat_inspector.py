@@ -174,7 +174,7 @@ class ChatInspector(QFrame):
     def export(self, form: str, target: Path) -> None:
         """Write the chat to a file, as "markdown" or "json". Raises UserError: it cannot be written."""
         assert self._chat is not None
-        text = self._desk.library.export_chat(self._chat.id, form)
+        text = self._desk.library.export_chat(self._chat.id, form, _headings())
         unfinished = target.with_name(target.name + ".part")
         try:
             unfinished.write_text(text, encoding="utf-8")
@@ -253,3 +253,15 @@ class ChatInspector(QFrame):
 
     def _on_json_clicked(self) -> None:
         self._export_to_chosen_file("json")
+
+
+def _headings() -> dict[str, str]:
+    """The words around the text of an exported chat, in the window's language."""
+    return {
+        "Chat": tr("Chat"),
+        "Question": tr("Question"),
+        "Answer": tr("Answer"),
+        "stopped": tr("stopped"),
+        "failed": tr("failed"),
+        "writing": tr("unfinished"),
+    }

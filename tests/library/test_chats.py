@@ -154,6 +154,8 @@ def test_export(library: Library, chat: Chat):
     assert library.export_chat(chat.id, "markdown") == (
         "# About the lease\n\n- Lease\n\n## Question\n\n월세는?\n\n## Answer (stopped)\n\n900 **euros**\n"
     )
+    words = {"Question": "질문", "Answer": "답변", "stopped": "중지됨"}
+    assert "## 질문\n\n월세는?\n\n## 답변 (중지됨)\n" in library.export_chat(chat.id, "markdown", words)
     exported = json.loads(library.export_chat(chat.id, "json"))
     assert [m["text"] for m in exported["messages"]] == ["월세는?", "900 **euros**", "950"]
     assert exported["documents"] == ["Lease"] and exported["leaf_id"] == question.id + 1

@@ -575,6 +575,10 @@ def test_export(
     wait_idle(qtbot, desk, place)
     place.inspector_widget.export("markdown", tmp_path / "chat.md")
     assert "The passkey is **58203**." in (tmp_path / "chat.md").read_text(encoding="utf-8")
+    set_language("ko")
+    place.inspector_widget.export("markdown", tmp_path / "chat.md")
+    set_language("en")
+    assert "## 답변\n\nThe passkey" in (tmp_path / "chat.md").read_text(encoding="utf-8")
     place.inspector_widget.export("json", tmp_path / "chat.json")
     assert json.loads((tmp_path / "chat.json").read_text(encoding="utf-8"))["messages"][1]["role"] == "assistant"
     assert sorted(path.suffix for path in tmp_path.glob("chat.*")) == [".json", ".md"]
