@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
@@ -30,9 +30,10 @@ def run_training(*, preset: str, config: Path | None, work: Path | None, setting
     folder = work or Path("runs") / (preset or "train")
     with stopped_by_signals(folder):
         for event in train_adapter(folder, chosen):
-            print(json.dumps(event, ensure_ascii=False), flush=True)
-            if event["event"] == "warning":
-                print(f"WARNING: {event['message']}", file=sys.stderr, flush=True)
+            with suppress(BrokenPipeError):  # whoever listened has gone; run.jsonl goes on
+                print(json.dumps(event, ensure_ascii=False), flush=True)
+                if event["event"] == "warning":
+                    print(f"WARNING: {event['message']}", file=sys.stderr, flush=True)
 
 
 def chosen_config(name: str, path: Path | None, work: Path | None, settings: list[str]) -> TrainConfig:

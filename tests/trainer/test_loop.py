@@ -276,6 +276,18 @@ def test_the_command_prints_events_stops_on_a_signal_and_goes_on(tmp_path: Path)
     assert list((tmp_path / "run" / "checkpoints").glob("step-*.safetensors"))
 
 
+def test_a_run_goes_on_when_whoever_listened_has_gone(tmp_path: Path) -> None:
+    words = command(tmp_path, steps=20, evaluate_steps=100)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(100) == 0
+    last = (tmp_path / "run" / "run.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    assert (json.loads(last)["event"], json.loads(last)["step"]) == ("finished", 20)
+    assert (tmp_path / "run" / "adapter" / "gist.json").exists()
+
+
 def test_bad_words_are_one_sentence(tmp_path: Path) -> None:
     words = [*command(tmp_path), "--set", "colour=red"]
     result = subprocess.run(words, capture_output=True, text=True)
