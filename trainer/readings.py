@@ -74,6 +74,7 @@ class Reader:
         self._model, self._config = model, config
         layers, two, heads, head_dim = model.kv_shape
         self.position_bytes = layers * two * heads * head_dim * torch.empty(0, dtype=model.dtype).element_size()
+        self._name = ""
         self._gists: dict[tuple[str, float], Prepared[GistKV]] = {}
         self._indexes: dict[tuple[str, int], Prepared[PassageIndex]] = {}
 
@@ -183,12 +184,11 @@ class Reader:
         return PassageIndex(passages, self._config.rank_by)
 
     def _forget_all_but(self, name: str) -> None:
-        """The next sample's gist, made as a wrong one, is used again; those before it are not."""
-        if not any(key[0] == name for key in (*self._gists, *self._indexes)):
-            self._gists.clear()
-            self._indexes.clear()
-        elif len({key[0] for key in self._gists}) > 2:
-            self._gists = {key: gist for key, gist in self._gists.items() if key[0] == name}
+        """At a new sample. Its own gist may be there already: the one before had it as the wrong one."""
+        if name == self._name:
+            return
+        self._name = name
+        self._gists = {key: gist for key, gist in self._gists.items() if key[0] == name}
         self._indexes = {key: index for key, index in self._indexes.items() if key[0] == name}
 
 

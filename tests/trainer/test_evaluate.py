@@ -14,8 +14,10 @@ from torch import Tensor
 
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
+from trainer import readings
 from trainer.bench_config import KINDS, METHODS
 from trainer.evaluate import Benchmark, NiahConfig, Trial, evaluate, gist_of, wilson
 from trainer.haystack import haystack_names, haystack_text
@@ -285,6 +287,20 @@ def test_a_wrong_gist_gives_another_answer_than_the_right_one_would(starter: Gis
     wrong, right = trials[1::2], trials[::2]
     # the wrong gist of a sample is the right one of the next, asked the same question
     assert [t.answer for t in wrong[:2]] == [t.answer for t in right[1:]]
+
+
+def test_no_document_is_compressed_twice(starter: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample's wrong gist is the next one's right one; the last sample's is nobody's."""
+    made: list[bytes] = []
+
+    def counted(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
+        made.append(token_ids.numpy().tobytes())
+        return gist_of(model, token_ids, ratio)
+
+    monkeypatch.setattr(readings, "gist_of", counted)
+    config = replace(OWN, methods=("gist", "wrong-gist", "hybrid", "truncate"), samples=4, rank_by="bm25")
+    assert sum(1 for _ in evaluate(starter, config)) == 16
+    assert len(made) == len(set(made)) == 5
 
 
 def test_the_time_is_predicted(starter: GistModel) -> None:
