@@ -614,12 +614,6 @@ def test_words_that_are_not_understood(here: Run, words: tuple[str, ...], said: 
     assert_refused(ended, said, "--help")
 
 
-def test_no_words_at_all_show_the_help(here: Run) -> None:
-    ended = here()
-    assert (ended.code, ended.err) == (2, "")
-    assert "compress" in ended.out
-
-
 def test_nothing_is_left_in_the_users_folders(here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After failures of several kinds, in the folder that the user stands in."""
     monkeypatch.chdir(tmp_path)
