@@ -1,0 +1,47 @@
+"""Where the frozen program begins: the one executable is window, engine, trainer or self-test, by its words.
+
+    gistdesk [FILE ... | COMMAND ...]     what `python -m gistdesk` is in a checkout
+    gistdesk --role ROLE [WORDS ...]      see gistdesk/roles.py, which makes these words
+
+Knows nothing of what a role does.
+"""
+
+import multiprocessing
+import os
+import sys
+
+
+def main() -> None:
+    multiprocessing.freeze_support()
+    _give_streams()
+    role, words = ("gistdesk", sys.argv[1:]) if sys.argv[1:2] != ["--role"] else (sys.argv[2], sys.argv[3:])
+    sys.argv[1:] = words
+    if role == "worker":
+        from gistdesk.worker.__main__ import main as serve
+
+        serve()
+    elif role == "trainer":
+        from gistdesk.terminal import run
+        from trainer.__main__ import app
+
+        run(app, "gistdesk --role trainer")
+    elif role == "self-test":
+        from gistdesk.ui.self_test import main as test
+
+        sys.exit(test(words))
+    elif role == "gistdesk":
+        from gistdesk.__main__ import main as start
+
+        start()
+    else:
+        sys.exit(f'gistdesk: there is no role "{role}".')
+
+
+def _give_streams() -> None:
+    """A program of the desktop may be started without any of these; what is printed then goes nowhere, quietly."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+main()
