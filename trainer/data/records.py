@@ -15,8 +15,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import torch
-
+from gistdesk.core.compress import tokenize
+from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
@@ -130,7 +130,9 @@ class Records:
         return [self._unit(g[: self._questions], [r.answers[0] for r in g], self._n_slots) for g in groups]
 
     def _unit(self, records: list[Record], answers: list[str], n_slots: int) -> Unit:
-        ids = torch.tensor(self._model.token_ids(records[0].context))
+        # as compressing does it: piece by piece, so that the tokenizer's bookkeeping stays small
+        document = Document("", (records[0].context,), None, self._path, "")
+        ids = tokenize(self._model, document)[0].long()
         turns = tuple(Turn(record.question, answer) for record, answer in zip(records, answers, strict=False))
         unit = unit_of(self._model, self._part, Sample(ids, turns, ""), n_slots=n_slots)
         asked = sum(len(self._model.token_ids(turn.question + str(turn.answer))) for turn in turns)
