@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QObject, QTimer, Signal
+from PySide6.QtCore import QEvent, QTimer, Signal
 from PySide6.QtGui import QFileOpenEvent, QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -16,7 +16,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
 from gistdesk.library import Library
 from gistdesk.settings import folders, read_settings
-from gistdesk.ui import i18n, theme
+from gistdesk.ui import failures, i18n, theme
 from gistdesk.ui.chat_place import ChatPlace
 from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.instance import Instance
@@ -29,66 +29,90 @@ _SIGNAL_LOOK_MS = 200
 
 def run_window(paths: Sequence[Path]) -> int:
     """Show the window, or hand `paths` to the one that is open. Returns the exit code."""
-    app = QApplication.instance() or QApplication(sys.argv[:1])
-    assert isinstance(app, QApplication)
+    app = Application(sys.argv[:1])
     app.setApplicationName("gistdesk")
     app.setApplicationDisplayName("gistdesk")
     app.setDesktopFileName("gistdesk")
     app.setWindowIcon(QIcon(str(resource("icons/gistdesk.svg"))))
-    where = folders()
-    settings_path = where.config / "settings.toml"
-    settings = read_settings(settings_path)
-    theme.apply(app, settings.theme)
-    i18n.set_language(settings.language)
-    instance = Instance(where.data)
-    if not instance.first:
-        if instance.hand_over(paths):
-            return 0
-        QMessageBox.warning(
-            None,
-            "gistdesk",
-            i18n.tr("Another gistdesk window has this library open and does not answer.")
-            + "\n"
-            + i18n.tr("Close it, or end its process, and start again."),
-        )
-        return 2
     try:
-        library = Library(where.data / "library")
+        instance = Instance(folders().data)
+        if not instance.first:
+            return _hand_over(instance, paths)
+        program = Program(app, instance)
     except UserError as error:
+        i18n.set_language("auto")
         QMessageBox.critical(None, "gistdesk", f"{i18n.tr(error.message)}\n\n{i18n.tr(error.hint)}")
         return 2
-    desk = Desk(library, settings, settings_path)
-    chat = ChatPlace(desk)
-    window = MainWindow(desk, LibraryPlace(desk), chat, LabPlace(desk))
-    instance.opened.connect(window.open_paths)
-    opener = _FileOpener(app)
-    opener.opened.connect(window.open_paths)
-    if settings.notice is not None:
-        desk.notice.emit(Notice(settings.notice.message, settings.notice.hint))
-    window.show()
-    if paths:
-        window.open_paths(list(paths))
-    _end_on_signals(window)
+    app.opened.connect(program.window.open_paths)
+    failures.catch(program.desk, folders().log)
+    program.show(paths)
+    _end_on_signals(program.window)
     code = app.exec()
-    desk.close()
-    instance.close()
+    program.close()
     return code
 
 
-class _FileOpener(QObject):
-    """macOS does not pass files as words, but as events to the application."""
+class Application(QApplication):
+    """Signals: opened (paths): macOS does not pass files as words, but as events to the application."""
 
     opened = Signal(list)
 
-    def __init__(self, app: QApplication) -> None:
-        super().__init__(app)
-        app.installEventFilter(self)
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
+    def event(self, event: QEvent) -> bool:
         if isinstance(event, QFileOpenEvent):
             self.opened.emit([Path(event.file())])
             return True
-        return super().eventFilter(watched, event)
+        return super().event(event)
+
+
+class Program:
+    """The window of one library with everything that belongs to it, as it was left.
+
+    Attributes:
+        window, desk.
+    """
+
+    def __init__(self, app: QApplication, instance: Instance) -> None:
+        """`instance` is the first of its folder.
+
+        Raises:
+            UserError: settings or library cannot be read.
+        """
+        where = folders()
+        settings_path = where.config / "settings.toml"
+        settings = read_settings(settings_path)
+        theme.apply(app, settings.theme)
+        i18n.set_language(settings.language)
+        self._instance = instance
+        self.desk = Desk(Library(where.data / "library"), settings, settings_path)
+        self.window = MainWindow(self.desk, LibraryPlace(self.desk), ChatPlace(self.desk), LabPlace(self.desk))
+        instance.opened.connect(self.window.open_paths)
+        if settings.notice is not None:
+            self.desk.notice.emit(Notice(settings.notice.message, settings.notice.hint))
+
+    def show(self, paths: Sequence[Path]) -> None:
+        """Show the window, and in it what is to be done with these files."""
+        self.window.show()
+        if paths:
+            self.window.open_paths(list(paths))
+
+    def close(self) -> None:
+        """End everything that was started; what is done is kept."""
+        self.desk.close()
+        self._instance.close()
+
+
+def _hand_over(instance: Instance, paths: Sequence[Path]) -> int:
+    if instance.hand_over(paths):
+        return 0
+    i18n.set_language("auto")
+    QMessageBox.warning(
+        None,
+        "gistdesk",
+        i18n.tr("Another gistdesk window has this library open and does not answer.")
+        + "\n"
+        + i18n.tr("Close it, or end its process, and start again."),
+    )
+    return 2
 
 
 def _end_on_signals(window: MainWindow) -> None:

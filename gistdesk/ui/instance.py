@@ -12,6 +12,8 @@ from pathlib import Path
 from PySide6.QtCore import QLockFile, QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from gistdesk.core.errors import UserError
+
 _CONNECT_MS = 3000
 _MOST_BYTES = 1 << 20
 
@@ -26,12 +28,18 @@ class Instance(QObject):
     opened = Signal(list)
 
     def __init__(self, folder: Path, parent: QObject | None = None) -> None:
+        """Raises UserError: the folder cannot be made or written to."""
         super().__init__(parent)
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_usable(folder, error.strerror or "") from error
         self._name = "gistdesk-" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
         self._lock = QLockFile(str(folder / "window.lock"))
         self._lock.setStaleLockTime(0)  # a lock is given up when its process is gone, however long it was held
         self.first = self._lock.tryLock(0)
+        if not self.first and self._lock.error() != QLockFile.LockError.LockFailedError:
+            raise _not_usable(folder, "no file can be made in it")
         self._server = QLocalServer(self)
         self._received: dict[QLocalSocket, bytearray] = {}
         if self.first:
@@ -79,3 +87,10 @@ class Instance(QObject):
             socket.deleteLater()
             with suppress(ValueError, TypeError):
                 self.opened.emit([Path(path) for path in json.loads(said)])
+
+
+def _not_usable(folder: Path, reason: str) -> UserError:
+    return UserError(
+        f"The library's folder {folder} cannot be used ({reason}).",
+        "Check that its disk is there, is not full, and that you may write to it.",
+    )
