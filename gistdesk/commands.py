@@ -251,6 +251,7 @@ def niah(
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    events: Annotated[bool, typer.Option("--events", help="Print progress as lines of JSON, for programs.")] = False,
 ) -> None:
     """Needle in a haystack: hide a fact in a long text, ask for it, count right answers, beside controls.
 
@@ -291,12 +292,15 @@ def niah(
     results: dict[str, Any] = {}
     try:
         with closing(measure(loaded, config, output)) as work:
-            for event in counted(work, "niah", show=not as_json):
+            for event in counted(work, "niah", show=not (as_json or events)):
                 results = event
+                if events and "total" in event:
+                    print(json.dumps({name: event[name] for name in ("done", "total", "eta_s")}), flush=True)
     except KeyboardInterrupt:
         print(f"gistdesk: {results.get('done', 0)} samples are kept; the same command goes on.", file=sys.stderr)
         raise
-    print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
+    if not events:
+        print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
 
 
 @app.command()

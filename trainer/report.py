@@ -41,7 +41,7 @@ def measure(model: GistModel, config: BenchConfig, folder: Path) -> Iterator[dic
     """
     check_folder(folder)
     benchmark = Benchmark(model, config)
-    run = RunFolder(folder, described(model, config))
+    run = RunFolder(folder, {**described(model, config), "n_trials": benchmark.n_trials})
     trials: list[Trial] = []
     left = Forecast(benchmark.costs)
     with run.appending() as add:

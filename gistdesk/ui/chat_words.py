@@ -23,6 +23,7 @@ def phase_words(phase: str) -> str:
     kind = phase if percent is None else phase.rpartition(" ")[0]
     words = {
         "queued": tr("Waiting for the engine"),
+        "run": tr("Waiting: a run in the Lab has the device"),
         "loading model": tr("Loading model"),
         "loading gist": tr("Loading gist"),
         "reading text": tr("Reading the full text"),

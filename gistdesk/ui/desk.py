@@ -96,8 +96,9 @@ class Notice:
 
 
 class Desk(QObject):
-    """See the classes above. `answer_phase` gives "queued", "loading model 40", "loading gist", "reading text" or
-    "writing"; `measured` gives a path with a `Measured` or a `Problem`.
+    """See the classes above. `answer_phase` gives "queued", "run" (a run has the device), "loading model 40",
+    "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a `Problem`;
+    `device_wanted`: an answer waits for a run.
 
     Attributes:
         library: rows, texts and chats; widgets read from it, and change it only through the desk's methods where
@@ -105,6 +106,7 @@ class Desk(QObject):
         settings: the present ones; change them with `change_settings`.
         engine_state: the main engine process.
         forecast_bytes: what the pending action will need, hatched in the memory bar.
+        device_holder: title of the run that has the device, and that the engine waits for; "".
     """
 
     entries_changed = Signal()
@@ -120,6 +122,7 @@ class Desk(QObject):
     models_changed = Signal()
     measured = Signal(str, object)
     notice = Signal(object)
+    device_wanted = Signal()
 
     def __init__(
         self, library: Library, settings: Settings, settings_path: Path, parent: QObject | None = None
@@ -127,6 +130,7 @@ class Desk(QObject):
         super().__init__(parent)
         self.library, self.settings, self._settings_path = library, settings, settings_path
         self.engine_state, self.forecast_bytes = EngineState(), 0
+        self.device_holder = ""
         self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
         self._calls = Calls(self._engine, self)
         self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
@@ -144,11 +148,11 @@ class Desk(QObject):
         self._engine.event.connect(self._on_engine_event)
         self._queue.entry_changed.connect(self._on_entry)
         self._queue.text_kept.connect(self._on_text_kept)
-        self._answers.phase.connect(self.answer_phase)
+        self._answers.phase.connect(self._on_phase)
         self._answers.delta.connect(self.answer_delta)
         self._answers.done.connect(self.answer_done)
         self._answers.chat_changed.connect(self._on_chat)
-        self._answers.busy_changed.connect(self._queue.pause)
+        self._answers.busy_changed.connect(self._share_engine)
         self._models.changed.connect(self._on_models)
         self._models.memory_changed.connect(self.memory_changed)
         self._models.downloaded.connect(self._on_downloaded)
@@ -277,7 +281,10 @@ class Desk(QObject):
         return chat.id
 
     def ask(self, chat_id: int, text: str) -> int:
-        return self._answers.ask(chat_id, text)
+        message_id = self._answers.ask(chat_id, text)
+        if self.device_holder:
+            self.device_wanted.emit()
+        return message_id
 
     def edit(self, message_id: int, text: str) -> int:
         return self._answers.edit(message_id, text)
@@ -312,6 +319,24 @@ class Desk(QObject):
     def unload(self) -> None:
         """Give the memory back: the engine process ends."""
         self._engine.unload()
+
+    def lend_device(self, holder: str) -> bool:
+        """Let a run have the device, with the engine ended and its requests waiting; "" takes it back.
+
+        Returns False while the engine has work: ask again.
+        """
+        if holder and not self.device_holder and (self._answers.busy or self._queue.busy):
+            return False
+        if holder != self.device_holder:
+            self.device_holder = holder
+            self._engine.hold(bool(holder))
+            self._share_engine()
+            self.engine_changed.emit()
+        return True
+
+    def _share_engine(self) -> None:
+        """Compressing waits for answers, and for a run that has the device."""
+        self._queue.pause(self._answers.busy or bool(self.device_holder))
 
     def models(self) -> list[ModelRow]:
         return self._models.rows()
@@ -354,6 +379,9 @@ class Desk(QObject):
     def _new_download_calls(self) -> Calls:
         self._extra.append(Engine(self, idle_unload_s=_READER_IDLE_S))
         return Calls(self._extra[-1], self)
+
+    def _on_phase(self, message_id: int, phase: str) -> None:
+        self.answer_phase.emit(message_id, "run" if phase == "queued" and self.device_holder else phase)
 
     def _on_entry(self, entry_id: int) -> None:
         self.entry_changed.emit(entry_id)

@@ -67,7 +67,7 @@ class Engine(QObject):
         self._command = command or roles.command("worker")
         self._process: QProcess | None = None
         self._ending = ""  # "unload" or "cancel" once this side has ended the process
-        self._is_greeted = self._has_ended = self._has_failed = False
+        self._is_greeted = self._has_ended = self._has_failed = self._is_held = False
         self._last_id = 0
         self._queued: deque[Request] = deque()  # not written to the process yet
         self._unfinished: dict[int, Request] = {}  # written, in this order
@@ -113,7 +113,7 @@ class Engine(QObject):
             self._tell_later(_crash_of(request, "The engine has crashed several times and is not started again."))
             return request.id
         self._queued.append(request)
-        if self._process is None and not self._restart_timer.isActive():
+        if self._process is None and not self._restart_timer.isActive() and not self._is_held:
             self._start()
         self._write_queued()
         self._update_state()
@@ -146,6 +146,15 @@ class Engine(QObject):
             self._cancelling = dict.fromkeys(self._unfinished, time.monotonic() + FORCE_S)
             self._set_force_timer()
         self._update_state()
+
+    def hold(self, held: bool) -> None:
+        """While it is held there is no process, and requests wait: something else has the device."""
+        if held != self._is_held:
+            self._is_held = held
+            if held:
+                self.unload()
+            elif self._queued and self._process is None:
+                self._start()
 
     def close(self) -> None:
         """`unload`, and wait until it has happened, three seconds at most: for the end of the program."""
@@ -301,7 +310,7 @@ class Engine(QObject):
                 self._tell_later(_crash_of(request, "The engine process has ended unexpectedly.", self._last_words()))
         if ending == "cancel":  # the others had not begun, or can go on where they were
             self._queued.extendleft(request for request in reversed(unfinished) if request.id not in cancelling)
-        if self._queued and ending:
+        if self._queued and ending and not self._is_held:
             self._start()
         self._update_state()
 

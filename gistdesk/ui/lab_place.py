@@ -1,40 +1,33 @@
-"""The Lab place: the frame for training, benchmark and runs. What cannot be started from the window yet says so."""
+"""The Lab place: training, benchmark, and all runs with their comparison. Puts its tabs together.
 
-from PySide6.QtCore import QEvent, QObject, Signal
-from PySide6.QtWidgets import QFrame, QLabel, QPlainTextEdit, QTabWidget, QVBoxLayout, QWidget
+Passes on what they ask: an adapter into use, a run into a file, the device for a chat that waits.
+"""
 
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QTabWidget, QWidget
+
+from gistdesk.settings import folders
 from gistdesk.ui import theme
-from gistdesk.ui.desk import Desk
+from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.i18n import later, tr
-from gistdesk.ui.labels import EmptyState
+from gistdesk.ui.lab_benchmark import BenchmarkTab
+from gistdesk.ui.lab_export import FORMS, export_run
+from gistdesk.ui.lab_run import Run
+from gistdesk.ui.lab_runs import Runs
+from gistdesk.ui.lab_table import RunsTab
+from gistdesk.ui.lab_train import TrainTab
 
-_TABS = (
-    (
-        later("Train"),
-        "train",
-        later("No training yet"),
-        later("Training is started from the command line for now."),
-        "python -m trainer --help",
-    ),
-    (
-        later("Benchmark"),
-        "grid",
-        later("No benchmark yet"),
-        later("The needle-in-a-haystack benchmark is started from the command line for now."),
-        "gistdesk niah --help",
-    ),
-    (
-        later("Runs"),
-        "lab",
-        later("No runs yet"),
-        later("Runs of training and of the benchmark will be compared here."),
-        "",
-    ),
-)
+_TABS = ((later("Train"), "train"), (later("Benchmark"), "grid"), (later("Runs"), "lab"))
+TRAIN, BENCHMARK, RUNS = range(3)
 
 
 class LabPlace(QObject):
-    """Attributes: list_widget and inspector_widget (None: the Lab has neither), main_widget.
+    """Attributes: list_widget and inspector_widget (None: the Lab has neither), main_widget (the tabs); runs; train,
+    benchmark, table (what is on the tabs).
 
     Signals: told (a Notice)."""
 
@@ -42,21 +35,114 @@ class LabPlace(QObject):
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self._desk = desk
         self.list_widget: QWidget | None = None
         self.inspector_widget: QWidget | None = None
-        self.main_widget = _Tabs()
+        self.runs = Runs(folders().data / "runs", desk, self)
+        self.train = TrainTab(desk, self.runs)
+        self.benchmark = BenchmarkTab(desk, self.runs)
+        self.table = RunsTab(self.runs, self.run_check)
+        self.main_widget = _Tabs((self.train, self.benchmark, self.table))
+        self.runs.told.connect(self.told)
+        self.main_widget.currentChanged.connect(self._on_tab)
+        desk.device_wanted.connect(self._on_device_wanted)
+        for tab in (self.train, self.benchmark, self.table):
+            tab.export_asked.connect(self.ask_where_to_export)
+        for part in (self.train, self.table):
+            part.use_asked.connect(self.use_adapter)
+        self.table.open_asked.connect(self.open)
+        self.table.delete_asked.connect(self._on_delete)
+        self.table.reveal_asked.connect(self._on_reveal)
 
     def focus_find(self) -> None:
-        """There is nothing to find yet: onto the tabs."""
-        self.main_widget.tabBar().setFocus()
+        """Ctrl+F: the search of the runs; elsewhere onto the tabs."""
+        if self.main_widget.currentIndex() == RUNS:
+            self.table.search.setFocus()
+        else:
+            self.main_widget.tabBar().setFocus()
+
+    def run_check(self) -> None:
+        """The two-minute check: the benchmark's smallest, with the starter."""
+        self.main_widget.setCurrentIndex(BENCHMARK)
+        self.benchmark.run_check()
+
+    def open(self, run: Run) -> None:
+        """Show a run on the tab of its kind."""
+        self.main_widget.setCurrentIndex(TRAIN if run.is_training else BENCHMARK)
+        (self.train if run.is_training else self.benchmark).show_run(run.name)
+
+    def use_adapter(self, run: Run) -> None:
+        """Compress and answer with a run's adapter from now on."""
+        folder = self.runs.keep_adapter(run)
+        if folder is None:
+            return
+        name = str(folder)
+        if name not in self._desk.settings.models:
+            self._desk.change_settings(models=(*self._desk.settings.models, name))
+        self._desk.load_model(name)
+        self.told.emit(Notice(tr("The adapter of “{title}” is in use.", title=run.start.title)))
+
+    def ask_where_to_export(self, run: Run) -> None:
+        filters = ";;".join(f"{form.upper()} (*.{form})" for form in FORMS)
+        start = str(Path.home() / f"{run.name}.csv")
+        path, chosen = QFileDialog.getSaveFileName(self.main_widget, tr("Export the run"), start, filters)
+        if path:
+            target = Path(path)
+            if target.suffix.lower().removeprefix(".") not in FORMS:
+                target = target.with_name(f"{target.name}.{chosen.split(' ')[0].lower() or FORMS[0]}")
+            self.export(run, target)
+
+    def export(self, run: Run, path: Path) -> None:
+        """Write a run to a file, and tell how that went."""
+        if export_run(run, path):
+            self.told.emit(Notice(tr("Exported to {path}.", path=path)))
+        else:
+            self.told.emit(Notice(tr("{path} cannot be written.", path=path), tr("Choose another folder.")))
+
+    def stop_live(self) -> None:
+        """End the run that has the device; what it has done is kept."""
+        run = self.runs.live()
+        if run is not None:
+            self.runs.stop(run)
+
+    def close(self) -> None:
+        """The window ends; runs go on."""
+        self.train.form.preflight.stop()
+        self.runs.close()
+
+    def _on_tab(self) -> None:
+        self.runs.find()
+
+    def _on_device_wanted(self) -> None:
+        live = self.runs.live()
+        if live is not None:
+            self.told.emit(
+                Notice(
+                    tr("The answer waits: “{title}” has the device.", title=live.start.title),
+                    tr("It comes when the run ends. A run that is stopped now goes on later from where it is."),
+                    actions=((later("Stop the run, and answer"), self.stop_live),),
+                )
+            )
+
+    def _on_delete(self, run: Run) -> None:
+        self.told.emit(
+            Notice(
+                tr("Delete “{title}” for good?", title=run.start.title),
+                tr("Its figures, samples and checkpoints cannot be brought back."),
+                actions=((later("Delete"), partial(self.runs.delete, run)),),
+            )
+        )
+
+    def _on_reveal(self, run: Run) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.folder)))
 
 
 class _Tabs(QTabWidget):
-    def __init__(self) -> None:
+    def __init__(self, pages: tuple[QWidget, ...]) -> None:
         super().__init__()
         self.setDocumentMode(True)
-        for text, icon, title, sentence, command in _TABS:
-            self.addTab(_Tab(icon, title, sentence, command), theme.icon(icon), text)
+        for page, (text, icon) in zip(pages, _TABS, strict=True):
+            self.addTab(page, theme.icon(icon), text)
         self._retranslate()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -66,35 +152,5 @@ class _Tabs(QTabWidget):
 
     def _retranslate(self) -> None:
         self.tabBar().setAccessibleName(tr("Lab"))
-        for number, (text, *_) in enumerate(_TABS):
+        for number, (text, _) in enumerate(_TABS):
             self.setTabText(number, tr(text))
-
-
-class _Tab(QFrame):
-    """An empty state over the command that does the same in a terminal."""
-
-    def __init__(self, icon: str, title: str, sentence: str, command: str) -> None:
-        super().__init__()
-        self.setProperty("surface", "page")
-        column = QVBoxLayout(self)
-        column.addWidget(EmptyState(icon, title, sentence, parent=self), 1)
-        self._heading, self._command = QLabel(self), QPlainTextEdit(command, self)
-        theme.set_role(self._heading, "muted")
-        self._command.setReadOnly(True)
-        self._command.setTabChangesFocus(True)
-        self._command.setFont(theme.mono_font(self._command))
-        self._command.setFixedHeight(5 * theme.GRID)
-        for widget in (self._heading, self._command):
-            widget.setVisible(bool(command))
-            column.addWidget(widget)
-        column.setContentsMargins(*(2 * theme.GRID,) * 4)
-        self._retranslate()
-
-    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.LanguageChange:
-            self._retranslate()
-
-    def _retranslate(self) -> None:
-        self._heading.setText(tr("Command line"))
-        self._command.setAccessibleName(tr("Command line"))

@@ -1,6 +1,6 @@
 """Quitting: at once when nothing is at work; otherwise the one question that is asked in a dialog.
 
-Knows the desk's idleness and the window.
+Knows the desk's idleness, the Lab's live run and the window.
 """
 
 from __future__ import annotations
@@ -33,10 +33,37 @@ class Quitting(QObject):
 
     def may_close(self) -> bool:
         """Whether the window may close now; if not, the reader is asked and it closes later, or stays."""
-        if self.decided or self._window.desk.idle():
+        if self.decided:
+            return True
+        run = self._window.lab.runs.live()
+        if run is not None and run.state != "stopping":
+            self._ask_about_run(run.start.title)
+            return False
+        if self._window.desk.idle():
             return True
         self._ask()
         return False
+
+    def _ask_about_run(self, title: str) -> None:
+        """A run of the Lab needs no window: it goes on, or stops where it can go on from."""
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle(tr("Quit gistdesk"))
+        box.setText(tr("“{title}” is still running.", title=title))
+        box.setInformativeText(tr("It can go on without the window, which finds it again when it is opened."))
+        leave = box.addButton(tr("Quit, and let it go on"), QMessageBox.ButtonRole.AcceptRole)
+        stop = box.addButton(tr("Stop it with a checkpoint, and quit"), QMessageBox.ButtonRole.DestructiveRole)
+        cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(leave)
+        box.setEscapeButton(cancel)
+        leave.clicked.connect(self._window.quit_now)
+        stop.clicked.connect(self._stop_run)
+        self._box = box
+        box.open()
+
+    def _stop_run(self) -> None:
+        self._window.lab.stop_live()
+        self._window.quit_now()
 
     def _ask(self) -> None:
         box = QMessageBox(self._window)

@@ -75,12 +75,13 @@ def style_sheet(c: Colours, tinted: Callable[[str, str], str]) -> str:
 
     QCheckBox, QRadioButton {{ spacing: 8px; padding: 3px; border: 2px solid transparent; border-radius: 6px; }}
     QCheckBox:focus, QRadioButton:focus {{ border: 2px solid {c.accent}; }}
-    QCheckBox::indicator, QRadioButton::indicator {{ width: 14px; height: 14px; border: 1px solid {c.muted};
+    QCheckBox::indicator, QRadioButton::indicator, QAbstractItemView::indicator {{ width: 14px; height: 14px;
+        border: 1px solid {c.muted};
         background: {c.surface}; }}
-    QCheckBox::indicator {{ border-radius: 4px; }}
+    QCheckBox::indicator, QAbstractItemView::indicator {{ border-radius: 4px; }}
     QRadioButton::indicator {{ border-radius: 8px; }}
-    QCheckBox::indicator:checked {{ background: {c.accent}; border-color: {c.accent};
-        image: url({tinted("check", c.on_accent)}); }}
+    QCheckBox::indicator:checked, QAbstractItemView::indicator:checked {{ background: {c.accent};
+        border-color: {c.accent}; image: url({tinted("check", c.on_accent)}); }}
     QRadioButton::indicator:checked {{ background: {c.accent}; border-color: {c.accent};
         image: url({tinted("dot", c.on_accent)}); }}
 

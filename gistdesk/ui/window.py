@@ -33,6 +33,7 @@ from gistdesk.ui.first_run import FirstRun
 from gistdesk.ui.help import Help
 from gistdesk.ui.i18n import later, set_language, tr
 from gistdesk.ui.jobs_drawer import JobsDrawer
+from gistdesk.ui.lab_place import LabPlace
 from gistdesk.ui.library_place import LibraryPlace
 from gistdesk.ui.menus import Menus
 from gistdesk.ui.overlay import Overlay
@@ -47,7 +48,7 @@ from gistdesk.ui.settings_dialog import MODELS, SettingsDialog
 class MainWindow(QMainWindow):
     """Attributes: library, chat, lab (the places), desk."""
 
-    def __init__(self, desk: Desk, library: LibraryPlace, chat: Any, lab: Place) -> None:
+    def __init__(self, desk: Desk, library: LibraryPlace, chat: Any, lab: LabPlace) -> None:
         """`chat` is a ChatPlace: a place with `open_new`, `new_chat`, `focus_composer`, `stop` and so on."""
         super().__init__()
         self.desk, self.library, self.chat, self.lab = desk, library, chat, lab
@@ -113,6 +114,7 @@ class MainWindow(QMainWindow):
         self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
         self.library.export_requested.connect(self._on_export)
         self.library.told.connect(self._on_told)
+        self.lab.told.connect(self._on_told)
         self.library.reader_toggled.connect(self.columns.make_room_for_reader)
         self.chat.source_requested.connect(self._on_source)
         self.chat.documents_requested.connect(self.adding.choose_files)
@@ -343,6 +345,7 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if self.quitting.may_close():
             self.columns.keep()
+            self.lab.close()
             event.accept()
             QApplication.quit()
         else:

@@ -46,4 +46,5 @@ def _end(window: MainWindow) -> None:
     window.quitting.decided = True
     for timer in window.findChildren(QTimer):
         timer.stop()  # the window itself goes later, when the library is closed
+    window.lab.close()
     window.desk.close()
