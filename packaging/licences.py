@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 HERE = Path(__file__).resolve().parent
-TEXTS = re.compile(r"(^|/)(licen[sc]es?|copying|notice|copyright|authors)[^/]*$", re.IGNORECASE)
+TEXTS = re.compile(r"\.dist-info/(.*/)?(licen[sc]es?|copying|notice|copyright|authors)", re.IGNORECASE)
 RULE = "=" * 100
 QT = """Qt, PySide6 and Shiboken are used under the GNU Lesser General Public License, version 3 (below, with the GNU
 General Public License that it builds upon). They are separate shared libraries in the folder PySide6 of this program,
@@ -57,25 +57,26 @@ def package_section(package: Distribution) -> Iterator[str]:
     home = package.metadata.get("Home-page") or next(iter(package.metadata.get_all("Project-URL", [])), "")
     if home:
         yield home
-    for file in package.files or []:
-        if TEXTS.search(file.as_posix()) and file.suffix not in (".py", ".pyc", ".so") and ".dist-info" in str(file):
-            path = Path(str(file.locate()))
-            if path.is_file():
-                yield f"--- {file.name}\n{path.read_text('utf-8', errors='replace')}"
+    texts = [Path(str(file.locate())) for file in package.files or [] if TEXTS.search(file.as_posix())]
+    for path in texts:
+        yield f"--- {path.name}\n{path.read_text('utf-8', errors='replace')}"
+    if not texts:
+        yield "(The package ships no text of its licence; Apache-2.0 and BSD are to be found at other packages here.)"
 
 
 def system_libraries(folder: Path) -> dict[str, str]:
-    """Of shared libraries that Debian owns: package name -> its copyright file. Empty on other systems."""
-    found: dict[str, str] = {}
+    """Of shared libraries that Debian owns: packages and libraries -> their copyright file. Empty on other systems."""
+    names: dict[str, list[str]] = {}
     if shutil.which("dpkg") is None:
-        return found
+        return {}
     for library in sorted((folder / "_internal").glob("lib*.so*")):
         owner = subprocess.run(["dpkg", "-S", f"*/{library.name}"], capture_output=True, text=True).stdout
         package = owner.split(":")[0].split(",")[0].strip()
         copyright_file = Path("/usr/share/doc") / package / "copyright"
         if package and copyright_file.exists():
-            found[f"{package} ({library.name})"] = copyright_file.read_text("utf-8", errors="replace")
-    return found
+            text = copyright_file.read_text("utf-8", errors="replace")
+            names.setdefault(text, []).append(f"{library.name} (of {package})")
+    return {", ".join(libraries): text for text, libraries in names.items()}
 
 
 def sections(folder: Path) -> Iterator[str]:
@@ -96,7 +97,7 @@ def sections(folder: Path) -> Iterator[str]:
     for name in ("LGPL-3.0", "GPL-3.0"):
         yield f"{RULE}\n{name}\n" + (HERE / "licences" / f"{name}.txt").read_text("utf-8")
     for name, text in system_libraries(folder).items():
-        yield f"{RULE}\nSystem library {name}\n{text}"
+        yield f"{RULE}\nFrom the system: {name}\n{text}"
     for notice in sorted((HERE.parent / "resources").glob("*/NOTICE.md")):
         yield f"{RULE}\nresources/{notice.parent.name}\n{notice.read_text('utf-8')}"
 
