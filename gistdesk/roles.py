@@ -7,9 +7,14 @@ executable is started with `--role`, which `packaging/frozen.py` reads. Knows no
 import sys
 from typing import Literal
 
-Role = Literal["gistdesk", "worker", "trainer"]
+Role = Literal["gistdesk", "worker", "trainer", "self-test"]
 
-MODULES: dict[Role, str] = {"gistdesk": "gistdesk", "worker": "gistdesk.worker", "trainer": "trainer"}
+MODULES: dict[Role, str] = {
+    "gistdesk": "gistdesk",
+    "worker": "gistdesk.worker",
+    "trainer": "trainer",
+    "self-test": "gistdesk.ui.self_test",
+}
 
 
 def is_frozen() -> bool:
@@ -21,7 +26,7 @@ def command(role: Role, *words: str) -> list[str]:
     """The program and its arguments that start `role` with these words.
 
     "gistdesk" is the window, or with words a command; "worker" is the engine process, which takes no words;
-    "trainer" is what `python -m trainer` is in a checkout.
+    "trainer" is what `python -m trainer` is in a checkout; "self-test" is gistdesk/ui/self_test.py.
     """
     module = MODULES[role]
     if not is_frozen():
