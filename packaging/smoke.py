@@ -185,8 +185,7 @@ def no_streams(smoke: Smoke) -> str:
         return "not on Windows"
     close = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
     for words in (["--version"], ["--role", "self-test"]):
-        command = [*close, str(smoke.program / EXECUTABLE), *words]
-        done = subprocess.run(command, env=smoke.environment(), timeout=LIMIT_S)
+        done = subprocess.run([*close, *smoke.command(*words)], env=smoke.environment(), timeout=LIMIT_S)
         assert done.returncode == 0, f"{words}: exit code {done.returncode}"
     return "version and window"
 
