@@ -41,7 +41,7 @@ SUPPORTED = frozenset(".pdf .docx .epub .html .htm .xhtml .md .markdown .txt .te
 SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
 _READER_IDLE_S = 60
 _CHARACTERS_PER_TOKEN = 3.2
-"""Until a tokenizer has counted: between English (4 and more) and Korean (about 2) with the starter's tokenizer."""
+"""Where no tokenizer can count: English with the starter's tokenizer; Korean has 1.3."""
 _GIST_OVERHEAD_BYTES = 8192
 _WORKING_BYTES = 128 * 2**20
 
@@ -77,7 +77,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Measured:
-    """A dropped document that was read; `n_tokens` is an estimate from its characters."""
+    """A dropped document that was read; `n_tokens` is an estimate where the model's tokenizer cannot be had."""
 
     title: str
     n_tokens: int
@@ -196,7 +196,12 @@ class Desk(QObject):
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         """Read documents before anything is decided; `measured` tells of each."""
         for path in paths:
-            request = Extract(path=str(path), texts_folder=str(self.library.texts_folder), password=passwords.get(path))
+            request = Extract(
+                path=str(path),
+                texts_folder=str(self.library.texts_folder),
+                password=passwords.get(path),
+                model=self.settings.model,
+            )
             self._reader.send(request, lambda event, path=path: self._on_measured(path, event))
 
     def supported(self, path: Path) -> bool:

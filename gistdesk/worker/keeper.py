@@ -4,10 +4,11 @@ Imports torch when the first model is asked for, not before. Knows nothing of do
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gistdesk.core.errors import UserError
 from gistdesk.protocol import ModelInfo, ModelInfoDone, ModelLoadDone, ModelLoadProgress
 from gistdesk.worker.failures import release_memory
 from gistdesk.worker.network import use_network
@@ -16,7 +17,7 @@ from gistdesk.worker.pulse import Pulse
 if TYPE_CHECKING:
     from gistdesk.core.answer import Context
     from gistdesk.core.load import ModelFolders
-    from gistdesk.core.model import GistModel
+    from gistdesk.core.model import GistModel, TextTokenizer
 
 
 @dataclass
@@ -44,10 +45,24 @@ class Keeper:
         self._pulse = pulse
         self._loaded: Loaded | None = None
         self._n_default_threads = 0
+        self._tokenizers: dict[str, TextTokenizer | None] = {}
 
     @property
     def model(self) -> "GistModel | None":
         return self._loaded.model if self._loaded else None
+
+    def tokenizer(self, name: str | None) -> "GistModel | TextTokenizer | None":
+        """Who counts tokens as a model does, the loaded one if none is named; None where that cannot be had."""
+        if name is None or (self._loaded and self._loaded.info.model == name):
+            return self.model
+        if name not in self._tokenizers:
+            self._import()
+            from gistdesk.core.load import load_tokenizer
+
+            self._tokenizers[name] = None
+            with suppress(UserError):  # it will be told when the model itself is asked for
+                self._tokenizers[name] = load_tokenizer(name)
+        return self._tokenizers[name]
 
     def forget_context(self) -> None:
         """Give back the memory of what was last put in front of the model."""
@@ -111,9 +126,8 @@ class Keeper:
         self._pulse(ModelLoadProgress("program", 0.0))
         import torch
 
-        self._pulse(ModelLoadProgress("program", 0.3))
-
-        self._pulse(ModelLoadProgress("program", 0.6))
+        self._pulse(ModelLoadProgress("program", 0.4))
+        import gistdesk.core.load  # noqa: F401  (transformers with it)
 
         self._pulse(ModelLoadProgress("program", 1.0))
         self._n_default_threads = torch.get_num_threads()
