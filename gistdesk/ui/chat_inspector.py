@@ -55,6 +55,8 @@ class ChatInspector(QFrame):
         self.max_tokens = QSpinBox(minimum=1, maximum=32768, singleStep=64)
         self.top_p = QDoubleSpinBox(minimum=0.0, maximum=1.0, singleStep=0.05, decimals=2)
         self.seed = QSpinBox(minimum=0, maximum=_MOST_SEED)
+        for box in (self.temperature, self.max_tokens, self.top_p, self.seed):
+            theme.inset(box)
         self._fold = QPushButton()
         theme.set_kind(self._fold, "link")
         self._fold.setCheckable(True)

@@ -1,0 +1,81 @@
+"""The README's pictures of the window: `python -m tests.readme_pictures FOLDER`.
+
+The real window, engine and starter at work on the bundled samples and two books; nothing in them is made up.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+from PySide6.QtCore import QDeadlineTimer, QEventLoop
+from PySide6.QtWidgets import QApplication
+
+from gistdesk.core.resources import resource
+from gistdesk.settings import Settings, folders, write_settings
+from gistdesk.ui.app import Application, Program
+from gistdesk.ui.instance import Instance
+from gistdesk.ui.window import CHAT, LIBRARY
+
+WAIT_MS = 300_000
+QUESTIONS = (("alice-with-a-note.txt", "What is the passkey?"), ("korean-with-a-note.txt", "패스키는 무엇입니까?"))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Let the window live until something is so."""
+    deadline = QDeadlineTimer(WAIT_MS)
+    while not condition():
+        if deadline.hasExpired():
+            raise TimeoutError("the engine did not come so far")
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
+
+
+def settle() -> None:
+    deadline = QDeadlineTimer(1500)
+    while not deadline.hasExpired():
+        QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
+
+
+def take(folder: Path) -> None:
+    """Save library.png and chat.png."""
+    program = Program(Application(["gistdesk"]), Instance(folders().data))
+    desk, window = program.desk, program.window
+    window.resize(1280, 720)
+    program.show([])
+    samples = [resource("samples") / name for name, _ in QUESTIONS]
+    ids = desk.add_documents([*samples, resource("samples") / "harbour-day.md"], 100.0)
+    wait_for(lambda: all(desk.library.entry(i).state == "ready" for i in ids))
+    window.show_place(LIBRARY)
+    settle()
+    window.grab().save(str(folder / "library.png"))
+    chat_id = desk.new_chat(ids[:1])
+    for question in ("What is the passkey?", "Tell me the passkey."):
+        answer = desk.ask(chat_id, question)
+        wait_for(lambda answer=answer: desk.library.message(answer).state != "writing")
+    korean = desk.new_chat(ids[1:2])
+    answer = desk.ask(korean, QUESTIONS[1][1])
+    wait_for(lambda: desk.library.message(answer).state != "writing")
+    window.show_place(CHAT)
+    window.chat.open(chat_id)
+    settle()
+    window.grab().save(str(folder / "chat.png"))
+    window.quit_now()
+    program.close()
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["GISTDESK_HOME"] = home
+        config = folders().config
+        config.mkdir(parents=True, exist_ok=True)
+        write_settings(config / "settings.toml", Settings(language="en", theme="light", first_run=False))
+        take(folder)
+
+
+if __name__ == "__main__":
+    main()
