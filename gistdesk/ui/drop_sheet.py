@@ -82,11 +82,13 @@ class DropSheet(Overlay):
         self._retranslate()
 
     def show_paths(self, paths: Sequence[Path]) -> None:
-        """Ask about these documents; they are measured while the sheet is open."""
-        self._rows, self._passwords = {}, {}
-        self._list.clear()
-        self.chooser.start_over()
-        for path in paths:
+        """Ask about these documents, and those the sheet is asking about already; they are measured meanwhile."""
+        if self.isHidden():
+            self._rows, self._passwords = {}, {}
+            self._list.clear()
+            self.chooser.start_over()
+        added = [path for path in dict.fromkeys(paths) if path not in self._rows]
+        for path in added:
             item = QTreeWidgetItem([path.name, ""])
             item.setToolTip(_FILE, str(path))
             item.setIcon(_FILE, theme.icon("file", "muted"))
@@ -99,7 +101,7 @@ class DropSheet(Overlay):
         self._refresh()
         self.open()
         self.accept.setFocus(Qt.FocusReason.OtherFocusReason)
-        self._desk.measure(list(self._rows))
+        self._desk.measure(added)
 
     # --- measurements
 

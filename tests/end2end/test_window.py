@@ -153,6 +153,21 @@ def engine_peak_bytes(person: Person) -> int:
     return int(line.split()[1]) * 1024
 
 
+def test_a_second_drop_joins_the_first(person: Person, tmp_path: Path) -> None:
+    """What was dropped while the sheet was open is not lost, nor is what was in it."""
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    for path in (first, second):
+        path.write_text("Some words of a letter.", "utf-8")
+    person.drop(first)
+    person.choose_ratio(8.0)
+    person.drop(second)
+    person.drop(first)
+    entries = person.accept_sheet()
+    assert [(entry.source_path, entry.ratio) for entry in entries] == [(first, 8.0), (second, 8.0)]
+    person.drop(second)
+    assert len(person.accept_sheet()) == 1
+
+
 # --- cancelling
 
 
