@@ -24,6 +24,7 @@ from gistdesk.ui.desk import EngineState, Notice
 from gistdesk.ui.lab_place import LabPlace
 from gistdesk.ui.library_place import LibraryPlace
 from gistdesk.ui.window import CHAT, LAB, LIBRARY, MainWindow
+from tests.ui.lab_made import make_benchmark, make_training
 from tests.ui.still_desk import COMING, LARGE, PAGES, STARTER, TIGHT, StillDesk, fill
 
 State = tuple[str, Callable[[MainWindow], QWidget | None]]
@@ -53,7 +54,8 @@ def _desk(window: MainWindow) -> StillDesk:
 def empty_states() -> Iterator[State]:
     yield "library-empty", lambda w: w.show_place(LIBRARY)
     yield "chat-empty", lambda w: w.show_place(CHAT)
-    yield "lab", lambda w: w.show_place(LAB)
+    for number, name in enumerate(("train", "benchmark", "runs")):
+        yield f"lab-{name}-empty", lambda w, number=number: _lab(w, number)
 
 
 def library_states() -> Iterator[State]:
@@ -172,6 +174,72 @@ def _settings(window: MainWindow, page: int) -> QWidget | None:
     return window._settings_dialog
 
 
+def _lab(window: MainWindow, tab: int) -> None:
+    window.show_place(LAB)
+    window.lab.main_widget.setCurrentIndex(tab)
+    window.lab.benchmark.form.refresh()
+
+
+_DRY_RUN = {
+    "device": "cpu",
+    "precision": "bf16",
+    "trained_parameters": 1_970_176,
+    "memory_bytes": {"weights": 14_424_576, "activations of a micro-batch": 235_929_600, "libraries": 367_001_600},
+    "needed_bytes": 670_374_400,
+    "free_bytes": 18_530_152_448,
+    "fits": True,
+    "training_s": 1260,
+}
+
+
+def lab_states() -> Iterator[State]:
+    """One kind of state after another; what was made stays, the newest run is shown."""
+    made = iter(range(100))
+
+    def run(make: Callable[..., Path], title: str, tab: int, **how: object) -> Callable[[MainWindow], None]:
+        def show(window: MainWindow) -> None:
+            number = next(made)
+            folder = make(window.lab.runs.folder, f"{number:02}", title, f"2026-11-21T10:{number:02}:00+00:00", **how)
+            window.lab.runs.find()
+            own = window.lab.runs.run(folder.name)
+            window.lab.runs._timer.stop()
+            window.show_place(LAB)
+            window.lab.open(own)
+            preflight = window.lab.train.form.preflight
+            preflight._soon.stop()
+            preflight._set(title != "Quick · Mistral-7B", "", {**_DRY_RUN, "fits": title != "Quick · Mistral-7B"})
+
+        return show
+
+    quick = "Quick · Starter"
+    yield "lab-bench-finished", run(make_benchmark, "Standard · Starter", 1)
+    yield "lab-bench-samples", _samples
+    yield "lab-bench-queued", run(make_benchmark, quick, 1, queued=True)
+    yield "lab-bench-running", run(make_benchmark, quick, 1, share=0.3, live=True)
+    yield "lab-bench-stopped", run(make_benchmark, quick, 1, share=0.6, seed=3)
+    yield "lab-train-finished", run(make_training, quick, 0)
+    low = "The answers do not depend on the gist: 3 of 27 are right with the document's own gist and 3 with another's."
+    yield "lab-train-running", run(make_training, quick, 0, steps_done=400, live=True, last="", warning=low, seed=2)
+    yield "lab-train-paused", run(make_training, quick, 0, steps_done=300, live=True, last="paused")
+    yield "lab-train-stopped", run(make_training, quick, 0, steps_done=400, last="stopped", seed=3)
+    error = "Traceback (most recent call last):\n  File x\nRuntimeError: expected scalar type Half"
+    yield "lab-train-failed", run(make_training, "Quick · Mistral-7B", 0, steps_done=0, last="", error=error)
+    yield "lab-runs", lambda w: _lab(w, 2)
+    yield "lab-runs-compared", lambda w: [w.lab.table.model_.toggle(name) for name in ("05", "06", "08")] and None
+    yield "lab-runs-benchmarks", _compare_benchmarks
+
+
+def _samples(window: MainWindow) -> None:
+    grid = window.lab.benchmark.board.grids[0]
+    grid.setCurrentIndex(grid.model().index(2, 2))
+    grid._on_opened(grid.currentIndex())
+
+
+def _compare_benchmarks(window: MainWindow) -> None:
+    for name in ("05", "06", "08", "00", "04"):
+        window.lab.table.model_.toggle(name)
+
+
 def chat_states() -> Iterator[State]:
     yield "chat", _chat
 
@@ -224,10 +292,10 @@ def take_all(folder: Path, scale: str, only: str) -> None:
                 window.resize(*USUAL)
                 take(window, empty_states(), folder, suffix, only)
                 fill(_desk(window))
-                for states in (library_states, chat_states, window_states, settings_states):
+                for states in (library_states, chat_states, lab_states, window_states, settings_states):
                     take(window, states(), folder, suffix, only)
-                window.desk.close()
                 window.quit_now()
+                window.desk.close()
                 window.deleteLater()
                 settle()
 

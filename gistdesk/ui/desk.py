@@ -328,8 +328,10 @@ class Desk(QObject):
     def lend_device(self, holder: str) -> bool:
         """Let a run have the device, with the engine ended and its requests waiting; "" takes it back.
 
-        Returns False while the engine has work: ask again.
+        Returns False while the engine has work, or another run has it: ask again.
         """
+        if holder and self.device_holder not in ("", holder):
+            return False
         if holder and not self.device_holder and (self._answers.busy or self._queue.busy):
             return False
         if holder != self.device_holder:

@@ -29,6 +29,7 @@ from gistdesk.ui.lab_header import RunHeader
 from gistdesk.ui.lab_run import BENCHMARK, Row, Run, points
 from gistdesk.ui.lab_runs import Runs
 from gistdesk.ui.lab_samples import SamplePanel
+from gistdesk.ui.lab_split import RESULTS, LabSplit
 from gistdesk.ui.lab_words import interval_text, method_name, share_text
 from gistdesk.ui.labels import EmptyState
 
@@ -82,7 +83,7 @@ class MethodModel(QAbstractTableModel):
             self.beginResetModel()
             self._rows = rows
             self.endResetModel()
-        else:
+        elif rows:
             self._rows = rows
             self.dataChanged.emit(self.index(0, 0), self.index(len(rows) - 1, len(_COLUMNS) - 1))
 
@@ -162,6 +163,7 @@ class BenchmarkTab(QWidget):
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(6 * theme.GRID)
         header.setHighlightSections(False)
         split = QSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
@@ -180,13 +182,9 @@ class BenchmarkTab(QWidget):
         self._pages = QStackedWidget(self)
         self._pages.addWidget(self._empty)
         self._pages.addWidget(results)
-        self._split = QSplitter(Qt.Orientation.Horizontal, self)
-        self._split.setChildrenCollapsible(False)
-        for widget, stretch in ((self.form, 0), (self._pages, 1), (self.samples, 0)):
-            self._split.addWidget(widget)
-            self._split.setStretchFactor(self._split.count() - 1, stretch)
-        self._split.setSizes([40 * theme.GRID, 90 * theme.GRID, 40 * theme.GRID])
-        self.samples.hide()
+        self._split = LabSplit((self.form, self._pages, self.samples), self)
+        self.header.actions.insertWidget(0, self._split.to_form)
+        self.form.foot.addWidget(self._split.to_results)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._split)
@@ -210,6 +208,7 @@ class BenchmarkTab(QWidget):
             return
         self.header.show_run(run)
         self._pages.setCurrentIndex(1)
+        self._split.show_front(RESULTS)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -239,6 +238,7 @@ class BenchmarkTab(QWidget):
 
     def _on_listed(self) -> None:
         self._pages.setCurrentIndex(1 if self.run else 0)
+        self._split.to_results.setEnabled(self.run is not None)
         self._refresh()
 
     def _on_opened(self, cell: Cell, series: Series) -> None:
@@ -247,13 +247,15 @@ class BenchmarkTab(QWidget):
             grid.is_open = grid is self._opened_from
             grid.viewport().update()
         self.samples.show_cell(cell, series)
-        self.samples.show()
+        self._split.open_side(True)
         self.samples.text.setFocus()
 
     def close_samples(self) -> None:
         """Back to the cell."""
-        had_focus = self.samples.isAncestorOf(self.window().focusWidget()) if self.window().focusWidget() else False
-        self.samples.hide()
+        holder = self.window().focusWidget()
+        had_focus = holder is not None and self.samples.isAncestorOf(holder)
+        if not self.samples.isHidden():
+            self._split.open_side(False)
         for grid in self.board.grids:
             grid.is_open = False
             grid.viewport().update()
@@ -271,6 +273,7 @@ class BenchmarkTab(QWidget):
 
     def _retranslate(self) -> None:
         self._export.setText(tr("Export…"))
+        self._split.retranslate()
         self.table.setAccessibleName(tr("Figures per method"))
         self._methods.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(_COLUMNS) - 1)
         self.header.retranslate()

@@ -1,7 +1,18 @@
 """The head of a tab that follows one run: which run, what it does now, its progress, and what can be done with it."""
 
 from PySide6.QtCore import QEvent, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from gistdesk.ui import theme
 from gistdesk.ui.i18n import tr
@@ -11,6 +22,7 @@ from gistdesk.ui.lab_words import STATE_ICONS, resume_text, state_text
 from gistdesk.ui.labels import ElidedLabel
 from gistdesk.ui.speech import announce
 
+_NARROW = 92 * theme.GRID
 _SPOKEN = ("running", "paused", "stopped", "finished", "failed")
 
 
@@ -53,11 +65,10 @@ class RunHeader(QFrame):
         self.actions.setSpacing(theme.GRID)
         for button in (self.resume, self.pause, self.stop):
             self.actions.addWidget(button)
-        top = QHBoxLayout()
-        top.setSpacing(theme.GRID)
-        top.addWidget(self.box, 1)
-        top.addStretch()
-        top.addLayout(self.actions)
+        self._top = QHBoxLayout()
+        self._top.setSpacing(theme.GRID)
+        self._top.addWidget(self.box, 1)
+        self._top.addLayout(self.actions)
         state = QHBoxLayout()
         state.setSpacing(theme.GRID)
         state.addWidget(self._icon)
@@ -65,10 +76,16 @@ class RunHeader(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * theme.GRID, 2 * theme.GRID, 2 * theme.GRID, theme.GRID)
         column.setSpacing(theme.GRID)
-        column.addLayout(top)
+        column.addLayout(self._top)
         column.addLayout(state)
         column.addWidget(self._bar)
         column.addWidget(self._why)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """In a narrow window the buttons have a row of their own."""
+        super().resizeEvent(event)
+        wide, narrow = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        self._top.setDirection(wide if self.width() > _NARROW else narrow)
 
     def refresh_list(self) -> None:
         """Which runs can be chosen; the one that is shown stays."""

@@ -137,7 +137,7 @@ class Plot(QWidget):
         x_low, x_high = min(x for x, _ in points), max(x for x, _ in points)
         y_low, y_high = self._y_ends([y for _, y in points])
         if x_high == x_low:
-            x_low, x_high = x_low - 1, x_high + 1
+            x_high = x_low + 1
         ticks = round_steps(y_low, y_high, max(2, self.height() // 56))
         left = max(painter.fontMetrics().horizontalAdvance(self._y_text(y)) for y in ticks) + theme.GRID
         height = painter.fontMetrics().height()

@@ -40,6 +40,7 @@ class Runs(QObject):
         self.folder, self._desk = folder, desk
         self._runs: dict[str, Run] = {}
         self._own: dict[str, subprocess.Popen[bytes]] = {}
+        self._lent = False
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self.look)
@@ -86,9 +87,14 @@ class Runs(QObject):
             if (run.is_live or run.state == "queued") and run.refresh():
                 self.changed.emit(run.name)
         live = self.live()
-        self._desk.lend_device(live.start.title if live else "")
+        if live is not None:
+            self._lent = self._desk.lend_device(live.start.title)
+        elif self._lent:
+            self._lent = False
+            self._desk.lend_device("")
         waiting = [run for run in reversed(self.all()) if run.state == "queued"]
         if waiting and live is None and self._desk.lend_device(waiting[0].start.title):
+            self._lent = True
             self._launch(waiting[0])
 
     # --- what is done with them

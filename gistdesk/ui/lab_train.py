@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
-    QSplitter,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -29,6 +28,7 @@ from gistdesk.ui.lab_header import RunHeader
 from gistdesk.ui.lab_plot import Line, Plot, smoothed
 from gistdesk.ui.lab_run import TRAIN, Row, Run
 from gistdesk.ui.lab_runs import Runs
+from gistdesk.ui.lab_split import RESULTS, LabSplit
 from gistdesk.ui.lab_train_form import TrainForm
 from gistdesk.ui.lab_words import METHODS, interval_text
 from gistdesk.ui.labels import EmptyState
@@ -153,15 +153,12 @@ class TrainTab(QWidget):
         self._pages = QStackedWidget(self)
         self._pages.addWidget(self._empty)
         self._pages.addWidget(results)
-        split = QSplitter(Qt.Orientation.Horizontal, self)
-        split.setChildrenCollapsible(False)
-        split.addWidget(self.form)
-        split.addWidget(self._pages)
-        split.setStretchFactor(1, 1)
-        split.setSizes([40 * theme.GRID, 110 * theme.GRID])
+        self._split = LabSplit((self.form, self._pages), self)
+        self.header.actions.insertWidget(0, self._split.to_form)
+        self.form.foot.addWidget(self._split.to_results)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
-        outer.addWidget(split)
+        outer.addWidget(self._split)
 
     @property
     def run(self) -> Run | None:
@@ -181,6 +178,7 @@ class TrainTab(QWidget):
         if run is not None:
             self.header.show_run(run)
             self._pages.setCurrentIndex(1)
+            self._split.show_front(RESULTS)
             self._refresh()
 
     def _on_started(self, words: list[str], title: str) -> None:
@@ -198,6 +196,7 @@ class TrainTab(QWidget):
 
     def _on_listed(self) -> None:
         self._pages.setCurrentIndex(1 if self.run else 0)
+        self._split.to_results.setEnabled(self.run is not None)
         self._refresh()
 
     def _refresh(self) -> None:
@@ -281,6 +280,7 @@ class TrainTab(QWidget):
 
     def _retranslate(self) -> None:
         self.use.setText(tr("Use this adapter"))
+        self._split.retranslate()
         self._export.setText(tr("Export…"))
         self._log_title.setText(tr("Log"))
         self.log.setAccessibleName(tr("Log"))

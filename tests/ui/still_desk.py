@@ -38,6 +38,9 @@ class StillDesk(Desk):
     def _on_started(self) -> None:
         """No engine."""
 
+    def _share_engine(self) -> None:
+        """Its queue stands still."""
+
     @property
     def memory(self) -> Memory:
         return self.figures
