@@ -58,7 +58,7 @@ def pdf(path: Path, sample: str, times: int = 1, page_lines: int = 50) -> Path:
 
 def long_text(path: Path) -> Path:
     """Some seconds of compressing."""
-    path.write_text((resource("samples") / "alice-with-a-note.txt").read_text("utf-8") * 15, "utf-8")
+    path.write_text((resource("samples") / "alice-with-a-note.txt").read_text("utf-8") * 8, "utf-8")
     return path
 
 

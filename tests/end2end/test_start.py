@@ -1,0 +1,122 @@
+"""How the program begins: what the window's process imports, how soon it can be used, what is said when it cannot."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+
+HEAVY = {"torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "tokenizers", "matplotlib"}
+USABLE_S = 1.0
+"""Of this process's own work; on a quiet machine that is also the time on the clock."""
+_OPEN = """
+import json, sys, time
+import psutil
+from PySide6.QtCore import QTimer
+from gistdesk.ui import app
+from gistdesk.__main__ import main
+
+def look():
+    window = programs[0].window
+    window.grab()  # all of it is drawn
+    print(json.dumps({
+        "clock_s": time.time() - psutil.Process().create_time(),
+        "work_s": time.process_time(),
+        "modules": sorted({name.split(".")[0] for name in sys.modules} | {m for m in sys.modules if "gistdesk" in m}),
+    }))
+    QTimer.singleShot(0, window.quit_now)
+
+programs = []
+class Program(app.Program):
+    def show(self, paths):
+        super().show(paths)
+        programs.append(self)
+        QTimer.singleShot(0, look)
+
+app.Program = Program
+sys.argv = ["gistdesk"]
+main()
+"""
+
+
+def opened(home: Path) -> dict[str, Any]:
+    """What a window's process says of itself when it can first be used."""
+    environment = os.environ | {"GISTDESK_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-c", _OPEN]
+    ended = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=True)
+    line = next(line for line in ended.stdout.decode().splitlines() if line.startswith("{"))
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_the_window_opens_within_a_second_and_without_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    starts = [opened(tmp_path / "home") for _ in range(3)]
+    with capsys.disabled():
+        work_s, clock_s = (median(start[name] for start in starts) for name in ("work_s", "clock_s"))
+        print(f"\nfrom the command to a window that is drawn: {work_s:.2f} s of work, {clock_s:.2f} s on the clock")
+    for start in starts:
+        modules = set(start["modules"])
+        assert "PySide6" in modules
+        assert not modules & HEAVY
+        assert not {name for name in modules if name.startswith(("gistdesk.worker", "trainer"))}
+    assert min(start["work_s"] for start in starts) < USABLE_S
+
+
+def test_without_a_display_the_demonstration_runs(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    del environment["QT_QPA_PLATFORM"]
+    environment["GISTDESK_HOME"] = str(tmp_path / "home")
+
+    def start(*words: str) -> subprocess.CompletedProcess[bytes]:
+        command = [sys.executable, "-m", "gistdesk", *words]
+        return subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+
+    if sys.platform in ("win32", "darwin"):
+        pytest.skip("there is always a display")
+    ended = start()
+    assert ended.returncode == 0, ended.stderr
+    assert "There is no display here" in ended.stderr.decode()
+    assert "58203" in ended.stdout.decode()
+    (tmp_path / "a.txt").write_text("Some words.", "utf-8")
+    refused = start("a.txt")
+    assert refused.returncode == 2
+    assert "gistdesk compress FILE" in refused.stderr.decode()
+    assert not refused.stdout
+
+
+def test_a_library_that_cannot_be_used_is_told_in_one_box(tmp_path: Path) -> None:
+    """Whether its folder cannot be made, or its database is damaged; exit code 2, and no traceback."""
+    script = """
+import sys
+from PySide6.QtWidgets import QMessageBox
+from gistdesk.__main__ import main
+for name in ("critical", "warning"):
+    setattr(QMessageBox, name, lambda parent, title, text: print(text))
+sys.argv = ["gistdesk"]
+main()
+"""
+    file = tmp_path / "file"
+    file.touch()
+    damaged = tmp_path / "damaged" / "data" / "library"
+    damaged.mkdir(parents=True)
+    (damaged / "library.sqlite3").write_bytes(b"rubbish " * 1000)
+    for home, words in ((file, "cannot be used (Not a directory)"), (tmp_path / "damaged", "is damaged")):
+        environment = os.environ | {"GISTDESK_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"}
+        ended = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, timeout=120, check=False
+        )
+        assert ended.returncode == 2, ended.stderr
+        assert words in ended.stdout.decode()
+        assert b"Traceback" not in ended.stderr
