@@ -313,6 +313,7 @@ def recall(
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
+    events: Annotated[bool, typer.Option("--events", help="Print progress, too, as lines of JSON.")] = False,
 ) -> None:
     """What did this gist keep? Numbers, dates, names and codes of the document are asked back from its gist.
 
@@ -322,9 +323,11 @@ def recall(
 
     work = recall_of(gist, document, model=model, device=device, n_facts=facts, seed=seed, password=password)
     result: dict[str, Any] = {}
-    for event in counted(work, "recall", show=not as_json):
+    for event in counted(work, "recall", show=not (as_json or events)):
         result = event
-    if as_json:
+        if events and "total" in event:
+            print(json.dumps(event), flush=True)
+    if as_json or events:
         print(json.dumps(result, ensure_ascii=False))
         return
     share = f"{100 * result['recall']:.0f}% ({100 * result['low']:.0f}-{100 * result['high']:.0f}%)"

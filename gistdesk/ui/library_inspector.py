@@ -26,6 +26,7 @@ from gistdesk.ui.i18n import tr
 from gistdesk.ui.labels import ElidedLabel
 from gistdesk.ui.library_model import added_text, model_title
 from gistdesk.ui.library_states import ICONS, WORKING, explanation, fraction, state_words
+from gistdesk.ui.recall_card import RecallCard
 
 _ACTIONS = ("chat", "read", "recompress", "retry", "retry_small", "cancel", "reveal", "export", "restore", "trash")
 _ICONS = {
@@ -71,16 +72,20 @@ def possible(entries: Sequence[Entry]) -> set[str]:
 
 
 class LibraryInspector(QFrame):
-    """Signals: asked (one of the names in `_ACTIONS`), password_given (entry id, password),
+    """Attributes: recall.
+
+    Signals: asked (one of the names in `_ACTIONS`), password_given (entry id, password),
     fingerprint_copied (text)."""
 
     asked = Signal(str)
     password_given = Signal(int, str)
     fingerprint_copied = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, recall: RecallCard, parent: QWidget | None = None) -> None:
+        """`recall`: what was measured of a gist, shown with its figures."""
         super().__init__(parent)
         self.setProperty("surface", "page")
+        self.recall = recall
         self._entries: list[Entry] = []
         self._in_trash = False
         self._title = QLabel(self)
@@ -139,6 +144,8 @@ class LibraryInspector(QFrame):
             button.clicked.connect(lambda _=False, name=name: self.asked.emit(name))
             column.addWidget(button)
         column.addSpacing(2 * theme.GRID)
+        column.addWidget(self.recall)
+        column.addSpacing(theme.GRID)
         column.addLayout(self._facts)
         column.addWidget(self._fingerprint_copy, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch()
@@ -193,10 +200,12 @@ class LibraryInspector(QFrame):
             widget.show()
         locked = failed and entry.problem is not None and entry.problem.kind == "password"
         self._password.setVisible(locked)
+        self.recall.show_entry(entry)
         self._show_facts(_facts(entry))
         self._fingerprint_copy.setVisible(entry.gist is not None)
 
     def _show_several(self) -> None:
+        self.recall.show_entry(None)
         entries = self._entries
         self._title.setText(tr("Documents chosen: {n}", n=len(entries)))
         for widget in (self._source, self._state, self._state_icon, self._bar, self._why, self._password):

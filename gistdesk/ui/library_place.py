@@ -18,6 +18,7 @@ from gistdesk.ui.library_inspector import LibraryInspector, possible
 from gistdesk.ui.library_list import LibraryList
 from gistdesk.ui.library_states import WORKING
 from gistdesk.ui.reader import Reader
+from gistdesk.ui.recall_card import RecallCard
 
 GIST_FILES = "*.gistkv"
 
@@ -48,7 +49,7 @@ class LibraryPlace(QObject):
         self._desk = desk
         self.list_widget = LibraryList(desk)
         self.main_widget = Reader()
-        self.inspector_widget = LibraryInspector()
+        self.inspector_widget = LibraryInspector(RecallCard(desk))
         self.main_widget.hide()
         self._read: int | None = None
         self._deleted: list[int] = []
@@ -71,6 +72,10 @@ class LibraryPlace(QObject):
     def chosen(self) -> list[Entry]:
         """The chosen entries."""
         return self.list_widget.table.selected()
+
+    def close(self) -> None:
+        """The window ends."""
+        self.inspector_widget.recall.close_process()
 
     def focus_find(self) -> None:
         """Ctrl+F: in the text where one is being read, else in the list."""

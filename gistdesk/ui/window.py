@@ -346,6 +346,7 @@ class MainWindow(QMainWindow):
         if self.quitting.may_close():
             self.columns.keep()
             self.lab.close()
+            self.library.close()
             event.accept()
             QApplication.quit()
         else:

@@ -7,9 +7,12 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from gistdesk.core.load import load_model
+from gistdesk.jobs import compress_file
 from gistdesk.ui.lab_place import BENCHMARK, LabPlace
 from gistdesk.ui.lab_run import Run, is_alive
 from gistdesk.ui.window import LAB, MainWindow
+from tests.ui.still_desk import add_entry
 from tests.ui.window_made import open_window, still
 
 _WAIT_MS = 150_000
@@ -90,3 +93,24 @@ def test_a_run_survives_the_window_and_is_finished_by_the_next(qtbot: QtBot, tmp
         assert still(again).device_holder == ""
     finally:
         end(run)
+
+
+@pytest.mark.timeout(300)
+def test_what_a_gist_kept_is_measured_and_kept(qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(qtbot, tmp_path / "w")
+    entry = add_entry(still(window), "note.txt", n_tokens=40)
+    assert entry.gist is not None
+    text = "The passkey is 58203. Remember it well, it opens the garden door of the old house.\n"
+    entry.source_path.write_text(text, encoding="utf-8")
+    model = load_model("starter", device="cpu")
+    for _ in compress_file(model, entry.source_path, tmp_path / "note.gistkv", ratio=32.0):
+        pass
+    entry.gist.path.write_bytes((tmp_path / "note.gistkv").read_bytes())
+    window.library.choose([entry.id])
+    card = window.library.inspector_widget.recall
+    assert card.isVisible() and card.measure.text() == "Measure"
+    qtbot.keyClick(card.measure, Qt.Key.Key_Space)
+    assert window.desk.device_holder
+    qtbot.waitUntil(lambda: not window.desk.device_holder, timeout=_WAIT_MS)
+    assert "of 1 facts kept" in card._figure.text(), card._note.text()
+    assert card.measure.text() == "Measure again"
