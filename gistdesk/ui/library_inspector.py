@@ -108,6 +108,7 @@ class LibraryInspector(QFrame):
         self._password.returnPressed.connect(self._on_password)
         self._buttons = {name: QPushButton(self) for name in _ACTIONS}
         self._facts = QGridLayout()
+        self._shown_facts: list[tuple[str, str]] = []
         self._fingerprint_copy = QPushButton(self)
         self._fingerprint_copy.setIcon(theme.icon("copy"))
         theme.set_kind(self._fingerprint_copy, "quiet")
@@ -222,6 +223,10 @@ class LibraryInspector(QFrame):
         )
 
     def _show_facts(self, facts: list[tuple[str, str]]) -> None:
+        """New labels only for new facts: progress comes several times a second."""
+        if facts == self._shown_facts:
+            return
+        self._shown_facts = facts
         while (item := self._facts.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
