@@ -286,10 +286,7 @@ class Desk(QObject):
         return chat.id
 
     def ask(self, chat_id: int, text: str) -> int:
-        message_id = self._answers.ask(chat_id, text)
-        if self.device_holder:
-            self.device_wanted.emit()
-        return message_id
+        return self._answers.ask(chat_id, text)
 
     def edit(self, message_id: int, text: str) -> int:
         return self._answers.edit(message_id, text)
@@ -388,7 +385,10 @@ class Desk(QObject):
         return Calls(self._extra[-1], self)
 
     def _on_phase(self, message_id: int, phase: str) -> None:
-        self.answer_phase.emit(message_id, "run" if phase == "queued" and self.device_holder else phase)
+        waits = phase == "queued" and bool(self.device_holder)
+        self.answer_phase.emit(message_id, "run" if waits else phase)
+        if waits:
+            self.device_wanted.emit()
 
     def _on_entry(self, entry_id: int) -> None:
         self.entry_changed.emit(entry_id)

@@ -20,7 +20,7 @@ from gistdesk.ui.lab_runs import Runs
 from gistdesk.ui.lab_words import METHOD_NOTES, METHODS, TASKS
 from gistdesk.ui.library_model import model_title
 
-_SIZE_NAMES = (later("Quick: about two minutes"), later("Standard"), later("Full: a night"), later("Own sizes"))
+_SIZE_NAMES = (later("Quick: up to two minutes"), later("Standard"), later("Full: a night"), later("Own sizes"))
 _OWN = 3
 _DOCUMENTS = (later("Bundled texts"), later("A document of mine"), later("A folder of mine"))
 _FILES = (later("None"), later("LongBench folder"), later("Multiple choice (JSONL)"), later("Instructions (Alpaca+)"))

@@ -131,7 +131,7 @@ class BenchmarkTab(QWidget):
         self.table, self._methods = QTableView(self), MethodModel(self)
         self._export = QPushButton(self)
         self._export.setIcon(theme.icon("export"))
-        self.header.actions.addWidget(self._export)
+        self.header.add_button(self._export)
         self._opened_from: QWidget | None = None
         self._empty = EmptyState(
             "grid",
@@ -162,15 +162,14 @@ class BenchmarkTab(QWidget):
         self.table.verticalHeader().setDefaultSectionSize(4 * theme.GRID)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(6 * theme.GRID)
         header.setHighlightSections(False)
         split = QSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
         split.addWidget(self.board)
         split.addWidget(self.table)
-        split.setStretchFactor(0, 1)
-        split.setStretchFactor(1, 0)
+        self.table.setMinimumHeight(10 * theme.GRID)
+        split.setStretchFactor(0, 2)
+        split.setStretchFactor(1, 1)
         split.setSizes([60 * theme.GRID, 28 * theme.GRID])
         results = QFrame(self)
         results.setProperty("surface", "page")

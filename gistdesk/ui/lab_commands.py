@@ -19,7 +19,7 @@ SIZES: dict[str, Row] = {
 _ANSWER_COST = 250.0
 """What an answer costs beside reading, in tokens that could be read instead: the starter, on a CPU."""
 _LOAD_S = 8.0
-STARTER_PACE_S = 0.00035
+STARTER_PACE_S = 0.0004
 """Seconds per unit of cost of the starter on one free core, until something was measured here."""
 
 

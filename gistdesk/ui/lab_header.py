@@ -27,7 +27,7 @@ _SPOKEN = ("running", "paused", "stopped", "finished", "failed")
 
 
 class RunHeader(QFrame):
-    """Attributes: box (which run), pause, stop, resume (buttons), actions (a row for further buttons).
+    """Attributes: box (which run), pause, stop, resume (buttons), actions (their row).
 
     Signals: chosen (a run's name).
     """
@@ -65,6 +65,7 @@ class RunHeader(QFrame):
         self.actions.setSpacing(theme.GRID)
         for button in (self.resume, self.pause, self.stop):
             self.actions.addWidget(button)
+        self.actions.addStretch()
         self._top = QHBoxLayout()
         self._top.setSpacing(theme.GRID)
         self._top.addWidget(self.box, 1)
@@ -86,6 +87,10 @@ class RunHeader(QFrame):
         super().resizeEvent(event)
         wide, narrow = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
         self._top.setDirection(wide if self.width() > _NARROW else narrow)
+
+    def add_button(self, button: QPushButton) -> None:
+        """One more thing that can be done with the run."""
+        self.actions.insertWidget(self.actions.count() - 1, button)
 
     def refresh_list(self) -> None:
         """Which runs can be chosen; the one that is shown stays."""

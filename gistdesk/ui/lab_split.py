@@ -17,7 +17,7 @@ class LabSplit(QSplitter):
 
     def __init__(self, columns: tuple[QWidget, ...], parent: QWidget) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
-        self._front, self._side_open = FORM, False
+        self._front, self._side_open, self._was_narrow = FORM, False, True
         self.to_form, self.to_results = QPushButton(self), QPushButton(self)
         self.to_form.setIcon(theme.icon("settings"))
         self.to_results.setIcon(theme.icon("lab"))
@@ -44,8 +44,7 @@ class LabSplit(QSplitter):
         self._side_open = is_open
         self._front = SIDE if is_open else RESULTS
         self._fit()
-        form, side = (_WIDTHS[FORM] if self.widget(FORM).isVisible() else 0), (_WIDTHS[SIDE] if is_open else 0)
-        self.setSizes([form, max(1, self.width() - form - side), side][: self.count()])
+        self._share_room()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
@@ -60,6 +59,15 @@ class LabSplit(QSplitter):
             self.widget(number).setVisible(wanted and room)
         self.to_form.setVisible(narrow)
         self.to_results.setVisible(narrow)
+        if self._was_narrow and not narrow:
+            self._share_room()
+        self._was_narrow = narrow
+
+    def _share_room(self) -> None:
+        """The results get what form and side panel leave."""
+        form = 0 if self.widget(FORM).isHidden() else _WIDTHS[FORM]
+        side = _WIDTHS[SIDE] if self._side_open else 0
+        self.setSizes([form, max(1, self.width() - form - side), side][: self.count()])
 
     def retranslate(self) -> None:
         self.to_form.setText(tr("Set up a run"))

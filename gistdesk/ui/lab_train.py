@@ -75,7 +75,7 @@ class TrainTab(QWidget):
         self.use.setIcon(theme.icon("check"))
         self._export.setIcon(theme.icon("export"))
         for button in (self.use, self._export):
-            self.header.actions.addWidget(button)
+            self.header.add_button(button)
         self._figures = [(QLabel(self), QLabel(self)) for _ in range(5)]
         self._warning = QLabel(self)
         self.loss, self.accuracy, self.memory = Plot(self), Plot(self), Plot(self)
