@@ -367,3 +367,15 @@ def test_the_window_imports_nothing_large() -> None:
 def test_what_ends_a_request_is_known_for_each() -> None:
     assert is_last(Memory(1, None, None, ""), MeasureMemory()) and not is_last(AnswerDelta(""), MeasureMemory())
     assert not is_last(CompressProgress(0, 1, None, None), MeasureMemory())
+
+
+def test_a_held_engine_has_no_process_and_its_requests_wait(make: Make) -> None:
+    listener = make()
+    assert isinstance(listener.last(listener.send(MeasureMemory())), Memory)
+    listener.engine.hold(True)
+    listener.wait_state("off")
+    waiting = listener.send(MeasureMemory())
+    listener.let_pass(300)
+    assert listener.engine.process_id == 0 and not listener.of(waiting)
+    listener.engine.hold(False)
+    assert isinstance(listener.last(waiting), Memory)
