@@ -146,7 +146,7 @@ class ExtractDone(Event):
     Attributes:
         text_sha256: of the kept text file's bytes, as hex; the file is called by it.
         page_label: what its pages are called, "page" or "section"; null for a format without pages.
-        n_tokens: by the tokenizer of the model that is loaded; null when none is.
+        n_tokens: by the tokenizer of the model that was named, else of the one that is loaded; null without either.
     """
 
     name = "extract.done"
@@ -383,13 +383,18 @@ class Load(Request):
 
 @dataclass(frozen=True)
 class Extract(Request):
-    """Read a document and keep its text as `texts_folder/<text_sha256>.txt`: UTF-8, a form feed between pages."""
+    """Read a document and keep its text as `texts_folder/<text_sha256>.txt`: UTF-8, a form feed between pages.
+
+    Attributes:
+        model: whose tokenizer counts the tokens, which does not load the model; null: of the one that is loaded.
+    """
 
     name = "extract"
     done = ExtractDone
     path: str
     texts_folder: str
     password: str | None = field(default=None, repr=False)
+    model: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
-from gistdesk.core.model import GistModel
+from gistdesk.core.model import GistModel, TextTokenizer
 
 BATCH_TOKENS = 1024
 """Document tokens per batch on a CPU, two segments or so. With 4,096 the starter took 20% longer and 60 MiB more: its
@@ -73,7 +73,9 @@ def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, .
             return tokens
 
 
-def tokenizing(model: GistModel, document: Document) -> Generator[int, None, tuple[Tensor, tuple[int, ...]]]:
+def tokenizing(
+    model: GistModel | TextTokenizer, document: Document
+) -> Generator[int, None, tuple[Tensor, tuple[int, ...]]]:
     """`tokenize` in steps of one piece; yields how many tokens there are so far, and returns them."""
     pieces: list[Tensor] = []
     page_starts: list[int] = []

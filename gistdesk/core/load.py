@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from gistdesk.core.adapter import branched_encoder, merged_encoder, read_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint, tokenizer_fingerprint
-from gistdesk.core.model import GistModel, ModelIdentity
+from gistdesk.core.model import GistModel, ModelIdentity, TextTokenizer
 from gistdesk.core.resources import resource
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
@@ -163,6 +163,24 @@ def load_model(
         with torch.no_grad():
             model.encoder = wrap(causal_lm.model, adapter)
     return model
+
+
+def load_tokenizer(name: str) -> TextTokenizer:
+    """A model's tokenizer without the model.
+
+    Raises:
+        UserError: see `find_model`; or it cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    folder = find_model(name).base
+    try:
+        return TextTokenizer(AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise UserError(
+            f"The tokenizer in {folder} cannot be read ({error}).", "Download or copy the folder again."
+        ) from error
 
 
 def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]:

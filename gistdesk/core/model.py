@@ -30,6 +30,18 @@ class ModelIdentity:
     adapter_fingerprint: str
 
 
+@dataclass(frozen=True)
+class TextTokenizer:
+    """A model's fast tokenizer by itself, for counting."""
+
+    tokenizer: Any
+
+    def token_ids(self, text: str) -> list[int]:
+        """Tokens of a user's text. Text that spells a special token stays text: it cannot end a turn."""
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return ids
+
+
 @dataclass
 class GistModel:
     """A causal decoder, its tokenizer and its gist adapter, on one device.
@@ -92,9 +104,8 @@ class GistModel:
         return self._ends_sentence
 
     def token_ids(self, text: str) -> list[int]:
-        """Tokens of a user's text. Text that spells a special token stays text: it cannot end a turn."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return ids
+        """Tokens of a user's text: see `TextTokenizer`."""
+        return TextTokenizer(self.tokenizer).token_ids(text)
 
     def template_ids(self, text: str) -> list[int]:
         """Tokens of a piece of the chat template, special tokens included."""

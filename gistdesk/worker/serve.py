@@ -57,7 +57,7 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
         case Extract():
             from gistdesk.worker.texts import keep_text
 
-            return keep_text(request, keeper.model, pulse)
+            return keep_text(request, keeper.tokenizer(request.model), pulse)
         case Compress():
             from gistdesk.worker.compressing import compress
 

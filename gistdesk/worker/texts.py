@@ -18,17 +18,17 @@ from gistdesk.worker.pulse import Pulse, run_to_end
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gistdesk.core.model import GistModel
+    from gistdesk.core.model import GistModel, TextTokenizer
 
 _PAGE_BREAK = "\f"
 """No page holds one: the core makes line ends of them."""
 
 
-def keep_text(request: Extract, model: "GistModel | None", pulse: Pulse) -> ExtractDone:
+def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", pulse: Pulse) -> ExtractDone:
     """Extract a document and keep its text.
 
     Args:
-        model: counts the tokens; None counts none.
+        tokenizer: counts the tokens; None counts none.
 
     Raises:
         PasswordError: it is encrypted, and there is no password or a wrong one.
@@ -44,7 +44,7 @@ def keep_text(request: Extract, model: "GistModel | None", pulse: Pulse) -> Extr
     text_sha256 = hashlib.sha256(data).hexdigest()
     text_path = Path(request.texts_folder) / f"{text_sha256}.txt"
     _keep(text_path, data)
-    n_tokens = None if model is None else len(tokens_of(model, document, pulse)[0])
+    n_tokens = None if tokenizer is None else len(tokens_of(tokenizer, document, pulse)[0])
     return ExtractDone(
         title=document.title,
         text_sha256=text_sha256,
@@ -94,7 +94,7 @@ def kept_document(path: Path, title: str = "", source_sha256: str = "", page_lab
     return Document(title or path.stem, tuple(pages), cast(PageLabel, page_label), path, source_sha256)
 
 
-def tokens_of(model: "GistModel", document: Document, pulse: Pulse) -> "tuple[Tensor, tuple[int, ...]]":
+def tokens_of(model: "GistModel | TextTokenizer", document: Document, pulse: Pulse) -> "tuple[Tensor, tuple[int, ...]]":
     """Token ids, (n_tokens,), and the index of every page's first token.
 
     Raises:

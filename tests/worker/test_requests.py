@@ -262,5 +262,15 @@ def test_a_text_is_extracted_without_torch_and_then_counted(tmp_path: Path) -> N
         assert (process.do(Extract(sample, str(tmp_path)), ExtractDone).n_tokens or 0) > 100
 
 
+def test_a_named_model_counts_without_being_loaded(tmp_path: Path) -> None:
+    sample = resource("samples") / "korean-with-a-note.txt"
+    with engine_process() as process:
+        counted = process.do(Extract(str(sample), str(tmp_path), model="starter"), ExtractDone)
+        process.do(Load("starter", threads=1), ModelLoadDone)
+        assert counted.n_tokens == process.do(Extract(str(sample), str(tmp_path)), ExtractDone).n_tokens
+        unknown = process.do(Extract(str(sample), str(tmp_path), model="/no/such/model"), ExtractDone)
+        assert unknown.n_tokens is None
+
+
 def test_the_files_that_are_fetched_are_those_that_are_looked_for() -> None:
     assert list(FILES) == _HUB_FILES
