@@ -88,14 +88,8 @@ def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Tri
     """
     if not trials:
         raise UserError(f"No sample of {folder} is measured yet.", "Let the run go on first.")
-    measured, lines = cells(trials), by_length(trials)
-    results = {
-        **{name: value for name, value in description.items() if name not in ("started", "finished", "resumed")},
-        "methods": overall(trials),
-        "by_length": lines,
-        "cells": measured,
-        "samples": [_sample(trial) for trial in trials],
-    }
+    results = _results(description, trials)
+    measured, lines = results["cells"], results["by_length"]
     pictures: dict[str, bytes] = {}
     if any(cell["depth_percent"] is not None for cell in measured):
         pictures |= {"heatmap.png": heatmap(measured), "heatmap.svg": heatmap(measured, "svg")}
@@ -108,16 +102,27 @@ def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Tri
     return results
 
 
+def _results(description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
+    return {
+        **{name: value for name, value in description.items() if name not in ("started", "finished", "resumed")},
+        "methods": overall(trials),
+        "by_length": by_length(trials),
+        "cells": cells(trials),
+        "samples": [_sample(trial) for trial in trials],
+    }
+
+
 def read_results(folder: Path) -> Figures:
-    """The results of a run; one that was interrupted is reported as far as it came.
+    """The results of a run; of one that is unfinished, as far as it came. Writes nothing: it may be running.
 
     Raises:
         UserError: there is no run in the folder.
     """
     description = read_run(folder)
     if description is not None and not description.get("finished") and (folder / SAMPLES).is_file():
-        known = {name: value for name, value in description.items() if name != "finished"}
-        return write_report(folder, known, list(read_trials(folder / SAMPLES)))
+        if trials := list(read_trials(folder / SAMPLES)):
+            return _results(description, trials)
+        raise UserError(f"No sample of {folder} is measured yet.", "Let the run go on first.")
     try:
         found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         if not isinstance(found["cells"], list) or not isinstance(found["config"], dict):
