@@ -104,7 +104,7 @@ def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Tri
 
 def _results(description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
     return {
-        **{name: value for name, value in description.items() if name not in ("started", "finished", "resumed")},
+        **{name: value for name, value in description.items() if name not in _OF_THE_FOLDER},
         "methods": overall(trials),
         "by_length": by_length(trials),
         "cells": cells(trials),
