@@ -133,7 +133,10 @@ class LibraryList(QFrame):
         narrowed = bool(search) or self._filter.currentIndex() > 0
         self._bar.setVisible(bool(shown) or narrowed)
         page = self.table if shown else self._nothing if narrowed else self._empty
+        had_focus = self.table.hasFocus()
         self._stack.setCurrentWidget(page)
+        if had_focus and page is not self.table:
+            self.focus_rows()
         self._say_nothing()
 
     def _on_search_edited(self) -> None:

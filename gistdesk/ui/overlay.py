@@ -5,7 +5,7 @@ Knows nothing of what is on the card.
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
 from gistdesk.ui import theme
@@ -111,8 +111,7 @@ class Overlay(QWidget):
             widget = widget.nextInFocusChain() if forward else widget.previousInFocusChain()
             if widget is None or widget is start:
                 return True
-            reachable = widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isEnabled() and widget.isVisible()
-            if reachable and self.card.isAncestorOf(widget):
+            if _is_stop(widget) and self.card.isAncestorOf(widget):
                 reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
                 widget.setFocus(reason)
                 self._area.ensureWidgetVisible(widget)
@@ -121,3 +120,13 @@ class Overlay(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(0, 0, 0, 150 if theme.is_dark() else 90))
+
+
+def _is_stop(widget: QWidget) -> bool:
+    """Whether Tab stops there; of several radio buttons that is the chosen one, and the arrow keys go to the others."""
+    if not (widget.isEnabled() and widget.isVisible()):
+        return False
+    group = widget.group() if isinstance(widget, QAbstractButton) else None
+    if group is not None and group.exclusive() and group.checkedButton() is not None:
+        return bool(group.checkedButton() is widget)
+    return bool(widget.focusPolicy() & Qt.FocusPolicy.TabFocus)

@@ -36,6 +36,10 @@ class Person:
         self.window: MainWindow = program.window
         self.desk = program.desk
         self.window.show()
+        self.come_back()
+
+    def come_back(self) -> None:
+        """To the main window, as a window manager goes when a dialog or a menu was closed."""
         self.window.activateWindow()
         self.wait(self.window.isActiveWindow)
 
@@ -153,6 +157,7 @@ class Person:
 @contextmanager
 def at_window(qtbot: QtBot, app: QApplication) -> Iterator[Person]:
     """The program, opened on the library of $GISTDESK_HOME, until its window is closed or the block is left."""
+    _let_go()  # windows of other tests
     instance = Instance(folders().data)
     assert instance.first
     program = Program(app, instance)
@@ -163,4 +168,9 @@ def at_window(qtbot: QtBot, app: QApplication) -> Iterator[Person]:
         program.window.quit_now()
         program.close()
         program.window.deleteLater()
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+        _let_go()
+
+
+def _let_go() -> None:
+    """Delete what waits for it."""
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)

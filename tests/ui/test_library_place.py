@@ -38,6 +38,33 @@ def test_an_empty_library_says_what_to_do(window: MainWindow) -> None:
     assert shown.buttons[0].hasFocus()
 
 
+def test_tab_into_the_table_chooses_a_row(window: MainWindow, qtbot: QtBot) -> None:
+    """Also after a search that had taken the chosen one away: with one row left, no arrow key would choose it."""
+    first, second = (add_entry(still(window), name) for name in ("Lease.pdf", "Letter.pdf"))
+    place = window.library.list_widget
+    window.library.choose([first.id])
+    place.search.setText("letter")
+    place.refresh()
+    assert window.library.chosen == []
+    place.search.setFocus()
+    for _ in range(3):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    assert place.table.hasFocus()
+    assert [entry.id for entry in window.library.chosen] == [second.id]
+
+
+def test_the_focus_is_not_lost_with_the_last_row(window: MainWindow, qtbot: QtBot) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    add_entry(still(window), "Other.pdf")
+    place = window.library.list_widget
+    place.search.setText("lease")
+    place.refresh()
+    window.library.choose([entry.id])
+    place.table.setFocus()
+    qtbot.keyClick(place.table, Qt.Key.Key_Delete)
+    assert place.search.hasFocus()
+
+
 def test_a_row_says_what_became_of_the_document(window: MainWindow) -> None:
     add_entry(still(window), "Lease.pdf", n_tokens=48_210, ratio=40.0)
     assert [cell(window, 0, column) for column in (TITLE, TOKENS, SLOTS, RATIO, STATUS)] == [
