@@ -25,6 +25,8 @@ from trainer.run_folder import RESULTS, SAMPLES, RunFolder, check_folder, descri
 
 __all__ = ["cells", "heatmap", "measure", "read_results", "table", "write_report"]
 
+_OF_THE_FOLDER = ("started", "finished", "resumed", "n_trials")
+
 
 def measure(model: GistModel, config: BenchConfig, folder: Path) -> Iterator[dict[str, Any]]:
     """Run the benchmark and write its folder; yields every trial, and at last the results alone.
