@@ -6,7 +6,7 @@ The queue is the entries themselves, so it survives a crash. Knows nothing of ho
 import os
 import sqlite3
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +47,18 @@ class Entries(Texts):
             raise UserError("The document is no longer in the library.", "It was deleted in another window or command.")
         return self._entry(rows[0])
 
-    def entries(self, *, search: str = "", trashed: bool = False) -> list[Entry]:
+    def entries(self, *, search: str = "", trashed: bool = False, states: Sequence[str] = ()) -> list[Entry]:
         """In the order they were added.
 
         Args:
             search: words that must all be found, each in the title or in the kept text.
             trashed: those in the trash instead of the others.
+            states: only those in one of these, which takes no longer in a large library.
         """
-        rows = self._rows(f"{_ENTRIES} WHERE entries.trashed IS {'NOT ' if trashed else ''}NULL ORDER BY entries.id")
+        where = f"entries.trashed IS {'NOT ' if trashed else ''}NULL"
+        if states:
+            where += f" AND entries.state IN ({', '.join('?' * len(states))})"
+        rows = self._rows(f"{_ENTRIES} WHERE {where} ORDER BY entries.id", tuple(states))
         found = [self._entry(row) for row in rows]
         for word in unicodedata.normalize("NFC", search).split():
             in_text = self._texts_with(word)

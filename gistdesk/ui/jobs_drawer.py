@@ -157,7 +157,7 @@ class JobsDrawer(QFrame):
             self.refresh()
 
     def _jobs(self) -> list[_Job]:
-        entries = [entry for entry in self._desk.library.entries() if entry.state in WORKING]
+        entries = self._desk.library.entries(states=WORKING)
         entries.sort(key=lambda entry: (entry.state == "queued", entry.id))
         jobs = [self._job(entry) for entry in entries]
         for row in self._desk.models():

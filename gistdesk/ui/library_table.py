@@ -86,7 +86,8 @@ class EntryTable(QTableView):
     def selected(self) -> list[Entry]:
         """The chosen entries, from top to bottom."""
         rows = sorted(index.row() for index in self.selectionModel().selectedRows())
-        return [self.model_.entries()[row] for row in rows]
+        entries = self.model_.entries()
+        return [entries[row] for row in rows]
 
     def select(self, entry_ids: Sequence[int]) -> None:
         """Choose these entries, and bring the first into view."""

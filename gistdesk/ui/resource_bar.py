@@ -194,7 +194,7 @@ class ResourceBar(QFrame):
 
     def count_jobs(self) -> None:
         """Show how many jobs there are."""
-        self._working = {entry.id for entry in self._desk.library.entries() if entry.state in WORKING}
+        self._working = {entry.id for entry in self._desk.library.entries(states=WORKING)}
         n = len(self._working) + sum(row.downloading is not None for row in self._desk.models())
         self.jobs.setText(tr("Jobs {n}", n=n) if n else tr("Jobs"))
         self.jobs.setAccessibleName(tr("Jobs: {n}", n=n))

@@ -29,6 +29,15 @@ def test_a_document_goes_from_queued_to_compressing(library: Library, tmp_path: 
     assert library.kept_text(entry.id) == ["one", "two"]
 
 
+def test_entries_in_some_states_only(library: Library):
+    first, second, third = (add(library, name) for name in ("one", "two", "three"))
+    library.set_state(second.id, "failed", problem=Problem("user", "no", ""))
+    library.trash([third.id])
+    assert [entry.id for entry in library.entries(states=("queued", "extracting"))] == [first.id]
+    assert [entry.id for entry in library.entries(states=("failed",))] == [second.id]
+    assert [entry.id for entry in library.entries(states=("queued",), trashed=True)] == [third.id]
+
+
 def test_a_problem_is_kept_until_the_next_try(library: Library):
     entry = add(library)
     problem = Problem("user", "It holds no text.", "Choose another.")
