@@ -108,7 +108,7 @@ class TrainConfig:
     fall_share: float = 0.3
     weight_decay: float = 0.0
     clip: float = 1.0
-    seed: int = 20261121
+    seed: int = 20261122
     evaluate_steps: int = 200
     evaluate_lengths: tuple[int, ...] = (512, 2048)
     evaluate_samples: int = 2
