@@ -84,6 +84,8 @@ class BusyWindow:
         self.process.kill()
         self.process.wait()
         self._reader.join()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
     def asked(self) -> list[str]:
         return [line["text"] for line in self.told if line["what"] == "asked"]
