@@ -36,8 +36,10 @@ def run_window(paths: Sequence[Path]) -> int:
     app.setWindowIcon(QIcon(str(resource("icons/gistdesk.svg"))))
     try:
         instance = Instance(folders().data)
-        if not instance.first:
-            return _hand_over(instance, paths)
+        if not instance.first and instance.hand_over(paths):
+            return 0
+        if not instance.become_first():
+            return _no_answer()
         program = Program(app, instance)
     except UserError as error:
         i18n.set_language("auto")
@@ -97,13 +99,12 @@ class Program:
 
     def close(self) -> None:
         """End everything that was started; what is done is kept."""
+        self._instance.refuse()
         self.desk.close()
         self._instance.close()
 
 
-def _hand_over(instance: Instance, paths: Sequence[Path]) -> int:
-    if instance.hand_over(paths):
-        return 0
+def _no_answer() -> int:
     i18n.set_language("auto")
     QMessageBox.warning(
         None,

@@ -6,7 +6,6 @@ Knows a lock and a local socket; knows nothing of what is opened.
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
@@ -14,8 +13,11 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from gistdesk.core.errors import UserError
 
-_CONNECT_MS = 3000
+_ANSWER_MS = 3000
+_CLOSING_MS = 10_000
+"""A window that was just closed may take so long to end its engines."""
 _MOST_BYTES = 1 << 20
+_TAKEN = b"taken\n"
 
 
 class Instance(QObject):
@@ -37,30 +39,41 @@ class Instance(QObject):
         self._name = "gistdesk-" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
         self._lock = QLockFile(str(folder / "window.lock"))
         self._lock.setStaleLockTime(0)  # a lock is given up when its process is gone, however long it was held
-        self.first = self._lock.tryLock(0)
-        if not self.first and self._lock.error() != QLockFile.LockError.LockFailedError:
-            raise _not_usable(folder, "no file can be made in it")
         self._server = QLocalServer(self)
         self._received: dict[QLocalSocket, bytearray] = {}
-        if self.first:
+        self.first = False
+        if not self.become_first(0) and self._lock.error() != QLockFile.LockError.LockFailedError:
+            raise _not_usable(folder, "no file can be made in it")
+
+    def become_first(self, patience_ms: int = _CLOSING_MS) -> bool:
+        """Wait for another window to end that is closing already; whether this is the first one now."""
+        if not self.first and self._lock.tryLock(patience_ms):
+            self.first = True
             QLocalServer.removeServer(self._name)  # what a killed window left
             self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
             self._server.newConnection.connect(self._on_connection)
             self._server.listen(self._name)
+        return self.first
 
-    def hand_over(self, paths: Sequence[Path]) -> bool:
-        """Give paths to the window that is open; False when it does not answer."""
+    def hand_over(self, paths: Sequence[Path], patience_ms: int = _ANSWER_MS) -> bool:
+        """Give paths to the window that is open; False when it does not say that it took them."""
         socket = QLocalSocket()
         socket.connectToServer(self._name)
-        if not socket.waitForConnected(_CONNECT_MS):
+        if not socket.waitForConnected(patience_ms):
             return False
-        socket.write(json.dumps([str(path.absolute()) for path in paths]).encode())
-        sent = socket.waitForBytesWritten(_CONNECT_MS)
+        socket.write(json.dumps([str(path.absolute()) for path in paths]).encode() + b"\n")
+        taken = socket.waitForReadyRead(patience_ms) and socket.readAll().data() == _TAKEN
         socket.disconnectFromServer()
-        return bool(sent)
+        return bool(taken)
+
+    def refuse(self) -> None:
+        """The window is closing: who starts now is to wait and open one anew."""
+        self._server.close()
+        for socket in self._received:
+            socket.abort()
 
     def close(self) -> None:
-        self._server.close()
+        self.refuse()
         self._lock.unlock()
 
     def _on_connection(self) -> None:
@@ -75,18 +88,33 @@ class Instance(QObject):
             self._read(socket)
 
     def _read(self, socket: QLocalSocket) -> None:
-        self._received[socket] += socket.readAll().data()
-        if len(self._received[socket]) > _MOST_BYTES:
+        received = self._received[socket]
+        received += socket.readAll().data()
+        if len(received) > _MOST_BYTES:
             socket.abort()
+        elif b"\n" in received:
+            line, _, rest = received.partition(b"\n")
+            self._received[socket] = rest
+            socket.write(_TAKEN)
+            socket.flush()
+            if (paths := _paths(bytes(line))) is not None:
+                self.opened.emit(paths)
 
     def _on_disconnected(self) -> None:
         gone = [s for s in self._received if s.state() == QLocalSocket.LocalSocketState.UnconnectedState]
         for socket in gone:
-            self._read(socket)
-            said = bytes(self._received.pop(socket))
+            del self._received[socket]
             socket.deleteLater()
-            with suppress(ValueError, TypeError):
-                self.opened.emit([Path(path) for path in json.loads(said)])
+
+
+def _paths(line: bytes) -> list[Path] | None:
+    """What was handed over; None for rubbish."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return None
+    is_list = isinstance(said, list) and all(isinstance(each, str) for each in said)
+    return [Path(each) for each in said] if is_list else None
 
 
 def _not_usable(folder: Path, reason: str) -> UserError:

@@ -65,7 +65,7 @@ class Worker(QObject):
         """A document that is not in the library yet: some ten seconds of work for a slow machine."""
         paragraphs = (resource("samples") / "alice-with-a-note.txt").read_text("utf-8").split("\n\n")
         note = next(paragraph for paragraph in paragraphs if "58203" in paragraph)
-        rest = [paragraph for paragraph in paragraphs if paragraph is not note] * 5
+        rest = [paragraph for paragraph in paragraphs if paragraph is not note] * 4
         self._chance.shuffle(rest)
         path = folders().data / f"document-{time.time_ns()}.txt"
         path.write_text("\n\n".join([*rest, note]), "utf-8")
