@@ -199,20 +199,21 @@ def test_indexing_keeps_nobody_waiting(library: Library):
     other = Library(library.folder)
     small = add(other, "small")
     extract(other, small.id, ["small"])
-    longest_wait = longest_step = 0.0
+    waits, lasted = [], []
     steps = library.index_text(entry.id)
     while True:
         begun = time.perf_counter()
         if next(steps, None) is None:
             break
-        longest_step = max(longest_step, time.perf_counter() - begun)
+        lasted.append(time.perf_counter() - begun)
         begun = time.perf_counter()
         other.set_progress(small.id, 1, 2)
-        longest_wait = max(longest_wait, time.perf_counter() - begun)
+        waits.append(time.perf_counter() - begun)
     list(other.index_text(small.id))
     other.close()
-    assert longest_step < 0.25  # 30 ms on two quiet cores
-    assert longest_wait < 0.1
+    assert len(lasted) > 10
+    assert sorted(lasted)[-3] < 0.25  # 30 ms on two quiet cores; a disk that others wait for may hold up a step or two
+    assert sorted(waits)[-3] < 0.1
 
 
 def test_a_damaged_index_is_made_again(library: Library):

@@ -42,8 +42,8 @@ from tests.core.test_documents import epub_members
 from tests.worker.conftest import Kept
 from tests.worker.process import EngineProcess, engine_process
 
-SOON_S = 1.0
-"""A segment or a token of the starter takes a tenth of it; the machine may be busy with other things."""
+SOON_S = 3.0
+"""A segment or a token of the starter takes a thirtieth of it; the machine may be busy with other things."""
 STILL_S = 0.1
 
 
