@@ -1,4 +1,4 @@
-"""On Windows: a process that ends with this one, however this one ends. Elsewhere the engine sees to it itself.
+"""On Windows: a process that gives way to this one and ends with it, however it ends. Elsewhere the engine sees to it.
 
 A job object that kills its processes when its last handle is closed; Windows closes the handles of a process that dies.
 Written from Microsoft's documentation and not tried: there was no Windows to try it on.
@@ -9,6 +9,8 @@ import sys
 
 _JOB_OBJECT_EXTENDED_LIMIT_INFORMATION = 9
 _JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE = 0x2000
+_JOB_OBJECT_LIMIT_PRIORITY_CLASS = 0x20
+_BELOW_NORMAL_PRIORITY_CLASS = 0x4000
 _PROCESS_SET_QUOTA_AND_TERMINATE = 0x0100 | 0x0001
 
 
@@ -51,7 +53,8 @@ def end_with_this_process(process_id: int) -> None:
     if _job is None:
         _job = kernel.CreateJobObjectW(None, None)
         limits = _ExtendedLimits()
-        limits.BasicLimitInformation.LimitFlags = _JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE
+        limits.BasicLimitInformation.LimitFlags = _JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | _JOB_OBJECT_LIMIT_PRIORITY_CLASS
+        limits.BasicLimitInformation.PriorityClass = _BELOW_NORMAL_PRIORITY_CLASS
         kernel.SetInformationJobObject(
             ctypes.c_void_p(_job),
             _JOB_OBJECT_EXTENDED_LIMIT_INFORMATION,

@@ -1,4 +1,4 @@
-"""The engine process begins: it takes its pipes, sees to it that it dies with its window, says hello, and serves.
+"""The engine process begins: takes its pipes, gives way to the window, sees to it that it dies with it, says hello, serves.
 
 Nothing large is imported before the hello. Knows nothing of models.
 """
@@ -14,6 +14,7 @@ from gistdesk.protocol import PROTOCOL_VERSION, Hello
 from gistdesk.worker.pipes import Inbox, Outlet
 
 _PR_SET_PDEATHSIG = 1
+_NICENESS = 5
 
 
 def main() -> None:
@@ -22,6 +23,8 @@ def main() -> None:
     outlet = Outlet(events)
     inbox = Inbox(requests, outlet)
     _end_with_parent(inbox.end)
+    if sys.platform != "win32":  # there the window's job object does it
+        os.nice(_NICENESS)  # the window, and all else on the desktop, comes first where both want the same core
     outlet.send(Hello(PROTOCOL_VERSION, __version__, os.getpid()))
     threading.Thread(target=inbox.listen, name="requests", daemon=True).start()
     from gistdesk.worker.serve import serve

@@ -304,6 +304,11 @@ def test_nothing_large_is_imported_before_the_hello() -> None:
     assert not {"torch", "transformers", "numpy", "huggingface_hub", "psutil"} & set(out.stdout.split())
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there the window's job object does this")
+def test_the_window_comes_first(engine: EngineProcess) -> None:
+    assert os.getpriority(os.PRIO_PROCESS, engine.hello.pid) > os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_a_compressed_novel_is_whole_after_all_that(engine: EngineProcess, alice: Kept, tmp_path: Path) -> None:
     done = engine.do(alice.request(tmp_path / "a.gistkv"), CompressDone)
     assert len(read_gist(Path(done.target)).gist.segments) == 8
