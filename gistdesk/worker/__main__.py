@@ -1,4 +1,4 @@
-"""The engine process begins: takes its pipes, gives way to the window, sees to it that it dies with it, says hello, serves.
+"""The engine process begins: it gives way to the window, sees to it that it dies with it, says hello, and serves.
 
 Nothing large is imported before the hello. Knows nothing of models.
 """
