@@ -1,4 +1,4 @@
-"""What the user has chosen, kept in a TOML file that may be edited by hand, and the folders everything is kept in.
+"""What the user has chosen, kept in a TOML file that may be edited by hand.
 
 Knows nothing of what the choices do.
 """
@@ -10,13 +10,11 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from gistdesk.core.errors import UserError
 
-HOME_VARIABLE = "GISTDESK_HOME"
 _CHOICES = {
     "language": ("auto", "en", "ko"),
     "theme": ("system", "light", "dark"),
@@ -144,24 +142,6 @@ def write_settings(path: Path, settings: Settings) -> None:
         raise UserError(
             f"The settings {path} cannot be written ({error.strerror}).", "Check that its folder may be written to."
         ) from error
-
-
-@dataclass(frozen=True)
-class Folders:
-    """Where everything is kept: the library and models in `data`, settings in `config`, logs in `log`."""
-
-    data: Path
-    config: Path
-    log: Path
-
-
-def folders() -> Folders:
-    """The platform's folders, or, where the variable GISTDESK_HOME names one, folders in that. None is made."""
-    if home := os.environ.get(HOME_VARIABLE):
-        root = Path(home).expanduser().absolute()
-        return Folders(root / "data", root / "config", root / "log")
-    dirs = platformdirs.PlatformDirs("gistdesk", appauthor=False)
-    return Folders(dirs.user_data_path, dirs.user_config_path, dirs.user_log_path)
 
 
 def _typed(name: str, value: Any) -> Any:

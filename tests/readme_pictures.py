@@ -15,7 +15,8 @@ from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtWidgets import QApplication
 
 from gistdesk.core.resources import resource
-from gistdesk.settings import Settings, folders, write_settings
+from gistdesk.folders import folders
+from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.app import Application, Program
 from gistdesk.ui.instance import Instance
 from gistdesk.ui.window import CHAT, LIBRARY

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from gistdesk.core.errors import UserError
-from gistdesk.settings import Settings, folders, read_settings, write_settings
+from gistdesk.folders import folders
+from gistdesk.settings import Settings, read_settings, write_settings
 
 CHOSEN = Settings(
     language="ko",

@@ -14,8 +14,9 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
+from gistdesk.folders import folders
 from gistdesk.library import Library
-from gistdesk.settings import folders, read_settings
+from gistdesk.settings import read_settings
 from gistdesk.ui import failures, i18n, theme
 from gistdesk.ui.chat_place import ChatPlace
 from gistdesk.ui.desk import Desk, Notice

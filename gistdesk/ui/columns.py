@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from PySide6.QtCore import QByteArray, QObject, QSettings, Qt
 from PySide6.QtWidgets import QSplitter, QWidget
 
-from gistdesk.settings import folders
+from gistdesk.folders import folders
 from gistdesk.ui import theme
 
 if TYPE_CHECKING:

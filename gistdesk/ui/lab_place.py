@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QTabWidget, QWidget
 
-from gistdesk.settings import folders
+from gistdesk.folders import folders
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.i18n import later, tr

@@ -12,9 +12,9 @@ from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, QRectF, QSize,
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from gistdesk.folders import folders
 from gistdesk.library import Entry
 from gistdesk.roles import command
-from gistdesk.settings import folders
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.i18n import tr

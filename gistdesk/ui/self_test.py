@@ -13,7 +13,7 @@ import psutil
 from PySide6.QtCore import QEventLoop, QTimer
 
 from gistdesk.core.errors import UserError
-from gistdesk.settings import folders
+from gistdesk.folders import folders
 from gistdesk.ui.app import Application, Program
 from gistdesk.ui.instance import Instance
 

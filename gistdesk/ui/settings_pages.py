@@ -6,7 +6,7 @@ from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
 
-from gistdesk.settings import folders
+from gistdesk.folders import folders
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.i18n import later, tr

@@ -15,7 +15,8 @@ import time
 from PySide6.QtCore import QObject, QTimer
 
 from gistdesk.core.resources import resource
-from gistdesk.settings import Settings, folders, write_settings
+from gistdesk.folders import folders
+from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.app import Application, Program
 from gistdesk.ui.instance import Instance
 

@@ -13,8 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from gistdesk.folders import folders
 from gistdesk.library import Entry, Message
-from gistdesk.settings import folders
 from gistdesk.ui.app import Program
 from gistdesk.ui.instance import Instance
 from gistdesk.ui.ratio_chooser import PRESETS

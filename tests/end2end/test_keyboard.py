@@ -13,7 +13,8 @@ from PySide6.QtGui import QImage, QPainter
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from gistdesk.settings import Settings, folders, write_settings
+from gistdesk.folders import folders
+from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.chat_message import MessageView
 from gistdesk.ui.chat_sources import PassageCard
 from gistdesk.ui.window import CHAT, LAB, LIBRARY

@@ -17,8 +17,9 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from gistdesk.core.resources import resource
+from gistdesk.folders import folders
 from gistdesk.library import Entry, Library
-from gistdesk.settings import Settings, folders, write_settings
+from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.desk import EngineState, Measured, Prediction
 from tests.core.test_documents import pdf_bytes
 from tests.end2end.person import PATIENCE_MS, Person, at_window

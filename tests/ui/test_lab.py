@@ -10,7 +10,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QTableView
 from pytestqt.qtbot import QtBot
 
-from gistdesk.settings import folders
+from gistdesk.folders import folders
 from gistdesk.ui.lab_commands import SIZES, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab_compare import differences
 from gistdesk.ui.lab_grid import ramp
