@@ -100,6 +100,21 @@ class GistDescription:
     created: str
 
 
+@dataclass(frozen=True)
+class FoundPassage:
+    """A stretch of a kept text that was put in front of a question: `pages[page - 1][start:end]` is its `text`.
+
+    Attributes:
+        document: which of the request's `lookup_paths`, from 0.
+    """
+
+    document: int
+    page: int
+    start: int
+    end: int
+    text: str
+
+
 # ---- Events
 
 
@@ -200,11 +215,24 @@ class CompressDone(Event):
 
 @dataclass(frozen=True)
 class ContextProgress(Event):
-    """What is put in front of a question: `phase` "gist" (files are read) or "text" (the model reads full text)."""
+    """What is put in front of a question.
+
+    Attributes:
+        phase: "passages" (kept texts are made ready to be looked into), "gist" (files are read) or "text" (the model
+            reads full text).
+    """
 
     name = "context.progress"
     phase: str
     fraction: float
+
+
+@dataclass(frozen=True)
+class ContextPassages(Event):
+    """What was found in `lookup_paths` for the question and stands behind the gists, best first; may be nothing."""
+
+    name = "context.passages"
+    passages: tuple[FoundPassage, ...]
 
 
 @dataclass(frozen=True)
@@ -233,7 +261,9 @@ class AnswerDone(Event):
         n_prompt_tokens: tokens read for this question, not those that were in front of it already.
         n_slots: gist slots in front of the question.
         n_document_tokens: of the documents that the gists or texts are of.
-        prefill_s: seconds that reading gists or text took; 0 when they were in front already.
+        n_passage_tokens: of passages of kept texts behind the gists.
+        prefill_s: seconds that looking up passages, and reading them, gists or text took; 0 when they were in front
+            already.
     """
 
     name = "answer.done"
@@ -244,6 +274,7 @@ class AnswerDone(Event):
     n_prompt_tokens: int
     n_slots: int
     n_document_tokens: int
+    n_passage_tokens: int
     prefill_s: float
 
 
@@ -426,6 +457,9 @@ class Answer(Request):
 
     Both lists empty: the model alone. What stands in front of the question is kept for the next one. Cancelled while
     that is still being read it ends with `cancelled`, later with `answer.done`.
+
+    Attributes:
+        lookup_paths: kept texts, whose best passages for the question are put behind the gists.
     """
 
     name = "answer"
@@ -433,6 +467,7 @@ class Answer(Request):
     turns: tuple[tuple[str, str | None], ...]
     gists: tuple[str, ...] = ()
     text_paths: tuple[str, ...] = ()
+    lookup_paths: tuple[str, ...] = ()
     system: str | None = None
     temperature: float = 0.0
     top_p: float = 0.95

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.ranking import RankBy, check_ranking
+from gistdesk.core.ranking import TOP_K, RankBy, check_ranking
 from trainer.needles import ENGLISH_ONLY, NEEDLE_KINDS, own_needle
 from trainer.ruler import RULER_KINDS
 
@@ -74,7 +74,7 @@ class BenchConfig:
     haystack: str = ""
     needle: str = ""
     question: str = ""
-    top_k: int = 3
+    top_k: int = TOP_K
     chunk_tokens: int = 128
     overlap_tokens: int = 16
     rank_by: RankBy = "auto"

@@ -81,6 +81,7 @@ class Context:
     Attributes:
         figures: of the last answer; None before the first.
         n_slots: gist slots in front of the question.
+        n_text: tokens of text in front of it, behind the gists.
     """
 
     def __init__(
@@ -107,8 +108,8 @@ class Context:
         self.n_slots = sum(gist.n_slots for gist in gists)
         self.figures: AnswerFigures | None = None
         prefix = model.template_ids(self.prompt.prefix)
-        n_text = 0 if text_ids is None else len(text_ids)
-        self._check_window(len(prefix) + self.n_slots + n_text, "The text" if n_text else "These gists")
+        self.n_text = 0 if text_ids is None else len(text_ids)
+        self._check_window(len(prefix) + self.n_slots + self.n_text, "The text" if self.n_text else "These gists")
         with torch.no_grad():
             parts = [gist.kv.to(model.device, model.dtype) for gist in gists]
             kv = join(parts, model.inv_freq) if parts else None

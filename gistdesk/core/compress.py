@@ -83,14 +83,15 @@ def tokenizing(
     for number, page in enumerate(document.pages):
         page_starts.append(n_tokens)
         text = page if number + 1 == len(document.pages) else page + "\n\n"
-        for chunk in _chunks(text):
-            pieces.append(torch.tensor(model.token_ids(chunk), dtype=torch.int32))
+        for piece in text_pieces(text):
+            pieces.append(torch.tensor(model.token_ids(piece), dtype=torch.int32))
             n_tokens += len(pieces[-1])
             yield n_tokens
     return torch.cat(pieces) if pieces else torch.empty(0, dtype=torch.int32), tuple(page_starts)
 
 
-def _chunks(text: str) -> Iterator[str]:
+def text_pieces(text: str) -> Iterator[str]:
+    """A long text in pieces that can be tokenized one by one, as a novel takes seconds; together they are the text."""
     start = 0
     while start < len(text):
         stop = start + _CHUNK_CHARACTERS

@@ -5,12 +5,13 @@ A context with a gist in front and the best passages after it is what chat ("Loo
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
 from gistdesk.core.answer import Context
+from gistdesk.core.compress import text_pieces
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
 from gistdesk.core.ranking import RankBy, ranker_of
@@ -27,6 +28,7 @@ class Passage:
     Attributes:
         page: counted from 1.
         n_tokens: of its text, by the model's tokenizer.
+        document: where several are looked up together, which one it is of, from 0.
     """
 
     page: int
@@ -34,6 +36,7 @@ class Passage:
     end: int
     text: str
     n_tokens: int
+    document: int = 0
 
 
 def cut_passages(
@@ -46,11 +49,31 @@ def cut_passages(
     Args:
         overlap_tokens: tokens of a passage's end with which the next one begins; less than half of a chunk.
     """
+    steps = cutting_passages(model, pages, chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            passages: list[Passage] = finished.value
+            return passages
+
+
+def cutting_passages(
+    model: GistModel, pages: Sequence[str], *, document: int = 0, chunk_tokens: int = 128, overlap_tokens: int = 16
+) -> Generator[int, None, list[Passage]]:
+    """`cut_passages` in steps; yields how many characters are read, and returns the passages of this `document`."""
     if not 0 <= overlap_tokens <= chunk_tokens // 2:
         raise RuntimeError(f"chunks of {chunk_tokens} tokens cannot overlap by {overlap_tokens}")
     passages = []
+    n_read = 0
     for number, page in enumerate(pages, 1):
-        spans = _token_spans(model, page)
+        spans: list[tuple[int, int]] = []
+        at = 0
+        for piece in text_pieces(page):
+            spans += [(at + start, at + end) for start, end in _token_spans(model, piece)]
+            at += len(piece)
+            n_read += len(piece)
+            yield n_read
         first = 0
         while first < len(spans):
             last = min(first + chunk_tokens, len(spans))
@@ -59,7 +82,7 @@ def cut_passages(
             start, end = spans[first][0], spans[last - 1][1]
             start += len(page[start:end]) - len(page[start:end].lstrip())
             if page[start:end].strip():
-                passages.append(Passage(number, start, end, page[start:end], last - first))
+                passages.append(Passage(number, start, end, page[start:end], last - first, document))
             if last == len(spans):
                 break
             first = max(first + 1, last - overlap_tokens)
@@ -86,10 +109,10 @@ def _good_end(page: str, spans: Sequence[tuple[int, int]], first: int, last: int
 
 
 class PassageIndex:
-    """The passages of one document, ready for questions.
+    """The passages of one document, or of several, ready for questions.
 
     Attributes:
-        passages: in the document's order.
+        passages: in the documents' order.
         ranked_by: "bm25" or "embeddings".
         n_bytes: of text and index that have to be kept to answer from passages.
 
@@ -128,12 +151,12 @@ def within(model: GistModel, passages: Iterable[Passage], n_tokens: int) -> list
 def _shortened(model: GistModel, passage: Passage, n_tokens: int) -> Passage:
     spans = _token_spans(model, passage.text)[:n_tokens]
     length = spans[-1][1] if spans else 0
-    return Passage(passage.page, passage.start, passage.start + length, passage.text[:length], len(spans))
+    return replace(passage, end=passage.start + length, text=passage.text[:length], n_tokens=len(spans))
 
 
 def passages_text(passages: Iterable[Passage]) -> str:
-    """What the model reads: the passages in the document's order, with a blank line between them."""
-    ordered = sorted(passages, key=lambda passage: (passage.page, passage.start))
+    """What the model reads: the passages in the documents' order, with a blank line between them."""
+    ordered = sorted(passages, key=lambda passage: (passage.document, passage.page, passage.start))
     return _BETWEEN.join(passage.text for passage in ordered)
 
 

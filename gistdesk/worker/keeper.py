@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gistdesk.core.answer import Context
     from gistdesk.core.load import ModelFolders
     from gistdesk.core.model import GistModel, TextTokenizer
+    from gistdesk.core.passages import PassageIndex
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Loaded:
         key: what it was loaded from and where to; another key is another model.
         context: what was last put in front of it, None at first; `context_key` says from what, `context_tokens` how
             many document tokens that stands for.
+        passages: of the kept texts that were last looked into, None at first; `passages_key` says of which.
     """
 
     key: tuple[Any, ...]
@@ -36,6 +38,8 @@ class Loaded:
     context: "Context | None" = None
     context_key: tuple[Any, ...] = ()
     context_tokens: int = 0
+    passages: "PassageIndex | None" = None
+    passages_key: tuple[Any, ...] = ()
 
 
 class Keeper:

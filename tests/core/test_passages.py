@@ -1,5 +1,7 @@
 """Passages are where they say they are, together hold the whole text, and stand behind a gist as plain text does."""
 
+from collections.abc import Generator
+
 import pytest
 import torch
 
@@ -8,7 +10,15 @@ from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.gist import GistKV
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, passages_text, within
+from gistdesk.core.passages import (
+    Passage,
+    PassageIndex,
+    context_with_passages,
+    cut_passages,
+    cutting_passages,
+    passages_text,
+    within,
+)
 from gistdesk.core.prompt import Turn
 from gistdesk.core.resources import resource
 
@@ -84,6 +94,35 @@ def test_no_more_tokens_than_allowed(starter: GistModel, pages: list[str]) -> No
         assert budget - 6 <= n_read <= budget + 1, (budget, n_read)
         for passage in kept:
             assert passage.text == pages[passage.page - 1][passage.start : passage.end]
+
+
+def test_a_long_page_is_cut_in_steps(starter: GistModel, pages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = cut_passages(starter, pages, chunk_tokens=32, overlap_tokens=0)
+    monkeypatch.setattr("gistdesk.core.compress._CHUNK_CHARACTERS", 400)
+    told: list[int] = []
+    cut = _run(cutting_passages(starter, pages, chunk_tokens=32, overlap_tokens=0), told)
+    assert len(told) > len(pages) and told == sorted(told) and told[-1] == sum(map(len, pages))
+    assert all(passage.text == pages[passage.page - 1][passage.start : passage.end] for passage in cut)
+    # where a piece ends two line ends are two tokens and not one
+    assert abs(sum(p.n_tokens for p in cut) - sum(p.n_tokens for p in whole)) <= len(told)
+
+
+def test_passages_of_several_documents_are_told_apart(starter: GistModel, pages: list[str]) -> None:
+    both = [p for n in (0, 1) for p in _run(cutting_passages(starter, [pages[3 * n]], document=n))]
+    found = PassageIndex(both, "bm25").best("패스키는 무엇입니까? waistcoat-pocket", 4)
+    assert {passage.document for passage in found} == {0, 1}
+    read = passages_text(found)
+    assert read.index("waistcoat") < read.index("패스키")
+
+
+def _run(steps: Generator[int, None, list[Passage]], told: list[int] | None = None) -> list[Passage]:
+    told = [] if told is None else told
+    try:
+        while True:
+            told.append(next(steps))
+    except StopIteration as end:
+        passages: list[Passage] = end.value
+        return passages
 
 
 def test_they_are_read_in_the_documents_order() -> None:

@@ -115,7 +115,7 @@ class ScriptedEngine(QObject):
 
 def _done(stopped: str, request: Answer) -> AnswerDone:
     n_slots = 1204 * len(request.gists)
-    return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, 0.4)
+    return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, 0, 0.4)
 
 
 class ScriptedDesk(QObject):
