@@ -1,7 +1,7 @@
 """The library: documents, gists, chats and the queue, in one folder. Knows nothing of models, tensors and windows."""
 
 from gistdesk.library.chats import Chats
-from gistdesk.library.moving import Moving
+from gistdesk.library.moving import Move, Moving
 from gistdesk.library.records import (
     Chat,
     Entry,
@@ -23,6 +23,7 @@ __all__ = [
     "Identity",
     "Library",
     "Message",
+    "Move",
     "Passage",
     "Problem",
     "State",

@@ -6,7 +6,7 @@ Knows what a gist file is called and who made it, and nothing of what is in it.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 from gistdesk.core.errors import UserError
 from gistdesk.library.entries import GIST_FIELDS, Entries, stored_path
 from gistdesk.library.records import Entry, GistFigures, GistRow, Identity
-from gistdesk.library.store import copy_file, n_bytes, now
+from gistdesk.library.store import copy_file, copying, n_bytes, now
 
 IMPORTING = "import-"
 """What the name of a file begins with that is being copied in."""
@@ -104,12 +104,14 @@ class Gists(Entries):
             )
             return worse.rowcount + better.rowcount
 
-    def import_gist(self, path: Path, description: dict[str, Any]) -> Entry:
+    def import_gist(self, path: Path, description: dict[str, Any]) -> Generator[float, None, Entry]:
         """Copy a `.gistkv` file in; an entry without kept text, "ready". The same file twice is one entry.
 
         Args:
             path: the user's file, which stays as it is. Copying takes a second or so per gigabyte.
             description: what the engine says of the file (`describe.done`).
+
+        Yields how much is copied, from 0 to 1; stopped there, nothing is left of it. Returns the entry.
 
         Raises:
             UserError: the file cannot be read, or the library cannot be written to.
@@ -117,14 +119,26 @@ class Gists(Entries):
         figures = _described(description)
         ratio = float(description["ratio"])
         incoming = self.incoming_folder / f"{IMPORTING}{self._owner.name}.gistkv"
+        digest, done = hashlib.sha256(), 0
         try:
-            copy_file(path, incoming)
+            for piece in copying(path, incoming):
+                digest.update(piece)
+                done += len(piece)
+                yield done / max(done, n_bytes(path))
         except OSError as error:
             raise UserError(
                 f"{path.name} cannot be copied into the library ({error.strerror}).",
                 f"It takes {n_bytes(path) / 2**20:.1f} MiB; check that they are free and that the file can be read.",
             ) from error
-        key = content_key(f"file {_sha256(incoming)}", figures, ratio)
+        try:
+            return self._adopt_import(incoming, path, digest.hexdigest(), description, figures, ratio)
+        finally:
+            delete(incoming)  # what was kept is not there any more
+
+    def _adopt_import(
+        self, incoming: Path, path: Path, sha256: str, description: dict[str, Any], figures: GistFigures, ratio: float
+    ) -> Entry:
+        key = content_key(f"file {sha256}", figures, ratio)
         time = now()
         with self._write() as db:
             gist_id = self._keep(db, key, incoming, figures, ratio=ratio, text_sha256=None)
@@ -144,8 +158,10 @@ class Gists(Entries):
             assert added.lastrowid is not None
             return self.entry(added.lastrowid)
 
-    def export_gist(self, entry_id: int, target: Path) -> None:
-        """Copy an entry's gist out, replacing `target`.
+    def export_gist(self, entry_id: int, target: Path) -> Iterator[float]:
+        """Copy an entry's gist out, replacing `target`; yields how much is copied, from 0 to 1.
+
+        Stopped there, `target` is as it was.
 
         Raises:
             UserError: there is no gist, or the target cannot be written.
@@ -153,8 +169,11 @@ class Gists(Entries):
         gist = self.entry(entry_id).gist
         if gist is None:
             raise UserError("The document has no gist yet.", "Wait until it is compressed.")
+        done = 0
         try:
-            copy_file(gist.path, target)
+            for piece in copying(gist.path, target):
+                done += len(piece)
+                yield done / max(done, n_bytes(gist.path))
         except OSError as error:
             raise UserError(
                 f"The gist cannot be exported to {target} ({error.strerror}).",

@@ -7,48 +7,107 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
 from gistdesk.library.storage import Upkeep
-from gistdesk.library.store import DATABASE, copy_database, copy_file, n_bytes, place_note
+from gistdesk.library.store import DATABASE, copy_database, copy_file, copying, n_bytes, place_note
 from gistdesk.library.text_index import INDEX
 
 _KEPT, _UNFINISHED = ("texts", "gists"), "incoming"
+Stamp = tuple[tuple[int, int], ...]
+
+
+@dataclass
+class Move:
+    """A library on its way. Attributes: old, target (folders), part (where the copy grows)."""
+
+    old: Path
+    target: Path
+    part: Path
+    _index: Stamp = ()
+
+    def copy(self) -> Iterator[float]:
+        """Nearly all of the work, in any thread, while the library is used; yields how much is copied, from 0 to 1.
+
+        Stopped where it yields, or ended by an error, it leaves nothing behind.
+
+        Raises:
+            UserError: the folder cannot be written to, or its disk is full.
+        """
+        try:
+            self._index = _stamp(self.old / INDEX)
+            self.part.mkdir(parents=True, exist_ok=True)
+            copy_database(self.old / INDEX, self.part / INDEX)
+            yield from _copy(self.old, self.part)
+        except OSError as error:
+            self.give_up()
+            raise _not_moved(self.target, error) from error
+        except BaseException:
+            self.give_up()
+            raise
+
+    def copy_rest(self) -> None:
+        """What changed since; the library must be locked. Raises OSError."""
+        for _ in _copy(self.old, self.part):
+            pass
+        for path in (self.old / _UNFINISHED).iterdir():
+            copy_file(path, self.part / _UNFINISHED / path.name)
+        copy_database(self.old / DATABASE, self.part / DATABASE)
+        if _stamp(self.old / INDEX) != self._index:  # large, and made anew from the texts if it should lack one
+            copy_database(self.old / INDEX, self.part / INDEX)
+
+    def give_up(self) -> None:
+        shutil.rmtree(self.part, ignore_errors=True)
+
+    def delete_old(self) -> None:
+        """What nobody opens any more, in any thread."""
+        _delete_library(self.old)
 
 
 class Moving(Upkeep):
     """A library that can go elsewhere."""
 
-    def move_to(self, folder: Path) -> Iterator[float]:
-        """Move everything into a new or empty folder; yields how much is copied, from 0 to 1.
-
-        Nothing is given up before all is there: stopped halfway, the library is where it was. Whoever opens it by its
-        old folder finds it at the new place.
+    def begin_move(self, folder: Path) -> Move:
+        """Look whether everything can move into a new or empty folder; then `Move.copy`, `settle`, `Move.delete_old`.
 
         Raises:
             UserError: the folder is in use or too small, or somebody else is using the library.
         """
-        target, old = folder.absolute(), self.folder
-        part = target.with_name(f".{target.name}.gistdesk-moving")
+        target = folder.absolute()
         with self._write():
             self._check_free()
         self._check_target(target)
+        return Move(self.folder, target, target.with_name(f".{target.name}.gistdesk-moving"))
+
+    def settle(self, move: Move) -> None:
+        """The library is at the new place from here on. Whoever opens it by its old folder finds it there.
+
+        Raises:
+            UserError: somebody else is using it, or the folder cannot be written to; it stays where it is.
+        """
         try:
-            yield from _copy(old, part)
             with self._write():  # nobody can write to the library now, nor open it
                 self._check_free()
-                self._settle(part, target)
+                self._settle(move)
         except OSError as error:
-            raise UserError(
-                f"The library cannot be moved to {target} ({error.strerror}).",
-                "It stays where it is. Check that the folder can be written to.",
-            ) from error
+            raise _not_moved(move.target, error) from error
         finally:
-            shutil.rmtree(part, ignore_errors=True)
+            move.give_up()
         self.close()
-        _delete_library(old)
         self._open()
+
+    def move_to(self, folder: Path) -> Iterator[float]:
+        """All of it in this thread; yields how much is copied, from 0 to 1. Stopped halfway, it is where it was.
+
+        Raises:
+            UserError: as `begin_move`, `Move.copy` and `settle`.
+        """
+        move = self.begin_move(folder)
+        yield from move.copy()
+        self.settle(move)
+        move.delete_old()
         yield 1.0
 
     def clean_up(self) -> int:
@@ -59,26 +118,21 @@ class Moving(Upkeep):
             _delete_library(self._home)
         return freed
 
-    def _settle(self, part: Path, target: Path) -> None:
+    def _settle(self, move: Move) -> None:
         """What changed since the files were copied; then the note, from which on the library is at the new place."""
-        for _ in _copy(self.folder, part):
-            pass
-        for path in (self.folder / _UNFINISHED).iterdir():
-            copy_file(path, part / _UNFINISHED / path.name)
-        for name in (DATABASE, INDEX):
-            copy_database(self.folder / name, part / name)
-        if target == self._home:
-            _delete_library(target)  # of a move home that was interrupted
-            for path in list(part.iterdir()):
-                path.replace(target / path.name)
+        move.copy_rest()
+        if move.target == self._home:
+            _delete_library(self._home)  # of a move home that was interrupted
+            for path in list(move.part.iterdir()):
+                path.replace(self._home / path.name)
             place_note(self._home).unlink()
             return
         with suppress(FileNotFoundError):
-            target.rmdir()
-        part.replace(target)
+            move.target.rmdir()
+        move.part.replace(move.target)
         note = place_note(self._home)
         temporary = note.with_name(f".{note.name}.{os.getpid()}")
-        temporary.write_bytes(os.fsencode(target))
+        temporary.write_bytes(os.fsencode(move.target))
         temporary.replace(note)
 
     def _check_free(self) -> None:
@@ -105,14 +159,32 @@ def _copy(old: Path, part: Path) -> Iterator[float]:
     """What is not there yet. Kept files never change, so their sizes tell."""
     (part / _UNFINISHED).mkdir(parents=True, exist_ok=True)
     paths = [path for name in _KEPT for path in (old / name).iterdir()]
-    total, done = sum(map(n_bytes, paths)), 0
+    total, done = max(1, sum(map(n_bytes, paths))), 0
     for path in paths:
-        target = part / path.parent.name / path.name
+        target, before, size = part / path.parent.name / path.name, done, n_bytes(path)
         target.parent.mkdir(exist_ok=True)
-        if not target.exists() or n_bytes(target) != n_bytes(path):
-            copy_file(path, target)
-        done += n_bytes(path)
-        yield done / max(total, 1)
+        if not target.exists() or n_bytes(target) != size:
+            for piece in copying(path, target):
+                done = min(done + len(piece), before + size)
+                if done < before + size:
+                    yield done / total
+        done = before + size
+        yield done / total
+
+
+def _stamp(database: Path) -> Stamp:
+    """When a database and its log were written last; to be had without opening it."""
+    with suppress(OSError):
+        found = [path.stat() for path in (database, database.with_name(f"{database.name}-wal")) if path.exists()]
+        return tuple((each.st_size, each.st_mtime_ns) for each in found)
+    return ()
+
+
+def _not_moved(target: Path, error: OSError) -> UserError:
+    return UserError(
+        f"The library cannot be moved to {target} ({error.strerror}).",
+        "It stays where it is. Check that the folder can be written to.",
+    )
 
 
 def _delete_library(folder: Path) -> None:

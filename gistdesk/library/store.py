@@ -5,12 +5,12 @@ open on one folder.
 """
 
 import os
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 from gistdesk.core.errors import UserError
@@ -19,6 +19,7 @@ from gistdesk.library.schema import STEPS, VERSION
 
 DATABASE = "library.sqlite3"
 _BUSY_S = 10.0
+_PIECE_BYTES = 2**22
 _MALFORMED = "database disk image is malformed"  # as SQLite says it
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -236,11 +237,23 @@ def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy under a temporary name in the target's folder, synced, then rename. Raises OSError."""
-    temporary = target.with_name(f".{os.getpid()}.{target.suffix.lstrip('.')}.tmp")
+    """As `copying`, to its end."""
+    for _ in copying(source, target):
+        pass
+
+
+def copying(source: Path, target: Path) -> Iterator[bytes]:
+    """Copy under a temporary name in the target's folder, synced, then rename; yields each piece that was copied.
+
+    Stopped where it yields, or ended by an error, it leaves nothing behind. Raises OSError.
+    """
+    # two threads of one process may copy into the same folder
+    temporary = target.with_name(f".{os.getpid()}-{get_ident()}.{target.suffix.lstrip('.')}.tmp")
     try:
         with source.open("rb") as read, temporary.open("wb") as written:
-            shutil.copyfileobj(read, written, 1 << 20)
+            while piece := read.read(_PIECE_BYTES):
+                written.write(piece)
+                yield piece
             written.flush()
             os.fsync(written.fileno())
         temporary.replace(target)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QFileDialog
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
 from gistdesk.ui.desk import Notice
+from gistdesk.ui.desk_files import Found
 from gistdesk.ui.figures import bytes_text
 from gistdesk.ui.i18n import tr
 
@@ -77,20 +78,18 @@ class Adding(QObject):
         for path in gists:
             self._desk.import_gist(path)
         if folders:
-            self._ask_about(folders, files)
+            self._desk.find_documents(folders, partial(self._ask_about, folders, files))
         elif files:
             self._add(files)
 
-    def _ask_about(self, folders: list[Path], files: list[Path]) -> None:
-        found = [path for folder in folders for path in self._desk.files_in(folder)]
+    def _ask_about(self, folders: list[Path], files: list[Path], found: Found) -> None:
         names = ", ".join(folder.name for folder in folders)
-        if found:
-            total = bytes_text(sum(_size(path) for path in found))
+        if found.paths:
             self._window.question.ask(
                 tr("Add the documents in “{name}”?", name=names),
-                tr("Documents: {n} · In all: {total}", n=len(found), total=total),
+                tr("Documents: {n} · In all: {total}", n=len(found.paths), total=bytes_text(found.n_bytes)),
                 tr("Add"),
-                partial(self._add, [*files, *found]),
+                partial(self._add, [*files, *found.paths]),
             )
             return
         self._window.banners.tell(
@@ -135,10 +134,3 @@ def _question_for(sample: Path) -> str:
     samples = json.loads(resource("samples/samples.json").read_text(encoding="utf-8"))
     questions: list[str] = [each["questions"][0][0] for each in samples if each["file"] == sample.name]
     return questions[0] if questions else ""
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

@@ -4,16 +4,16 @@ Widgets call its methods and listen to its signals; they never see the engine's 
 Knows nothing of widgets.
 """
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
-from gistdesk.library import Identity, Library, Passage, Problem
+from gistdesk.library import Entry, Identity, Library, Passage, Problem
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -31,13 +31,15 @@ from gistdesk.protocol import (
 from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.calls import Calls
 from gistdesk.ui.desk_answers import Answers
+from gistdesk.ui.desk_files import Found, find_documents, with_library
 from gistdesk.ui.desk_models import Memory, ModelRow, Models, needed_bytes
 from gistdesk.ui.desk_queue import Queue
 from gistdesk.ui.engine import Engine
+from gistdesk.ui.file_jobs import CANCELLED, FileJobs, Work
+from gistdesk.ui.i18n import later
 
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
 
-SUPPORTED = frozenset(".pdf .docx .epub .html .htm .xhtml .md .markdown .txt .text .log .rst .csv".split())
 SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
 _READER_IDLE_S = 60
 _CHARACTERS_PER_TOKEN = 3.2
@@ -106,6 +108,7 @@ class Desk(QObject):
         settings: the present ones; change them with `change_settings`.
         engine_state: the main engine process.
         forecast_bytes: what the pending action will need, hatched in the memory bar.
+        file_jobs: long work with files, in a thread.
         device_holder: title of the run that has the device, and that the engine waits for; "".
     """
 
@@ -131,6 +134,7 @@ class Desk(QObject):
         self.library, self.settings, self._settings_path = library, settings, settings_path
         self.engine_state, self.forecast_bytes = EngineState(), 0
         self.device_holder = ""
+        self.file_jobs = FileJobs(self)
         self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
         self._calls = Calls(self._engine, self)
         self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
@@ -204,18 +208,15 @@ class Desk(QObject):
             )
             self._reader.send(request, lambda event, path=path: self._on_measured(path, event))
 
-    def supported(self, path: Path) -> bool:
-        """Whether a file's name says that it can be read."""
-        return path.suffix.lower() in SUPPORTED
+    def find_documents(self, folders: Sequence[Path], found: Callable[[Found], None]) -> None:
+        """Look through folders for what can be read; `found` is told, unless it is cancelled."""
 
-    def files_in(self, folder: Path) -> list[Path]:
-        """Files in a folder and below that can be read, hidden ones left out."""
-        found: list[Path] = []
-        for place, folders, names in os.walk(folder):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            paths = (Path(place) / name for name in sorted(names) if not name.startswith("."))
-            found += [path for path in paths if self.supported(path)]
-        return found
+        def ended(outcome: object) -> None:
+            if isinstance(outcome, Found):
+                found(outcome)
+
+        names = ", ".join(folder.name for folder in folders)
+        self.file_jobs.start(later("Looking for documents"), names, lambda: find_documents(folders), ended)
 
     def add_documents(self, paths: Sequence[Path], ratio: float, passwords: Mapping[Path, str] = {}) -> list[int]:
         """Queue documents -> their entries' ids."""
@@ -274,9 +275,23 @@ class Desk(QObject):
         """Copy a gist file in once the engine has looked at it."""
         self._reader.send(Describe(path=str(path)), lambda event: self._on_described(path, event))
 
-    def export_gist(self, entry_id: int, target: Path) -> None:
-        """Raises UserError: the file cannot be written."""
-        self.library.export_gist(entry_id, target)
+    def export_gist(self, entry: Entry, target: Path, exported: Callable[[Path], None]) -> None:
+        """Copy an entry's gist out; `exported` is told when it is there."""
+        work = self.in_library(lambda own: own.export_gist(entry.id, target))
+        self._start_copy(later("Exporting"), entry.title, work, lambda _: exported(target))
+
+    def in_library(self, work: Callable[[Library], Generator[float, None, object]]) -> Work:
+        """Work for `file_jobs`, on a library object of its own, wherever the library is by then."""
+        return lambda: with_library(self.library.folder, work)
+
+    def _start_copy(self, words: str, title: str, work: Work, done: Callable[[object], None]) -> None:
+        def ended(outcome: object) -> None:
+            if isinstance(outcome, UserError):
+                self.notice.emit(Notice(outcome.message, outcome.hint))
+            elif outcome is not CANCELLED:
+                done(outcome)
+
+        self.file_jobs.start(words, title, work, ended)
 
     # chats
 
@@ -369,11 +384,12 @@ class Desk(QObject):
 
     def idle(self) -> bool:
         """Whether quitting now would interrupt nothing."""
-        return not (self._queue.busy or self._answers.busy or self._models.downloading)
+        return not (self._queue.busy or self._answers.busy or self._models.downloading or self.file_jobs.jobs)
 
     def close(self) -> None:
         """Stop all work, keeping what is done, and end every process."""
         self._queue.pause(True)
+        self.file_jobs.close()
         for engine in (self._engine, self._reader.engine, *self._extra):
             engine.close()
         self.library.close()
@@ -422,11 +438,11 @@ class Desk(QObject):
         elif isinstance(event, DescribeDone) and event.description is None:
             self.notice.emit(Notice(event.problem or ""))
         elif isinstance(event, DescribeDone) and event.description is not None:
-            try:
-                self.library.import_gist(path, asdict(event.description))
-            except UserError as error:
-                self.notice.emit(Notice(error.message, error.hint))
-            self.entries_changed.emit()
+            self._import(path, asdict(event.description))
+
+    def _import(self, path: Path, description: dict[str, Any]) -> None:
+        work = self.in_library(lambda own: own.import_gist(path, description))
+        self._start_copy(later("Importing"), path.name, work, lambda _: self.entries_changed.emit())
 
     def _on_loaded(self, event: Event) -> None:
         if isinstance(event, Error):

@@ -1,6 +1,6 @@
-"""The drawer of jobs: what is being compressed, waits or is being downloaded, each with its progress and Cancel.
+"""The drawer of jobs: what is being compressed, downloaded or copied, or waits, each with its progress and Cancel.
 
-Knows the desk's entries and downloads.
+Knows the desk's entries, downloads and work with files.
 """
 
 from collections.abc import Callable
@@ -36,7 +36,10 @@ class _Job:
     title: str
     words: str
     share: float | None
+    """From 0 to 1."""
     cancel: Callable[[], object]
+    is_open: bool = False
+    """At work, and nobody knows how much there is."""
 
 
 class _JobRow(QWidget):
@@ -64,7 +67,7 @@ class _JobRow(QWidget):
         self._job = job
         self._title.setText(job.title)
         self._words.setText(job.words)
-        self._bar.setRange(0, 1000)
+        self._bar.setRange(0, 0 if job.is_open else 1000)
         self._bar.setValue(round(1000 * (job.share or 0)))
         self._bar.setAccessibleName(f"{job.title}: {job.words}")
         name = tr("Cancel: {title}", title=job.title)
@@ -104,6 +107,7 @@ class JobsDrawer(QFrame):
         self._arrange()
         desk.entries_changed.connect(self.refresh)
         desk.models_changed.connect(self.refresh)
+        desk.file_jobs.changed.connect(self.refresh)
         desk.entry_changed.connect(self._on_entry_changed)
         self._retranslate()
 
@@ -165,6 +169,13 @@ class JobsDrawer(QFrame):
                 words = tr("Downloading {percent}%", percent=round(100 * row.downloading))
                 cancel = partial(self._desk.cancel_download, row.name)
                 jobs.append(_Job(f"model {row.name}", row.title, words, row.downloading, cancel))
+        for number, job in enumerate(self._desk.file_jobs.jobs):
+            runs = number == 0
+            words = tr("Waiting") if not runs else tr(job.words)
+            if runs and job.share is not None:
+                words = f"{words} {round(100 * job.share)}%"
+            cancel = partial(self._desk.file_jobs.cancel, job.id)
+            jobs.append(_Job(f"files {job.id}", job.title, words, job.share, cancel, runs and job.share is None))
         return jobs
 
     def _job(self, entry: Entry) -> _Job:

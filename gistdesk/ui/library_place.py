@@ -180,12 +180,10 @@ class LibraryPlace(QObject):
         dialog.open()
 
     def _export(self, entry: Entry, target: Path) -> None:
-        try:
-            self._desk.export_gist(entry.id, target)
-        except UserError as error:
-            self.told.emit(Notice(error.message, error.hint))
-        else:
-            self.told.emit(Notice(tr("Exported: {path}", path=target)))
+        self._desk.export_gist(entry, target, self._on_exported)
+
+    def _on_exported(self, target: Path) -> None:
+        self.told.emit(Notice(tr("Exported: {path}", path=target)))
 
     def _reveal(self, source: Path) -> None:
         folder = source.parent

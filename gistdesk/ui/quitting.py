@@ -71,6 +71,8 @@ class Quitting(QObject):
         box.setWindowTitle(tr("Quit gistdesk"))
         box.setText(tr("Something is still at work."))
         box.setInformativeText(tr("What is done so far is kept in either case, and work goes on from there."))
+        if self._window.desk.file_jobs.jobs:
+            box.setInformativeText(tr("A copy of a file that is stopped leaves nothing behind."))
         finish = box.addButton(tr("Finish in the tray"), QMessageBox.ButtonRole.AcceptRole)
         stop = box.addButton(tr("Stop and keep what is done"), QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)

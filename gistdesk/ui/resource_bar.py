@@ -139,6 +139,7 @@ class ResourceBar(QFrame):
         self._count_timer.timeout.connect(self.count_jobs)
         desk.entries_changed.connect(self._on_jobs_changed)
         desk.models_changed.connect(self._on_jobs_changed)
+        desk.file_jobs.changed.connect(self._on_jobs_changed)
         desk.entry_changed.connect(self._on_entry_changed)
         self._retranslate()
 
@@ -196,6 +197,7 @@ class ResourceBar(QFrame):
         """Show how many jobs there are."""
         self._working = {entry.id for entry in self._desk.library.entries(states=WORKING)}
         n = len(self._working) + sum(row.downloading is not None for row in self._desk.models())
+        n += len(self._desk.file_jobs.jobs)
         self.jobs.setText(tr("Jobs {n}", n=n) if n else tr("Jobs"))
         self.jobs.setAccessibleName(tr("Jobs: {n}", n=n))
 

@@ -3,48 +3,43 @@
 Knows the library's upkeep.
 """
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QFileDialog, QGridLayout, QHBoxLayout, QLabel, QMessageBox, QProgressBar, QPushButton
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QWidget,
+)
 
 from gistdesk.core.errors import UserError
-from gistdesk.library import Library
+from gistdesk.library import Library, Move
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.figures import bytes_text
+from gistdesk.ui.file_jobs import CANCELLED
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.labels import ElidedLabel
 from gistdesk.ui.settings_page import SettingsPage
 
 
-class _Upkeep(QObject):
-    """Work on the library's folder in a thread, with a library object of its own. Signals: ended (bytes or error)."""
+def _at_once(work: Callable[[Library], int], library: Library) -> Generator[float, None, int]:
+    """Work that cannot be cut into steps."""
+    yield 0.0
+    return work(library)
 
-    ended = Signal(object)
 
-    def __init__(self, folder: Path, work: Callable[[Library], int]) -> None:
-        super().__init__()
-        self._folder, self._work = folder, work
-        self.thread_ = threading.Thread(target=self._run, name="upkeep", daemon=True)
-
-    def start(self) -> None:
-        self.thread_.start()
-
-    def _run(self) -> None:
-        outcome: object
-        try:
-            library = Library(self._folder)
-            try:
-                outcome = self._work(library)
-            finally:
-                library.close()
-        except UserError as error:
-            outcome = error
-        self.ended.emit(outcome)
+def _delete_old(move: Move) -> Generator[None, None, None]:
+    yield
+    move.delete_old()
 
 
 class StoragePage(SettingsPage):
@@ -54,16 +49,15 @@ class StoragePage(SettingsPage):
         super().__init__(later("Storage"))
         self._desk = desk
         self._values = [QLabel() for _ in range(6)]
-        self._moving: Iterator[float] | None = None
-        self._work: _Upkeep | None = None
-        self._timer = QTimer(self)
-        self._timer.timeout.connect(self._move_on)
+        self._move: Move | None = None
+        self._job = 0
         self._folder = ElidedLabel()
-        self.open, self.move_, self.clean, self.empty = (QPushButton() for _ in range(4))
+        self.open, self.move_, self.clean, self.empty, self.cancel = (QPushButton() for _ in range(5))
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 1000)
-        self._bar.hide()
+        self._moving = QWidget()
+        self._moving.hide()
         self._said = QLabel()
         self._said.setWordWrap(True)
         self._arrange()
@@ -71,6 +65,8 @@ class StoragePage(SettingsPage):
         self.move_.clicked.connect(self._on_move)
         self.clean.clicked.connect(self._on_clean)
         self.empty.clicked.connect(self._on_empty)
+        self.cancel.clicked.connect(self._on_cancel)
+        desk.file_jobs.changed.connect(self._on_progress)
         self._retranslate()
 
     def _arrange(self) -> None:
@@ -97,7 +93,13 @@ class StoragePage(SettingsPage):
         self.add_text(later("Folder of the library"), "heading")
         self.column.addWidget(self._folder)
         self._add_buttons((self.open, later("Open folder")), (self.move_, later("Move…")))
-        self.column.addWidget(self._bar)
+        self.set_text_of(self.cancel, later("Cancel"))
+        moving = QHBoxLayout(self._moving)
+        moving.setContentsMargins(0, 0, 0, 0)
+        moving.setSpacing(theme.GRID)
+        moving.addWidget(self._bar, 1)
+        moving.addWidget(self.cancel)
+        self.column.addWidget(self._moving)
         self.column.addWidget(self._said)
         self.column.addStretch()
 
@@ -149,21 +151,27 @@ class StoragePage(SettingsPage):
         self._start(Library.empty_trash)
 
     def _start(self, work: Callable[[Library], int]) -> None:
-        self._work = _Upkeep(self._desk.library.folder, work)
-        self._work.ended.connect(self._on_ended)
-        for button in (self.clean, self.empty, self.move_):
-            button.setEnabled(False)
+        job = self._desk.in_library(partial(_at_once, work))
+        self._desk.file_jobs.start(later("Cleaning up"), "", job, self._on_cleaned)
+        self._set_busy(True)
         self._say(tr("Cleaning up…"), "muted")
-        self._work.start()
 
-    def _on_ended(self, outcome: object) -> None:
+    def _set_busy(self, busy: bool) -> None:
+        for button in (self.clean, self.empty, self.move_):
+            button.setEnabled(not busy)
+        if not busy:
+            self.refresh()
+            self._desk.entries_changed.emit()
+
+    def _on_cleaned(self, outcome: object) -> None:
         if isinstance(outcome, UserError):
-            self._say(f"{tr(outcome.message)} {tr(outcome.hint)}", "bad")
+            self._say_error(outcome)
         elif isinstance(outcome, int):
             self._say(tr("Freed: {size}", size=bytes_text(outcome)))
-        self.move_.setEnabled(True)
-        self.refresh()
-        self._desk.entries_changed.emit()
+        self._set_busy(False)
+
+    def _say_error(self, error: UserError) -> None:
+        self._say(f"{tr(error.message)} {tr(error.hint)}", "bad")
 
     def _on_open(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._desk.library.folder)))
@@ -175,29 +183,53 @@ class StoragePage(SettingsPage):
         dialog.open()
 
     def move_to(self, folder: str) -> None:
-        """Move the library; steps are taken while the window is idle."""
+        """Move the library; it can be used while its files are copied."""
         if not self._desk.idle():
             self._say(tr("Wait until nothing is being compressed or answered, or cancel it."), "warning")
             return
-        self._moving = self._desk.library.move_to(Path(folder))
-        self._bar.setAccessibleName(tr("Moving"))
-        self._bar.show()
-        self._timer.start(0)
-
-    def _move_on(self) -> None:
-        assert self._moving is not None
         try:
-            self._bar.setValue(round(1000 * next(self._moving)))
-            return
-        except StopIteration:
-            self._say(tr("Moved."))
+            self._move = self._desk.library.begin_move(Path(folder))
         except UserError as error:
-            self._say(f"{tr(error.message)} {tr(error.hint)}", "bad")
-        self._timer.stop()
-        self._moving = None
-        self._bar.hide()
-        self.refresh()
-        self._desk.entries_changed.emit()
+            self._say_error(error)
+            return
+        self._set_busy(True)
+        self._say("")
+        self._bar.setValue(0)
+        self._bar.setAccessibleName(tr("Moving"))
+        self._moving.show()
+        self.cancel.setEnabled(True)
+        self._job = self._desk.file_jobs.start(later("Moving the library"), folder, self._move.copy, self._on_copied)
+
+    def _on_progress(self) -> None:
+        for job in self._desk.file_jobs.jobs:
+            if job.id == self._job and job.share is not None:
+                self._bar.setValue(round(1000 * job.share))
+
+    def _on_cancel(self) -> None:
+        self.cancel.setEnabled(False)
+        self._desk.file_jobs.cancel(self._job)
+
+    def _on_copied(self, outcome: object) -> None:
+        """What is left is short, and nobody may change the library meanwhile."""
+        move, self._move = self._move, None
+        assert move is not None
+        self._moving.hide()
+        if isinstance(outcome, UserError):
+            self._say_error(outcome)
+        elif outcome is CANCELLED:
+            self._say(tr("Not moved: the library is where it was."), "muted")
+        else:
+            self._settle(move)
+        self._set_busy(False)
+
+    def _settle(self, move: Move) -> None:
+        try:
+            self._desk.library.settle(move)
+        except UserError as error:
+            self._say_error(error)
+            return
+        self._say(tr("Moved."))
+        self._desk.file_jobs.start(later("Cleaning up"), str(move.old), partial(_delete_old, move), lambda _: None)
 
     def _retranslate(self) -> None:
         super()._retranslate()

@@ -122,6 +122,7 @@ class MainWindow(QMainWindow):
         self.adding.sample_ready.connect(self._on_sample_ready)
         self.desk.notice.connect(self._on_notice)
         self.desk.settings_changed.connect(self._on_settings)
+        self.desk.file_jobs.slow.connect(self._on_slow_files)
 
     def _leave_drops_to_window(self) -> None:
         """Text fields would take a dropped file as text."""
@@ -176,6 +177,10 @@ class MainWindow(QMainWindow):
         self.drawer.refresh()
         self.bar.jobs.setChecked(shown)
         self.menus.jobs.setChecked(shown)
+
+    def _on_slow_files(self) -> None:
+        """Copying that takes long is seen, and can be cancelled, where all work is."""
+        self.show_jobs(True)
 
     def _on_drawer_closed(self) -> None:
         self.show_jobs(False)

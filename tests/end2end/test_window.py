@@ -278,7 +278,8 @@ def test_a_second_start_hands_its_files_over(person: Person, tmp_path: Path) -> 
     [entry] = person.wait_ready(entry.id)
 
     exported = tmp_path / "given.gistkv"
-    person.desk.export_gist(entry.id, exported)
+    person.desk.export_gist(entry, exported, lambda _: None)
+    person.wait(exported.exists)
     before = len(person.desk.library.entries())
     assert start_again(person, exported) == 0
     person.wait(lambda: len(person.desk.library.entries()) == before + 1)

@@ -1,11 +1,13 @@
 """Gist files: none twice, none lost, none left behind."""
 
+import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from gistdesk.core.errors import UserError
-from gistdesk.library import Library
+from gistdesk.library import Entry, Library
 from tests.library.made import add, adopt, extract, figures, ready
 
 DESCRIPTION = {
@@ -144,12 +146,12 @@ def test_gists_of_a_model_that_changed_are_outdated_and_back(library: Library):
 def test_import_copies_and_export_gives_it_out(library: Library, tmp_path: Path):
     source = tmp_path / "from a friend.gistkv"
     source.write_bytes(b"the gist of a friend")
-    entry = library.import_gist(source, DESCRIPTION)
+    entry = finished(library.import_gist(source, DESCRIPTION))
     assert source.read_bytes() == b"the gist of a friend"
     assert (entry.state, entry.title, entry.n_tokens, entry.n_pages) == ("ready", "From a friend", 1000, 3)
     assert entry.text_sha256 is None and library.kept_text(entry.id) == []
     assert entry.gist is not None and entry.gist.identity == ("starter", "m1", "t1", "a1")
-    library.export_gist(entry.id, tmp_path / "out.gistkv")
+    assert list(library.export_gist(entry.id, tmp_path / "out.gistkv"))[-1] == 1.0
     assert (tmp_path / "out.gistkv").read_bytes() == b"the gist of a friend"
     assert library.mark_outdated(("starter", "m2", "t1", "a1")) == 1
     assert sorted(path.name for path in library.incoming_folder.iterdir()) == []
@@ -159,18 +161,64 @@ def test_the_same_file_is_imported_once(library: Library, tmp_path: Path):
     source, other = tmp_path / "a.gistkv", tmp_path / "b.gistkv"
     source.write_bytes(b"one")
     other.write_bytes(b"two")
-    entry = library.import_gist(source, DESCRIPTION)
-    assert library.import_gist(source, DESCRIPTION) == entry
+    entry = finished(library.import_gist(source, DESCRIPTION))
+    assert finished(library.import_gist(source, DESCRIPTION)) == entry
     library.trash([entry.id])
-    assert library.import_gist(source, DESCRIPTION) == entry
-    assert library.import_gist(other, DESCRIPTION).id != entry.id
+    assert finished(library.import_gist(source, DESCRIPTION)) == entry
+    assert finished(library.import_gist(other, DESCRIPTION)).id != entry.id
+
+
+def finished(importing: Generator[float, None, Entry]) -> Entry:
+    """What an import returns at its end."""
+    while True:
+        try:
+            next(importing)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+def test_a_copy_that_is_stopped_leaves_nothing(library: Library, tmp_path: Path):
+    source, target = tmp_path / "large.gistkv", tmp_path / "out.gistkv"
+    source.write_bytes(b"x" * 9 * 2**20)
+    target.write_bytes(b"what was here before")
+    importing = library.import_gist(source, DESCRIPTION)
+    assert 0 < next(importing) < next(importing) < 1
+    importing.close()
+    assert list(library.incoming_folder.iterdir()) == [] and library.entries() == []
+    entry = finished(library.import_gist(source, DESCRIPTION))
+    exporting = library.export_gist(entry.id, target)
+    assert next(exporting) < 1
+    exporting.close()
+    assert target.read_bytes() == b"what was here before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.gistkv", "library", "out.gistkv"]
 
 
 def test_import_and_export_that_cannot_be(library: Library, tmp_path: Path):
     with pytest.raises(UserError, match="cannot be copied into the library"):
-        library.import_gist(tmp_path / "missing.gistkv", DESCRIPTION)
+        finished(library.import_gist(tmp_path / "missing.gistkv", DESCRIPTION))
     with pytest.raises(UserError, match="no gist yet"):
-        library.export_gist(add(library).id, tmp_path / "out.gistkv")
+        list(library.export_gist(add(library).id, tmp_path / "out.gistkv"))
     with pytest.raises(UserError, match="cannot be exported"):
-        library.export_gist(ready(library, "ready").id, tmp_path / "nowhere" / "out.gistkv")
+        list(library.export_gist(ready(library, "ready").id, tmp_path / "nowhere" / "out.gistkv"))
     assert list(library.incoming_folder.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files")
+def test_a_full_disk_leaves_what_was_there(library: Library, tmp_path: Path):
+    import resource as limits
+
+    source, target = tmp_path / "large.gistkv", tmp_path / "out.gistkv"
+    source.write_bytes(b"x" * 6 * 2**20)
+    target.write_bytes(b"before")
+    entry = finished(library.import_gist(source, DESCRIPTION))
+    before = limits.getrlimit(limits.RLIMIT_FSIZE)
+    limits.setrlimit(limits.RLIMIT_FSIZE, (5 * 2**20, before[1]))  # to a program, the same as a full disk
+    try:
+        with pytest.raises(UserError, match="cannot be exported"):
+            list(library.export_gist(entry.id, target))
+        with pytest.raises(UserError, match="cannot be copied into the library"):
+            list(library.import_gist(source, DESCRIPTION))
+    finally:
+        limits.setrlimit(limits.RLIMIT_FSIZE, before)
+    assert target.read_bytes() == b"before" and list(library.incoming_folder.iterdir()) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.gistkv", "library", "out.gistkv"]

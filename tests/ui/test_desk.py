@@ -228,7 +228,10 @@ def test_measuring_and_predicting(qtbot: QtBot, desk: Desk, tmp_path: Path) -> N
 def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     [entry_id] = ready(qtbot, desk, ENGLISH)
     target = tmp_path / "alice.gistkv"
-    desk.export_gist(entry_id, target)
+    exported: list[Path] = []
+    desk.export_gist(desk.library.entry(entry_id), target, exported.append)
+    assert not desk.idle()
+    qtbot.waitUntil(lambda: exported == [target])
     n_before = len(desk.library.entries())
     notices: list[Notice] = []
     desk.notice.connect(notices.append)

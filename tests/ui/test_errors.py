@@ -186,7 +186,7 @@ def test_library(tmp_path: Path, korean: None) -> None:
     _check(lambda _: library.entry(77), tmp_path)
     _check(lambda _: library.chat(77), tmp_path)
     _check(lambda _: library.message(77), tmp_path)
-    _check(lambda folder: library.export_gist(entry.id, folder / "책.gistkv"), tmp_path)
+    _check(lambda folder: list(library.export_gist(entry.id, folder / "책.gistkv")), tmp_path)
     _check(lambda _: list(library.move_to(library.folder / "안")), tmp_path)
     _check(lambda folder: list(library.move_to(folder)), tmp_path)
     library.close()

@@ -204,18 +204,20 @@ def test_a_remembered_ratio_is_not_asked_for_again(window: MainWindow, tmp_path:
     assert [entry.ratio for entry in window.desk.library.entries()] == [8.0, 8.0]
 
 
-def test_a_folder_asks_once_with_count_and_total(window: MainWindow, tmp_path: Path) -> None:
+def test_a_folder_asks_once_with_count_and_total(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     files(tmp_path, "in/a.txt", "in/b.md", "in/c.exe")
     window.open_paths([tmp_path / "in"])
+    qtbot.waitUntil(window.question.isVisible)
     assert window.question._title.text() == "Add the documents in “in”?"
     assert window.question._text.text() == "Documents: 2 · In all: 20 B"
     window.question.yes.click()
     assert window.drop_sheet.isVisible() and len(window.drop_sheet._rows) == 2
 
 
-def test_a_folder_without_documents_says_so(window: MainWindow, tmp_path: Path) -> None:
+def test_a_folder_without_documents_says_so(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     window.open_paths([tmp_path / "in"])
+    qtbot.waitUntil(lambda: bool(window.banners.banners))
     assert not window.question.isVisible()
     assert "“in”" in window.banners.banners[0].notice.message
 
@@ -376,8 +378,8 @@ def test_the_library_is_moved(window: MainWindow, qtbot: QtBot, tmp_path: Path) 
     window._open_settings(2)
     page = window._settings_dialog.storage  # type: ignore[union-attr]
     page.move_to(str(tmp_path / "elsewhere"))
-    qtbot.waitUntil(lambda: page._moving is None)
-    assert page._said.text() == "Moved."
+    qtbot.waitUntil(lambda: page._said.text() == "Moved.")
+    assert not page._moving.isVisible()
     assert window.desk.library.folder == tmp_path / "elsewhere"
     assert window.desk.library.kept_text(entry.id)
 
