@@ -6,23 +6,22 @@ fetched here. Only weights and settings that cannot run code are taken. Does not
 
 import hashlib
 import shutil
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
+import httpx2
+
 from gistdesk.core.errors import UserError
+from gistdesk.fetch import fetch, part_bytes
 from gistdesk.protocol import Download, DownloadDone, DownloadProgress
 from gistdesk.worker.network import use_network
-from gistdesk.worker.pulse import Pulse
+from gistdesk.worker.pulse import Pulse, run_to_end
 
 FILES = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model")
 """The same as `gistdesk.core.load` looks for; a test holds them equal, because importing it would import torch."""
-_BLOCK_BYTES = 2**20
-_N_TRIES = 5
-_RETRY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -102,18 +101,15 @@ def _listing(hub_id: str) -> tuple[str, list[_File]]:
 
 
 def _check_space(blobs: Path, files: list[_File]) -> None:
-    missing = sum(file.n_bytes - _part_bytes(blobs, file) for file in files if not (blobs / file.checksum).exists())
+    missing = sum(
+        file.n_bytes - part_bytes(_part(blobs, file)) for file in files if not (blobs / file.checksum).exists()
+    )
     free = shutil.disk_usage(blobs).free
     if missing > free:
         raise UserError(
             f"The model needs {missing / 2**30:,.1f} GiB, {free / 2**30:,.1f} GiB are free in {blobs.parent.parent}.",
             "Free some space, or set HF_HOME to a folder on a larger disk.",
         )
-
-
-def _part_bytes(blobs: Path, file: _File) -> int:
-    part = _part(blobs, file)
-    return part.stat().st_size if part.exists() else 0
 
 
 def _part(blobs: Path, file: _File) -> Path:
@@ -126,59 +122,26 @@ def _fetch(url: str, file: _File, blobs: Path, tell: Callable[[int], None]) -> N
     Raises:
         UserError: what arrived is not what the hub says it is. It is deleted.
     """
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
+
+    @contextmanager
+    def opened(headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
+        asked = {**build_hf_headers(), **headers}
+        with get_session().stream("GET", url, headers=asked, follow_redirects=True) as response:
+            hf_raise_for_status(response)
+            yield response
+
     part = _part(blobs, file)
-    for attempt in range(_N_TRIES):
-        try:
-            checksum = _append(url, file, part, tell)
-            break
-        except Exception as error:
-            if not _is_of_network(error) or attempt + 1 == _N_TRIES:
-                raise
-            tell(_part_bytes(blobs, file))
-            time.sleep(_RETRY_S)
+    checksum = run_to_end(fetch(opened, part, file.n_bytes, lambda: _digest(file)), tell)
     if checksum != file.checksum:
         part.unlink()
         raise UserError(f"{file.path} arrived damaged: its checksum is another one than the hub's.", "Try again.")
     part.replace(blobs / file.checksum)
 
 
-def _append(url: str, file: _File, part: Path, tell: Callable[[int], None]) -> str:
-    """Fetch what is missing of a file; the checksum of the whole."""
-    from huggingface_hub import get_session
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
-
-    digest = _digest(file)
-    with part.open("ab+") as stream:
-        stream.seek(0)
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-            tell(stream.tell())
-        n_bytes = stream.tell()
-        if n_bytes >= file.n_bytes:
-            return digest.hexdigest()
-        headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
-        if n_bytes:
-            headers["Range"] = f"bytes={n_bytes}-"
-        with get_session().stream("GET", url, headers=headers, follow_redirects=True) as response:
-            hf_raise_for_status(response)
-            if response.status_code != 206:  # it sends the whole file, asked or not
-                stream.truncate(0)
-                digest, n_bytes = _digest(file), 0
-            for block in response.iter_bytes(_BLOCK_BYTES):
-                stream.write(block)
-                digest.update(block)
-                n_bytes += len(block)
-                tell(n_bytes)
-    return digest.hexdigest()
-
-
 def _digest(file: _File) -> "hashlib._Hash":
     return hashlib.sha256() if file.is_large else hashlib.sha1(b"blob %d\0" % file.n_bytes, usedforsecurity=False)
-
-
-def _is_of_network(error: BaseException) -> bool:
-    """Whether the connection failed; the library that the hub's library uses for it has changed its name before."""
-    return type(error).__module__.startswith("httpx")
 
 
 @contextmanager
@@ -206,9 +169,7 @@ def _failures_in_words(hub_id: str) -> Iterator[None]:
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"The files of {hub_id} cannot be kept ({reason}).", "Check the disk and its space.") from error
-    except Exception as error:
-        if not _is_of_network(error):
-            raise
+    except httpx2.HTTPError as error:
         raise _not_fetched(hub_id, error) from error
 
 
