@@ -2,6 +2,7 @@
 
 from gistdesk.library.chats import Chats
 from gistdesk.library.moving import Move, Moving
+from gistdesk.library.recalls import Recalls
 from gistdesk.library.records import (
     Chat,
     Entry,
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-class Library(Moving, Chats):
+class Library(Moving, Chats, Recalls):
     """One library folder, open.
 
     Calls take a few milliseconds; what takes longer is a generator. An object belongs to the thread that made it;
@@ -39,5 +40,6 @@ class Library(Moving, Chats):
     disk is full, the database is damaged or another program holds it.
 
     The classes it is made of share one connection: `Store` (the folder and its database), `Texts` (what was read),
-    `Entries` (the table and the queue), `Gists` (the files), `Upkeep` and `Moving` (the disk), `Chats`.
+    `Entries` (the table and the queue), `Gists` (the files), `Recalls` (what was measured of them), `Upkeep` and
+    `Moving` (the disk), `Chats`.
     """

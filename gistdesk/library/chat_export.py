@@ -4,16 +4,20 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from gistdesk.library.records import Chat, Message
+from gistdesk.library.records import Chat, Message, Passage
 
 _SPEAKER = {"user": "Question", "assistant": "Answer"}
+PLACES = {"page": "{title}, page {n}", "section": "{title}, section {n}", None: "{title}"}
+"""Where a passage stands, by what its document's pages are called."""
 
 
 def as_markdown(chat: Chat, documents: Sequence[str], path: Sequence[Message], words: Mapping[str, str]) -> str:
-    """Title, documents and the turns of one path; an answer that was cut short says so.
+    """Title, documents and the turns of one path, with the passages that were read for an answer; an answer that was
+    cut short says so.
 
     Args:
-        words: another language's for "Chat", "Question", "Answer" and a message's states; what is missing is English.
+        words: another language's for "Chat", "Question", "Answer", "Passages read", for `PLACES` and a message's
+            states; what is missing is English.
     """
     lines = [f"# {chat.title or words.get('Chat', 'Chat')}", ""]
     lines += [f"- {title}" for title in documents]
@@ -23,7 +27,16 @@ def as_markdown(chat: Chat, documents: Sequence[str], path: Sequence[Message], w
         speaker = _SPEAKER[message.role]
         note = "" if message.state == "complete" else f" ({words.get(message.state, message.state)})"
         lines += [f"## {words.get(speaker, speaker)}{note}", "", message.text.strip(), ""]
+        if message.passages:
+            lines += [f"### {words.get('Passages read', 'Passages read')}", ""]
+            lines += [f"- {_place(passage, words)}: “{' '.join(passage.text.split())}”" for passage in message.passages]
+            lines.append("")
     return "\n".join(lines)
+
+
+def _place(passage: Passage, words: Mapping[str, str]) -> str:
+    words_of_place = PLACES[passage.page_label]
+    return words.get(words_of_place, words_of_place).format(title=passage.title, n=passage.page)
 
 
 def as_json(chat: Chat, documents: Sequence[str], messages: Sequence[Message]) -> str:

@@ -88,13 +88,15 @@ class Chats(Store):
         system: str | None = None,
         sampling: dict[str, Any] | None = None,
         entry_ids: Sequence[int] | None = None,
+        look_up: bool | None = None,
     ) -> None:
         """Change what is given; an empty system prompt is none."""
         with self._write() as db:
             db.execute(
                 "UPDATE chats SET title = coalesce(?, title), sampling = coalesce(?, sampling), "
-                "system = CASE WHEN ? IS NULL THEN system ELSE nullif(?, '') END, updated = ? WHERE id = ?",
-                (title, None if sampling is None else _packed(sampling), system, system, now(), chat_id),
+                "system = CASE WHEN ? IS NULL THEN system ELSE nullif(?, '') END, look_up = coalesce(?, look_up), "
+                "updated = ? WHERE id = ?",
+                (title, None if sampling is None else _packed(sampling), system, system, look_up, now(), chat_id),
             )
             if entry_ids is not None:
                 db.execute("DELETE FROM chat_entries WHERE chat_id = ?", (chat_id,))
@@ -210,8 +212,8 @@ class Chats(Store):
         time = now()
         with self._write() as db:
             chat_id = db.execute(
-                "INSERT INTO chats(title, system, sampling, created, updated) VALUES (?, ?, ?, ?, ?)",
-                (old.title, old.system, _packed(old.sampling), time, time),
+                "INSERT INTO chats(title, system, sampling, look_up, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
+                (old.title, old.system, _packed(old.sampling), old.look_up, time, time),
             ).lastrowid
             assert chat_id is not None
             _set_entries(db, chat_id, old.entry_ids)
@@ -275,6 +277,7 @@ class Chats(Store):
                 row["created"],
                 row["updated"],
                 row["trashed"],
+                bool(row["look_up"]),
             )
             for row in rows
         ]

@@ -18,7 +18,7 @@ from gistdesk.library.texts import Texts
 _WORKING = "state IN ('extracting', 'compressing')"
 _GIST_COLUMNS = (
     "id key model_id model_fingerprint tokenizer_fingerprint adapter_fingerprint ratio n_tokens n_slots kv_bytes "
-    "file_bytes seconds tokens_per_second device created"
+    "file_bytes seconds tokens_per_second device created recall_n recall_kept"
 ).split()
 GIST_FIELDS = ", ".join(f"gists.{name} AS gist_{name}" for name in _GIST_COLUMNS)
 _ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gists.id = entries.gist_id"

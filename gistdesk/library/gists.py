@@ -199,6 +199,9 @@ class Gists(Entries):
                     path.unlink()
             else:
                 _move(path, target)
+                db.execute(  # it was measured of a file that is gone
+                    "UPDATE gists SET recall = NULL, recall_n = NULL, recall_kept = NULL WHERE key = ?", (key,)
+                )
         except OSError as error:
             raise UserError(
                 f"The gist {path} cannot be moved into the library ({error.strerror}).", "Compress the document again."

@@ -55,6 +55,8 @@ class GistRow:
     Attributes:
         path: of the file, absolute.
         ratio: tokens per slot that was asked for; what it came to is n_tokens / n_slots.
+        recall_n: facts of the document that were asked back from it, of which `recall_kept` came back; None while
+            that was not measured.
     """
 
     id: int
@@ -72,6 +74,13 @@ class GistRow:
     tokens_per_second: float
     device: str
     created: str
+    recall_n: int | None
+    recall_kept: int | None
+
+    @property
+    def recall(self) -> float | None:
+        """The share of the facts that came back, 0 to 1."""
+        return self.recall_kept / self.recall_n if self.recall_n and self.recall_kept is not None else None
 
     @property
     def identity(self) -> Identity:
@@ -117,7 +126,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Passage:
-    """A place in a kept text: `kept_text(entry_id)[page - 1][start:end] == text`."""
+    """A place in a kept text: `kept_text(entry_id)[page - 1][start:end] == text`.
+
+    Attributes:
+        page_label: "page" or "section"; None for a document without pages.
+    """
 
     entry_id: int
     title: str
@@ -125,11 +138,17 @@ class Passage:
     start: int
     end: int
     text: str
+    page_label: str | None
 
 
 @dataclass(frozen=True)
 class Chat:
-    """A conversation about entries. `leaf_id` is the last message of the path that is shown."""
+    """A conversation about entries.
+
+    Attributes:
+        leaf_id: the last message of the path that is shown.
+        look_up: the best passages of the kept texts are read behind the gists.
+    """
 
     id: int
     title: str
@@ -140,6 +159,7 @@ class Chat:
     created: str
     updated: str
     trashed: str | None
+    look_up: bool
 
 
 @dataclass(frozen=True)
@@ -162,6 +182,12 @@ class Message:
     created: str
     version: int
     n_versions: int
+
+    @property
+    def passages(self) -> tuple[Passage, ...] | None:
+        """What of the kept texts was read for this answer, best first; None when nothing was looked up."""
+        found = self.figures.get("passages")
+        return None if found is None else tuple(Passage(**each) for each in found)
 
 
 @dataclass(frozen=True)

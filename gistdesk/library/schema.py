@@ -103,5 +103,13 @@ CREATE TRIGGER message_deleted AFTER DELETE ON messages WHEN old.state <> 'writi
 END;
 """
 
-STEPS = (_FIRST, _MESSAGE_SEARCH)
+# What was measured of a gist goes with it; a list of entries reads its two numbers, and not the facts behind them.
+_LOOK_UP_AND_RECALL = """
+ALTER TABLE chats ADD COLUMN look_up INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE gists ADD COLUMN recall_n INTEGER;
+ALTER TABLE gists ADD COLUMN recall_kept INTEGER;
+ALTER TABLE gists ADD COLUMN recall TEXT;
+"""
+
+STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL)
 VERSION = len(STEPS)

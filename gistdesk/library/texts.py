@@ -77,15 +77,17 @@ class Texts(Store):
                     pass
         pages = {sha256: self._pages(sha256) for sha256 in texts}
         found = best_passages(self._index, query, pages, limit=limit)
-        titles = {entry_id: self._title(entry_id) for entry_id in texts.values()}
+        titles = {entry_id: self._one_of_entry(entry_id, "title") for entry_id in texts.values()}
+        labels = {entry_id: self._one_of_entry(entry_id, "page_label") for entry_id in texts.values()}
         return [
             Passage(
                 texts[place.text_sha256],
-                titles[texts[place.text_sha256]],
+                str(titles[texts[place.text_sha256]]),
                 place.page,
                 place.start,
                 place.end,
                 pages[place.text_sha256][place.page - 1][place.start : place.end],
+                labels[texts[place.text_sha256]],
             )
             for place in found
         ]
@@ -107,9 +109,6 @@ class Texts(Store):
     def _text_sha256(self, entry_id: int) -> str | None:
         sha256: str | None = self._one_of_entry(entry_id, "text_sha256")
         return sha256
-
-    def _title(self, entry_id: int) -> str:
-        return str(self._one_of_entry(entry_id, "title"))
 
     def _one_of_entry(self, entry_id: int, column: str) -> str | None:
         rows = self._rows(f"SELECT {column} FROM entries WHERE id = ?", (entry_id,))

@@ -1,6 +1,7 @@
 """Chats: trees of turns, of which one path is shown; nothing said is ever overwritten."""
 
 import json
+from dataclasses import asdict
 
 import pytest
 
@@ -33,6 +34,41 @@ def test_a_chat_and_what_can_be_changed(library: Library):
     assert changed.system == "Be brief."
     library.set_chat(chat.id, system="")
     assert library.chat(chat.id).system is None
+
+
+def test_looking_passages_up_is_the_chats_own_and_goes_with_a_branch(library: Library, chat: Chat):
+    assert not chat.look_up
+    library.set_chat(chat.id, look_up=True)
+    library.set_chat(chat.id, title="Another title")
+    assert library.chat(chat.id).look_up and not library.add_chat([]).look_up
+    question = say(library, chat, None, "user", "rent?")
+    assert library.branch(question.id).look_up
+    library.set_chat(chat.id, look_up=False)
+    assert not library.chat(chat.id).look_up
+
+
+def test_an_answer_keeps_the_passages_that_were_read_for_it(library: Library):
+    entry = ready(library, pages=["Nothing here.", "The rent is\n900 euros."])
+    chat = library.add_chat([entry.id], title="About the lease")
+    question = say(library, chat, None, "user", "What is the rent?")
+    (found,) = library.find_passages("rent", [entry.id])
+    assert found.page_label == "page"
+    cited = {"passages": [asdict(found)]}
+    answer = library.add_message(chat.id, parent_id=question.id, role="assistant", text="900", figures=cited)
+    assert library.message(answer.id).passages == (found,)
+    assert library.message(question.id).passages is None
+    assert library.path(library.branch(answer.id).id)[-1].passages == (found,)
+    assert library.chats(search="900 lease") and not library.chats(search="euros")  # what was said, not what was read
+    exported = library.export_chat(chat.id, "markdown")
+    assert "### Passages read\n\n- Lease, page 2: “The rent is 900 euros.”\n" in exported
+    words = {"Passages read": "읽은 구절", "{title}, page {n}": "{title}, {n}쪽"}
+    korean = library.export_chat(chat.id, "markdown", words)
+    assert "### 읽은 구절\n\n- Lease, 2쪽: “The rent" in korean
+    (_, told) = json.loads(library.export_chat(chat.id, "json"))["messages"]
+    assert told["figures"]["passages"][0]["page"] == 2
+    nothing = library.add_message(chat.id, parent_id=question.id, role="assistant", text="?", figures={"passages": []})
+    assert library.message(nothing.id).passages == ()
+    assert "Passages read" not in library.export_chat(chat.id, "markdown")
 
 
 def test_turns_make_a_path(library: Library, chat: Chat):

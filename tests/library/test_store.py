@@ -51,6 +51,7 @@ def test_an_old_library_is_brought_up_to_date(tmp_path: Path, version: int):
         ("950 euros", "stopped"),
     ]
     assert library.chats(search="950") == library.chats(search="900") == [chat]
+    assert not chat.look_up and (entry.gist.recall_n, entry.gist.recall) == (None, None)
     assert before[:16] == b"SQLite format 3\x00"
     library.close()
     new.close()

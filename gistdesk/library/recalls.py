@@ -1,0 +1,30 @@
+"""What was measured of gists: how many facts of its document each gives back, and where in the text they stand.
+
+It lives and goes with the gist's row: shared by all entries that share the gist, gone when it is deleted or made anew.
+A `.gistkv` file that is exported does not hold it, and one that is imported has none: it is a measurement of this
+library, of a gist together with its text, and not a claim that a file could make of itself.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from gistdesk.library.store import Store
+
+
+class Recalls(Store):
+    """Keeping and giving what was measured."""
+
+    def set_recall(self, gist_id: int, result: Mapping[str, Any]) -> None:
+        """Keep a result, of which `n` and `kept` are shown with the gist; nothing happens when the gist is gone."""
+        with self._write() as db:
+            db.execute(
+                "UPDATE gists SET recall_n = ?, recall_kept = ?, recall = ? WHERE id = ?",
+                (result["n"], result["kept"], json.dumps(result, ensure_ascii=False), gist_id),
+            )
+
+    def recall(self, gist_id: int) -> dict[str, Any] | None:
+        """All of a result, by depth and by fact; None where nothing was measured."""
+        rows = self._rows("SELECT recall FROM gists WHERE id = ? AND recall IS NOT NULL", (gist_id,))
+        found: dict[str, Any] | None = json.loads(rows[0]["recall"]) if rows else None
+        return found
