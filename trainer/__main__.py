@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from gistdesk.terminal import run
-from trainer.starter import StarterConfig, StarterRun, train_starter
+from trainer.starter_config import StarterConfig
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
@@ -21,37 +21,23 @@ def _trainer() -> None:
 @app.command()
 def starter(
     work: Annotated[
-        Path, typer.Option("--work", help="Folder for checkpoints and events; goes on if there are any.")
+        Path,
+        typer.Option("--work", help="Folder for all it writes, the finished model too; goes on if there is a run."),
     ] = Path("runs/starter"),
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the finished model goes.")] = Path(
-        "runs/starter/model"
-    ),
-    steps: Annotated[int, typer.Option(help="Optimizer steps.")] = StarterConfig.steps,
+    steps: Annotated[int, typer.Option(help="Optimizer steps.", min=1)] = StarterConfig.steps,
     seed: Annotated[int, typer.Option(help="Of weights and data.")] = StarterConfig.seed,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    threads: Annotated[int, typer.Option(help="CPU threads; two on a busy two-core machine are slower than one.")] = 2,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = StarterConfig.device,
+    threads: Annotated[
+        int, typer.Option(help="CPU threads; two on a busy two-core machine are slower than one.", min=1)
+    ] = StarterConfig.threads,
 ) -> None:
     """Rebuild the starter model from the texts in resources/text and generated facts.
 
-    Stop it with Ctrl+C; the same command goes on from the last checkpoint.
+    Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
     """
-    import torch
+    from trainer.command import run_starter
 
-    from trainer.starter_export import export_starter
-
-    torch.set_num_threads(threads)
-    config = StarterConfig(steps=steps, seed=seed, device=device)
-    work.mkdir(parents=True, exist_ok=True)
-    with (work / "run.jsonl").open("a", encoding="utf-8") as log:
-        for event in train_starter(work, config):
-            line = json.dumps(event, ensure_ascii=False)
-            print(line, flush=True)
-            log.write(line + "\n")
-            log.flush()
-    run = StarterRun(work, config)
-    run.load_checkpoint()
-    export_starter(run, output, [])
-    print(json.dumps({"event": "exported", "folder": str(output)}))
+    run_starter(work, StarterConfig(steps=steps, seed=seed, device=device, threads=threads))
 
 
 @app.command("train")
@@ -80,9 +66,9 @@ def train_command(
 @app.command()
 def presets(name: Annotated[str, typer.Argument(help="Of one preset; none lists all.")] = "") -> None:
     """Print a preset as YAML, to start a configuration of your own from."""
-    from trainer.config import PRESETS, preset
+    from trainer.config import PRESETS, preset, to_yaml
 
-    print(preset(name).to_yaml() if name else "\n".join(PRESETS))
+    print(to_yaml(preset(name)) if name else "\n".join(PRESETS))
 
 
 @app.command()

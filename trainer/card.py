@@ -10,8 +10,8 @@ from typing import Any
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
+from trainer.checkpoint import read_state
 from trainer.report import table
-from trainer.starter import checkpoint_state
 
 _HEAD = """---
 license: mit
@@ -44,7 +44,7 @@ dates, places, amounts, codes ...), `facts-4` and `facts-8` the same among 4 and
 
 ## Made from
 
-Recipe: `trainer/starter.py`, seed {seed}, {steps} steps, {hours:.1f} hours on {device}.
+Recipe: `trainer/starter_config.py`, seed {seed}, {steps} steps, {hours:.1f} hours on {device}.
 Text: public-domain English books and Korean sentences of the KLUE benchmark and the KAIST Korean Universal
 Dependencies treebank (both CC BY-SA 4.0); see `resources/text/NOTICE.md`. Facts are generated (`trainer/facts.py`).
 Training began with short segments and passkeys and went on to 512-token segments, up to 40 of them, and general facts.
@@ -60,7 +60,7 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
     Args:
         folder: of the exported starter.
         runs: folders of `gistdesk niah` runs on it.
-        work: of its training, with `run.jsonl` and the last checkpoint.
+        work: of its training, with the last checkpoint.
 
     Raises:
         UserError: a file is missing or was measured on another model.
@@ -71,7 +71,9 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
     for run, result in zip(runs, results, strict=True):
         if result["model"]["model_fingerprint"] != gist["base_model_fingerprint"]:
             raise UserError(f"{run} was measured on another model.", "Measure this one again.")
-    trained = checkpoint_state(work / "checkpoint.safetensors")
+    trained = read_state(work / "checkpoints")
+    if trained is None:
+        raise UserError(f"There is no checkpoint in {work}.", "Give the folder of the starter's training.")
     text = _HEAD.format(device=results[0]["device"].upper(), dtype=results[0]["dtype"])
     for result in results:
         config = result["config"]
@@ -79,9 +81,12 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
         asked = ",".join(f"{ratio:g}" for ratio in ratios)
         command = f"gistdesk niah --ratio {asked} --kinds {','.join(config['kinds'])}"
         text += f"\n`{command} --samples {config['samples']} ...`\n\n{table(result['cells'])}\n"
-    config = trained["config"]
+    run, config = trained["run"], trained["run"]["config"]
     text += _TAIL.format(
-        seed=config["seed"], steps=trained["step"], hours=trained["seconds"] / 3600, device=config["device"].upper()
+        seed=config["seed"],
+        steps=run["step"],
+        hours=trained["loop"]["seconds"] / 3600,
+        device=config["device"].upper(),
     )
     gist["measured"] = [_row(cell) for result in results for cell in result["cells"] if cell["method"] == "gist"]
     write_atomically(gist_path, (json.dumps(gist, indent=1) + "\n").encode())

@@ -8,7 +8,7 @@ import errno
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,34 +126,3 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(name.encode())
         digest.update(tensor.contiguous().flatten().view(torch.uint8).numpy().data if tensor.numel() else b"")
     return digest.hexdigest()
-
-
-# --- Optimizers, whose state is a nest of dictionaries
-
-
-def flat_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimizer's state as named tensors and plain values."""
-    tensors: dict[str, Tensor] = {}
-    plain: dict[str, Any] = {}
-    for index, values in optimizer.state_dict()["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer.{index}.{name}"] = value
-            else:
-                plain[f"{index}.{name}"] = value
-    return tensors, plain
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-    """Put back what `flat_optimizer` took apart."""
-    state: dict[int, dict[str, Any]] = {}
-    for index, name, value in _named(tensors, plain):
-        state.setdefault(index, {})[name] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-
-
-def _named(tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> Iterator[tuple[int, str, Any]]:
-    for key, value in [*tensors.items(), *((f"optimizer.{k}", v) for k, v in plain.items())]:
-        if key.startswith("optimizer."):
-            index, _, name = key.removeprefix("optimizer.").partition(".")
-            yield int(index), name, value

@@ -1,4 +1,4 @@
-"""The command that trains: from words on a command line to a run. Used by `python -m trainer` and by `gistdesk`."""
+"""The commands that train: from words on a command line to a run. Used by `python -m trainer` and by `gistdesk`."""
 
 import json
 import signal
@@ -6,9 +6,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gistdesk.core.errors import UserError
 from trainer.config import TrainConfig, changed, parse_settings, preset, read_config
+from trainer.starter_config import StarterConfig
+
+if TYPE_CHECKING:
+    from trainer.loop import Event
 
 
 def run_training(*, preset: str, config: Path | None, work: Path | None, settings: list[str], dry_run: bool) -> None:
@@ -28,8 +33,24 @@ def run_training(*, preset: str, config: Path | None, work: Path | None, setting
 
     check_fits(chosen)
     folder = work or Path("runs") / (preset or "train")
+    show(folder, train_adapter(folder, chosen))
+
+
+def run_starter(folder: Path, config: StarterConfig) -> None:
+    """Train the starter and print every event as a line of JSON.
+
+    Raises:
+        UserError: the run cannot go on.
+    """
+    from trainer.starter import train_starter
+
+    show(folder, train_starter(folder, config))
+
+
+def show(folder: Path, events: Iterator["Event"]) -> None:
+    """Print the events of the run in `folder` until it ends or is told to stop."""
     with stopped_by_signals(folder):
-        for event in train_adapter(folder, chosen):
+        for event in events:
             with suppress(BrokenPipeError):  # whoever listened has gone; run.jsonl goes on
                 print(json.dumps(event, ensure_ascii=False), flush=True)
                 if event["event"] == "warning":
@@ -58,7 +79,7 @@ def chosen_config(name: str, path: Path | None, work: Path | None, settings: lis
 @contextmanager
 def stopped_by_signals(folder: Path) -> Iterator[None]:
     """Ctrl+C and a polite kill ask the run to stop, with a checkpoint; a second Ctrl+C ends it at once."""
-    from trainer.train import write_control
+    from trainer.work_folder import write_control
 
     def stop(number: int, _: object) -> None:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

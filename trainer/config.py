@@ -6,11 +6,16 @@ Every field says its unit. Checked when it is built; knows nothing of models bey
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
 from gistdesk.core.errors import UserError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Config = TypeVar("Config", bound="DataclassInstance")
 
 PARTS = ("passkeys", "facts", "reconstruction", "continuation", "questions", "alpaca", "longbench")
 PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
@@ -195,14 +200,6 @@ class TrainConfig:
         """Gist tokens of a full segment at the ratio that is aimed at."""
         return max(1, round(self.segment_tokens / self.ratio))
 
-    def to_yaml(self) -> str:
-        """All fields, for a file beside the artefacts."""
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
-        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
-
-
-NOT_OF_THE_RECIPE = ("device", "threads", "checkpoint_s", "keep_checkpoints", "report_steps")
-"""A run may go on with other values of these; they do not change what is computed."""
 
 PRESETS: dict[str, TrainConfig] = {
     "check": TrainConfig(
@@ -278,6 +275,17 @@ def read_config(path: Path) -> TrainConfig:
     Raises:
         UserError: unreadable, an unknown field, or a value that cannot be used.
     """
+    given = read_fields(path)
+    start = given.pop("preset", None)
+    return changed(preset(str(start)) if start else TrainConfig(), given)
+
+
+def read_fields(path: Path) -> dict[str, Any]:
+    """What a YAML file says, not checked yet.
+
+    Raises:
+        UserError: unreadable, or no fields.
+    """
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -285,31 +293,31 @@ def read_config(path: Path) -> TrainConfig:
         raise UserError(f"The configuration {path} cannot be read ({first_line}).", "Give a YAML file.") from error
     if not isinstance(given, dict):
         raise UserError(f"The configuration {path} holds no fields.", "Write lines such as steps: 600.")
-    start = given.pop("preset", None)
-    return changed(preset(str(start)) if start else TrainConfig(), given)
+    return given
 
 
-def changed(config: TrainConfig, values: Mapping[str, Any]) -> TrainConfig:
+def to_yaml(config: "DataclassInstance") -> str:
+    """All fields, for a file beside the artefacts."""
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(config).items()}
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+
+
+def changed(config: Config, values: Mapping[str, Any]) -> Config:
     """The configuration with some fields replaced; mix.PART=SHARE changes one share.
 
     Raises:
         UserError: an unknown field, or a value of the wrong kind.
     """
-    known = {f.name for f in fields(TrainConfig)}
-    mix = dict(config.mix)
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {f.name: getattr(config, f.name) for f in fields(config)}
     for name, value in values.items():
-        if str(name).startswith("mix."):
-            mix[name.removeprefix("mix.")] = _fitting(name, value, 0.0)
-        elif name == "mix":
-            if not isinstance(value, dict):
-                raise UserError("mix must name parts and their shares.", "Write mix: {passkeys: 0.5, facts: 0.5}.")
-            mix = {str(part): _fitting(f"mix.{part}", share, 0.0) for part, share in value.items()}
-        elif name not in known:
-            raise UserError(f'A configuration has no field "{name}".', f"Known are {', '.join(sorted(known))}.")
+        whole, _, part = str(name).partition(".")
+        if part and isinstance(found.get(whole), Mapping):
+            found[whole] = {**found[whole], part: _fitting(name, value, 0.0)}
+        elif name not in found:
+            raise UserError(f'A configuration has no field "{name}".', f"Known are {', '.join(sorted(found))}.")
         else:
             found[name] = _fitting(name, value, getattr(config, name))
-    return replace(config, **found, mix=mix)
+    return replace(config, **found)
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
@@ -342,6 +350,10 @@ def _fitting(name: str, value: Any, like: Any) -> Any:
         elif isinstance(like, float):
             if not isinstance(value, bool):
                 return float(value)  # YAML reads 1e-3 as a word
+        elif isinstance(like, Mapping):
+            if isinstance(value, Mapping):
+                return {str(part): _fitting(f"{name}.{part}", share, 0.0) for part, share in value.items()}
+            raise UserError("mix must name parts and their shares.", "Write mix: {passkeys: 0.5, facts: 0.5}.")
         elif isinstance(like, tuple):
             items = value if isinstance(value, (list, tuple)) else str(value).split(",")
             return tuple(type(like[0])(str(item).strip()) for item in items)

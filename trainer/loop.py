@@ -81,18 +81,20 @@ class Plan:
     """When the loop does what.
 
     Attributes:
-        folder: of the run: `checkpoints`, and `adapter`, the best one so far.
-        evaluate_steps: steps between evaluations; one more at the start and one at the end.
+        folder: of the run; `checkpoints` are in it.
+        artefact: name of the folder in it for what is trained: the best so far, or the last where nothing is measured.
         checkpoint_s: seconds between checkpoints.
         keep_checkpoints: older ones are deleted.
         report_steps: steps between progress events.
+        evaluate_steps: steps between evaluations; one more at the start and one at the end.
     """
 
     folder: Path
-    evaluate_steps: int
+    artefact: str
     checkpoint_s: float
     keep_checkpoints: int
     report_steps: int
+    evaluate_steps: int = 1
 
 
 def train(
@@ -175,8 +177,8 @@ class _Loop:
                     yield {"event": "stopped", "step": run.step, "seconds": round(self.seconds, 1)}
                     return
         yield from self._save(must=True)
-        if run.processes.first and not (plan.folder / "adapter").exists():
-            replace_folder(run, plan.folder / "adapter", [])
+        if run.processes.first and not (plan.folder / plan.artefact).exists():
+            replace_folder(run, plan.folder / plan.artefact, [])
         run.processes.wait()
         yield {"event": "finished", "step": run.step, "seconds": round(self.seconds, 1), "best": self.best}
 
@@ -229,7 +231,7 @@ class _Loop:
             better = measured.score is not None and run.step > 0 and (self.best is None or measured.score > self.best)
             if better:
                 self.best = measured.score
-                replace_folder(run, self.plan.folder / "adapter", measured.rows)
+                replace_folder(run, self.plan.folder / self.plan.artefact, measured.rows)
             yield {
                 "event": "evaluation",
                 "step": run.step,
@@ -283,7 +285,7 @@ class _Loop:
 
 
 def replace_folder(run: Run, folder: Path, measured: list[dict[str, Any]]) -> None:
-    """Write the adapter beside its place and put it there in one step; the old one stays until then.
+    """Write what is trained beside its place and put it there in one step; the old one stays until then.
 
     Raises:
         UserError: it cannot be written.
@@ -305,7 +307,7 @@ def replace_folder(run: Run, folder: Path, measured: list[dict[str, Any]]) -> No
         with suppress(OSError):
             shutil.rmtree(fresh)
         raise UserError(
-            f"The adapter cannot be written to {folder} ({error}).", "Free some space, then go on with the run."
+            f"What was trained cannot be written to {folder} ({error}).", "Free some space, then go on with the run."
         ) from error
 
 

@@ -4,7 +4,6 @@ The base is frozen. Answers are given by the base with the adapter off, from the
 Knows nothing of files, clocks, events or when to evaluate; see `loop`.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -22,10 +21,10 @@ from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 from trainer.adapter import TrainableAdapter
 from trainer.check import Figure, measure_conditions
-from trainer.checkpoint import flat_optimizer, load_optimizer
-from trainer.config import TrainConfig
+from trainer.config import TrainConfig, to_yaml
 from trainer.curriculum import Curriculum
 from trainer.data.mixture import Mixture
+from trainer.descent import Descent, share_of_peak
 from trainer.loop import Step
 from trainer.loss import Answers, full_answers, gist_answers
 from trainer.processes import Processes
@@ -84,8 +83,10 @@ class AdapterRun:
         )(ids)
         self.prompt = prompt_of(model.tokenizer)
         self.mixture = Mixture(model, config, texts)
-        self.parameters = list(self.adapter.parameters())
-        self.optimizer = make_optimizer(self.parameters, model.device, config)
+        named = dict(self.adapter.named_parameters())
+        # "optimizer": as checkpoints name it
+        optimizers = {"optimizer": (make_optimizer([*named.values()], model.device, config), config.learning_rate)}
+        self.descent = Descent(named, optimizers, clip=config.clip)
         self.step, self.steps = 0, config.steps
 
     def _take(self, adapter: Adapter) -> None:
@@ -108,20 +109,17 @@ class AdapterRun:
     def train_step(self) -> Step:
         """One optimizer step over all processes."""
         config = self.config
-        rate = learning_rate(config, self.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        share = share_of_peak(
+            self.step, steps=config.steps, warmup_steps=config.warmup_steps, fall_share=config.fall_share
+        )
         sums: dict[str, list[float]] = {part: [0.0] * len(_FIGURES) for part in sorted(self.mixture.sources)}
         n_tokens = 0
         for place in range(self.processes.rank, config.batch, self.processes.n):
             unit = self.mixture.unit(self.step, place)
             self._backward(unit, sums[unit.part])
             n_tokens += unit.n_tokens
-        self.processes.add_gradients(self.parameters)
-        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, config.clip))
-        if math.isfinite(norm):
-            self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.processes.add_gradients(self.descent.parameters)
+        norm = self.descent.step(share)
         flat = torch.tensor([*(x for row in sums.values() for x in row), float(n_tokens)], dtype=torch.float64)
         flat = self.processes.add(flat)
         figures: dict[str, float] = {}
@@ -135,7 +133,7 @@ class AdapterRun:
         self.step += 1
         figures["gradient norm"] = norm
         bounds = {f"{name} bound": round(c.bound, 1) for name, c in self.mixture.curricula.items()}
-        return Step(figures, rate, int(flat[-1]), bounds)
+        return Step(figures, config.learning_rate * share, int(flat[-1]), bounds)
 
     def _backward(self, unit: Unit, sums: list[float]) -> None:
         """Gradients of one unit's share of the step's loss; its figures are added to `sums`."""
@@ -232,17 +230,13 @@ class AdapterRun:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Everything that the next step depends on: tensors and plain values."""
-        tensors, plain = flat_optimizer(self.optimizer)
-        tensors |= {f"weight.{name}": p for name, p in self.adapter.named_parameters()}
+        tensors, plain = self.descent.state()
         curricula = {name: c.state() for name, c in self.mixture.curricula.items()}
         return tensors, {"step": self.step, "optimizer": plain, "curricula": curricula, "config": asdict(self.config)}
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Put back what `state` gave."""
-        with torch.no_grad():
-            for name, parameter in self.adapter.named_parameters():
-                parameter.copy_(tensors[f"weight.{name}"])
-        load_optimizer(self.optimizer, tensors, state["optimizer"])
+        self.descent.restore(tensors, state["optimizer"])
         self.mixture.curricula = {name: Curriculum(**c) for name, c in state["curricula"].items()}
         self.step = state["step"]
 
@@ -256,7 +250,7 @@ class AdapterRun:
             base_fingerprint=self.model.identity.model_fingerprint,
             measured=measured,
         )
-        (folder / "config.yaml").write_text(self.config.to_yaml(), encoding="utf-8")
+        (folder / "config.yaml").write_text(to_yaml(self.config), encoding="utf-8")
 
     def _base_name(self) -> str:
         """A folder as an absolute path, so that the adapter finds it from anywhere; a hub id as it is."""
@@ -286,10 +280,3 @@ def make_optimizer(parameters: list[Any], device: torch.device, config: TrainCon
     return torch.optim.AdamW(
         parameters, lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay, fused=True
     )
-
-
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, the peak, then a straight fall to a fiftieth over the last `fall_share` of the steps."""
-    left = (config.steps - step) / max(1.0, config.steps * config.fall_share)
-    warm = (step + 1) / max(1, config.warmup_steps)
-    return config.learning_rate * min(1.0, warm, max(0.02, left))

@@ -29,11 +29,12 @@ _TEMPLATE = (
 
 
 def build_tokenizer(folder: Path, seed: int) -> None:
-    """Train the byte-level BPE on the training texts and generated facts, and write it to `folder`.
+    """Train the byte-level BPE on the training texts and generated facts, and write it to `folder`, which is not there.
 
     Digits stay single, so that a number is copied digit by digit. Every text starts with a space, so that a name at
     the start of an answer has the same tokens as inside the document; decoding takes that space away. The Korean text
-    is a twentieth of the English one and is given eight times over, so that its words become tokens, too.
+    is a twentieth of the English one and is given eight times over, so that its words become tokens, too. The folder
+    is there when it is complete.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
@@ -56,7 +57,9 @@ def build_tokenizer(folder: Path, seed: int) -> None:
         clean_up_tokenization_spaces=False,
     )
     fast.chat_template = _TEMPLATE
-    fast.save_pretrained(folder)
+    fresh = folder.with_name(folder.name + ".new")
+    fast.save_pretrained(fresh)
+    fresh.replace(folder)
 
 
 def _corpus(random: Random) -> Iterator[str]:

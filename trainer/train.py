@@ -1,31 +1,27 @@
-"""From a configuration to a trained adapter: loads the base, makes the run, measures it, keeps its records.
+"""From a configuration to a trained adapter: loads the base, makes the run, measures it.
 
-A run's folder holds config.yaml, run.jsonl (every event), checkpoints/, adapter/ (the best so far) and, while it is
-wanted, a file `control` with the word pause or stop in it. So a run does not depend on whatever started it.
-Knows no terminal and no window.
+Its folder holds config.yaml and adapter/ (the best so far) beside what every run has there. Knows no terminal and no
+window.
 """
 
-import json
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.model import GistModel
 from trainer.check import Figure, warnings_of
-from trainer.config import NOT_OF_THE_RECIPE, TrainConfig, read_config
+from trainer.config import TrainConfig, read_config
 from trainer.evaluate import NiahConfig, Trial, evaluate, wilson
-from trainer.loop import Event, Measured, Plan, Wish, train
+from trainer.loop import Event, Measured, Plan
 from trainer.processes import Processes
 from trainer.quantize import load_base
 from trainer.report import cells
 from trainer.run import AdapterRun
+from trainer.work_folder import claim_folder, train_in_folder
 
 _DEPTHS = (0, 25, 50, 75, 100)
 _ROW = ("language", "needle_kind", "context_tokens", "depth_percent", "ratio", "n", "accuracy")
@@ -45,74 +41,18 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
         torch.set_num_threads(config.threads)
     if not config.base:
         raise UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
-    claim_folder(folder, config)
+    claim_folder(folder / "config.yaml", config, read_config)
     model = model or load_base(config.base, device=config.device, precision=config.precision)
-    processes = Processes(model.device.type)
-    run = AdapterRun(model, config, processes)
-    plan = Plan(folder, config.evaluate_steps, config.checkpoint_s, config.keep_checkpoints, config.report_steps)
-    examiner = Examiner(run)
-    events = train(run, plan, evaluate=examiner.measure, wish=lambda: read_control(folder))
-    try:
-        if processes.first:
-            yield from recorded(events, folder / "run.jsonl")
-        else:  # one process speaks for all
-            for _ in events:
-                pass
-    finally:
-        processes.leave()
-
-
-def claim_folder(folder: Path, config: TrainConfig) -> None:
-    """Write the configuration beside everything the run will write there.
-
-    Raises:
-        UserError: the folder cannot be written or holds a run of another recipe.
-    """
-    path = folder / "config.yaml"
-    if path.exists():
-        mine, theirs = asdict(config), asdict(read_config(path))
-        other = [name for name in mine if mine[name] != theirs[name] and name not in NOT_OF_THE_RECIPE]
-        if other:
-            raise UserError(
-                f"{folder} holds a run with another {', '.join(other)}.",
-                "Give the same settings as before, or another --work folder.",
-            )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "control").unlink(missing_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"The folder {folder} cannot be made or written to ({error.strerror}).", "Choose another one."
-        ) from error
-    write_atomically(path, config.to_yaml().encode())
-
-
-def read_control(folder: Path) -> Wish:
-    """What the file `control` says: pause, stop, or anything else to go on."""
-    with suppress(OSError, UnicodeDecodeError):
-        word = (folder / "control").read_text(encoding="utf-8").strip()
-        if word == "pause":
-            return "pause"
-        if word == "stop":
-            return "stop"
-    return "go"
-
-
-def write_control(folder: Path, wish: Wish) -> None:
-    """Tell a run, in whatever process it is, to pause, stop or go on."""
-    write_atomically(folder / "control", wish.encode())
-
-
-def recorded(events: Iterator[Event], path: Path) -> Iterator[Event]:
-    """Pass events on with the time of day, each a line of `path` too. A full disk costs the line, not the run."""
-    for event in events:
-        event = {**event, "time": round(time.time(), 3)}
-        try:
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(event, ensure_ascii=False) + "\n")
-        except OSError as error:
-            event["unrecorded"] = str(error.strerror)
-        yield event
+    run = AdapterRun(model, config, Processes(model.device.type))
+    plan = Plan(
+        folder,
+        "adapter",
+        config.checkpoint_s,
+        config.keep_checkpoints,
+        config.report_steps,
+        evaluate_steps=config.evaluate_steps,
+    )
+    yield from train_in_folder(folder, run, plan, evaluate=Examiner(run).measure)
 
 
 class Examiner:

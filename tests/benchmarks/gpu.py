@@ -38,14 +38,15 @@ from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Turn
 from gistdesk.core.resources import resource
-from trainer import starter
 from trainer.config import TrainConfig, preset
 from trainer.estimate import matrix_rate
 from trainer.haystack import haystack_names, haystack_text
+from trainer.loop import Plan, train
 from trainer.quantize import load_base, quantize
 from trainer.run import AdapterRun
 from trainer.samples import Samples
-from trainer.starter_export import export_starter
+from trainer.starter import StarterRun
+from trainer.starter_config import StarterConfig
 from trainer.train import train_adapter
 
 PARTS = ("memory", "step", "serve", "train")
@@ -207,7 +208,6 @@ def measure_step(model: GistModel, *, tiny: bool) -> Iterator[dict[str, Any]]:
             "peak_bytes": peak_memory_bytes(model.device),
             "goal_bytes": 16 * 2**30,
         }
-        run.optimizer.zero_grad()
         model.adapter = model.encoder = None
         del run
 
@@ -263,29 +263,18 @@ def measure_serving(model: GistModel, *, tiny: bool) -> Iterator[dict[str, Any]]
 def measure_training(folder: Path, device: torch.device, *, minutes: float, tiny: bool) -> Iterator[dict[str, Any]]:
     """Base and gists together from scratch, then the base alone in NF4 with a fresh adapter."""
     steps = 2 if tiny else 20_000
-    recipe = starter.StarterConfig(steps=steps, device=device.type, tokens_per_step=512 if tiny else 8192)
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(resource("starter") / name, folder / name)
-    config = llama_config(SHAPES["tiny" if tiny else "45m"])
-
-    def build(seed: int) -> LlamaForCausalLM:
-        torch.manual_seed(seed)
-        return LlamaForCausalLM(config)
-
-    shipped, starter.build_base = starter.build_base, build  # type: ignore[assignment]
-    try:
-        run = starter.StarterRun(folder, recipe)
-    finally:
-        starter.build_base = shipped
+    recipe = StarterConfig(
+        steps=steps, device=device.type, tokens_per_step=512 if tiny else 8192, report_steps=1 if tiny else 200
+    )
+    torch.manual_seed(recipe.seed)
+    base = LlamaForCausalLM(llama_config(SHAPES["tiny" if tiny else "45m"]))
+    run = StarterRun(resource("starter"), recipe, base=base)
     begun, right = time.monotonic(), 0.0
-    while run.step < steps and time.monotonic() - begun < 60 * minutes:
-        batch, result, _ = run.train_step()
-        if batch.mode == "gist":
-            right = 0.98 * right + 0.02 * float(result.right.float().mean())
-        if run.step % 200 == 0:
-            bounds = {name: round(c.bound) for name, c in run.curricula.items()}
-            print(json.dumps({"step": run.step, "right": round(right, 3), **bounds}), flush=True)
+    plan = Plan(folder, "model", checkpoint_s=math.inf, keep_checkpoints=1, report_steps=recipe.report_steps)
+    for event in train(run, plan, wish=lambda: "stop" if time.monotonic() - begun > 60 * minutes else "go"):
+        if event["event"] == "progress":
+            right = event.get("passkey gist accuracy", right)
+            print(json.dumps(event), flush=True)
     n_parameters = sum(p.numel() for p in run.base.parameters())
     yield {
         "part": "train",
@@ -295,9 +284,9 @@ def measure_training(folder: Path, device: torch.device, *, minutes: float, tiny
         "seconds": round(time.monotonic() - begun),
         "right": round(right, 3),
     }
-    export_starter(run, folder / "model", [])
+    run.write(folder / "model", [])
     shutil.rmtree(folder / "model" / "adapter")
-    del run
+    del run, base
     wanted = replace(
         preset("quick"),
         base=str(folder / "model"),
@@ -310,9 +299,9 @@ def measure_training(folder: Path, device: torch.device, *, minutes: float, tiny
         evaluate_samples=1 if tiny else 10,
         evaluate_lengths=(64,) if tiny else (512, 2048, 8192),
     )
-    base = load_base(wanted.base, device=device.type, precision="nf4")
+    quantized = load_base(wanted.base, device=device.type, precision="nf4")
     found: dict[str, Any] = {}
-    for event in train_adapter(folder / "run", wanted, model=base):
+    for event in train_adapter(folder / "run", wanted, model=quantized):
         if event["event"] in ("needles", "warning"):
             print(json.dumps(event, ensure_ascii=False), flush=True)
         if event["event"] == "needles":

@@ -96,13 +96,13 @@ def test_evaluation_leaves_the_base_and_the_adapter_as_they_were(
     base: GistModel, training_samples: Samples, evaluation_samples: Samples
 ) -> None:
     run = run_of(base, (training_samples, evaluation_samples))
-    before = [p.detach().clone() for p in run.parameters]
+    before = [p.detach().clone() for p in run.descent.parameters]
     base_before = {name: p.detach().clone() for name, p in base.causal_lm.named_parameters()}
     run.conditions()
-    assert all(torch.equal(p, q) for p, q in zip(run.parameters, before, strict=True))
+    assert all(torch.equal(p, q) for p, q in zip(run.descent.parameters, before, strict=True))
     assert all(torch.equal(p, base_before[name]) for name, p in base.causal_lm.named_parameters())
     run.train_step()
-    assert not all(torch.equal(p, q) for p, q in zip(run.parameters, before, strict=True))
+    assert not all(torch.equal(p, q) for p, q in zip(run.descent.parameters, before, strict=True))
     assert all(torch.equal(p, base_before[name]) for name, p in base.causal_lm.named_parameters())
 
 

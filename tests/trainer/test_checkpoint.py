@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gistdesk.core.errors import UserError
-from trainer.checkpoint import flat_optimizer, load_optimizer, read_checkpoint, read_state, write_checkpoint
+from trainer.checkpoint import read_checkpoint, read_state, write_checkpoint
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(3, dtype=torch.int64), "c": torch.empty(0)}
 
@@ -91,24 +91,3 @@ def test_a_full_disk_is_one_sentence_and_the_checkpoint_before_is_still_there(tm
     assert "step-00000002.safetensors cannot be written" in result.stdout, result.stderr
     assert "the checkpoint before it is still there" in result.stdout or "one before it" in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.safetensors"]
-
-
-def test_an_optimizer_goes_on_where_it_was() -> None:
-    def made() -> tuple[torch.nn.Parameter, torch.optim.Optimizer]:
-        parameter = torch.nn.Parameter(torch.arange(3.0))
-        return parameter, torch.optim.AdamW([parameter], lr=0.1)
-
-    def step(parameter: torch.nn.Parameter, optimizer: torch.optim.Optimizer) -> None:
-        parameter.grad = parameter.detach() ** 2
-        optimizer.step()
-
-    one, first = made()
-    step(one, first)
-    other, second = made()
-    with torch.no_grad():
-        other.copy_(one)
-    tensors, plain = flat_optimizer(first)
-    load_optimizer(second, {name: tensor.clone() for name, tensor in tensors.items()}, plain)
-    for pair in ((one, first), (other, second)):
-        step(*pair)
-    assert torch.equal(one, other)

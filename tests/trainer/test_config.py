@@ -7,13 +7,13 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from trainer.command import chosen_config
-from trainer.config import PRESETS, TrainConfig, changed, parse_settings, preset, read_config
+from trainer.config import PRESETS, TrainConfig, changed, parse_settings, preset, read_config, to_yaml
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_comes_back_from_its_yaml(tmp_path: Path, name: str) -> None:
     path = tmp_path / "config.yaml"
-    path.write_text(preset(name).to_yaml(), encoding="utf-8")
+    path.write_text(to_yaml(preset(name)), encoding="utf-8")
     assert read_config(path) == preset(name)
 
 
@@ -101,6 +101,6 @@ def test_a_run_goes_on_with_its_own_configuration(tmp_path: Path) -> None:
         chosen_config("quick", tmp_path / "x.yaml", None, [])
     with pytest.raises(UserError, match='no preset "best"'):
         chosen_config("best", None, None, [])
-    (tmp_path / "config.yaml").write_text(preset("check").to_yaml(), encoding="utf-8")
+    (tmp_path / "config.yaml").write_text(to_yaml(preset("check")), encoding="utf-8")
     assert chosen_config("", None, tmp_path, []) == preset("check")
     assert asdict(chosen_config("", None, tmp_path, ["threads=3"]))["threads"] == 3

@@ -21,13 +21,15 @@ from trainer.config import TrainConfig, read_config
 from trainer.loop import Event, Measured, Plan, Wish, train
 from trainer.run import AdapterRun
 from trainer.samples import Samples
-from trainer.train import read_control, train_adapter, write_control
+from trainer.train import train_adapter
+from trainer.work_folder import read_control, write_control
 
 
 def plan(folder: Path, **changes: Any) -> Plan:
     return Plan(
         **{
             "folder": folder,
+            "artefact": "adapter",
             "evaluate_steps": 3,
             "checkpoint_s": 0.0,
             "keep_checkpoints": 2,
@@ -62,7 +64,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_step_by_step(tmp_path: Path) 
     assert kinds(found).count("stopped") == 2
     assert kinds(found).count("resumed") == 2
     assert losses(found) == losses(expected)
-    for ours, theirs in zip(run.parameters, whole.parameters, strict=True):
+    for ours, theirs in zip(run.descent.parameters, whole.descent.parameters, strict=True):
         assert torch.equal(ours, theirs)
     assert found[-1]["event"] == "finished"
     assert list(train(tiny_run(tmp_path), plan(tmp_path / "parts")))[-1]["event"] == "finished"
