@@ -92,12 +92,14 @@ def staged_backward(
     for batch in batches:
         with torch.set_grad_enabled(keep_graph):
             encoded.append(encode_segments(model, unit, batch))
-    # float32: gradients of many documents add up here
-    leaves = [kv.detach().float().requires_grad_() for kv in encoded]
+    # gradients of many batches of documents add up in float32; those of one, as of a long document, need no more room
+    dtype = torch.float32 if len(document_batches) > 1 else encoded[0].dtype
+    leaves = [kv.detach().to(dtype).requires_grad_() for kv in encoded]
     segments = _by_segment(unit, batches, leaves)
     for documents in document_batches:
-        gists = [join([segments[i] for i in unit.documents[d]], model.inv_freq) for d in documents]
-        torch.autograd.backward(loss_of(documents, gists))
+        torch.autograd.backward(
+            loss_of(documents, [join([segments[i] for i in unit.documents[d]], model.inv_freq) for d in documents])
+        )
     for batch, kv, leaf in zip(batches, encoded, leaves, strict=True):
         if leaf.grad is None:
             continue
