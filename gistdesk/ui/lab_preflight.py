@@ -14,6 +14,7 @@ from gistdesk.ui import theme
 from gistdesk.ui.figures import bytes_text, duration_text, parameters_text
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.lab_run import Row
+from gistdesk.ui.lab_words import bug_text
 
 _WAIT_MS = 700
 _USES = {
@@ -122,7 +123,8 @@ class Preflight(QFrame):
             figures = json.loads(out)
         except ValueError:
             last = (errors.strip().splitlines() or [""])[-1]
-            self._set(False, last.removeprefix("python -m trainer: ") or tr("The check gave no result."), {})
+            said = bug_text(last) if "Traceback" in errors else last.removeprefix("python -m trainer: ")
+            self._set(False, said or tr("The check gave no result."), {})
             return
         self._set(bool(figures.get("fits")), "", figures)
 

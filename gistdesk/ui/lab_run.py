@@ -50,7 +50,7 @@ class Run:
     """Attributes:
     folder, start.
     state: "queued", "starting", "running", "paused", "stopping", "stopped" (it can go on), "finished" or "failed".
-    problem: why it failed, as a sentence.
+    problem: why it failed, as a sentence; or the last line of a traceback, and then `is_bug`.
     events: of a training run, in order.
     trials: of a benchmark, in order.
     config: of the run, as it was written there; empty until then.
@@ -59,7 +59,7 @@ class Run:
 
     def __init__(self, folder: Path, start: Start) -> None:
         self.folder, self.start = folder, start
-        self.state, self.problem = "stopped", ""
+        self.state, self.problem, self.is_bug = "stopped", "", False
         self.events: list[Row] = []
         self.trials: list[Row] = []
         self.config: Row = {}
@@ -264,6 +264,7 @@ class Run:
 
     def _found_problem(self) -> str:
         """What the process said last, if it ended with an error."""
+        self.is_bug = False
         if self.events and self.events[-1].get("event") == "failure":
             return f"{self.events[-1].get('message', '')} {self.events[-1].get('hint', '')}".strip()
         if self.events and self.events[-1].get("event") == "stopped":
@@ -276,7 +277,8 @@ class Run:
             if last.startswith(name):
                 sentence = last.removeprefix(name)
                 return "" if sentence.startswith("interrupted") else sentence
-        return last if any(line.startswith("Traceback") for line in lines) else ""
+        self.is_bug = any(line.startswith("Traceback") for line in lines)
+        return last if self.is_bug else ""
 
 
 def points(trial: Row) -> float:

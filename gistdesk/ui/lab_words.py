@@ -101,7 +101,7 @@ def state_text(run: Run) -> str:
             return tr("Stopped; can go on from step {step}", step=step)
         return tr("Stopped; can go on after sample {step}", step=step)
     if run.state == "failed":
-        return tr("Failed: {reason}", reason=tr(run.problem))
+        return tr("Failed: {reason}", reason=bug_text(run.problem) if run.is_bug else tr(run.problem))
     return {
         "queued": tr("Waiting for the device"),
         "starting": tr("Loading the model"),
@@ -109,6 +109,11 @@ def state_text(run: Run) -> str:
         "stopping": tr("Stopping, with a checkpoint") if run.is_training else tr("Stopping"),
         "finished": tr("Finished"),
     }.get(run.state, run.state)
+
+
+def bug_text(line: str) -> str:
+    """Of a program that ended with an error of its own: the last line of its traceback, as it is."""
+    return tr("an error in the program ({line})", line=line)
 
 
 def resume_text(run: Run) -> str:

@@ -20,6 +20,7 @@ from gistdesk.ui.desk import Desk
 from gistdesk.ui.i18n import tr
 from gistdesk.ui.lab_grid import ramp
 from gistdesk.ui.lab_run import Row
+from gistdesk.ui.lab_words import bug_text
 from gistdesk.ui.speech import announce
 
 _N_FACTS = 40
@@ -224,7 +225,7 @@ class RecallCard(QWidget):
             fresh.write_text(json.dumps(row, ensure_ascii=False, indent=1), encoding="utf-8")
             fresh.replace(path)
         except OSError as error:
-            self._problem[entry.id] = str(error)
+            self._problem[entry.id] = tr("The figures cannot be kept ({reason}).", reason=error.strerror)
 
     def _on_finished(self) -> None:
         process = self._process
@@ -234,7 +235,9 @@ class RecallCard(QWidget):
         entry, self._process, self._measuring = self._measuring, None, None
         errors = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
         if process.exitCode() and entry is not None:
-            self._problem[entry.id] = (errors or [tr("The check gave no result.")])[-1].removeprefix("gistdesk: ")
+            last = (errors or [tr("The check gave no result.")])[-1].removeprefix("gistdesk: ")
+            is_bug = any(line.startswith("Traceback") for line in errors)
+            self._problem[entry.id] = bug_text(last) if is_bug else last
         process.deleteLater()
         self._desk.lend_device("")
         self._show()

@@ -23,11 +23,13 @@ TERMINAL_ONLY = (
     "gistdesk/ui/self_test.py",
     "trainer/__main__.py",
     "trainer/card.py",
-    "trainer/command.py",
     "trainer/main_table.py",
     "trainer/starter.py",
 )
-"""Command lines, the packages' self test, the starter model with its card and table: no window shows theirs."""
+"""The packages' self test, the starter model with its card and table, commands that no window starts."""
+
+EVENTS = ("warning", "failure")
+"""Events of a training run that say something in sentences."""
 
 _MAX_DEPTH = 4
 
@@ -73,7 +75,7 @@ def literals() -> set[str]:
 @cache
 def _modules() -> list["_Module"]:
     folders = ("core", "library", "worker", "ui")
-    paths = [ROOT / "gistdesk" / "settings.py", ROOT / "gistdesk" / "jobs.py"]
+    paths = [ROOT / "gistdesk" / f"{name}.py" for name in ("settings", "jobs", "terminal")]
     paths += [path for folder in folders for path in sorted((ROOT / "gistdesk" / folder).glob("*.py"))]
     paths += sorted((ROOT / "trainer").rglob("*.py"))
     modules = [_Module(path) for path in paths]
@@ -93,6 +95,13 @@ class _Module:
                 for argument in self._shown(node, TEXTS[name_of(node)]):
                     for text in self._texts(argument):
                         yield Said(text, self.path, argument.lineno)
+            for message in _event_messages(node):
+                for text in self._texts(message):
+                    yield Said(text, self.path, message.lineno)
+            if isinstance(node, ast.FunctionDef) and node.name in _warning_makers():
+                for value in _listed(node):
+                    for text in self._texts(value):
+                        yield Said(text, self.path, value.lineno)
             if isinstance(node, ast.FunctionDef) and node.name == "choose_device":
                 for returned in ast.walk(node):
                     if isinstance(returned, ast.Return) and isinstance(returned.value, ast.Tuple):
@@ -168,6 +177,40 @@ class _Module:
                 given += [keyword.value for keyword in call.keywords if keyword.arg == names[place]]
                 found += [(module, value) for value in given]
         return found
+
+
+@cache
+def _warning_makers() -> set[str]:
+    """Functions that give sentences for a list of warnings: `warnings += function(...)`."""
+    nodes = (node for module in _modules() for node in ast.walk(module.tree))
+    return {
+        name_of(node.value)
+        for node in nodes
+        if isinstance(node, ast.AugAssign)
+        and isinstance(node.target, ast.Name)
+        and node.target.id == "warnings"
+        and isinstance(node.value, ast.Call)
+    }
+
+
+def _listed(function: ast.FunctionDef) -> Iterator[ast.expr]:
+    """What a function puts into the list that it gives: appended, or written there."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and name_of(node) == "append":
+            yield node.args[0]
+        elif isinstance(node, ast.List):
+            yield from node.elts
+
+
+def _event_messages(node: ast.AST) -> Iterator[ast.expr]:
+    """Message and hint of a dictionary that is an event with a sentence in it."""
+    if isinstance(node, ast.Dict):
+        own = {
+            key.value: value for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant)
+        }
+        kind = own.get("event")
+        if isinstance(kind, ast.Constant) and kind.value in EVENTS:
+            yield from (own[name] for name in ("message", "hint") if name in own)
 
 
 def _assigned(node: ast.AST, name: str) -> Iterator[ast.expr]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QTableView
 from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders
+from gistdesk.ui import i18n
 from gistdesk.ui.lab_commands import SIZES, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab_compare import differences
 from gistdesk.ui.lab_grid import ramp
@@ -311,3 +313,62 @@ def test_smoothing_keeps_a_constant() -> None:
 def test_the_ramp_grows_lighter_throughout() -> None:
     lightness = [ramp(step / 20).lightnessF() + 0.59 * ramp(step / 20).greenF() for step in range(21)]
     assert lightness == sorted(lightness)
+
+
+# --- what the trainer says
+
+
+SAID_BY_THE_TRAINER = (
+    "The answers do not depend on the gist: 3 of 27 are right with the document's own gist and 2 with another "
+    "document's. Whatever this run has learned, it is not to compress.",
+    "The checkpoint step-30 is damaged; the one before it, of step 20, is used.",
+)
+
+
+def english_words(*texts: str) -> list[str]:
+    known = ("gist", "step", "Starter", "NF", "GPU", "nat", "Quick", "x", "T")
+    return [word for text in texts for word in re.findall("[A-Za-z]{2,}", text) if word not in known]
+
+
+def test_what_the_trainer_says_is_said_in_korean(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
+    """Its warnings, its failure as an event and as a last line, and a pre-flight check that refuses."""
+    made = ("2026-01-01T00:00:00", "2026-01-02T00:00:00", "2026-01-03T00:00:00")
+    warned = make_training(runs_folder, "w", "T", made[2], last="stopped", warning=SAID_BY_THE_TRAINER[0])
+    failure = {"event": "failure", "step": 30, "message": "The memory did not suffice at step 30."}
+    failure["hint"] = (
+        "Lower micro_tokens or distill_tokens, set checkpoint_activations, or choose a smaller precision; the run then "
+        "goes on from its last checkpoint."
+    )
+    failed = make_training(runs_folder, "f", "T", made[1], last="", warning=SAID_BY_THE_TRAINER[1])
+    with (failed / "run.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(failure) + "\n")
+    error = "python -m trainer: No base model is given. Set base to a folder or a hub id: --set base=FOLDER.\n"
+    make_training(runs_folder, "d", "T", made[0], steps_done=0, last="", error=error)
+    window = window_on(qtbot, tmp_path, TRAIN)
+    i18n.set_language("ko")
+    tab = window.lab.train
+    assert warned.is_dir()
+    tab.show_run("w")
+    assert "⚠" in tab._warning.text() and english_words(tab._warning.text()) == []
+    tab.show_run("f")
+    names = ("micro_tokens", "distill_tokens", "checkpoint_activations")
+    state = tab.header._words.text()
+    for name in names:
+        state = state.replace(name, "")
+    assert english_words(state, tab._warning.text()) == [] and "30" in state
+    tab.show_run("d")
+    words = tab.header._words.text()
+    assert "base" in words and set(english_words(words.replace("--set base=FOLDER", ""))) <= {"base", "id"}
+    tab.form.further.setText("rank=0")
+    qtbot.waitUntil(lambda: bool(tab.form.preflight.problem), timeout=60_000)
+    assert english_words(tab.form.preflight._verdict.text().replace("rank", "")) == []
+
+
+def test_an_error_of_the_program_is_told_as_one(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
+    error = "Traceback (most recent call last):\n  File x\nRuntimeError: expected scalar type Half\n"
+    make_training(runs_folder, "t", "T", "2026-01-01T00:00:00", steps_done=0, last="", error=error)
+    window = window_on(qtbot, tmp_path, TRAIN)
+    words = window.lab.train.header._words
+    assert words.text() == "Failed: an error in the program (RuntimeError: expected scalar type Half)"
+    i18n.set_language("ko")
+    assert english_words(words.text().replace("RuntimeError: expected scalar type Half", "")) == []
