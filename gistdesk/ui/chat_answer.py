@@ -1,4 +1,4 @@
-"""One answer: what it was written from, its phase, its text, why it failed, and its figures.
+"""One answer: what it was written from, its phase, its text, why it failed, the passages it cites, and its figures.
 
 Two of these stand side by side when an answer from gist is compared with one from the full text. Knows nothing of the
 desk; is handed messages and pieces of text.
@@ -12,6 +12,7 @@ from gistdesk.ui import theme
 from gistdesk.ui.chat_banner import ChatBanner
 from gistdesk.ui.chat_look import Muted
 from gistdesk.ui.chat_markdown import MarkdownView
+from gistdesk.ui.chat_sources import CitationsView
 from gistdesk.ui.chat_words import footer_words, phase_percent, phase_words
 from gistdesk.ui.desk import Notice
 from gistdesk.ui.i18n import later, tr
@@ -21,6 +22,8 @@ from gistdesk.ui.theme import GRID, SMALL
 
 class AnswerView(QWidget):
     """An answer that may be growing.
+
+    Attributes: citations, the passages that were read for it.
 
     Signals:
         retried: a failed answer shall be tried again.
@@ -47,6 +50,7 @@ class AnswerView(QWidget):
         self._bar.setFixedWidth(12 * GRID)
         self._text = MarkdownView(width)
         self._banner: ChatBanner | None = None
+        self.citations = CitationsView()
         self._footer = Muted()
         theme.set_role(self._footer, "small")
         self._lay_out()
@@ -115,6 +119,7 @@ class AnswerView(QWidget):
         rows.setSpacing(GRID)
         rows.addLayout(head)
         rows.addWidget(self._text)
+        rows.addWidget(self.citations)
         rows.addWidget(self._footer)
         rows.addStretch(1)
         self._rows = rows
@@ -135,18 +140,27 @@ class AnswerView(QWidget):
         self._stopped.setVisible(message.state == "stopped" or (message.state == "complete" and cut))
         self._show_phase()
         self._show_problem()
+        self.citations.show_passages(message.passages if message.state != "writing" else None, message.text)
         footer = footer_words(message.figures) if message.state in ("complete", "stopped") else ""
         self._footer.setText(footer)
         self._footer.setVisible(bool(footer))
 
     def _show_origin(self) -> None:
         full = self.message.kind == "full"
-        self._origin.setText(tr("from the full text") if full else tr("from compressed memory"))
-        self._origin.setToolTip(
-            tr("The model read the whole document for this answer.")
-            if full
-            else tr("Written from gist tokens, without the text. It may be wrong: Verify in source looks it up.")
-        )
+        if full:
+            words = tr("from the full text"), tr("The model read the whole document for this answer.")
+        elif self.message.passages:
+            words = (
+                tr("from compressed memory and passages"),
+                tr("Written from gist tokens and the passages below. Open them to check the answer."),
+            )
+        else:
+            words = (
+                tr("from compressed memory"),
+                tr("Written from gist tokens, without the text. It may be wrong: Verify in source looks it up."),
+            )
+        self._origin.setText(words[0])
+        self._origin.setToolTip(words[1])
         icon = theme.icon("reader" if full else "compress", "muted")
         self._origin_sign.setPixmap(icon.pixmap(theme.SMALL_ICON, theme.SMALL_ICON))
 
@@ -175,7 +189,7 @@ class AnswerView(QWidget):
         )
         self._banner = ChatBanner(notice)
         self._banner.retried.connect(self.retried)
-        self._rows.insertWidget(self._rows.indexOf(self._footer), self._banner)
+        self._rows.insertWidget(self._rows.indexOf(self.citations), self._banner)
 
     def _announce_end(self) -> None:
         words = {"stopped": tr("Stopped"), "failed": tr("The answer failed")}

@@ -3,7 +3,7 @@
 Emits what the reader wants; knows nothing of the desk or the library.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import (
@@ -27,7 +27,7 @@ from gistdesk.ui.chat_code import CodeView
 from gistdesk.ui.chat_look import RADIUS, FlatButton, FlowRow
 from gistdesk.ui.chat_prose import ProseView
 from gistdesk.ui.chat_question import QuestionView
-from gistdesk.ui.chat_sources import SourcesView
+from gistdesk.ui.chat_sources import Citation, SourcesView
 from gistdesk.ui.i18n import tr
 from gistdesk.ui.theme import GRID, SMALL
 
@@ -57,7 +57,7 @@ class MessageView(QWidget):
         acted: the message's id and what the reader wants: "regenerate", "retry", "older", "newer", "branch",
             "verify", or "compare".
         edited: the message's id and the question's new text.
-        passage_chosen: a passage that was found for this answer.
+        passage_chosen: a passage that was read or found for this answer.
         focus_moved: -1 or 1: to the message before or after.
     """
 
@@ -83,6 +83,7 @@ class MessageView(QWidget):
         else:
             self.main = AnswerView(message, width - 3 * GRID)
             self.main.retried.connect(self._on_retried)
+            self.main.citations.chosen.connect(self.passage_chosen)
         self._actions = FlowRow(at_right=message.role == "user")
         self._buttons: dict[str, FlatButton] = {}
         self._version = QLabel()
@@ -127,16 +128,19 @@ class MessageView(QWidget):
         """Only the current message's buttons are reached with Tab; the others with the arrow keys first."""
         self._current = current
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if current else Qt.FocusPolicy.ClickFocus)
-        for button in (*self._copy_buttons(), *self._buttons.values()):
+        for button in (*self._copy_buttons(), *self._citations(), *self._buttons.values()):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus if current else Qt.FocusPolicy.NoFocus)
 
     def focus_chain(self) -> list[QWidget]:
         """What Tab reaches in this message, in order."""
         cards = self._sources.cards if self._sources is not None and self.shows_passages() else []
-        return [self, *self._copy_buttons(), *self._buttons.values(), *cards]
+        return [self, *self._copy_buttons(), *self._citations(), *self._buttons.values(), *cards]
 
     def _copy_buttons(self) -> list[FlatButton]:
         return [code.copy_button for code in self.findChildren(CodeView)]
+
+    def _citations(self) -> list[Citation]:
+        return self.main.citations.cards if isinstance(self.main, AnswerView) else []
 
     def answers(self) -> list[AnswerView]:
         """The answer and what it is compared with, as far as there are any."""
@@ -163,14 +167,14 @@ class MessageView(QWidget):
         """The id of the answer that stands beside this one."""
         return None if self._comparison is None else self._comparison.message.id
 
-    def show_passages(self, passages: Sequence[Passage], page_labels: Mapping[int, str | None], searched: str) -> None:
+    def show_passages(self, passages: Sequence[Passage], searched: str) -> None:
         """Show what was found for this answer, with the focus in it: see `SourcesView`."""
         if self._sources is None:
             self._sources = SourcesView()
             self._sources.chosen.connect(self.passage_chosen)
             self._sources.closed.connect(self.hide_passages)
             self._rows.addWidget(self._sources)
-        self._sources.show_passages(passages, page_labels, searched)
+        self._sources.show_passages(passages, searched)
         self._sources.show()
         self._sources.focus_first()
 

@@ -72,6 +72,7 @@ class ChatPlace(QObject):
         self.transcript.acted.connect(self._on_acted)
         self.transcript.edited.connect(self._on_edited)
         self.transcript.passage_chosen.connect(self._on_passage_chosen)
+        self.composer.look_up_chosen.connect(self._on_look_up_chosen)
         self.composer.sent.connect(self._on_sent)
         self.composer.stop_pressed.connect(self.stop)
         self.composer.pills.removed.connect(self._on_document_removed)
@@ -138,6 +139,11 @@ class ChatPlace(QObject):
         if view is not None:
             view.act("verify")
 
+    def toggle_look_up(self) -> None:
+        """Look passages up for the next answers of the open chat, or no longer."""
+        if self.chat_id is not None:
+            self.composer.look_up.click()
+
     def add_documents(self) -> None:
         """Choose documents of the library for the open chat; the window is asked where there are none."""
         if self.chat_id is None and self.open_new([]) is None:
@@ -195,6 +201,7 @@ class ChatPlace(QObject):
         self.transcript.show_path(path, busy=busy)
         self.composer.set_busy(busy)
         self.composer.show_entries(self._entries(chat))
+        self.composer.show_look_up(chat.look_up)
         self._order_focus()
         for message_id in self._written_here():
             self._show_phase(message_id)
@@ -238,6 +245,10 @@ class ChatPlace(QObject):
 
     def _on_opened(self, chat_id: int) -> None:
         self._open(chat_id or None)
+
+    def _on_look_up_chosen(self, wanted: bool) -> None:
+        self._desk.library.set_chat(self._open_id(), look_up=wanted)
+        self._desk.chat_changed.emit(self._open_id())
 
     def _on_sent(self, text: str) -> None:
         self.inspector_widget.save()
@@ -300,10 +311,8 @@ class ChatPlace(QObject):
             return
         passages = self._tried(lambda: self._desk.passages(view.id))
         if passages is not None:
-            entry_ids = {passage.entry_id for passage in passages}
-            labels = {entry_id: self._desk.library.entry(entry_id).page_label for entry_id in entry_ids}
             self.transcript.hold(view)
-            view.show_passages(passages, labels, self._searched(view.message))
+            view.show_passages(passages, self._searched(view.message))
             self.transcript.reveal(view)
 
     def _searched(self, answer: Message) -> str:

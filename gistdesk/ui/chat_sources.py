@@ -1,11 +1,12 @@
-"""Verify in source: the passages of the kept texts that answer and question point to, to be looked up with a click.
+"""Passages of the kept texts, to be opened with a click: what was read for an answer, and Verify in source.
 
-Nothing is claimed about them: they are what a full-text search found. Knows passages, not how they were found.
+Of the places that Verify in source shows nothing is claimed: they are what a full-text search found. Knows passages,
+not how they were found.
 """
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
@@ -17,16 +18,18 @@ from gistdesk.ui import theme
 from gistdesk.ui.chat_look import Card, FlatButton, Muted
 from gistdesk.ui.chat_words import place_words
 from gistdesk.ui.i18n import tr
+from gistdesk.ui.labels import ElidedLabel
 from gistdesk.ui.theme import GRID, SMALL
 
 _EXCERPT_CHARS = 320
+_LINE_CHARS = 90
+"""What of one line is surely seen."""
 
 
 def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> str:
     """An excerpt of `text` as HTML, with what was searched for marked; starts near the first of it."""
     pattern = _pattern(terms)
-    first = pattern.search(text)
-    start = max(0, first.start() - n_chars // 3) if first and first.start() > n_chars // 2 else 0
+    start = _start(text, pattern, n_chars)
     excerpt = text[start : start + n_chars]
     shown, at = [], 0
     style = f"background-color: {theme.colours().selected}; font-weight: 600;"
@@ -37,6 +40,11 @@ def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> s
     shown.append(html.escape(excerpt[at:]))
     before, after = "… " if start else "", " …" if start + n_chars < len(text) else ""
     return before + "".join(shown).replace("\n", " ") + after
+
+
+def _start(text: str, pattern: re.Pattern[str], n_chars: int) -> int:
+    first = pattern.search(text)
+    return max(0, first.start() - n_chars // 3) if first and first.start() > n_chars // 2 else 0
 
 
 def _pattern(terms: Sequence[Term]) -> re.Pattern[str]:
@@ -53,13 +61,13 @@ def _form_pattern(form: str) -> str:
 
 
 class PassageCard(Card):
-    """One passage; a click, Enter or the space bar opens it in the reader."""
+    """One passage: where it stands, and an excerpt; a click, Enter or the space bar opens it in the reader."""
 
     chosen = Signal(object)
 
-    def __init__(self, passage: Passage, page_label: str | None, terms: Sequence[Term]) -> None:
+    def __init__(self, passage: Passage, terms: Sequence[Term]) -> None:
         super().__init__("plain")
-        self._passage, self._page_label, self._terms = passage, page_label, terms
+        self._passage, self._terms = passage, terms
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self._place = QLabel()
@@ -67,12 +75,20 @@ class PassageCard(Card):
         font = self._place.font()
         font.setBold(True)
         self._place.setFont(font)
-        self._excerpt = QLabel()
-        self._excerpt.setTextFormat(Qt.TextFormat.RichText)
-        self._excerpt.setWordWrap(True)
-        self.rows.addWidget(self._place)
-        self.rows.addWidget(self._excerpt)
+        self._excerpt = self._lay_out()
         self._retranslate()
+
+    def _lay_out(self) -> QLabel:
+        """Place the labels; the one that is for the excerpt."""
+        excerpt = QLabel()
+        excerpt.setTextFormat(Qt.TextFormat.RichText)
+        excerpt.setWordWrap(True)
+        self.rows.addWidget(self._place)
+        self.rows.addWidget(excerpt)
+        return excerpt
+
+    def _excerpt_text(self) -> str:
+        return marked(self._passage.text, self._terms)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
         if event.button() == Qt.MouseButton.LeftButton and self.rect().contains(event.position().toPoint()):
@@ -90,11 +106,82 @@ class PassageCard(Card):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        place = place_words(self._passage, self._page_label)
+        place = place_words(self._passage)
         self._place.setText(place)
-        self._excerpt.setText(marked(self._passage.text, self._terms))
+        self._excerpt.setText(self._excerpt_text())
         self.setAccessibleName(tr("Open {place}", place=place))
         self.setAccessibleDescription(self._passage.text[:_EXCERPT_CHARS])
+
+
+class Citation(PassageCard):
+    """A passage in one line."""
+
+    def _lay_out(self) -> QLabel:
+        excerpt = ElidedLabel(where=Qt.TextElideMode.ElideRight)
+        excerpt.setTextFormat(Qt.TextFormat.PlainText)
+        theme.set_role(excerpt, "muted")
+        row = QHBoxLayout()
+        row.setSpacing(GRID)
+        row.addWidget(self._place)
+        row.addWidget(excerpt, 1)
+        self.rows.setContentsMargins(GRID, SMALL, GRID, SMALL)
+        self.rows.addLayout(row)
+        return excerpt
+
+    def _excerpt_text(self) -> str:
+        text = " ".join(self._passage.text.split())
+        start = _start(text, _pattern(self._terms), _LINE_CHARS)
+        return ("… " if start else "") + text[start:]
+
+
+class CitationsView(QWidget):
+    """What of the kept texts was read for an answer.
+
+    Attributes: cards, one for each passage.
+
+    Signals: chosen, with a passage.
+    """
+
+    chosen = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cards: list[Citation] = []
+        self._passages: Sequence[Passage] | None = None
+        self._title = Muted()
+        theme.set_role(self._title, "small")
+        self._rows = QVBoxLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setSpacing(SMALL)
+        self._rows.addWidget(self._title)
+
+    def show_passages(self, passages: Sequence[Passage] | None, answer: str) -> None:
+        """Show these, each from where it has words of the answer; None: nothing was looked up."""
+        self.setVisible(passages is not None)
+        if passages == self._passages:
+            return
+        self._passages = passages
+        for card in self.cards:
+            card.hide()
+            card.deleteLater()
+        terms = terms_of(answer)
+        self.cards = [Citation(passage, terms) for passage in passages or ()]
+        for card in self.cards:
+            card.chosen.connect(self.chosen)
+            self._rows.addWidget(card)
+        self._retranslate()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        self._title.setText(
+            tr("Passages read after the gist: {n}", n=len(self.cards))
+            if self.cards
+            else tr("No passage has words of the question: written from the gist alone.")
+        )
 
 
 class SourcesView(QWidget):
@@ -132,17 +219,13 @@ class SourcesView(QWidget):
         rows.addLayout(self._column)
         self._retranslate()
 
-    def show_passages(self, passages: Sequence[Passage], page_labels: Mapping[int, str | None], searched: str) -> None:
-        """Show what was found, with the words of `searched` marked.
-
-        Args:
-            page_labels: what the pages of each entry are called, by entry id.
-        """
+    def show_passages(self, passages: Sequence[Passage], searched: str) -> None:
+        """Show what was found, with the words of `searched` marked."""
         for card in self.cards:
             card.hide()
             card.deleteLater()
         terms = terms_of(searched)
-        self.cards = [PassageCard(passage, page_labels.get(passage.entry_id), terms) for passage in passages]
+        self.cards = [PassageCard(passage, terms) for passage in passages]
         for card in self.cards:
             card.chosen.connect(self.chosen)
             self._column.addWidget(card)

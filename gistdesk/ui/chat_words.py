@@ -1,6 +1,7 @@
 """What the Chat place says about answers: phases, figures, places in documents. Knows no widgets.
 
-Phases come as the desk's keys ("queued", "loading model 40", "loading gist", "reading text", "writing").
+Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "loading gist", "reading text",
+"writing").
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ def phase_words(phase: str) -> str:
         "queued": tr("Waiting for the engine"),
         "run": tr("Waiting: a run in the Lab has the device"),
         "loading model": tr("Loading model"),
+        "looking up": tr("Looking up passages"),
         "loading gist": tr("Loading gist"),
         "reading text": tr("Reading the full text"),
         "writing": tr("Writing"),
@@ -33,7 +35,7 @@ def phase_words(phase: str) -> str:
 
 
 def footer_words(figures: Mapping[str, Any]) -> str:
-    """TTFT, speed, ratio, and the prefill that the gist saved, as far as they were measured."""
+    """TTFT, speed, what was read in place of how many tokens, and the prefill that was saved; what was measured."""
     parts = []
     if (ttft_s := figures.get("ttft_s")) is not None:
         parts.append(tr("TTFT {seconds} s", seconds=_seconds(ttft_s)))
@@ -41,8 +43,20 @@ def footer_words(figures: Mapping[str, Any]) -> str:
         parts.append(tr("{n} tokens/s", n=f"{speed:.1f}" if speed < 99.95 else count_text(speed)))
     n_slots, n_tokens = figures.get("n_slots") or 0, figures.get("n_document_tokens") or 0
     if n_slots and n_tokens:
-        tokens, slots, ratio = count_text(n_tokens), count_text(n_slots), ratio_text(n_tokens / n_slots)
-        parts.append(tr("{tokens} → {slots} gist tokens ({ratio})", tokens=tokens, slots=slots, ratio=ratio))
+        n_read = figures.get("n_passage_tokens") or 0
+        tokens, slots, ratio = count_text(n_tokens), count_text(n_slots), ratio_text(n_tokens / (n_slots + n_read))
+        if n_read:
+            read = count_text(n_read)
+            words = tr(
+                "{tokens} → {slots} gist + {read} passage tokens ({ratio})",
+                tokens=tokens,
+                slots=slots,
+                read=read,
+                ratio=ratio,
+            )
+        else:
+            words = tr("{tokens} → {slots} gist tokens ({ratio})", tokens=tokens, slots=slots, ratio=ratio)
+        parts.append(words)
     if (saved_s := figures.get("saved_s") or 0) > 0:
         parts.append(tr("prefill saved: {time}", time=duration_text(saved_s)))
     return "  ·  ".join(parts)
@@ -52,11 +66,11 @@ def _seconds(seconds: float) -> str:
     return f"{seconds:.2f}" if seconds < 9.95 else f"{seconds:.0f}"
 
 
-def place_words(passage: Passage, page_label: str | None) -> str:
+def place_words(passage: Passage) -> str:
     """Where a passage stands: "Contract, page 12"."""
-    if page_label == "page":
+    if passage.page_label == "page":
         return tr("{title}, page {n}", title=passage.title, n=passage.page)
-    if page_label == "section":
+    if passage.page_label == "section":
         return tr("{title}, section {n}", title=passage.title, n=passage.page)
     return passage.title
 

@@ -4,7 +4,7 @@ A stopped or broken answer keeps the text that had come. Knows the library and t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -16,6 +16,7 @@ from gistdesk.protocol import (
     AnswerDone,
     AnswerFirstToken,
     Cancelled,
+    ContextPassages,
     ContextProgress,
     Error,
     Event,
@@ -32,13 +33,20 @@ _VARIED_TEMPERATURE = 0.7
 
 @dataclass
 class _Writing:
-    """An answer that is being written: its text so far, and what of it is stored."""
+    """An answer that is being written: its text so far, what of it is stored, and what was known before it began.
+
+    Attributes:
+        looked_up: the entries in whose texts passages are looked up.
+        figures: "passages" once they were found.
+    """
 
     message: Message
     request_id: int
     entries: list[Entry]
+    looked_up: list[Entry]
     pieces: list[str] = field(default_factory=list)
     n_stored: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -119,8 +127,10 @@ class Answers(QObject):
         if problem is not None:
             self._fail(message, problem, "")
             return message.id
-        request_id = self._calls.send(self._request(chat, entries, message, varied), self._handler(message.id))
-        self._writing[message.id] = _Writing(message, request_id, entries)
+        looked_up = _with_texts(entries) if chat.look_up and not full else []
+        request = self._request(chat, entries, looked_up, message, varied)
+        request_id = self._calls.send(request, self._handler(message.id))
+        self._writing[message.id] = _Writing(message, request_id, entries, looked_up)
         self._saving.start()
         self.chat_changed.emit(chat_id)
         self.phase.emit(message.id, "queued")
@@ -128,7 +138,9 @@ class Answers(QObject):
             self.busy_changed.emit(True)
         return message.id
 
-    def _request(self, chat: Chat, entries: list[Entry], message: Message, varied: int) -> Answer:
+    def _request(
+        self, chat: Chat, entries: list[Entry], looked_up: list[Entry], message: Message, varied: int
+    ) -> Answer:
         settings, full = self._settings(), message.kind == "full"
         sampling = dict(chat.sampling)
         if varied:
@@ -140,6 +152,7 @@ class Answers(QObject):
             turns=_turns(self._library.lineage(message.id)),
             gists=() if full else tuple(gists),
             text_paths=tuple(texts) if full else (),
+            lookup_paths=tuple(str(self._library.text_path(entry.id)) for entry in looked_up),
             system=chat.system or None,
             temperature=float(sampling.get("temperature", 0.0)),
             top_p=float(sampling.get("top_p", 0.95)),
@@ -161,25 +174,30 @@ class Answers(QObject):
         elif isinstance(event, ModelLoadProgress):
             self.phase.emit(message_id, f"loading model {round(100 * event.fraction)}")
         elif isinstance(event, ContextProgress):
-            self.phase.emit(message_id, "reading text" if event.phase == "text" else "loading gist")
+            self.phase.emit(message_id, _phase(event))
+        elif isinstance(event, ContextPassages):
+            writing.figures["passages"] = [asdict(passage) for passage in _passages(event, writing.looked_up)]
+            self._library.set_message(message_id, figures=writing.figures)
         elif isinstance(event, AnswerFirstToken):
             self.phase.emit(message_id, "writing")
         elif isinstance(event, AnswerDone):
-            self._end(writing, "stopped" if event.stopped == "cancelled" else "complete", _figures(event, writing))
+            writing.figures |= _figures(event, writing)
+            self._end(writing, "stopped" if event.stopped == "cancelled" else "complete")
         elif isinstance(event, Cancelled):
-            self._end(writing, "stopped", {})
+            self._end(writing, "stopped")
         elif isinstance(event, Error):
             self._fail(writing.message, Problem(event.kind, event.message, event.hint), event.details or "")
 
-    def _end(self, writing: _Writing, state: str, figures: dict[str, Any]) -> None:
-        self._library.set_message(writing.message.id, text=writing.text, state=state, figures=figures)
+    def _end(self, writing: _Writing, state: str) -> None:
+        self._library.set_message(writing.message.id, text=writing.text, state=state, figures=writing.figures)
         self._over(writing.message)
 
     def _fail(self, message: Message, problem: Problem, details: str) -> None:
         """Text that had come is kept, so an answer cut short by a crash is a stopped one that says why."""
-        text = self._writing[message.id].text if message.id in self._writing else ""
-        figures = {"problem": {"message": problem.message, "hint": problem.hint, "details": details}}
-        self._library.set_message(message.id, text=text, state="failed", figures=figures)
+        writing = self._writing.get(message.id)
+        text, known = (writing.text, writing.figures) if writing else ("", {})
+        told = {"message": problem.message, "hint": problem.hint, "details": details}
+        self._library.set_message(message.id, text=text, state="failed", figures=known | {"problem": told})
         self._over(message)
 
     def _over(self, message: Message) -> None:
@@ -218,6 +236,29 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
     return None
 
 
+def _with_texts(entries: list[Entry]) -> list[Entry]:
+    """Those whose text is here, each text once; a gist that was imported has none."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.text_sha256:
+            found.setdefault(entry.text_sha256, entry)
+    return list(found.values())
+
+
+def _passages(event: ContextPassages, entries: list[Entry]) -> list[Passage]:
+    return [
+        Passage(entry.id, entry.title, found.page, found.start, found.end, found.text, entry.page_label)
+        for found in event.passages
+        for entry in [entries[found.document]]
+    ]
+
+
+def _phase(event: ContextProgress) -> str:
+    if event.phase == "passages":
+        return f"looking up {round(100 * event.fraction)}"
+    return "reading text" if event.phase == "text" else "loading gist"
+
+
 def _turns(lineage: list[Message]) -> tuple[tuple[str, str | None], ...]:
     """Questions with their answers from the first message to the one that is to be written; failed ones left out."""
     turns: list[tuple[str, str | None]] = []
@@ -240,11 +281,12 @@ def _figures(event: AnswerDone, writing: _Writing) -> dict[str, Any]:
         "n_prompt_tokens": event.n_prompt_tokens,
         "n_slots": event.n_slots,
         "n_document_tokens": event.n_document_tokens,
+        "n_passage_tokens": event.n_passage_tokens,
         "prefill_s": event.prefill_s,
         "stopped": event.stopped,
     }
     gists = [entry.gist for entry in writing.entries if entry.gist is not None]
     if event.n_slots and gists and all(gist.tokens_per_second for gist in gists):
-        figures["ratio"] = event.n_document_tokens / event.n_slots
+        figures["ratio"] = event.n_document_tokens / (event.n_slots + event.n_passage_tokens)
         figures["saved_s"] = sum(gist.n_tokens / gist.tokens_per_second for gist in gists) - event.prefill_s
     return figures

@@ -14,10 +14,18 @@ from gistdesk.ui.i18n import tr
 
 
 class ElidedLabel(QLabel):
-    """One line that is shortened in its middle where there is no room for it; the tooltip then has all of it."""
+    """One line that is shortened, in its middle unless told otherwise, where there is no room for it; the tooltip then
+    has all of it."""
 
-    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        text: str = "",
+        parent: QWidget | None = None,
+        *,
+        where: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    ) -> None:
         super().__init__(text, parent)
+        self._where = where
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def setText(self, text: str) -> None:  # noqa: N802
@@ -37,7 +45,7 @@ class ElidedLabel(QLabel):
         painter.drawText(self.contentsRect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), self._shortened())
 
     def _shortened(self) -> str:
-        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideMiddle, self.contentsRect().width())
+        return self.fontMetrics().elidedText(self.text(), self._where, self.contentsRect().width())
 
     def _explain(self) -> None:
         self.setToolTip(self.text() if self._shortened() != self.text() else "")

@@ -58,6 +58,7 @@ class Menus:
         self._chat(later("Write a question"), w.chat.focus_composer, "edit", "Ctrl+L")
         self._chat(later("Stop the answer"), w.chat.stop, "stop")
         self._chat(later("Regenerate the answer"), w.chat.regenerate, "retry", "Ctrl+R")
+        self._chat(later("Look up passages"), w.chat.toggle_look_up, "search")
         self._chat(later("Verify in source"), w.chat.verify, "verify", "Ctrl+Shift+F")
         self._begin(later("Help"))
         self._add(later("Help"), w.help.show_help, "help", "F1")

@@ -16,9 +16,11 @@ from gistdesk.protocol import (
     AnswerDelta,
     AnswerDone,
     AnswerFirstToken,
+    ContextPassages,
     ContextProgress,
     Error,
     Event,
+    FoundPassage,
     ModelLoadProgress,
     Request,
 )
@@ -33,12 +35,14 @@ class Script:
 
     Attributes:
         pieces: of the answer.
+        found: where passages are to be looked up.
         error: said after the pieces instead of the end.
         held: nothing is said until it is `release`d or cancelled.
         delay_ms: between pieces.
     """
 
     pieces: Sequence[str] = ("The passkey ", "is **58203**.")
+    found: Sequence[FoundPassage] = ()
     error: Error | None = None
     held: bool = False
     delay_ms: int = 0
@@ -69,10 +73,14 @@ class ScriptedEngine(QObject):
         self.requests.append(request)
         request_id = len(self.requests)
         run = _Run(request)
-        run.left = [ModelLoadProgress("weights", 0.4), ContextProgress("text" if request.text_paths else "gist", 0.5)]
+        run.left = [ModelLoadProgress("weights", 0.4)]
+        if request.lookup_paths:
+            run.left += [ContextProgress("passages", 0.3), ContextPassages(tuple(self.script.found))]
+        run.left.append(ContextProgress("text" if request.text_paths else "gist", 0.5))
         run.left.append(AnswerFirstToken(0.82))
         run.left += [AnswerDelta(piece) for piece in self.script.pieces]
-        run.left.append(self.script.error or _done("end", request))
+        n_read = sum(len(passage.text) for passage in self.script.found) if request.lookup_paths else 0
+        run.left.append(self.script.error or _done("end", request, n_read))
         self._runs[request_id] = run
         self._timer.setInterval(self.script.delay_ms)
         if not self.script.held:
@@ -113,9 +121,9 @@ class ScriptedEngine(QObject):
         self.event.emit(request_id, event)
 
 
-def _done(stopped: str, request: Answer) -> AnswerDone:
+def _done(stopped: str, request: Answer, n_read: int = 0) -> AnswerDone:
     n_slots = 1204 * len(request.gists)
-    return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, 0, 0.4)
+    return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, n_read, 0.4)
 
 
 class ScriptedDesk(QObject):

@@ -603,10 +603,11 @@ def test_without_a_mouse(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot:
     assert QApplication.focusWidget() is views[0]
     QTest.keyClick(views[0], Qt.Key.Key_Down)
     seen = []
-    for _ in range(8):
+    for _ in range(9):
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
         seen.append(QApplication.focusWidget().accessibleName())
     assert seen[:5] == ["Copy", "Regenerate", "Branch into a new chat", "Verify in source", "Compare with full text"]
+    assert "Look up passages" in seen
     assert "Question" in seen  # the composer follows the current message, not every button of every message
     views[1].setFocus()
     QTest.keyClick(views[1], Qt.Key.Key_Return)

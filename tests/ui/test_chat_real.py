@@ -4,19 +4,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QCoreApplication, Qt
+from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from PySide6.QtGui import QInputMethodEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QSplitter
+from PySide6.QtWidgets import QApplication, QPlainTextEdit, QSplitter
 from pytestqt.qtbot import QtBot
 
 from gistdesk.core.resources import resource
 from gistdesk.library import Library
 from gistdesk.settings import Settings
 from gistdesk.ui import theme
+from gistdesk.ui.chat_message import MessageView
 from gistdesk.ui.chat_place import ChatPlace
-from gistdesk.ui.chat_sources import PassageCard
+from gistdesk.ui.chat_sources import Citation, PassageCard
+from gistdesk.ui.columns import CHAT, LIBRARY
 from gistdesk.ui.desk import Desk
+from gistdesk.ui.lab_place import LabPlace
+from gistdesk.ui.library_place import LibraryPlace
+from gistdesk.ui.window import MainWindow
+from tests.core.test_documents import pdf_bytes
 
 ENGLISH, KOREAN = (resource("samples") / name for name in ("alice-with-a-note.txt", "korean-with-a-note.txt"))
 WAIT_MS = 60_000
@@ -28,6 +34,57 @@ def desk(tmp_path: Path, qapp: QApplication) -> Iterator[Desk]:
     desk = Desk(Library(tmp_path / "library"), Settings(threads=1), tmp_path / "settings.toml")
     yield desk
     desk.close()
+
+
+def test_what_a_gist_lost_is_looked_up_and_cited(desk: Desk, qtbot: QtBot, tmp_path: Path) -> None:
+    """Three pages at 400 tokens per gist token, the pass key on the second."""
+    lines = [line for line in ENGLISH.read_text(encoding="utf-8").split("\n") if "58203" not in line]
+    pages = ["\n".join(lines[start : start + 18]) for start in (0, 18, 36)]
+    pages[1] += "\nThe pass key is 71432. Remember it. 71432 is the pass key."
+    source = tmp_path / "Alice.pdf"
+    source.write_bytes(pdf_bytes(pages))
+    library, place = LibraryPlace(desk), ChatPlace(desk)
+    window = MainWindow(desk, library, place, LabPlace(desk))
+    qtbot.addWidget(window, before_close_func=_decided)
+    window.show()
+    [entry_id] = desk.add_documents([source], 400.0)
+    qtbot.waitUntil(lambda: desk.library.entry(entry_id).state == "ready", timeout=WAIT_MS)
+    window.show_place(CHAT)
+    place.open_new([entry_id])
+
+    def ask() -> MessageView:
+        n_before = len(place.transcript.views)
+        QTest.keyClicks(place.composer.field, "What is the pass key?")
+        QTest.keyClick(place.composer.field, Qt.Key.Key_Return)
+        qtbot.waitUntil(lambda: len(place.transcript.views) == n_before + 2, timeout=WAIT_MS)
+        view = place.transcript.views[-1]
+        qtbot.waitUntil(lambda: view.message.state != "writing", timeout=WAIT_MS)
+        assert view.message.state == "complete", view.message
+        return view
+
+    assert "71432" not in ask().text()
+    place.composer.look_up.setFocus()
+    QTest.keyClick(place.composer.look_up, Qt.Key.Key_Space)
+    place.new_chat()
+    assert not place.composer.look_up.isChecked()
+    place.toggle_look_up()
+    answer = ask()
+    assert "71432" in answer.text()
+    assert 0 < answer.message.figures["n_passage_tokens"] < 400
+    best = answer.findChildren(Citation)[0]
+    assert best.accessibleName() == "Open Alice, page 2"
+    QTest.keyClick(best, Qt.Key.Key_Return)
+    text = library.main_widget.findChild(QPlainTextEdit)
+    assert window.place == LIBRARY and library.main_widget.isVisible()
+    assert any("71432" in found.cursor.selectedText() for found in text.extraSelections())
+    assert desk.idle()
+
+
+def _decided(window: MainWindow) -> None:
+    window.quitting.decided = True
+    for timer in window.findChildren(QTimer):
+        timer.stop()  # the window itself goes later, when the library is closed
+    window.lab.close()
 
 
 def test_from_a_question_to_its_source(desk: Desk, qtbot: QtBot) -> None:
