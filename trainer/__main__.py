@@ -1,6 +1,7 @@
 """`python -m trainer COMMAND`: trains adapters and the starter model, makes data, draws. Knows no window."""
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -83,6 +84,10 @@ def attention(
     layer: Annotated[int, typer.Option(help="Which layer, from 0.")] = 0,
     head: Annotated[int, typer.Option(help="Which head, from 0.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    title: Annotated[str, typer.Option(help="What the document is called; its file's name otherwise.")] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Draw what lines of JSON on stdin ask for, for programs.")
+    ] = False,
 ) -> None:
     """Draw the gist mask, and what the gist slots of a segment looked at in one layer and head."""
     from gistdesk.core.compress import plan
@@ -90,12 +95,18 @@ def attention(
     from gistdesk.core.gist_file import write_atomically
     from gistdesk.core.load import load_model
     from trainer.attention import draw_attention, slot_attention
+    from trainer.attention import follow as drawn
 
     loaded = load_model(model, device=device)
     cut = plan(loaded, read_document(document), ratio=ratio)
-    found = slot_attention(loaded, cut, segment=segment, layer=layer, head=head)
-    title = f"{document.name}, segment {segment}: layer {layer}, head {head} of {loaded.identity.model_id}"
-    write_atomically(output, draw_attention(found, cut, title))
+    found = slot_attention(loaded, cut, segment=segment)
+    names = title or document.name, loaded.identity.model_id
+    del loaded  # while a person looks, its memory is for others
+    if follow:
+        for event in drawn(found, cut, *names, sys.stdin):
+            print(json.dumps(event, ensure_ascii=False), flush=True)
+        return
+    write_atomically(output, draw_attention(found, cut, *names, layer=layer, head=head))
     print(output)
 
 
@@ -156,7 +167,7 @@ def import_records(
 ) -> None:
     """Check a file of one of the published forms and write it as question/answer records."""
     from gistdesk.core.errors import UserError
-    from trainer.data.records import FORMS, check_file, read_records
+    from trainer.data.forms import FORMS, check_file, read_records
 
     if form not in FORMS:
         raise UserError(f'There is no form "{form}".', f"Choose from {', '.join(FORMS)}.")

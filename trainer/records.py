@@ -1,34 +1,33 @@
-"""Questions from files: LongBench's JSONL, multiple choice, instructions in the Alpaca+ form.
+"""Records of files as questions with their scores: LongBench, multiple choice, instructions in the Alpaca+ form.
 
-**LongBench** (a folder of `hotpotqa.jsonl` and so on, as published): `context`, `input`, `answers`, `all_classes`,
-`language`, `dataset`. Questions are worded as published, as far as they stand after the text. Of its Chinese sets none
-is read. A set of the user's own in the same form may say "language": "ko": it is scored by character.
+**LongBench** (a folder of `hotpotqa.jsonl` and so on, as published): beside what `data.forms` says of the form,
+`all_classes` and `language`. Questions are worded as published, as far as they stand after the text. Of its Chinese
+sets none is read. A set of the user's own in the same form may say "language": "ko": it is scored by character.
 
 **Multiple choice**, one object per line:
 `{"context": "...", "question": "...", "choices": ["서울", "부산", "대전"], "answer": 2, "language": "ko"}`;
 `answer` counts from 1; `language` may be left out ("ko").
 
-**Alpaca+**, one object per line or one list: `{"instruction": "...", "input": "...", "output": "..."}`. The instruction
-is what is compressed (Mu et al., 2023), the input is what is asked; ROUGE-L against the output.
+**Alpaca+** (Mu et al., 2023): ROUGE-L against the output.
 
-Knows files and scores; knows nothing of models.
+Knows wordings and scores; knows nothing of models.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from gistdesk.core.errors import UserError
 from trainer import metrics
+from trainer.data.forms import Line, Record, read_lines, read_records
+from trainer.data.source import is_korean
 
 Points = Callable[[str], float]
 
 
 @dataclass(frozen=True)
-class Record:
-    """One question with its text.
+class ScoredRecord:
+    """One question with its text, and what an answer to it is worth.
 
     Attributes:
         text: what a method compresses, reads or searches.
@@ -118,7 +117,7 @@ LONGBENCH = {
 """Sets whose questions and answers are English or code, and how they are published to be asked and scored."""
 
 
-def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[Record]]:
+def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[ScoredRecord]]:
     """All sets of a folder that are known, by name.
 
     Args:
@@ -133,7 +132,7 @@ def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[Record]
     for name, kind in LONGBENCH.items():
         path = folder / f"{name}.jsonl"
         if path.is_file():
-            found[name] = [_longbench(kind, Line(path, n, value)) for n, value in _lines(path, limit)]
+            found[name] = [_longbench(kind, record) for record in read_records(path, "longbench", limit=limit)]
     if not found:
         raise UserError(
             f"There is no LongBench file in {folder}.", f"Put hotpotqa.jsonl or others of {', '.join(LONGBENCH)} there."
@@ -141,10 +140,10 @@ def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[Record]
     return found
 
 
-def _longbench(kind: _Set, line: "Line") -> Record:
-    answers = line.texts("answers")
-    classes = line.texts("all_classes") if kind.score is None else []
-    language = "ko" if line.optional("language", "en") == "ko" else "en"
+def _longbench(kind: _Set, record: Record) -> ScoredRecord:
+    answers = record.answers
+    classes = record.line.texts("all_classes") if kind.score is None else []
+    language = "ko" if record.line.optional("language", "en") == "ko" else "en"
     score = (kind.korean if language == "ko" else None) or kind.score
 
     def points(given: str) -> float:
@@ -154,8 +153,8 @@ def _longbench(kind: _Set, line: "Line") -> Record:
             return max(metrics.class_score(given, answer, classes) for answer in answers)
         return max(score(given, answer) for answer in answers)
 
-    question = kind.question.replace("{input}", line.text("input", may_be_empty=True))
-    return Record(line.text("context"), question, answers[0], language, kind.max_tokens, points, True)
+    question = kind.question.replace("{input}", record.question)
+    return ScoredRecord(record.context, question, answers[0], language, kind.max_tokens, points, True)
 
 
 _CHOOSE = {
@@ -164,20 +163,18 @@ _CHOOSE = {
 }
 
 
-def choice_records(path: Path, *, limit: int = 0) -> list[Record]:
+def choice_records(path: Path, *, limit: int = 0) -> list[ScoredRecord]:
     """Multiple-choice questions, see above.
 
     Raises:
         UserError: the file cannot be read, or a line is not of the form.
     """
-    return [_choice(Line(path, number, value)) for number, value in _lines(path, limit)]
+    return [_choice(line) for line in read_lines(path, limit=limit)]
 
 
-def _choice(line: "Line") -> Record:
+def _choice(line: Line) -> ScoredRecord:
     choices = line.texts("choices")
-    right = line.value.get("answer")
-    if isinstance(right, bool) or not isinstance(right, int) or not 1 <= right <= len(choices):
-        raise line.error(f'"answer" must be a number from 1 to {len(choices)}')
+    right = line.count("answer", len(choices))
     language = "en" if line.optional("language", "ko") == "en" else "ko"
     listed = "\n".join(f"{number}. {choice}" for number, choice in enumerate(choices, 1))
     question = _CHOOSE[language].format(question=line.text("question"), choices=listed)
@@ -185,99 +182,31 @@ def _choice(line: "Line") -> Record:
     def points(given: str) -> float:
         return float(metrics.choice_of(given, choices) == right)
 
-    return Record(line.text("context"), question, f"{right}. {choices[right - 1]}", language, 16, points, False)
+    return ScoredRecord(line.text("context"), question, f"{right}. {choices[right - 1]}", language, 16, points, False)
 
 
-_FOLLOW = {"en": "Follow the instruction above.", "ko": "위의 지시를 따르세요."}
 _INSTRUCTION_TOKENS = 256
 
 
-def instruction_records(path: Path, *, limit: int = 0) -> list[Record]:
+def instruction_records(path: Path, *, limit: int = 0) -> list[ScoredRecord]:
     """Instructions with what they should give, see above.
 
     Raises:
         UserError: the file cannot be read, or a line is not of the form.
     """
-    return [_instruction(Line(path, number, value)) for number, value in _lines(path, limit)]
+    return [_instruction(record) for record in read_records(path, "alpaca", limit=limit)]
 
 
-def _instruction(line: "Line") -> Record:
-    right = line.text("output")
-    language = "ko" if any("가" <= character <= "힣" for character in right) else "en"
+def _instruction(record: Record) -> ScoredRecord:
+    [right] = record.answers
+    language = "ko" if is_korean(right) else "en"
     score = metrics.character_rouge_l if language == "ko" else metrics.word_rouge_l
-    question = line.optional("input", "").strip() or _FOLLOW[language]
-    return Record(
-        line.text("instruction"),
-        question,
+    return ScoredRecord(
+        record.context,
+        record.question,
         right,
         language,
         _INSTRUCTION_TOKENS,
         lambda given: score(given, right),
         True,
     )
-
-
-@dataclass(frozen=True)
-class Line:
-    """One object of a file, whose fields are checked as they are asked for."""
-
-    path: Path
-    number: int
-    value: dict[str, Any]
-
-    def error(self, what: str) -> UserError:
-        return UserError(f"Line {self.number} of {self.path.name} cannot be used: {what}.", "Correct or remove it.")
-
-    def text(self, name: str, *, may_be_empty: bool = False) -> str:
-        found = self.value.get(name)
-        if not isinstance(found, str) or not (found.strip() or may_be_empty):
-            raise self.error(f'"{name}" must be a text')
-        return found.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no text for a tokenizer
-
-    def texts(self, name: str) -> list[str]:
-        found = self.value.get(name)
-        if not isinstance(found, list) or not found or not all(isinstance(item, str) for item in found):
-            raise self.error(f'"{name}" must be a list of texts')
-        return found
-
-    def optional(self, name: str, otherwise: str) -> str:
-        found = self.value.get(name) or otherwise
-        if not isinstance(found, str):
-            raise self.error(f'"{name}" must be a text')
-        return found
-
-
-def _lines(path: Path, limit: int) -> list[tuple[int, dict[str, Any]]]:
-    """Objects with the numbers of their lines; a file that is one JSON list counts its entries."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UserError(f"{path} cannot be read: {reason}.", "Give a JSONL file.") from error
-    found: list[tuple[int, dict[str, Any]]] = []
-    for number, value in _values(path, text):
-        if limit and len(found) == limit:
-            break
-        if not isinstance(value, dict):
-            raise Line(path, number, {}).error("it is no JSON object")
-        found.append((number, value))
-    if not found:
-        raise UserError(f"{path.name} holds no questions.", "Give a JSONL file with one object per line.")
-    return found
-
-
-def _values(path: Path, text: str) -> list[tuple[int, Any]]:
-    if text.lstrip().startswith("["):
-        try:
-            return list(enumerate(json.loads(text), 1))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{path.name} begins as a JSON list and is none ({error}).", "Correct it.") from error
-    found = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            found.append((number, json.loads(line)))
-        except (ValueError, RecursionError):
-            found.append((number, None))
-    return found

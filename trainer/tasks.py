@@ -19,7 +19,7 @@ from gistdesk.core.model import GistModel
 from trainer.bench_config import KINDS, BenchConfig
 from trainer.haystack import haystack_names, haystack_text
 from trainer.needles import LANDMARK_FILLER, Needle, own_needle
-from trainer.records import Record, choice_records, instruction_records, longbench_records
+from trainer.records import ScoredRecord, choice_records, instruction_records, longbench_records
 from trainer.ruler import NOISE, other_needle, ruler_haystack
 
 _ANSWER_TOKENS = 64
@@ -97,8 +97,8 @@ def tasks_of(model: GistModel, config: BenchConfig) -> list[Task]:
     return tasks
 
 
-def _records(config: BenchConfig) -> dict[str, list[Record]]:
-    found: dict[str, list[Record]] = {}
+def _records(config: BenchConfig) -> dict[str, list[ScoredRecord]]:
+    found: dict[str, list[ScoredRecord]] = {}
     if config.longbench:
         found |= longbench_records(Path(config.longbench), limit=config.records)
     if config.choices:
@@ -264,7 +264,7 @@ def without_needle(model: GistModel, source: Source, needle: Needle) -> Source:
 class RecordTask:
     """The records of one file."""
 
-    def __init__(self, model: GistModel, name: str, records: list[Record]) -> None:
+    def __init__(self, model: GistModel, name: str, records: list[ScoredRecord]) -> None:
         self._model, self._name, self._records = model, name, records
         self._made = lru_cache(maxsize=2)(self._make)
 

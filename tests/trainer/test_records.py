@@ -149,21 +149,16 @@ def test_a_text_too_long_for_the_window_loses_its_middle(starter: GistModel, tmp
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"context": "x", ', "Line 2 of hotpotqa.jsonl cannot be used: it is no JSON object"),
-        ("[1, 2]", "Line 2 of hotpotqa.jsonl cannot be used: it is no JSON object"),
-        (json.dumps({**ONE, "answers": []}), '"answers" must be a list of texts'),
-        (json.dumps({**ONE, "answers": [5]}), '"answers" must be a list of texts'),
-        (json.dumps({**ONE, "context": ""}), '"context" must be a text'),
-        (json.dumps({**ONE, "input": None}), '"input" must be a text'),
-        (json.dumps({**ONE, "language": 5}), '"language" must be a text'),
+        ({**ONE, "answers": []}, '"answers" must be a list of texts'),
+        ({**ONE, "input": None}, '"input" must be a text'),
+        ({**ONE, "language": 5}, '"language" must be a text'),
     ],
 )
-def test_a_bad_line_is_told_by_its_number(tmp_path: Path, line: str, message: str) -> None:
-    (tmp_path / "hotpotqa.jsonl").write_text(json.dumps(ONE) + "\n" + line + "\n", "utf-8")
+def test_a_bad_line_is_told_by_its_number(tmp_path: Path, line: Any, message: str) -> None:
+    path = put(tmp_path / "hotpotqa.jsonl", ONE, line)
     with pytest.raises(UserError) as caught:
         longbench_records(tmp_path)
-    assert message in caught.value.message
-    assert "Line 2" in caught.value.message
+    assert caught.value.message == f"Line 2 of {path} cannot be used: {message}."
 
 
 @pytest.mark.parametrize("answer", [0, 4, "2", None, True, 1.0])
@@ -180,15 +175,6 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         longbench_records(tmp_path)
     with pytest.raises(UserError, match="cannot be read"):
         choice_records(tmp_path / "missing.jsonl")
-    (tmp_path / "latin.jsonl").write_bytes('{"context": "é"}'.encode("latin-1"))
-    with pytest.raises(UserError, match="not UTF-8"):
-        choice_records(tmp_path / "latin.jsonl")
-    (tmp_path / "list.json").write_text("[{,]")
-    with pytest.raises(UserError, match="begins as a JSON list"):
-        instruction_records(tmp_path / "list.json")
-    (tmp_path / "empty.jsonl").write_text("\n\n")
-    with pytest.raises(UserError, match="holds no questions"):
-        instruction_records(tmp_path / "empty.jsonl")
 
 
 def test_no_record_in_the_languages_asked_for(starter: GistModel, tmp_path: Path) -> None:

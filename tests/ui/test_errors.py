@@ -39,7 +39,7 @@ from tests.ui.said import Said, literals, reasons, sentences
 from tests.ui.texts import by_file, places
 from trainer.bench_config import BenchConfig
 from trainer.config import PRECISIONS, PRESETS, TrainConfig, changed, parse_settings, preset, read_config
-from trainer.data.records import read_records
+from trainer.data.forms import read_records
 
 ERRORS, REASONS = by_file()["errors.json"], by_file()["reasons.json"]
 KEYS = list(ERRORS)

@@ -13,9 +13,10 @@ from gistdesk.core.model import GistModel
 from tests.core.tiny_models import TEXT, tiny_model
 from trainer.config import TrainConfig
 from trainer.data.folder import Folder, folder_records, read_blocks
+from trainer.data.forms import FORMS, read_records
 from trainer.data.mixture import Mixture, drawn_slots
 from trainer.data.needles import needle_records
-from trainer.data.records import FORMS, Records, check_file, read_records
+from trainer.data.records import Records
 from trainer.data.source import Stage, is_held_out
 from trainer.facts import GENERAL, PASSKEY
 from trainer.haystack import haystack_names, haystack_text
@@ -43,47 +44,6 @@ def write(path: Path, *records: Any) -> Path:
     lines = [record if isinstance(record, str) else json.dumps(record, ensure_ascii=False) for record in records]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
-
-
-@pytest.mark.parametrize("form", FORMS)
-def test_a_form_is_read(tmp_path: Path, form: str) -> None:
-    path = write(tmp_path / "x.jsonl", GOOD[form], "", GOOD[form])
-    records = read_records(path, form)
-    assert [record.line for record in records] == [1, 3]
-    assert records[0].context
-    assert records[0].answers
-    assert "2 records about 1 texts" in next(check_file(path, form))
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ('{"context": "a", "answers": ["b"]}', "line 2 has no 'question'"),
-        ('{"question": "a", "answers": ["b"]}', "line 2 has no 'context'"),
-        ('{"context": "a", "question": "b"}', "line 2 has no 'answers'"),
-        ('{"context": "a", "question": "b", "answers": []}', "line 2: there is no answer"),
-        ('{"context": "a", "question": "b", "answers": [1]}', "line 2: there is no answer"),
-        ('{"context": 1, "question": "b", "answers": ["c"]}', "line 2: context and question"),
-        ('{"context": " ", "question": "b", "answers": ["c"]}', "line 2: there is nothing to compress"),
-        ("[1]", "line 2 is no JSON object"),
-        ('{"context"', "line 2 is no JSON"),
-    ],
-)
-def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
-    path = write(tmp_path / "x.jsonl", GOOD["questions"], line)
-    with pytest.raises(UserError, match=message) as caught:
-        read_records(path, "questions")
-    assert str(path) in caught.value.message
-
-
-def test_a_bad_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be read"):
-        read_records(tmp_path / "missing.jsonl", "questions")
-    with pytest.raises(UserError, match="holds no records"):
-        read_records(write(tmp_path / "x.jsonl", ""), "questions")
-    (tmp_path / "y.jsonl").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match="not UTF-8"):
-        read_records(tmp_path / "y.jsonl", "questions")
 
 
 def records(model: GistModel, path: Path, form: str = "questions", **changes: Any) -> Records:

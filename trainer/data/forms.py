@@ -1,0 +1,177 @@
+"""Questions about texts from files, in three published forms; training and benchmark read them here alike.
+
+One JSON object per line, or one JSON list of them:
+
+- questions: `{"context": str, "question": str, "answers": [str, ...]}`; `"answers"` may be one string.
+- alpaca (Alpaca+ of the gist-token paper): `{"instruction": str, "input": str, "output": str}`; the instruction is what
+  gets compressed, the input is what is asked. Where it is missing or empty, the instruction is to be followed.
+- longbench: `{"context": str, "input": str, "answers": [str, ...]}`, as LongBench publishes it; the input may be empty.
+
+What is not of its form is refused with its line. Knows nothing of what is done with a record.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gistdesk.core.errors import UserError
+from trainer.data.source import is_korean
+
+
+@dataclass(frozen=True)
+class Line:
+    """One object of a file, whose fields are checked as they are asked for.
+
+    Attributes:
+        number: of its line, or its place in a list; from 1.
+    """
+
+    path: Path
+    number: int
+    value: dict[str, Any]
+
+    def error(self, what: str) -> UserError:
+        return UserError(f"Line {self.number} of {self.path} cannot be used: {what}.", "Correct or remove it.")
+
+    def text(self, name: str, *, may_be_empty: bool = False) -> str:
+        found = self._given(name)
+        if not isinstance(found, str) or not (found.strip() or may_be_empty):
+            raise self.error(f'"{name}" must be a text')
+        return _whole(found)
+
+    def texts(self, name: str) -> list[str]:
+        found = self._given(name)
+        if not isinstance(found, list) or not found or not all(isinstance(item, str) for item in found):
+            raise self.error(f'"{name}" must be a list of texts')
+        return [_whole(item) for item in found]
+
+    def optional(self, name: str, otherwise: str) -> str:
+        return self.text(name, may_be_empty=True) if self.value.get(name) else otherwise
+
+    def answers(self, name: str) -> tuple[str, ...]:
+        """One text or several; empty ones do not count."""
+        given = [self.text(name)] if isinstance(self.value.get(name), str) else self.texts(name)
+        found = tuple(answer for answer in given if answer.strip())
+        if not found:
+            raise self.error(f'"{name}" must be a list of texts')
+        return found
+
+    def count(self, name: str, most: int) -> int:
+        """A whole number from 1 to `most`."""
+        found = self._given(name)
+        if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= most:
+            raise self.error(f'"{name}" must be a number from 1 to {most}')
+        return found
+
+    def _given(self, name: str) -> Any:
+        if name not in self.value:
+            raise self.error(f'it has no "{name}"')
+        return self.value[name]
+
+
+def _whole(text: str) -> str:
+    """Half a surrogate pair is no text for a tokenizer."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A text to compress, what is asked about it, and the answers that count as right.
+
+    Attributes:
+        line: where it stands, with whatever else it says.
+    """
+
+    context: str
+    question: str
+    answers: tuple[str, ...]
+    line: Line
+
+
+def _of_questions(line: Line) -> Record:
+    return Record(line.text("context"), line.text("question"), line.answers("answers"), line)
+
+
+_FOLLOW = ("Follow the instruction above.", "위의 지시를 따르세요.")
+
+
+def _of_alpaca(line: Line) -> Record:
+    output = line.text("output")
+    question = line.optional("input", "").strip() or _FOLLOW[is_korean(output)]
+    return Record(line.text("instruction"), question, (output,), line)
+
+
+def _of_longbench(line: Line) -> Record:
+    return Record(line.text("context"), line.text("input", may_be_empty=True), line.answers("answers"), line)
+
+
+FORMS: dict[str, Callable[[Line], Record]] = {
+    "questions": _of_questions,
+    "alpaca": _of_alpaca,
+    "longbench": _of_longbench,
+}
+
+
+def read_records(path: Path, form: str, *, limit: int = 0) -> list[Record]:
+    """The records of a file.
+
+    Args:
+        limit: most of them; 0 takes all.
+
+    Raises:
+        UserError: the file cannot be read or holds none, or a line is no record of this form.
+    """
+    return [FORMS[form](line) for line in read_lines(path, limit=limit)]
+
+
+def read_lines(path: Path, *, limit: int = 0) -> list[Line]:
+    """The objects of a file, of whatever form; empty lines are passed over.
+
+    Raises:
+        UserError: the file cannot be read or holds none, or a line is no JSON object.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UserError(f"{path} cannot be read ({reason}).", "Give a file of JSON lines in UTF-8.") from error
+    found = []
+    for number, value in islice(_values(path, text), limit or None):
+        line = Line(path, number, value)
+        if not isinstance(value, dict):
+            raise line.error("it is no JSON object")
+        found.append(line)
+    if not found:
+        raise UserError(f"{path} holds no records.", "Give a file with one JSON object per line.")
+    return found
+
+
+def _values(path: Path, text: str) -> Iterator[tuple[int, Any]]:
+    if text.lstrip().startswith("["):
+        yield from enumerate(_list(path, text), 1)
+        return
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except (ValueError, RecursionError):
+                yield number, None
+
+
+def _list(path: Path, text: str) -> list[Any]:
+    try:
+        found: list[Any] = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} begins as a JSON list and is none ({error}).", "Correct it.") from error
+    return found
+
+
+def check_file(path: Path, form: str) -> Iterator[str]:
+    """What a file of records holds, in sentences."""
+    records = read_records(path, form)
+    texts = {record.context for record in records}
+    yield f"{path}: {len(records)} records about {len(texts)} texts."
+    yield f"The longest text has {max(map(len, texts)):,} characters."
