@@ -129,8 +129,8 @@ def needles(
 ) -> None:
     """Generated facts in running text, as question/answer records."""
     from gistdesk.core.errors import UserError
+    from trainer.base import load_base
     from trainer.data.needles import needle_records
-    from trainer.quantize import load_base
 
     if language not in ("en", "ko"):
         raise UserError(f'There are no needles in "{language}".', "Choose en or ko.")
@@ -150,8 +150,8 @@ def passages(
 ) -> None:
     """Passages of your own documents to repeat or to continue, as question/answer records."""
     from gistdesk.core.errors import UserError
+    from trainer.base import load_base
     from trainer.data.folder import folder_records
-    from trainer.quantize import load_base
 
     if part not in ("reconstruction", "continuation"):
         raise UserError(f'There is no part "{part}".', "Choose reconstruction or continuation.")

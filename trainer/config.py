@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.precision import PRECISIONS
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 Config = TypeVar("Config", bound="DataclassInstance")
 
 PARTS = ("passkeys", "facts", "reconstruction", "continuation", "questions", "alpaca", "longbench")
-PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
 _FILE_OF = {
     "reconstruction": "documents",
     "continuation": "documents",

@@ -12,11 +12,10 @@ import torch
 from torch import nn
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.load import check_config, choose_device, choose_dtype, find_model
+from gistdesk.core.load import check_config, choose_device, find_model, plain_precision
+from gistdesk.core.precision import WeightCounts
 from trainer.config import TrainConfig
 
-_BITS = {"nf4": 4.13, "int8": 8.0, "bf16": 16.0, "fp32": 32.0}
-"""Per weight of a linear layer; double quantization keeps its constants in 0.13 bits (QLoRA)."""
 _OVERHEAD_BYTES = {"cpu": 350 * 2**20, "cuda": 700 * 2**20}
 """Libraries, and on CUDA the context and what the allocator cannot use."""
 
@@ -25,8 +24,7 @@ _OVERHEAD_BYTES = {"cpu": 350 * 2**20, "cuda": 700 * 2**20}
 class Shape:
     """A base model's sizes. Counts of parameters, of values, and of tokens."""
 
-    n_linear: int
-    n_other: int
+    weights: WeightCounts
     n_lora_per_rank: int
     hidden_size: int
     intermediate_size: int
@@ -51,8 +49,7 @@ def shape_of(name: str) -> Shape:
     n_all = sum(p.numel() for p in model.parameters())
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return Shape(
-        n_linear,
-        n_all - n_linear,
+        WeightCounts(n_linear, n_all - n_linear),
         sum(module.in_features + module.out_features for module in linear),
         config.hidden_size,
         config.intermediate_size,
@@ -66,7 +63,7 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
     """Memory by use in bytes, its sum beside what is free, seconds per step and for the whole run."""
     device, reason = choose_device(config.device)
     shape = shape_of(config.base)
-    precision = _precision(config, device)
+    precision = plain_precision(device) if config.precision == "auto" else config.precision
     memory = memory_of(shape, config, precision, device)
     needed = sum(memory.values())
     seconds = step_seconds(shape, config, device, precision)
@@ -85,12 +82,6 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
     }
 
 
-def _precision(config: TrainConfig, device: str) -> str:
-    if config.precision != "auto":
-        return config.precision
-    return "fp32" if choose_dtype(device) == torch.float32 else "bf16"
-
-
 def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) -> dict[str, int]:
     """Bytes by use. Activations are those of one micro-batch, whatever the document's length."""
     width = 4 if precision == "fp32" else 2
@@ -106,7 +97,7 @@ def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) ->
     teacher = config.distill_tokens if config.distill_weight else 0
     answered = 32 * config.questions_per_document
     return {
-        "weights": int(shape.n_linear * _BITS[precision] / 8 + shape.n_other * width),
+        "weights": shape.weights.n_bytes(precision),
         "adapter, its gradients and moments": n_trained * (4 + 4 + moments),
         "activations of a micro-batch": int(activations),
         "full text of the teacher": teacher * (shape.kv_values + 6 * shape.hidden_size) * width,
@@ -125,7 +116,7 @@ def step_seconds(shape: Shape, config: TrainConfig, device: str, precision: str)
     passes = 2 if config.document_tokens <= config.micro_tokens else 3
     teacher = min(config.distill_tokens, config.document_tokens) if config.distill_weight else 0
     tokens = config.batch * (passes * config.document_tokens + teacher)
-    return 2 * shape.n_linear * tokens / (matrix_rate(device, dtype) / 3)
+    return 2 * shape.weights.n_linear * tokens / (matrix_rate(device, dtype) / 3)
 
 
 def matrix_rate(device: str, dtype: torch.dtype, *, seconds: float = 0.3) -> float:
@@ -154,7 +145,7 @@ def check_fits(config: TrainConfig) -> None:
         UserError: with the numbers.
     """
     device, _ = choose_device(config.device)
-    precision = _precision(config, device)
+    precision = plain_precision(device) if config.precision == "auto" else config.precision
     needed = sum(memory_of(shape_of(config.base), config, precision, device).values())
     free = free_bytes(device)
     if needed > free:

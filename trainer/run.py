@@ -16,10 +16,12 @@ from transformers import DynamicCache
 
 from gistdesk.core.adapter import Adapter, read_adapter, write_adapter
 from gistdesk.core.errors import UserError
+from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import join
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 from trainer.adapter import TrainableAdapter
+from trainer.base import training_encoder
 from trainer.check import Figure, measure_conditions
 from trainer.config import TrainConfig, to_yaml
 from trainer.curriculum import Curriculum
@@ -28,7 +30,6 @@ from trainer.descent import Descent, share_of_peak
 from trainer.loop import Step
 from trainer.loss import Answers, full_answers, gist_answers
 from trainer.processes import Processes
-from trainer.quantize import training_encoder
 from trainer.samples import Samples
 from trainer.staged import Unit, encode_unit, staged_backward
 
@@ -75,7 +76,7 @@ class AdapterRun:
         ).to(model.device)
         self.fresh = not config.start_from
         if config.start_from:
-            self._take(read_adapter(Path(config.start_from), stack, model.identity.model_fingerprint))
+            self._take(read_adapter(Path(config.start_from), stack, of_files(model.identity.model_fingerprint)[0]))
         model.adapter = self.adapter.adapter()
         # the factors have moved since the last pass: what is merged is merged anew
         model.encoder = lambda ids: training_encoder(
@@ -247,8 +248,9 @@ class AdapterRun:
             folder,
             self.adapter.adapter(),
             base_model=base,
-            base_fingerprint=self.model.identity.model_fingerprint,
+            base_fingerprint=of_files(self.model.identity.model_fingerprint)[0],
             measured=measured,
+            precision=self.model.precision,
         )
         (folder / "config.yaml").write_text(to_yaml(self.config), encoding="utf-8")
 

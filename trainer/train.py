@@ -13,12 +13,12 @@ import torch
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from trainer.base import load_base
 from trainer.check import Figure, warnings_of
 from trainer.config import TrainConfig, read_config
 from trainer.evaluate import NiahConfig, Trial, evaluate, wilson
 from trainer.loop import Event, Measured, Plan
 from trainer.processes import Processes
-from trainer.quantize import load_base
 from trainer.report import cells
 from trainer.run import AdapterRun
 from trainer.work_folder import claim_folder, train_in_folder

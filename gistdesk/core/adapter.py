@@ -160,14 +160,15 @@ def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Te
 
 
 def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
-    shapes = {name: tuple(p.shape) for name, p in stack.named_parameters()}
-    if adapter.gist_rows.shape[1] != shapes["embed_tokens.weight"][1]:
+    # a quantized weight has another shape than its layer
+    shapes = {name: (m.out_features, m.in_features) for name, m in stack.named_modules() if isinstance(m, nn.Linear)}
+    if adapter.gist_rows.shape[1] != stack.get_parameter("embed_tokens.weight").shape[1]:
         raise UserError(
             f"The gist adapter in {folder} does not fit the base model's embedding.",
             "Choose the base model it was trained for.",
         )
     for name, (a, b) in adapter.lora.items():
-        if shapes.get(f"{name}.weight") != (b.shape[0], a.shape[1]) or a.shape[0] != b.shape[1]:
+        if shapes.get(name) != (b.shape[0], a.shape[1]) or a.shape[0] != b.shape[1]:
             raise UserError(
                 f"The gist adapter in {folder} does not fit the base model's layer {name}.",
                 "Choose the base model it was trained for.",
@@ -175,7 +176,13 @@ def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
 
 
 def write_adapter(
-    folder: Path, adapter: Adapter, *, base_model: str, base_fingerprint: str, measured: list[dict[str, Any]]
+    folder: Path,
+    adapter: Adapter,
+    *,
+    base_model: str,
+    base_fingerprint: str,
+    measured: list[dict[str, Any]],
+    precision: str = "",
 ) -> None:
     """Write `adapter_config.json`, `adapter_model.safetensors` and `gist.json`, as peft would read them.
 
@@ -183,8 +190,9 @@ def write_adapter(
         folder: created if need be.
         adapter: stored in float16.
         base_model: name or path of the base, for peft.
-        base_fingerprint: of the base it was trained on.
+        base_fingerprint: of the files of the base it was trained on.
         measured: rows of the table of measured accuracies; may be empty.
+        precision: in which the base was held, see `gistdesk.core.precision`; "" where it is not known.
     """
     from safetensors.torch import save_file
 
@@ -213,6 +221,7 @@ def write_adapter(
         "gist_ids": list(adapter.gist_ids),
         "segment_tokens": adapter.segment_tokens,
         "base_model_fingerprint": base_fingerprint,
+        **({"precision": precision} if precision else {}),
         "measured": measured,
     }
     for name, content in (("adapter_config.json", config), ("gist.json", gist)):

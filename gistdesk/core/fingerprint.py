@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from gistdesk.core.precision import QUANTIZED
+
 _WHOLE_BYTES = 64 * 2**20
 _SAMPLE_BYTES = 64 * 2**10
 _N_SAMPLES = 256
@@ -33,6 +35,20 @@ def model_fingerprint(folder: Path) -> str:
         digest.update(path.name.encode())
         _update(digest, path)
     return digest.hexdigest()[:32]
+
+
+def in_precision(fingerprint: str, precision: str) -> str:
+    """A model's fingerprint as it is loaded: weights rounded to 4 or 8 bits are others, and so are their gists.
+
+    16 and 32 bits are taken for the same: their gists differ by rounding alone, and belong to both.
+    """
+    return f"{fingerprint}-{precision}" if precision in QUANTIZED else fingerprint
+
+
+def of_files(fingerprint: str) -> tuple[str, str]:
+    """What `in_precision` put together: the fingerprint of the files, and "nf4", "int8" or ""."""
+    files, _, precision = fingerprint.partition("-")
+    return files, precision
 
 
 def files_fingerprint(paths: Iterable[Path]) -> str:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import GistKV
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
 from gistdesk.core.model import ModelIdentity
@@ -164,6 +165,13 @@ def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
         UserError: names what differs.
     """
     made = record.identity
+    (files, bits), (own_files, own_bits) = of_files(made.model_fingerprint), of_files(identity.model_fingerprint)
+    if files == own_files and bits != own_bits:
+        raise UserError(
+            f'The gist of "{record.title}" was made with {made.model_id} in {bits or "bf16"}; it is loaded in '
+            f"{own_bits or 'bf16'}.",
+            f"Load it with --precision {bits or 'bf16'} (Settings > Hardware), or compress the document again.",
+        )
     for part in ("model", "tokenizer", "adapter"):
         if getattr(made, f"{part}_fingerprint") != getattr(identity, f"{part}_fingerprint"):
             raise UserError(

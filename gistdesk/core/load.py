@@ -13,17 +13,23 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 
-from gistdesk.core.adapter import branched_encoder, merged_encoder, read_adapter
+from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, merged_encoder, read_adapter
 from gistdesk.core.errors import UserError
-from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint, tokenizer_fingerprint
+from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
+from gistdesk.core.memory import total_bytes
 from gistdesk.core.model import GistModel, ModelIdentity, TextTokenizer
+from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, has_bitsandbytes, trained_precision
+from gistdesk.core.quantize import is_quantized, quantize
 from gistdesk.core.resources import resource
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 _ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 _MERGE_BYTES = 2 * 2**30
 """Models with more weights than this are not held twice; see `adapter`."""
+_FREE_SHARE, _FREE_BYTES = 0.2, 512 * 2**20
+"""Of the device's memory, left to gists, to what is being worked out, and to other programs."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
@@ -69,6 +75,42 @@ def choose_dtype(device: str) -> torch.dtype:
         return torch.bfloat16
     able = torch.cpu.get_capabilities()
     return torch.bfloat16 if able.get("avx512_bf16") or able.get("amx_bf16") else torch.float32
+
+
+def plain_precision(device: str) -> str:
+    """ "bf16" or "fp32", as `choose_dtype` says."""
+    return "bf16" if choose_dtype(device) == torch.bfloat16 else "fp32"
+
+
+def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
+    """ "auto", "nf4", "int8", "bf16" or "fp32" -> one of the last four.
+
+    "auto" is NF4 or 8 bits where the adapter was trained on a base held so; otherwise as `choose_dtype` says if such
+    weights leave a fifth of the device's memory free, and NF4 if they do not and bitsandbytes is there. It goes by
+    all memory of the device, not by what is free at the moment: a gist made in 4 bits does not belong to the same
+    model in 16, so the same computer must always choose the same.
+
+    Args:
+        device: "cpu" or "cuda".
+
+    Raises:
+        UserError: no such precision, bitsandbytes is missing, or the weight files cannot be read.
+    """
+    check_precision(wanted)
+    if wanted != "auto":
+        return wanted
+    plain, trained = plain_precision(device), trained_precision(folders.adapter)
+    if trained in QUANTIZED:
+        check_precision(trained)
+        return trained
+    try:
+        n_bytes = count_weights(folders.base).n_bytes(plain)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(
+            f"The model in {folders.base} cannot be loaded ({error}).", "Download or copy the folder again."
+        ) from error
+    fits = n_bytes <= (1 - _FREE_SHARE) * total_bytes(device) - _FREE_BYTES
+    return plain if fits or not has_bitsandbytes() else "nf4"
 
 
 def find_model(name: str) -> ModelFolders:
@@ -126,14 +168,14 @@ def _from_hub(name: str) -> Path:
 
 
 def load_model(
-    name: str = "starter", *, device: str = "auto", dtype: torch.dtype | None = None, need_adapter: bool = True
+    name: str = "starter", *, device: str = "auto", precision: str = "auto", need_adapter: bool = True
 ) -> GistModel:
     """Load a base model and its gist adapter.
 
     Args:
         name: see `find_model`.
         device: "auto", "cpu" or "cuda".
-        dtype: of weights and KV; None chooses by `choose_dtype`.
+        precision: of weights and KV, see `choose_precision`. KV is in bfloat16 where weights have fewer bits.
         need_adapter: False loads a base that has none, for `full` and other baselines.
 
     Raises:
@@ -147,22 +189,28 @@ def load_model(
             f'The model "{name}" has no gist adapter.', "Train one for it, or give the folder of an adapter."
         )
     device, _ = choose_device(device)
-    causal_lm, tokenizer = _load_base(folders.base, device, dtype or choose_dtype(device))
+    precision = choose_precision(precision, device, folders)
+    causal_lm, tokenizer = _load_base(folders.base, device, precision)
     fingerprint = model_fingerprint(folders.base)
     adapter = read_adapter(folders.adapter, causal_lm.model, fingerprint) if folders.adapter else None
     identity = ModelIdentity(
         folders.model_id,
-        fingerprint,
+        in_precision(fingerprint, precision),
         tokenizer_fingerprint(folders.base),
         adapter_fingerprint(folders.adapter) if folders.adapter else "",
     )
     model = GistModel(causal_lm, tokenizer, identity, adapter)
     if adapter is not None:
-        n_bytes = sum(p.numel() * p.element_size() for p in causal_lm.parameters())
-        wrap = merged_encoder if n_bytes <= _MERGE_BYTES else branched_encoder
         with torch.no_grad():
-            model.encoder = wrap(causal_lm.model, adapter)
+            model.encoder = encoder_of(causal_lm.model, adapter, merge_bytes=_MERGE_BYTES)
     return model
+
+
+def encoder_of(stack: nn.Module, adapter: Adapter, *, merge_bytes: int) -> Encoder:
+    """Merged for a decoder of plain weights up to `merge_bytes`, branched for all others; see `adapter`."""
+    n_bytes = sum(p.numel() * p.element_size() for p in stack.parameters())
+    wrap = branched_encoder if is_quantized(stack) or n_bytes > merge_bytes else merged_encoder
+    return wrap(stack, adapter)
 
 
 def load_tokenizer(name: str) -> TextTokenizer:
@@ -183,7 +231,7 @@ def load_tokenizer(name: str) -> TextTokenizer:
         ) from error
 
 
-def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]:
+def _load_base(folder: Path, device: str, precision: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
@@ -192,7 +240,7 @@ def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
-            dtype=dtype,
+            dtype=torch.float32 if precision == "fp32" else torch.bfloat16,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
@@ -201,10 +249,14 @@ def _load_base(folder: Path, device: str, dtype: torch.dtype) -> tuple[Any, Any]
         causal_lm, loading = loaded
         if loading["missing_keys"]:  # transformers would go on with random numbers in their place
             raise ValueError(f"its weights lack {min(loading['missing_keys'])}")
-        return causal_lm.to(device).eval().requires_grad_(False), tokenizer
+        causal_lm.eval().requires_grad_(False)
+        if precision in QUANTIZED:  # layer by layer: the card never holds all of it in 16 bits
+            quantize(causal_lm, precision, torch.device(device))
+        return causal_lm.to(device), tokenizer
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
-            f"The model in {folder} does not fit into the card's memory.", "Use --device cpu or a smaller model."
+            f"The model in {folder} does not fit into the card's memory in {precision}.",
+            "Use --precision nf4, --device cpu or a smaller model.",
         ) from error
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -38,3 +38,10 @@ def peak_memory_bytes(device: torch.device) -> int:
 
     peak = process_resource.getrusage(process_resource.RUSAGE_SELF).ru_maxrss
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+
+
+def total_bytes(device: str) -> int:
+    """All memory of the card ("cuda"), or of the machine ("cpu"), in use or not."""
+    if device == "cuda":
+        return int(torch.cuda.get_device_properties(0).total_memory)
+    return int(psutil.virtual_memory().total)

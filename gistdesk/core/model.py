@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from gistdesk.core.adapter import Adapter, Encoder
+from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import rotate_keys
 from gistdesk.core.layout import EncoderRows
 from gistdesk.core.prompt import Role
@@ -69,6 +70,11 @@ class GistModel:
     def dtype(self) -> torch.dtype:
         dtype: torch.dtype = self.causal_lm.dtype
         return dtype
+
+    @property
+    def precision(self) -> str:
+        """In what the weights are held: "nf4", "int8", "bf16" or "fp32"."""
+        return of_files(self.identity.model_fingerprint)[1] or ("fp32" if self.dtype == torch.float32 else "bf16")
 
     @property
     def inv_freq(self) -> Tensor:

@@ -37,12 +37,13 @@ from gistdesk.core.gist_file import GistRecord, write_gist
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Turn
+from gistdesk.core.quantize import quantize
 from gistdesk.core.resources import resource
+from trainer.base import load_base
 from trainer.config import TrainConfig, preset
 from trainer.estimate import matrix_rate
 from trainer.haystack import haystack_names, haystack_text
 from trainer.loop import Plan, train
-from trainer.quantize import load_base, quantize
 from trainer.run import AdapterRun
 from trainer.samples import Samples
 from trainer.starter import StarterRun

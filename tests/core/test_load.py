@@ -30,7 +30,7 @@ def folder(original: Path, tmp_path: Path) -> Path:
 
 
 def load_tiny(folder: Path | str, **options: Any) -> GistModel:
-    return load_model(str(folder), **{"device": "cpu", "dtype": torch.float32, **options})
+    return load_model(str(folder), **{"device": "cpu", "precision": "fp32", **options})
 
 
 def refusal(folder: Path | str, **options: Any) -> str:
@@ -83,10 +83,10 @@ def test_its_identity_is_that_of_its_files(folder: Path) -> None:
     assert bare.identity == identity
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_positions_stay_exact_whatever_the_weights_are(folder: Path, dtype: torch.dtype) -> None:
-    model = load_tiny(folder, dtype=dtype)
-    assert model.dtype == dtype
+@pytest.mark.parametrize("precision", ["bf16", "nf4", "int8"])
+def test_positions_stay_exact_whatever_the_weights_are(folder: Path, precision: str) -> None:
+    model = load_tiny(folder, precision=precision)
+    assert (model.dtype, model.precision) == (torch.bfloat16, precision)
     assert model.inv_freq.dtype == torch.float32
     assert torch.equal(model.inv_freq, tiny_base(Kind()).model.rotary_emb.inv_freq)
 

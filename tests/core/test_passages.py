@@ -27,7 +27,7 @@ QUESTION = [Turn("What is the passkey?")]
 
 @pytest.fixture(scope="module")
 def starter() -> GistModel:
-    return load_model("starter", device="cpu", dtype=torch.float32)
+    return load_model("starter", device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from gistdesk.core.resources import resource
 
 @pytest.fixture(scope="module")
 def starter() -> GistModel:
-    return load_model("starter", device="cpu", dtype=torch.float32)
+    return load_model("starter", device="cpu", precision="fp32")
 
 
 @pytest.mark.parametrize(

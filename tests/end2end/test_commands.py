@@ -315,7 +315,7 @@ def test_compress_tells_programs_what_it_did(here: Run, book: Path) -> None:
 
 def test_bytes_are_those_of_the_file_on_every_processor(book: Path) -> None:
     """A float32 model, as on most laptops, has keys and values of twice the size that is stored."""
-    *_, result = compress_file(load_model("starter", dtype=torch.float32), book, book.with_suffix(".gistkv"))
+    *_, result = compress_file(load_model("starter", precision="fp32"), book, book.with_suffix(".gistkv"))
     record = read_gist(book.with_suffix(".gistkv"))
     assert record.gist.kv.dtype == torch.float16
     assert result["kv_bytes"] == record.gist.kv_bytes < result["file_bytes"]

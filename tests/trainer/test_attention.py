@@ -52,7 +52,7 @@ def test_what_is_not_there_is_said() -> None:
 
 
 def test_the_picture_is_a_png(tmp_path: Path) -> None:
-    model = load_model("starter", device="cpu", dtype=torch.float32)
+    model = load_model("starter", device="cpu", precision="fp32")
     ids = torch.tensor(model.token_ids("The passkey is 71432. 암호는 12345이다. It costs $5. " * 20))
     plan = plan_tokens(model, ids, ratio=100)
     found = slot_attention(model, plan, segment=0, layer=3, head=1)

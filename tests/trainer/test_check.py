@@ -8,9 +8,9 @@ import torch
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from tests.trainer.tiny_runs import tiny_run
+from trainer.base import load_base
 from trainer.check import CONDITIONS, Figure, warnings_of
 from trainer.config import TrainConfig
-from trainer.quantize import load_base
 from trainer.run import AdapterRun
 from trainer.samples import Samples
 from trainer.train import Examiner
@@ -110,7 +110,7 @@ def test_a_fresh_adapter_has_nothing_of_the_shipped_one(
     base: GistModel, training_samples: Samples, evaluation_samples: Samples
 ) -> None:
     run = run_of(base, (training_samples, evaluation_samples))
-    shipped = load_model("starter", device="cpu", dtype=torch.float32).adapter
+    shipped = load_model("starter", device="cpu", precision="fp32").adapter
     assert shipped is not None
     mine = run.adapter.adapter()
     assert all(float(b.detach().abs().max()) == 0 for _, b in mine.lora.values())

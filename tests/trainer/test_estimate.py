@@ -21,8 +21,8 @@ def test_shapes_are_those_of_the_model(tmp_path: Path) -> None:
     base = tiny_base(PLAIN)
     shape = shape_of(str(tmp_path))
     linear = [m for m in base.model.modules() if isinstance(m, torch.nn.Linear)]
-    assert shape.n_linear == sum(m.weight.numel() for m in linear)
-    assert shape.n_linear + shape.n_other == sum(p.numel() for p in base.parameters())
+    assert shape.weights.n_linear == sum(m.weight.numel() for m in linear)
+    assert shape.weights.n_linear + shape.weights.n_other == sum(p.numel() for p in base.parameters())
     adapter = TrainableAdapter(base.model, gist_ids=(0,), segment_tokens=9, rank=5, seed=0)
     assert sum(p.numel() for p in adapter.parameters()) == 5 * shape.n_lora_per_rank + shape.hidden_size
 

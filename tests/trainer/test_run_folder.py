@@ -107,7 +107,7 @@ from gistdesk.core.load import load_model
 sys.path.insert(0, sys.argv[2])
 from test_run_folder import CONFIG
 from trainer.report import measure
-model = load_model("starter", device="cpu", dtype=torch.float32)
+model = load_model("starter", device="cpu", precision="fp32")
 for step in measure(model, CONFIG, Path(sys.argv[1])):
     print(step.get("done"), flush=True)
     if step.get("done") == 6:

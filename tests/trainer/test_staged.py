@@ -12,8 +12,8 @@ from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import N_GIST, PLAIN, SEGMENT_TOKENS, Kind, every_kind, gist_ids_of, random_ids
 from tests.trainer.tiny_runs import tiny_gist_base, tiny_run
 from trainer.adapter import TrainableAdapter
+from trainer.base import training_encoder
 from trainer.loss import gist_answers, gist_pass
-from trainer.quantize import training_encoder
 from trainer.samples import Sample
 from trainer.staged import Unit, encode_segments, encode_unit, micro_batches, staged_backward, unit_of
 

@@ -251,13 +251,13 @@ def test_the_exported_folder_loads_and_gives_the_gists_of_the_run(
     with torch.no_grad():
         trained = gist_of(run.model, ids)
     run.write(tmp_path / "model", [])
-    loaded = load_model(str(tmp_path / "model"), device="cpu", dtype=torch.float32)
+    loaded = load_model(str(tmp_path / "model"), device="cpu", precision="fp32")
     assert loaded.adapter is not None
     exported = gist_of(loaded, ids)
     assert exported.segments == trained.segments
     # weights are stored as float16: 11 bits, and a few layers of them
     assert torch.allclose(exported.kv, trained.kv, atol=2e-2, rtol=1e-2)
-    shipped = gist_of(load_model("starter", device="cpu", dtype=torch.float32), ids)
+    shipped = gist_of(load_model("starter", device="cpu", precision="fp32"), ids)
     assert not torch.allclose(exported.kv, shipped.kv, atol=2e-2, rtol=1e-2)
     # and the base without its adapter is the run's base
     with torch.no_grad():

@@ -1,0 +1,84 @@
+"""In how many bits a model's weights are held: the names of the choices, and what each of them takes.
+
+NF4 and 8 bits hold the decoder's linear layers alone; embedding, output matrix and norms stay in bfloat16. Reads the
+headers of weight files; loads no weights, and knows nothing of how a layer is quantized.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from safetensors import safe_open
+
+from gistdesk.core.errors import UserError
+
+PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
+QUANTIZED = ("nf4", "int8")
+BITS = {"nf4": 4.13, "int8": 8.0, "bf16": 16.0, "fp32": 32.0}
+"""Per weight of a linear layer; double quantization keeps its constants in 0.13 bits (QLoRA)."""
+
+
+@dataclass(frozen=True)
+class WeightCounts:
+    """Weights of the decoder's linear layers, and all others."""
+
+    n_linear: int
+    n_other: int
+
+    def n_bytes(self, precision: str) -> int:
+        """Memory of all of them, one of `PRECISIONS` but "auto"."""
+        width = 4 if precision == "fp32" else 2
+        return int(self.n_linear * BITS[precision] / 8 + self.n_other * width)
+
+
+def count_weights(folder: Path) -> WeightCounts:
+    """From the headers of a model's weight files.
+
+    Raises:
+        OSError, SafetensorError: a file cannot be read.
+    """
+    n_linear = n_other = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118  (it is no dictionary)
+                shape = opened.get_slice(name).get_shape()
+                n_values = 1
+                for size in shape:
+                    n_values *= size
+                if ".layers." in name and len(shape) == 2:
+                    n_linear += n_values
+                else:
+                    n_other += n_values
+    return WeightCounts(n_linear, n_other)
+
+
+def trained_precision(adapter: Path | None) -> str:
+    """In what the base was held when an adapter was trained, as its gist.json says; "" where it does not say."""
+    if adapter is None:
+        return ""
+    try:
+        said = json.loads((adapter / "gist.json").read_text(encoding="utf-8")).get("precision", "")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return ""  # whoever reads the adapter itself tells of it
+    return said if said in BITS else ""
+
+
+def check_precision(wanted: str) -> None:
+    """Refuse a precision that there is not, or not here.
+
+    Raises:
+        UserError: no such precision, or bitsandbytes is missing.
+    """
+    if wanted not in PRECISIONS:
+        raise UserError(f'There is no precision "{wanted}".', f"Choose {', '.join(PRECISIONS[:-1])} or fp32.")
+    if wanted in QUANTIZED and not has_bitsandbytes():
+        raise UserError(
+            f'The precision "{wanted}" needs bitsandbytes, which is not installed.',
+            "Install it with pip install bitsandbytes, or choose bf16.",
+        )
+
+
+def has_bitsandbytes() -> bool:
+    """Whether weights can be held in 4 or 8 bits here."""
+    return find_spec("bitsandbytes") is not None
