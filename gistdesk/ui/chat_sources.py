@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from gistdesk.library import Passage
 from gistdesk.library.passages import Term, terms_of
@@ -70,22 +70,21 @@ class PassageCard(Card):
         self._passage, self._terms = passage, terms
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self._place = QLabel()
+        self._place, self._excerpt = self._lay_out()
         self._place.setTextFormat(Qt.TextFormat.PlainText)
         font = self._place.font()
         font.setBold(True)
         self._place.setFont(font)
-        self._excerpt = self._lay_out()
         self._retranslate()
 
-    def _lay_out(self) -> QLabel:
-        """Place the labels; the one that is for the excerpt."""
-        excerpt = QLabel()
+    def _lay_out(self) -> tuple[QLabel, QLabel]:
+        """Labels for the place and the excerpt."""
+        place, excerpt = QLabel(), QLabel()
         excerpt.setTextFormat(Qt.TextFormat.RichText)
         excerpt.setWordWrap(True)
-        self.rows.addWidget(self._place)
+        self.rows.addWidget(place)
         self.rows.addWidget(excerpt)
-        return excerpt
+        return place, excerpt
 
     def _excerpt_text(self) -> str:
         return marked(self._passage.text, self._terms)
@@ -114,19 +113,20 @@ class PassageCard(Card):
 
 
 class Citation(PassageCard):
-    """A passage in one line."""
+    """A passage in one line. Where there is little room the title is shortened, and the page can still be read."""
 
-    def _lay_out(self) -> QLabel:
-        excerpt = ElidedLabel(where=Qt.TextElideMode.ElideRight)
+    def _lay_out(self) -> tuple[QLabel, QLabel]:
+        place, excerpt = ElidedLabel(), ElidedLabel(where=Qt.TextElideMode.ElideRight)
+        place.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         excerpt.setTextFormat(Qt.TextFormat.PlainText)
         theme.set_role(excerpt, "muted")
         row = QHBoxLayout()
         row.setSpacing(GRID)
-        row.addWidget(self._place)
+        row.addWidget(place)
         row.addWidget(excerpt, 1)
         self.rows.setContentsMargins(GRID, SMALL, GRID, SMALL)
         self.rows.addLayout(row)
-        return excerpt
+        return place, excerpt
 
     def _excerpt_text(self) -> str:
         text = " ".join(self._passage.text.split())

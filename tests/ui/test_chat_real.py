@@ -82,6 +82,7 @@ def test_what_a_gist_lost_is_looked_up_and_cited(desk: Desk, qtbot: QtBot, tmp_p
 
 def _decided(window: MainWindow) -> None:
     window.quitting.decided = True
+    window.desk.close()
     for timer in window.findChildren(QTimer):
         timer.stop()  # the window itself goes later, when the library is closed
     window.lab.close()
