@@ -13,6 +13,9 @@ def main() -> None:
     words = sys.argv[1:]
     if all(not word.startswith("-") and Path(word).is_file() for word in words):
         _open_window([Path(word) for word in words])
+    from gistdesk.cuda.place import use
+
+    use()
     from gistdesk.commands import app
 
     run(app, "gistdesk")

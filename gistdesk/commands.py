@@ -1,4 +1,4 @@
-"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo.
+"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo, cuda.
 
 Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
 that `--help` answers at once.
@@ -15,6 +15,7 @@ import typer
 
 from gistdesk import __version__
 from gistdesk.core.errors import UserError
+from gistdesk.cuda.commands import app as cuda
 from gistdesk.terminal import complain, counted, each, human_bytes
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cuda, name="cuda")
 
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="starter, a model's or adapter's folder, or a hub id (org/name).")

@@ -7,6 +7,7 @@
     python packaging/build.py smoke            the smoke test of the frozen program that is there
     python packaging/build.py archives         from the frozen program that is there: tarball, AppDir, AppImage
     python packaging/build.py lock             write anew which versions are built with
+    python packaging/build.py cuda             write anew what a set-up of CUDA consists of, on this system (3 GB)
 
 Results are in dist/, everything between in build/. Needs Python 3.11 or newer; the first build fetches the packages of
 packaging/lock-*.txt into build/env, later ones need no network. Knows nothing of what gistdesk does.
@@ -23,6 +24,7 @@ import sys
 import tarfile
 import time
 import tomllib
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,6 +36,9 @@ MACHINE = f"{sys.platform}-{platform.machine().lower()}"
 LOCK = HERE / f"lock-{MACHINE}-py{sys.version_info.major}{sys.version_info.minor}.txt"
 TOOLS = ["pyinstaller>=6.16", "hatchling>=1.26"]
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+CUDA, CUDA_INDEX = "13.0", "https://download.pytorch.org/whl/cu130"
+LEAST_DRIVER, LEAST_CAPABILITY = 580, 7.5
+"""What CUDA 13.0 asks of driver and card, by NVIDIA's release notes."""
 RELEASES = re.compile(r" *<!-- Releases:.*?-->\n")
 
 
@@ -74,14 +79,12 @@ def lock() -> None:
     """Resolve what gistdesk and the build need, with torch for the CPU, and write it down with hashes."""
     with (ROOT / "pyproject.toml").open("rb") as file:
         wanted = tomllib.load(file)["project"]["dependencies"]
-    torch = re.search(r'^TORCH = "(.+)"', (HERE / "start.py").read_text("utf-8"), re.MULTILINE)
-    assert torch is not None
     report = BUILD / "lock.json"
     BUILD.mkdir(exist_ok=True)
     run(
         sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet", "--report", report,
         "--retries", "0", "--extra-index-url", TORCH_INDEX, *wanted, *TOOLS,
-        f"torch=={torch[1]}" + ("" if sys.platform == "darwin" else "+cpu"),
+        f"torch=={torch_version()}" + ("" if sys.platform == "darwin" else "+cpu"),
     )  # fmt: skip
     lines = ["# Written by `python packaging/build.py lock`.\n"]
     for item in sorted(json.loads(report.read_text("utf-8"))["install"], key=lambda i: i["metadata"]["name"].lower()):
@@ -89,6 +92,54 @@ def lock() -> None:
         lines.append(f"{item['metadata']['name']}=={item['metadata']['version']} --hash=sha256:{sha256}\n")
     LOCK.write_text("".join(lines), "utf-8")
     print(f"{LOCK}: {len(lines) - 1} packages")
+
+
+def torch_version() -> str:
+    """The version of PyTorch, which is written in start.py."""
+    found = re.search(r'^TORCH = "(.+)"', (HERE / "start.py").read_text("utf-8"), re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def cuda() -> None:
+    """Resolve PyTorch with CUDA for this system, fetch it, and write files, sizes and hashes to resources/cuda.
+
+    Only what the program does not hold itself: torch, NVIDIA's libraries, and bitsandbytes with its CUDA part. Triton
+    is for torch.compile, which is not used.
+    """
+    sys.path.insert(0, str(ROOT))
+    from gistdesk.cuda.lock import system_tag
+    from gistdesk.cuda.unpack import needed_members
+
+    torch, index = torch_version(), "" if sys.platform == "linux" else CUDA_INDEX  # PyPI's has CUDA on Linux alone
+    wanted = [f"torch==={torch}" + ("+cu" + CUDA.replace(".", "") if index else "")]
+    wanted += [line.partition(" ")[0] for line in LOCK.read_text("utf-8").splitlines() if "bitsandbytes==" in line]
+    report, folder = BUILD / "cuda.json", BUILD / "cuda"
+    pip, options = [sys.executable, "-m", "pip"], ["--only-binary=:all:", "--quiet", "--isolated"]
+    options += ["--extra-index-url", index] if index else []
+    run(*pip, "install", "--dry-run", "--ignore-installed", *options, "--report", report, *wanted)
+    found = [item["metadata"] for item in json.loads(report.read_text("utf-8"))["install"]]
+    found = [item for item in found if re.match(r"(torch|bitsandbytes|nvidia[-_].+)$", item["name"])]
+    pinned = [f"{item['name']}==={item['version']}" for item in found]
+    shutil.rmtree(folder, ignore_errors=True)
+    run(*pip, "download", "--no-deps", *options, "--dest", folder, *pinned)
+    lines = ["# Written by `python packaging/build.py cuda`.\n"]
+    lines += [f'cuda = "{CUDA}"\n', f"driver = {LEAST_DRIVER}\n", f"capability = {LEAST_CAPABILITY}\n"]
+    lines += [f'index = "{index}"\n'] if index else []
+    for path in sorted(folder.glob("*.whl")):
+        name, version, *_ = path.name.split("-")
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            assert not any(".data/" in member.filename for member in needed_members(archive)), path
+            unpacked = sum(member.file_size for member in needed_members(archive))
+            file.seek(0)
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        lines += [f'\n[[wheel]]\nname = "{name.lower().replace("_", "-")}"\nversion = "{version}"\n']
+        lines += [f'file = "{path.name}"\nn_bytes = {path.stat().st_size}\nunpacked_bytes = {unpacked}\n']
+        lines += [f'sha256 = "{sha256}"\n']
+    target = ROOT / "resources" / "cuda" / f"{system_tag()}.toml"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text("".join(lines), "utf-8")
+    print(f"{target}: {len(found)} packages")
 
 
 def wheel() -> None:
@@ -169,7 +220,7 @@ def sums() -> None:
     print("".join(lines))
 
 
-JOBS = {job.__name__: job for job in (wheel, frozen, smoke, archives, sums, lock)}
+JOBS = {job.__name__: job for job in (wheel, frozen, smoke, archives, sums, lock, cuda)}
 
 
 def main(words: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""Where the frozen program begins: the one executable is window, engine, trainer or self-test, by its words.
+"""Where the frozen program begins: the one executable is window, engine, trainer and more, by its words.
 
     gistdesk [FILE ... | COMMAND ...]     what `python -m gistdesk` is in a checkout
     gistdesk --role ROLE [WORDS ...]      see gistdesk/roles.py, which makes these words
@@ -21,6 +21,9 @@ def main() -> None:
 
         serve()
     elif role == "trainer":
+        from gistdesk.cuda.place import use
+
+        use()
         from gistdesk.terminal import run
         from trainer.__main__ import app
 
@@ -29,6 +32,14 @@ def main() -> None:
         from gistdesk.ui.self_test import main as test
 
         sys.exit(test(words))
+    elif role == "cuda-trial":
+        from gistdesk.cuda.trial import main as try_card
+
+        sys.exit(try_card(words))
+    elif role == "pip":
+        from pip._internal.cli.main import main as pip
+
+        sys.exit(pip(words))
     elif role == "gistdesk":
         from gistdesk.__main__ import main as start
 

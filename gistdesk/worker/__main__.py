@@ -27,6 +27,9 @@ def main() -> None:
         os.nice(_NICENESS)  # the window, and all else on the desktop, comes first where both want the same core
     outlet.send(Hello(PROTOCOL_VERSION, __version__, os.getpid()))
     threading.Thread(target=inbox.listen, name="requests", daemon=True).start()
+    from gistdesk.cuda.place import use
+
+    use()
     from gistdesk.worker.serve import serve
 
     serve(inbox, outlet)

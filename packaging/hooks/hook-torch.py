@@ -30,6 +30,8 @@ def is_needed(name: str) -> bool:
 _all = collect_submodules("torch", on_error="ignore")
 _folder = Path(importlib.util.find_spec("torch").origin).parent
 
+bindepend_symlink_suppression = ["**/torch/lib/*"]
+"""No second names for torch's libraries where every library is looked for first: a set-up of CUDA brings its own."""
 module_collection_mode = "pyz+py"  # torch reads its own sources: configurations, what jit.script compiles, overloads
 warn_on_missing_hiddenimports = False
 hiddenimports = [name for name in _all if is_needed(name)]

@@ -1,0 +1,48 @@
+"""Which NVIDIA card there is, as the driver's own program says it. Knows nothing of what uses it."""
+
+import shutil
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+
+_FIELDS = "name,memory.total,driver_version,compute_cap"
+_LIMIT_S = 20
+
+
+@dataclass(frozen=True)
+class Card:
+    """A graphics card.
+
+    Attributes:
+        memory_bytes: in all.
+        driver: version of the driver, for example "580.95.05".
+        capability: NVIDIA's compute capability, for example 8.6.
+    """
+
+    name: str
+    memory_bytes: int
+    driver: str
+    capability: float
+
+
+def find_card() -> Card | None:
+    """The first NVIDIA card; None where there is none, or no driver that knows it. May take a second or two."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return None
+    words = [program, f"--query-gpu={_FIELDS}", "--format=csv,noheader,nounits"]
+    no_window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+    with suppress(OSError, subprocess.TimeoutExpired, ValueError):
+        done = subprocess.run(
+            words,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=_LIMIT_S,
+            creationflags=no_window,
+        )
+        if done.returncode == 0:
+            name, memory, driver, capability = done.stdout.splitlines()[0].rsplit(", ", 3)
+            return Card(name, int(memory) * 2**20, driver, float(capability))
+    return None

@@ -1,0 +1,103 @@
+"""What a set-up of CUDA consists of: exactly these files, by hash, for this system and Python.
+
+`python packaging/build.py cuda` writes it. Knows nothing of where files come from.
+"""
+
+import hashlib
+import platform
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.resources import resource
+from gistdesk.cuda.card import Card
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package as one file. `unpacked_bytes` is what it takes on the disk."""
+
+    name: str
+    version: str
+    file: str
+    n_bytes: int
+    unpacked_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Everything that is fetched.
+
+    Attributes:
+        name: tells set-ups of other versions, systems and Pythons apart; the folder is called by it.
+        cuda: version of CUDA.
+        least_driver: the driver that this CUDA needs, or a newer one.
+        least_capability: of the card.
+        index: a package index that is asked beside the usual one; "".
+    """
+
+    name: str
+    cuda: str
+    least_driver: int
+    least_capability: float
+    index: str
+    wheels: tuple[Wheel, ...]
+
+    @property
+    def n_bytes(self) -> int:
+        """To be fetched in all."""
+        return sum(wheel.n_bytes for wheel in self.wheels)
+
+    @property
+    def unpacked_bytes(self) -> int:
+        return sum(wheel.unpacked_bytes for wheel in self.wheels)
+
+    def check(self, card: Card | None) -> None:
+        """Raises UserError: there is no card, or this CUDA cannot use it."""
+        if card is None:
+            raise UserError(
+                "There is no NVIDIA card here, or no driver for it.", "Install NVIDIA's driver if there is a card."
+            )
+        if card.capability < self.least_capability:
+            raise UserError(
+                f"{card.name} is too old for CUDA {self.cuda}: it has compute capability {card.capability}.",
+                f"A card with {self.least_capability} or more is needed; the processor goes on doing the work.",
+            )
+        if int(card.driver.split(".")[0]) < self.least_driver:
+            raise UserError(
+                f"The driver {card.driver} is too old for CUDA {self.cuda}.",
+                f"Install NVIDIA's driver {self.least_driver} or newer, then try again.",
+            )
+
+
+def python_tag() -> str:
+    """Of the running Python, for example "py311": packages for another one cannot be used."""
+    return f"py{sys.version_info.major}{sys.version_info.minor}"
+
+
+def system_tag() -> str:
+    """Of system and Python, for example "linux-x86_64-py311"."""
+    return f"{platform.system()}-{platform.machine()}".lower() + f"-{python_tag()}"
+
+
+def read_lock(folder: Path | None = None) -> Lock:
+    """The lock for this system and Python; from resources/cuda if no folder is named.
+
+    Raises:
+        UserError: this version has none.
+    """
+    path = (folder or resource("cuda")) / f"{system_tag()}.toml"
+    if not path.is_file():
+        raise UserError(
+            f"This version has no set-up of CUDA for {system_tag()}.",
+            "Install gistdesk with pip and PyTorch with CUDA instead; the README says how.",
+        )
+    data = path.read_bytes()
+    found = tomllib.loads(data.decode("utf-8"))
+    wheels = tuple(Wheel(**wheel) for wheel in found["wheel"])
+    torch = next(wheel.version for wheel in wheels if wheel.name == "torch").partition("+")[0]
+    version = f"torch-{torch}-cuda-{found['cuda']}-{python_tag()}-{hashlib.sha256(data).hexdigest()[:8]}"
+    return Lock(version, found["cuda"], found["driver"], found["capability"], found.get("index", ""), wheels)
