@@ -316,6 +316,7 @@ def recall(
     device: DeviceOption = "auto",
     as_json: JsonOption = False,
     events: Annotated[bool, typer.Option("--events", help="Print progress, too, as lines of JSON.")] = False,
+    kept_text: Annotated[bool, typer.Option("--kept-text", hidden=True)] = False,
 ) -> None:
     """What did this gist keep? Numbers, dates, names and codes of the document are asked back from its gist.
 
@@ -323,7 +324,15 @@ def recall(
     """
     from gistdesk.jobs import recall_of
 
-    work = recall_of(gist, document, model=model, device=device, n_facts=facts, seed=seed, password=password)
+    work = recall_of(
+        *(gist, document),
+        model=model,
+        device=device,
+        n_facts=facts,
+        seed=seed,
+        password=password,
+        is_kept_text=kept_text,
+    )
     result: dict[str, Any] = {}
     for event in counted(work, "recall", show=not (as_json or events)):
         result = event

@@ -184,16 +184,27 @@ def haystack_of(path: Path) -> str:
 
 
 def recall_of(
-    gist: Path, document: Path, *, model: str, device: str, n_facts: int, seed: int = 0, password: str | None = None
+    gist: Path,
+    document: Path,
+    *,
+    model: str,
+    device: str,
+    n_facts: int,
+    seed: int = 0,
+    password: str | None = None,
+    is_kept_text: bool = False,
 ) -> Iterator[dict[str, Any]]:
     """Facts of a document asked back from its gist; yields `done` and `total`, and at last the figures alone.
+
+    Args:
+        is_kept_text: `document` is the text that a library kept of it, which the library knows to be this gist's.
 
     Raises:
         UserError: gist, document and model do not belong together, or the text holds no facts.
     """
     record = read_gist(gist)
     read = read_document(document, password=password)
-    if read.source_sha256 != record.source_sha256:
+    if not is_kept_text and read.source_sha256 != record.source_sha256:
         raise UserError(
             f"{gist} was not made from {document} as it is now.", "Give the document that it was made from."
         )

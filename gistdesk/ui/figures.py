@@ -35,6 +35,11 @@ def ratio_text(ratio: float) -> str:
     return f"{ratio:.0f}x" if ratio >= 9.95 or ratio == round(ratio) else f"{ratio:.1f}x"
 
 
+def percent_text(share: float) -> str:
+    """A share of 0 to 1: "83%"."""
+    return f"{100 * share:.0f}%"
+
+
 def parameters_text(n: int) -> str:
     """The size of a model, as models are named: "7.9M parameters", "8.0B parameters"."""
     size = f"{n / 1e9:.1f}B" if n >= 999_500_000 else f"{n / 1e6:.1f}M"

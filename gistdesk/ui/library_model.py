@@ -7,25 +7,26 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtWidgets import QWidget
 
 from gistdesk.library import Entry
-from gistdesk.ui.figures import bytes_text, count_text, ratio_text
+from gistdesk.ui.figures import bytes_text, count_text, percent_text, ratio_text
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.library_states import ICONS, explanation, fraction, state_words
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
-TITLE, TOKENS, SLOTS, RATIO, SIZE, MODEL, STATUS, ADDED = range(8)
+TITLE, TOKENS, SLOTS, RATIO, RECALL, SIZE, MODEL, STATUS, ADDED = range(9)
 HEADERS = (
     later("Title"),
     later("Tokens"),
     later("Gist tokens"),
     later("Ratio"),
+    later("Facts kept"),
     later("Size"),
     later("Model"),
     later("Status"),
     later("Added"),
 )
-WIDTHS = {TOKENS: 88, SLOTS: 104, RATIO: 72, SIZE: 88, MODEL: 112, STATUS: 240, ADDED: 112}
-_NUMERIC = (TOKENS, SLOTS, RATIO, SIZE)
+WIDTHS = {TOKENS: 88, SLOTS: 104, RATIO: 72, RECALL: 88, SIZE: 88, MODEL: 112, STATUS: 240, ADDED: 112}
+_NUMERIC = (TOKENS, SLOTS, RATIO, RECALL, SIZE)
 ENTRY = Qt.ItemDataRole.UserRole
 _STATE_ORDER = tuple(ICONS)
 
@@ -129,6 +130,7 @@ class EntryModel(QAbstractTableModel):
             TOKENS: entry.n_tokens or 0,
             SLOTS: gist.n_slots if gist else 0,
             RATIO: gist.ratio if gist else entry.ratio,
+            RECALL: gist.recall if gist and gist.recall is not None else -1.0,
             SIZE: gist.file_bytes if gist else 0,
             MODEL: entry.model.casefold(),
             STATUS: (_STATE_ORDER.index(entry.state), fraction(entry) or 0.0),
@@ -146,6 +148,8 @@ class EntryModel(QAbstractTableModel):
             return count_text(gist.n_slots) if gist else "–"
         if column == RATIO:
             return ratio_text(gist.ratio if gist else entry.ratio)
+        if column == RECALL:
+            return percent_text(gist.recall) if gist and gist.recall is not None else "–"
         if column == SIZE:
             return bytes_text(gist.file_bytes) if gist else "–"
         if column == MODEL:
@@ -161,7 +165,16 @@ class EntryModel(QAbstractTableModel):
             return f"{self._text(entry, column)}\n{entry.source_path}"
         if column == MODEL:
             return entry.model
+        if column == RECALL:
+            return _recall_words(entry)
         return self._text(entry, column)
+
+
+def _recall_words(entry: Entry) -> str:
+    gist = entry.gist
+    if gist is not None and gist.recall_n:
+        return tr("Facts of the text that its gist gives back: {kept} of {n}", kept=gist.recall_kept, n=gist.recall_n)
+    return tr("Not measured yet: see “What did this gist keep?” in the inspector.")
 
 
 def model_title(name: str) -> str:

@@ -19,6 +19,7 @@ from gistdesk.ui.library_model import (
     HEADERS,
     MODEL,
     RATIO,
+    RECALL,
     SIZE,
     SLOTS,
     STATUS,
@@ -28,7 +29,7 @@ from gistdesk.ui.library_model import (
     EntryModel,
 )
 
-_HIDDEN_FIRST = (ADDED, MODEL, SIZE, TOKENS, SLOTS, RATIO)
+_HIDDEN_FIRST = (ADDED, MODEL, SIZE, TOKENS, SLOTS, RECALL, RATIO)
 """Columns that give way, in this order, when the table is narrow; the inspector has their figures, too."""
 
 

@@ -1,18 +1,17 @@
 """What did this gist keep? Facts of the document asked back from its gist, and the share that came back, by depth.
 
-Measured by `gistdesk recall` in a process of its own, while the engine lends it the device; kept per gist file, so that
-the inspector shows what was measured. Knows its figures; draws no facts.
+Measured by `gistdesk recall` in a process of its own, while the engine lends it the device; the library keeps it with
+the gist. Knows its figures; draws no facts.
 """
 
 import json
 from contextlib import suppress
-from pathlib import Path
 
 from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from gistdesk.folders import folders
+from gistdesk.core.errors import UserError
 from gistdesk.library import Entry
 from gistdesk.roles import command
 from gistdesk.ui import theme
@@ -25,19 +24,6 @@ from gistdesk.ui.speech import announce
 
 _N_FACTS = 40
 _WAIT_MS = 1000
-
-
-def kept_recall(gist: Path) -> Row | None:
-    """What was measured of a gist file of the library; None where nothing was."""
-    with suppress(OSError, ValueError, RecursionError):
-        found = json.loads(_path_of(gist).read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) and "by_depth" in found else None
-    return None
-
-
-def _path_of(gist: Path) -> Path:
-    """The library names gist files by their contents."""
-    return folders().data / "recall" / f"{gist.stem}.json"
 
 
 class _Depths(QWidget):
@@ -133,7 +119,8 @@ class RecallCard(QWidget):
         entry = self._entry
         if entry is None or entry.gist is None:
             return
-        found, mine = kept_recall(entry.gist.path), self._measuring is not None and self._measuring.id == entry.id
+        found = self._desk.library.recall(entry.gist.id)
+        mine = self._measuring is not None and self._measuring.id == entry.id
         self._depths.setVisible(found is not None)
         self._figure.setVisible(found is not None)
         if found is not None:
@@ -183,7 +170,8 @@ class RecallCard(QWidget):
         if not self._desk.lend_device(tr("What did this gist keep?")):
             return
         self._soon.stop()
-        words = ["recall", str(entry.gist.path), str(entry.source_path), "--facts", str(_N_FACTS), "--events"]
+        text = self._desk.library.texts_folder / f"{entry.text_sha256}.txt"  # the document itself may be gone
+        words = ["recall", str(entry.gist.path), str(text), "--kept-text", "--facts", str(_N_FACTS), "--events"]
         words += ["--model", entry.model, "--device", self._desk.settings.device]
         process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
@@ -218,14 +206,11 @@ class RecallCard(QWidget):
         entry = self._measuring
         if entry is None or entry.gist is None:
             return
-        path = _path_of(entry.gist.path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(path.name + ".new")
-            fresh.write_text(json.dumps(row, ensure_ascii=False, indent=1), encoding="utf-8")
-            fresh.replace(path)
-        except OSError as error:
-            self._problem[entry.id] = tr("The figures cannot be kept ({reason}).", reason=error.strerror)
+            self._desk.library.set_recall(entry.gist.id, row)
+            self._desk.entries_changed.emit()  # other entries may share the gist
+        except UserError as error:
+            self._problem[entry.id] = error.message
 
     def _on_finished(self) -> None:
         process = self._process

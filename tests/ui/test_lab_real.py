@@ -11,6 +11,7 @@ from gistdesk.core.load import load_model
 from gistdesk.jobs import compress_file
 from gistdesk.ui.lab_place import BENCHMARK, LabPlace
 from gistdesk.ui.lab_run import Run, is_alive
+from gistdesk.ui.library_model import RECALL
 from gistdesk.ui.window import LAB, MainWindow
 from tests.ui.still_desk import add_entry
 from tests.ui.window_made import open_window, still
@@ -98,12 +99,13 @@ def test_a_run_survives_the_window_and_is_finished_by_the_next(qtbot: QtBot, tmp
 @pytest.mark.timeout(300)
 def test_what_a_gist_kept_is_measured_and_kept(qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window(qtbot, tmp_path / "w")
-    entry = add_entry(still(window), "note.txt", n_tokens=40)
-    assert entry.gist is not None
     text = "The passkey is 58203. Remember it well, it opens the garden door of the old house.\n"
-    entry.source_path.write_text(text, encoding="utf-8")
+    entry = add_entry(still(window), "note.txt", pages=[text], n_tokens=40)
+    assert entry.gist is not None
+    (tmp_path / "note.txt").write_text(text, encoding="utf-8")
+    entry.source_path.unlink()  # the kept text is asked about, wherever the document is
     model = load_model("starter", device="cpu")
-    for _ in compress_file(model, entry.source_path, tmp_path / "note.gistkv", ratio=32.0):
+    for _ in compress_file(model, tmp_path / "note.txt", tmp_path / "note.gistkv", ratio=32.0):
         pass
     entry.gist.path.write_bytes((tmp_path / "note.gistkv").read_bytes())
     window.library.choose([entry.id])
@@ -114,3 +116,8 @@ def test_what_a_gist_kept_is_measured_and_kept(qtbot: QtBot, tmp_path: Path) -> 
     qtbot.waitUntil(lambda: not window.desk.device_holder, timeout=_WAIT_MS)
     assert "of 1 facts kept" in card._figure.text(), card._note.text()
     assert card.measure.text() == "Measure again"
+    measured = still(window).library.entry(entry.id).gist
+    assert measured is not None and measured.recall_n == 1
+    share = f"{100 * (measured.recall or 0):.0f}%"
+    table = window.library.list_widget.table
+    qtbot.waitUntil(lambda: table.model_.index(0, RECALL).data() == share)

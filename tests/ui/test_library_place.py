@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 from gistdesk.library import Problem
 from gistdesk.ui.library_cells import in_two_lines
 from gistdesk.ui.library_inspector import possible
-from gistdesk.ui.library_model import ADDED, RATIO, SLOTS, STATUS, TITLE, TOKENS
+from gistdesk.ui.library_model import ADDED, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS
 from gistdesk.ui.library_states import state_words
 from gistdesk.ui.window import CHAT, MainWindow
 from tests.ui.still_desk import add_entry, fill
@@ -74,6 +74,29 @@ def test_a_row_says_what_became_of_the_document(window: MainWindow) -> None:
         "40x",
         "Ready",
     ]
+
+
+def test_what_was_measured_of_a_gist_is_in_its_row(window: MainWindow) -> None:
+    desk = still(window)
+    first, second, third = (add_entry(desk, name) for name in ("a.pdf", "b.pdf", "c.pdf"))
+    for entry, n_kept in ((first, 33), (second, 0)):
+        assert entry.gist is not None
+        parts = [{"from": 0, "to": 20, "n": 40, "kept": n_kept}]
+        result = {"n": 40, "kept": n_kept, "recall": n_kept / 40, "low": 0.1, "high": 0.9, "guessed": 1}
+        desk.library.set_recall(entry.gist.id, result | {"by_depth": parts})
+    desk.entries_changed.emit()
+    window.library.list_widget.refresh()
+    table = window.library.list_widget.table
+    assert not table.isColumnHidden(RECALL)
+    table.sortByColumn(RECALL, Qt.SortOrder.DescendingOrder)
+    assert [cell(window, row, RECALL) for row in range(3)] == ["82%", "0%", "–"]
+    tips = [table.model_.index(row, RECALL).data(Qt.ItemDataRole.ToolTipRole) for row in range(3)]
+    assert tips[0].endswith("33 of 40") and "Not measured yet" in tips[2]
+    card = window.library.inspector_widget.recall
+    window.library.choose([first.id])
+    assert "82% of 40 facts kept" in card._figure.text() and card.measure.text() == "Measure again"
+    window.library.choose([third.id])
+    assert card._figure.isHidden() and card.measure.text() == "Measure"
 
 
 def test_every_state_has_words(window: MainWindow) -> None:
