@@ -1,7 +1,7 @@
 """From a configuration to a trained adapter: loads the base, makes the run, measures it.
 
-Its folder holds config.yaml and adapter/ (the best so far) beside what every run has there. Knows no terminal and no
-window.
+Its folder holds config.yaml and adapter/ (the best so far, with a card) beside what every run has there. Knows no
+terminal and no window.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ import torch
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from trainer.adapter_card import write_adapter_card
 from trainer.base import load_base
 from trainer.check import Figure, warnings_of
 from trainer.config import TrainConfig, read_config
@@ -53,6 +54,8 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
         evaluate_steps=config.evaluate_steps,
     )
     yield from train_in_folder(folder, run, plan, evaluate=Examiner(run).measure)
+    if run.processes.first:
+        write_adapter_card(folder)
 
 
 class Examiner:
