@@ -3,8 +3,7 @@
 Knows a running accuracy and nothing else.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 
 @dataclass
@@ -23,14 +22,7 @@ class Curriculum:
     accuracy: float = 0.0
     goal: float = 0.85
 
-    @property
-    def finished(self) -> bool:
-        return self.bound >= self.limit
-
     def update(self, accuracy: float) -> None:
         self.accuracy = 0.95 * self.accuracy + 0.05 * accuracy
         if self.accuracy > self.goal:
             self.bound = min(self.limit, self.bound * 1.015)
-
-    def state(self) -> dict[str, Any]:
-        return asdict(self)

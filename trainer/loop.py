@@ -7,9 +7,9 @@ is trained, it leaves to the run. Knows nothing of terminals or windows.
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import psutil
 import torch
@@ -17,7 +17,12 @@ from torch import Tensor
 
 from gistdesk.core.errors import UserError
 from trainer.checkpoint import read_checkpoint, write_checkpoint
+from trainer.curriculum import Curriculum
+from trainer.descent import Descent
 from trainer.processes import Processes
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Event = dict[str, Any]
 """`event` says which, `step` when; the rest are plain numbers and words, with their units in their names.
@@ -64,15 +69,21 @@ class Measured:
 
 
 class Run(Protocol):
-    """What the loop needs to know of what is trained."""
+    """What the loop needs to know of what is trained.
+
+    The next step depends on `step`, `descent` and `curricula` alone: they are what a checkpoint keeps.
+    """
 
     step: int
     steps: int
     processes: Processes
+    descent: Descent
 
+    @property
+    def config(self) -> "DataclassInstance": ...
+    @property
+    def curricula(self) -> dict[str, Curriculum]: ...
     def train_step(self) -> Step: ...
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]: ...
-    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None: ...
     def write(self, folder: Path, measured: list[dict[str, Any]]) -> None: ...
 
 
@@ -187,7 +198,7 @@ class _Loop:
         if found is None:
             yield {"event": "started", "step": 0, "steps": self.run.steps}
             return
-        self.run.restore(found.tensors, found.state["run"])
+        restore(self.run, found.tensors, found.state["run"])
         own = found.state["loop"]
         self.seconds, self.best, self.evaluated_at = own["seconds"], own["best"], own["evaluated_at"]
         self.saved_at = self.run.step
@@ -254,7 +265,7 @@ class _Loop:
         self.seconds = time.monotonic() - self.begun
         loop = {"seconds": self.seconds, "best": self.best, "evaluated_at": self.evaluated_at}
         if run.processes.first:
-            tensors, state = run.state()
+            tensors, state = state_of(run)
             folder = self.plan.folder / "checkpoints"
             try:
                 path = write_checkpoint(
@@ -282,6 +293,20 @@ class _Loop:
         if wanted == "go":
             yield {"event": "continued", "step": self.run.step}
         return wanted
+
+
+def state_of(run: Run) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Everything that the next step depends on, tensors and plain values, and the recipe for whoever looks."""
+    tensors, plain = run.descent.state()
+    curricula = {name: asdict(curriculum) for name, curriculum in run.curricula.items()}
+    return tensors, {"step": run.step, "optimizer": plain, "curricula": curricula, "config": asdict(run.config)}
+
+
+def restore(run: Run, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
+    """Put back what `state_of` gave."""
+    run.descent.restore(tensors, state["optimizer"])
+    run.curricula.update({name: Curriculum(**values) for name, values in state["curricula"].items()})
+    run.step = state["step"]
 
 
 def replace_folder(run: Run, folder: Path, measured: list[dict[str, Any]]) -> None:

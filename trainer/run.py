@@ -5,7 +5,6 @@ Knows nothing of files, clocks, events or when to evaluate; see `loop`.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -107,6 +106,10 @@ class AdapterRun:
 
     # --- A step
 
+    @property
+    def curricula(self) -> dict[str, Curriculum]:
+        return self.mixture.curricula
+
     def train_step(self) -> Step:
         """One optimizer step over all processes."""
         config = self.config
@@ -133,7 +136,7 @@ class AdapterRun:
                 figures[f"{part} distillation"] = distillation / taught
         self.step += 1
         figures["gradient norm"] = norm
-        bounds = {f"{name} bound": round(c.bound, 1) for name, c in self.mixture.curricula.items()}
+        bounds = {f"{name} bound": round(c.bound, 1) for name, c in self.curricula.items()}
         return Step(figures, config.learning_rate * share, int(flat[-1]), bounds)
 
     def _backward(self, unit: Unit, sums: list[float]) -> None:
@@ -216,7 +219,7 @@ class AdapterRun:
                 width = length
         return batches
 
-    # --- What is measured, saved and written
+    # --- What is measured and written
 
     def conditions(self) -> dict[str, dict[str, Figure]]:
         """Per part the four conditions of the bottleneck check, on held-out units."""
@@ -228,18 +231,6 @@ class AdapterRun:
 
     def _gists(self, unit: Unit) -> list[Tensor]:
         return encode_unit(self.model, unit, micro_tokens=self.config.micro_tokens)
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that the next step depends on: tensors and plain values."""
-        tensors, plain = self.descent.state()
-        curricula = {name: c.state() for name, c in self.mixture.curricula.items()}
-        return tensors, {"step": self.step, "optimizer": plain, "curricula": curricula, "config": asdict(self.config)}
-
-    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Put back what `state` gave."""
-        self.descent.restore(tensors, state["optimizer"])
-        self.mixture.curricula = {name: Curriculum(**c) for name, c in state["curricula"].items()}
-        self.step = state["step"]
 
     def write(self, folder: Path, measured: list[dict[str, Any]]) -> None:
         """The adapter as a folder in peft's layout, with the configuration beside it."""

@@ -4,13 +4,11 @@ One run of the loop, after a tokenizer was made. Knows nothing of terminals or w
 """
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
-from torch import Tensor
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from gistdesk.core.adapter import merged_encoder
@@ -89,6 +87,10 @@ class StarterRun:
         rates = self.config.learning_rate, self.config.matrix_rate
         return Descent(named, {"adam": (adam, rates[0]), "muon": (muon, rates[1])}, clip=1.0)
 
+    @property
+    def curricula(self) -> dict[str, Curriculum]:
+        return self.batches.curricula
+
     def train_step(self) -> Step:
         """One optimizer step."""
         config = self.config
@@ -111,7 +113,7 @@ class StarterRun:
         figures = {f"{kind} accuracy": accuracy, f"{kind} loss": float(result.answer_loss.detach())}
         if batch.mode == "full":
             figures["text loss"] = float(result.text_loss.detach())
-        bounds: dict[str, float] = {f"{name} bound": round(c.bound) for name, c in self.batches.curricula.items()}
+        bounds: dict[str, float] = {f"{name} bound": round(c.bound) for name, c in self.curricula.items()}
         return Step({**figures, "gradient norm": norm}, config.learning_rate * share, result.n_tokens, bounds)
 
     def _share(self) -> float:
@@ -124,18 +126,6 @@ class StarterRun:
             self.step, steps=config.steps, warmup_steps=config.warmup_steps, fall_share=config.fall_share
         )
         return share if self.step < config.settle_step else _SETTLED_SHARE * share
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that the next step depends on: tensors and plain values."""
-        tensors, plain = self.descent.state()
-        curricula = {name: c.state() for name, c in self.batches.curricula.items()}
-        return tensors, {"step": self.step, "optimizer": plain, "curricula": curricula, "config": asdict(self.config)}
-
-    def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        """Put back what `state` gave."""
-        self.descent.restore(tensors, state["optimizer"])
-        self.batches.curricula = {name: Curriculum(**c) for name, c in state["curricula"].items()}
-        self.step = state["step"]
 
     def write(self, folder: Path, measured: list[dict[str, Any]]) -> None:
         """The model as a folder that ships."""
