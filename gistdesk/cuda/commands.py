@@ -1,7 +1,9 @@
 """`gistdesk cuda status|install|remove`. Reads arguments and prints; the work is done by the modules beside it."""
 
+import _thread
 import json
 import sys
+import threading
 from typing import Annotated
 
 import typer
@@ -35,7 +37,7 @@ def status(
 @app.command()
 def install(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    events: Annotated[bool, typer.Option("--events", help="Do not ask; print progress as lines of JSON.")] = False,
+    events: Annotated[bool, typer.Option("--events", help="Do not ask; print JSON lines; end with stdin.")] = False,
 ) -> None:
     """Fetch PyTorch with CUDA into gistdesk's data folder, try it on the card, and use it from then on.
 
@@ -53,6 +55,8 @@ def install(
     if not (yes or events):
         print(f"{sizes} (while it is set up, {human_bytes(needed_disk_bytes(lock))}).")
         _ask()
+    if events:
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
     last = ""
     for step in set_up(lock):
         if events:
@@ -62,8 +66,14 @@ def install(
             line = f"{_SHOWN[step.phase]}{share}"
         if line != last and (events or step.phase != "unpacking"):
             print(line, flush=True)
-        last = line
+            last = line
     print(json.dumps({"phase": "done"}) if events else "It works and is used from now on.")
+
+
+def _end_with_stdin() -> None:
+    """Whoever wants the events and closes its end of the pipe, or dies, wants no more."""
+    sys.stdin.read()
+    _thread.interrupt_main()
 
 
 def _ask() -> None:

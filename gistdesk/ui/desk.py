@@ -31,6 +31,7 @@ from gistdesk.protocol import (
 from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.calls import Calls
 from gistdesk.ui.desk_answers import Answers
+from gistdesk.ui.desk_cuda import CudaSetUp
 from gistdesk.ui.desk_files import Found, find_documents, with_library
 from gistdesk.ui.desk_models import Memory, ModelRow, Models, needed_bytes
 from gistdesk.ui.desk_queue import Queue
@@ -106,6 +107,7 @@ class Desk(QObject):
         library: rows, texts and chats; widgets read from it, and change it only through the desk's methods where
             there is one.
         settings: the present ones; change them with `change_settings`.
+        cuda: setting CUDA up, which widgets talk to directly.
         engine_state: the main engine process.
         forecast_bytes: what the pending action will need, hatched in the memory bar.
         file_jobs: long work with files, in a thread.
@@ -141,6 +143,7 @@ class Desk(QObject):
         self._models = Models(self._reader, self._new_download_calls, self._current_settings, self)
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
         self._answers = Answers(library, self._calls, self._current_settings, self)
+        self.cuda = CudaSetUp(self)
         self._extra: list[Engine] = []
         self._connect()
         library.recover()
@@ -161,6 +164,7 @@ class Desk(QObject):
         self._models.memory_changed.connect(self.memory_changed)
         self._models.downloaded.connect(self._on_downloaded)
         self._models.failed.connect(self._on_download_failed)
+        self.cuda.used_changed.connect(self._on_cuda_changed)
 
     def _current_settings(self) -> Settings:
         return self.settings
@@ -384,12 +388,15 @@ class Desk(QObject):
 
     def idle(self) -> bool:
         """Whether quitting now would interrupt nothing."""
-        return not (self._queue.busy or self._answers.busy or self._models.downloading or self.file_jobs.jobs)
+        return not (
+            self._queue.busy or self._answers.busy or self._models.downloading or self.cuda.busy or self.file_jobs.jobs
+        )
 
     def close(self) -> None:
         """Stop all work, keeping what is done, and end every process."""
         self._queue.pause(True)
         self.file_jobs.close()
+        self.cuda.close()
         for engine in (self._engine, self._reader.engine, *self._extra):
             engine.close()
         self.library.close()
@@ -399,6 +406,14 @@ class Desk(QObject):
     def _new_download_calls(self) -> Calls:
         self._extra.append(Engine(self, idle_unload_s=_READER_IDLE_S))
         return Calls(self._extra[-1], self)
+
+    def _on_cuda_changed(self) -> None:
+        """Processes that have nothing to do end; the next ones have another PyTorch, and maybe another device."""
+        if not (self._queue.busy or self._answers.busy):
+            self._engine.unload()
+        if not self._reader.n_waiting:
+            self._reader.engine.unload()
+        self._models.forget()
 
     def _on_phase(self, message_id: int, phase: str) -> None:
         waits = phase == "queued" and bool(self.device_holder)

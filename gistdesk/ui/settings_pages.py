@@ -12,6 +12,7 @@ from gistdesk.ui.desk import Desk
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.labels import ElidedLabel
 from gistdesk.ui.ratio_chooser import LEAST, MOST
+from gistdesk.ui.settings_cuda import CudaOffer
 from gistdesk.ui.settings_page import SettingsPage
 
 _LANGUAGES = ("auto", "en", "ko")
@@ -50,7 +51,7 @@ class GeneralPage(SettingsPage):
 
 
 class HardwarePage(SettingsPage):
-    """Device, threads, memory kept for others, unloading when idle."""
+    """Device, CUDA, threads, memory kept for others, unloading when idle."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("Hardware"))
@@ -73,6 +74,8 @@ class HardwarePage(SettingsPage):
             theme.inset(box)
         self.add_row(later("Device"), self.device, later("Takes effect when the model is loaded the next time."))
         self.add_row(later("Now in use"), self.why)
+        self.cuda = CudaOffer(desk)
+        self.add_row(later("NVIDIA card"), self.cuda)
         self.add_row(
             later("Processor threads"), self.threads, later("On a busy computer fewer threads can be much faster.")
         )
@@ -121,6 +124,9 @@ class PrivacyPage(SettingsPage):
         super().__init__(later("Privacy"))
         self.add_text(later("These actions use the network, and nothing else does:"))
         self.add_text(later("•  Settings > Models > Download, for a model that you name, from huggingface.co."))
+        self.add_text(
+            later("•  Settings > Hardware > Download and set up, for an NVIDIA card, from the Python package index.")
+        )
         self.add_text(
             later(
                 "Documents, questions and answers stay on this computer. Nothing is measured and sent, and there is "

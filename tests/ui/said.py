@@ -20,6 +20,7 @@ REASONED = ("gistdesk/settings.py", "gistdesk/core/adapter.py", "gistdesk/core/l
 """Modules whose own ValueErrors become the reason in a UserError."""
 
 TERMINAL_ONLY = (
+    "gistdesk/cuda/commands.py",
     "gistdesk/ui/self_test.py",
     "trainer/__main__.py",
     "trainer/card.py",
@@ -74,7 +75,7 @@ def literals() -> set[str]:
 
 @cache
 def _modules() -> list["_Module"]:
-    folders = ("core", "library", "worker", "ui")
+    folders = ("core", "cuda", "library", "worker", "ui")
     paths = [ROOT / "gistdesk" / f"{name}.py" for name in ("settings", "jobs", "terminal")]
     paths += [path for folder in folders for path in sorted((ROOT / "gistdesk" / folder).glob("*.py"))]
     paths += sorted((ROOT / "trainer").rglob("*.py"))
