@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gistdesk.core.context import assemble
 from gistdesk.core.gist import rotate_keys
-from gistdesk.core.layout import cut_segments, encoder_rows
+from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Prompt, Turn
 from trainer.samples import Sample
@@ -55,38 +55,6 @@ class Answers:
     def loss(self) -> Tensor:
         """Scalar, mean cross-entropy, nats."""
         return torch.nn.functional.cross_entropy(self.logits, self.wanted)
-
-
-def gist_pass(
-    model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, segment_tokens: int, ratio: float
-) -> Pass:
-    """Answers from gists alone: the only way from a document to an answer is the slices `encode` returns."""
-    gists = encode_documents(model, [s.token_ids for s in samples], segment_tokens=segment_tokens, ratio=ratio)
-    return answer_pass(model, prompt, gists, samples)
-
-
-def encode_documents(
-    model: GistModel, documents: Sequence[Tensor], *, segment_tokens: int, ratio: float
-) -> list[Tensor]:
-    """All segments of all documents in one batch -> per document (n_layers, 2, n_kv_heads, n_slots, head_dim)."""
-    adapter = model.adapter
-    if adapter is None:
-        raise RuntimeError("training needs a model with gist tokens")
-    texts, n_slots, positions, per_document = [], [], [], []
-    for ids in documents:
-        segments = cut_segments(
-            ids,
-            segment_tokens=segment_tokens,
-            ratio=ratio,
-            max_slots=adapter.max_slots,
-            ends_sentence=model.ends_sentence,
-        )
-        texts += [ids[s.start : s.start + s.n_tokens] for s in segments]
-        n_slots += [s.n_slots for s in segments]
-        per_document.append(sum(s.n_slots for s in segments))
-        positions.append(torch.arange(per_document[-1]))
-    rows = encoder_rows(texts, n_slots, bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
-    return list(model.encode(rows, torch.cat(positions)).split(per_document, dim=3))
 
 
 @dataclass(frozen=True)

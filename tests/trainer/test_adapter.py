@@ -10,9 +10,11 @@ from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Prompt, Turn, prompt_of
 from tests.core.tiny_models import N_LAYERS, SEGMENT_TOKENS, Kind, every_kind, random_ids, tiny_model
+from tests.trainer.plain import encode_documents
 from trainer.adapter import TrainableAdapter
-from trainer.loss import answer_pass, encode_documents, gist_pass
+from trainer.loss import answer_pass
 from trainer.samples import Sample
+from trainer.staged import encode_unit, unit_of
 
 
 def samples(*n_tokens: int, seed: int = 1) -> list[Sample]:
@@ -43,7 +45,7 @@ def test_answers_teach_the_adapter_through_the_gist_and_through_nothing_else(kin
     gists = encode_documents(model, [s.token_ids for s in asked], segment_tokens=SEGMENT_TOKENS, ratio=3.0)
     cut = answer_pass(model, prompt, [gist.detach() for gist in gists], asked)
     assert not cut.answer_loss.requires_grad
-    whole = gist_pass(model, prompt, asked, segment_tokens=SEGMENT_TOKENS, ratio=3.0)
+    whole = answer_pass(model, prompt, gists, asked)
     assert torch.equal(whole.answer_loss.detach(), cut.answer_loss)
     whole.answer_loss.backward()
     for name, (a, b) in adapter.adapter().lora.items():
@@ -70,14 +72,14 @@ def test_an_answer_knows_of_the_document_only_what_its_gist_holds(kind: Kind) ->
 
 
 @every_kind
-def test_documents_are_encoded_as_users_compress_them(kind: Kind) -> None:
+def test_training_encodes_documents_as_users_compress_them(kind: Kind) -> None:
     model, _, _ = trained(kind)
-    documents = [s.token_ids for s in samples(70, 31, 12)]
-    with torch.no_grad():
-        together = encode_documents(model, documents, segment_tokens=SEGMENT_TOKENS, ratio=5.0)
-        for ids, gist in zip(documents, together, strict=True):
-            *_, compressed = compress(model, plan_tokens(model, ids, ratio=5.0))
-            assert torch.allclose(gist, compressed.kv, rtol=1e-4, atol=1e-5)
+    for sample in samples(70, 31, 12):
+        unit = unit_of(model, "questions", sample, n_slots=4)
+        [encoded] = encode_unit(model, unit, micro_tokens=40)
+        ratio = min(SEGMENT_TOKENS, len(sample.token_ids)) / 4
+        *_, compressed = compress(model, plan_tokens(model, sample.token_ids, ratio=ratio))
+        assert torch.allclose(encoded, compressed.kv, rtol=1e-4, atol=1e-5)
 
 
 def test_a_new_adapter_changes_nothing_and_its_gist_tokens_differ() -> None:

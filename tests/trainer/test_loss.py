@@ -22,8 +22,10 @@ from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import KINDS, Kind, tiny_model
-from trainer.loss import Pool, _conversation, answer_pass, encode_documents, full_pass, gist_pass, pool_pass
+from tests.trainer.plain import encode_documents
+from trainer.loss import Pool, _conversation, answer_pass, full_pass, pool_pass
 from trainer.samples import Sample, Samples
+from trainer.staged import encode_unit, unit_of
 
 RATIO = 16.0
 CONVERSATIONS = {
@@ -159,8 +161,13 @@ def documents(training_samples: Samples) -> list[Sample]:
 def test_a_batch_gives_what_its_samples_give_alone(starter: GistModel, documents: list[Sample]) -> None:
     prompt = prompt_of(starter.tokenizer)
     with torch.no_grad():
-        whole = gist_pass(starter, prompt, documents, segment_tokens=128, ratio=RATIO)
-        alone = [gist_pass(starter, prompt, [sample], segment_tokens=128, ratio=RATIO) for sample in documents]
+        cut: dict[str, Any] = {"segment_tokens": 128, "ratio": RATIO}
+        gists = encode_documents(starter, [sample.token_ids for sample in documents], **cut)
+        whole = answer_pass(starter, prompt, gists, documents)
+        alone = [
+            answer_pass(starter, prompt, encode_documents(starter, [sample.token_ids], **cut), [sample])
+            for sample in documents
+        ]
     counts = [sum(t >= 0 for t in _conversation(starter, prompt, sample.turns)[1]) for sample in documents]
     mean = sum(n * float(one.answer_loss) for n, one in zip(counts, alone, strict=True)) / sum(counts)
     assert float(whole.answer_loss) == pytest.approx(mean, abs=1e-4)
@@ -175,17 +182,18 @@ def test_a_gist_from_a_file_gives_the_loss_of_training(
     """The product's path, document by document, against the training batch; float16 in the file costs 2e-3."""
     assert starter.adapter is not None
     prompt, segment_tokens = prompt_of(starter.tokenizer), starter.adapter.segment_tokens
-    loaded = []
+    encoded, loaded = [], []
     for i, sample in enumerate(documents):
-        plan = plan_tokens(starter, sample.token_ids, ratio=RATIO)
+        n_slots = round(min(segment_tokens, len(sample.token_ids)) / RATIO)
+        encoded += encode_unit(starter, unit_of(starter, "questions", sample, n_slots=n_slots), micro_tokens=300)
+        plan = plan_tokens(starter, sample.token_ids, ratio=min(segment_tokens, len(sample.token_ids)) / n_slots)
         *_, gist = compress(starter, plan)
-        [encoded] = encode_documents(starter, [sample.token_ids], segment_tokens=segment_tokens, ratio=RATIO)
-        assert torch.allclose(encoded, gist.kv, atol=1e-4)
+        assert torch.allclose(encoded[-1], gist.kv, atol=1e-4)
         record = GistRecord(gist, starter.identity, "a", "0" * 64, (0,), RATIO, segment_tokens, "2026-01-01")
         write_gist(tmp_path / f"{i}.gistkv", record)
         loaded.append(read_gist(tmp_path / f"{i}.gistkv").gist.kv.float())
     with torch.no_grad():
-        training = gist_pass(starter, prompt, documents, segment_tokens=segment_tokens, ratio=RATIO)
+        training = answer_pass(starter, prompt, encoded, documents)
         served_ = answer_pass(starter, prompt, loaded, documents)
     assert float(served_.answer_loss) == pytest.approx(float(training.answer_loss), abs=1e-2)
     other = answer_pass(starter, prompt, loaded[::-1], documents)

@@ -10,10 +10,11 @@ from torch import Tensor
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import N_GIST, PLAIN, SEGMENT_TOKENS, Kind, every_kind, gist_ids_of, random_ids
+from tests.trainer.plain import encode_documents
 from tests.trainer.tiny_runs import tiny_gist_base, tiny_run
 from trainer.adapter import TrainableAdapter
 from trainer.base import training_encoder
-from trainer.loss import gist_answers, gist_pass
+from trainer.loss import answer_pass, gist_answers
 from trainer.samples import Sample
 from trainer.staged import Unit, encode_segments, encode_unit, micro_batches, staged_backward, unit_of
 
@@ -63,8 +64,8 @@ def test_staged_equals_plain(kind: Kind) -> None:
     sample = Sample(ids, TURNS, "en")
     unit = unit_of(model, "questions", sample, n_slots=4)
     assert len(unit.texts) == 5
-    ratio = SEGMENT_TOKENS / 4
-    plain = gist_pass(model, prompt_of(model.tokenizer), [sample], segment_tokens=SEGMENT_TOKENS, ratio=ratio)
+    gists = encode_documents(model, [ids], segment_tokens=SEGMENT_TOKENS, ratio=SEGMENT_TOKENS / 4)
+    plain = answer_pass(model, prompt_of(model.tokenizer), gists, [sample])
     plain.answer_loss.backward()  # type: ignore[no-untyped-call]
     expected = gradients(adapter)
     for micro_tokens, n_batches in ((1, 5), (2 * SEGMENT_TOKENS, 3), (10**6, 1)):
