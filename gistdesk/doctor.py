@@ -13,6 +13,7 @@ import psutil
 
 from gistdesk import __version__
 from gistdesk.core.errors import UserError
+from gistdesk.cuda.status import in_words, status
 
 _PACKAGES = (
     "torch",
@@ -48,6 +49,7 @@ def examine(model: str) -> dict[str, Any]:
             "dtype": str(choose_dtype(device)).removeprefix("torch."),
             "cuda_build": torch.version.cuda or "none",
             "cards": _cards(),
+            "set-up": in_words(status()),
         },
         "model": _model(model),
     }

@@ -21,13 +21,9 @@ def main() -> None:
 
         serve()
     elif role == "trainer":
-        from gistdesk.cuda.place import use
+        from trainer.__main__ import main as train
 
-        use()
-        from gistdesk.terminal import run
-        from trainer.__main__ import app
-
-        run(app, "gistdesk --role trainer")
+        train("gistdesk --role trainer")
     elif role == "self-test":
         from gistdesk.ui.self_test import main as test
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from gistdesk.cuda.place import use
 from gistdesk.terminal import run
 from trainer.starter_config import StarterConfig
 
@@ -167,15 +168,11 @@ def import_records(
 ) -> None:
     """Check a file of one of the published forms and write it as question/answer records."""
     from gistdesk.core.errors import UserError
-    from trainer.data.forms import FORMS, check_file, read_records
+    from trainer.data.forms import FORMS, check_file, line_of, read_records
 
     if form not in FORMS:
         raise UserError(f'There is no form "{form}".', f"Choose from {', '.join(FORMS)}.")
-    lines = (
-        json.dumps({"context": r.context, "question": r.question, "answers": list(r.answers)}, ensure_ascii=False)
-        for r in read_records(file, form)
-    )
-    _write_lines(output, lines)
+    _write_lines(output, (line_of(r.context, r.question, r.answers) for r in read_records(file, form)))
     print("\n".join(check_file(output, "questions")))
 
 
@@ -231,5 +228,11 @@ def table(
     print(main_table(read_results(run)))
 
 
+def main(name: str = "python -m trainer") -> None:
+    """Entry point; `name` is what the program is called in its messages."""
+    use()
+    run(app, name)
+
+
 if __name__ == "__main__":
-    run(app, "python -m trainer")
+    main()
