@@ -6,8 +6,11 @@ layer and head of the encoding pass, measured. Knows pictures; training knows no
 """
 
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import torch
@@ -15,11 +18,38 @@ from torch import Tensor
 
 from gistdesk.core.compress import Plan
 from gistdesk.core.errors import UserError
+from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
 
+_LABEL_PX, _LETTER_PX = 16, 6.4
 _MOST_TOKENS = 160
 """Columns whose tokens can still be written below them."""
+
+
+WORDS = {
+    "en": {
+        "prefix": "prefix",
+        "text": "text",
+        "gist": "gist",
+        "question": "question",
+        "title": "{document}, segment {segment}: layer {layer}, head {head} of {model}",
+        "mask": "who (row) sees whom (column): text is seen by its own gist alone",
+        "columns": "{shown} of {n} text tokens, the most looked at, in order; then the gist tokens",
+        "weight": "attention weight, log10",
+    },
+    "ko": {
+        "prefix": "앞부분",
+        "text": "본문",
+        "gist": "gist",
+        "question": "질문",
+        "title": "{document}, 세그먼트 {segment}: {model}의 레이어 {layer}, 헤드 {head}",
+        "mask": "누가(행) 누구를(열) 보는가: 본문은 자기 gist에게만 보입니다",
+        "columns": "본문 토큰 {n}개 가운데 가장 많이 본 {shown}개를 순서대로, 그 뒤에 gist 토큰",
+        "weight": "어텐션 가중치, log10",
+    },
+}
+"""What is written in a picture."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +57,46 @@ class Attention:
     """What the slots of one segment looked at.
 
     Attributes:
-        weights: (n_slots, n_columns), each row adds up to 1.
+        weights: (n_layers, n_heads, n_slots, n_columns), each row adds up to 1.
         columns: the token at every column: BOS, text, gist tokens.
         n_slots: the last columns are the gist tokens themselves.
+        segment: which of the document's, from 0.
     """
 
     weights: Tensor
     columns: tuple[str, ...]
     n_slots: int
+    segment: int
+
+    def of(self, layer: int, head: int) -> Tensor:
+        """(n_slots, n_columns). Raises UserError: there is no such layer or head."""
+        check_number("layer", layer, self.weights.shape[0])
+        check_number("head", head, self.weights.shape[1])
+        return self.weights[layer, head]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a picture is drawn.
+
+    Attributes:
+        width, height: in pixels at scale 1; letters are made for that.
+        scale: pixels of the picture for each of those.
+        dark: light letters on a dark ground.
+        language: "en" or "ko".
+    """
+
+    width: int = 1440
+    height: int = 672
+    scale: float = 1.25
+    dark: bool = False
+    language: str = "en"
+
+
+def check_number(what: str, number: int, n: int) -> None:
+    """Raises UserError unless `number` is one of 0 to n - 1."""
+    if not 0 <= number < n:
+        raise UserError(f"There is no {what} {number}.", f"Choose 0 to {n - 1}.")
 
 
 def gist_mask(segments: Sequence[tuple[int, int]], n_prefix: int, n_question: int) -> tuple[Tensor, list[str]]:
@@ -59,72 +121,123 @@ def gist_mask(segments: Sequence[tuple[int, int]], n_prefix: int, n_question: in
     return sees, kinds
 
 
-def slot_attention(model: GistModel, plan: Plan, *, segment: int, layer: int, head: int) -> Attention:
-    """The attention weights of one segment's slots in the encoding pass.
+def slot_attention(model: GistModel, plan: Plan, *, segment: int) -> Attention:
+    """The attention weights of one segment's slots in the encoding pass, of every layer and head.
 
     Raises:
-        UserError: there is no such segment, layer or head.
+        UserError: there is no such segment, or no adapter.
     """
-    adapter, config = model.adapter, model.causal_lm.config
+    adapter = model.adapter
     if adapter is None or model.encoder is None:
         raise UserError("The model has no gist adapter.", "Train one, or give the folder of an adapter.")
-    for what, number, n in (
-        ("segment", segment, len(plan.segments)),
-        ("layer", layer, config.num_hidden_layers),
-        ("head", head, config.num_attention_heads),
-    ):
-        if not 0 <= number < n:
-            raise UserError(f"There is no {what} {number}.", f"Choose 0 to {n - 1}.")
+    check_number("segment", segment, len(plan.segments))
     cut = plan.segments[segment]
     ids = plan.token_ids[cut.start : cut.start + cut.n_tokens].long()
     rows = encoder_rows([ids], [cut.n_slots], bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
+    weights = torch.stack(_weights_of(model, rows, cut.n_slots))
+    names = [model.tokenizer.decode([i]) for i in [*model.bos_ids, *ids.tolist()]]
+    names += [f"gist {i + 1}" for i in range(cut.n_slots)]
+    return Attention(weights, tuple(names), cut.n_slots, segment)
+
+
+def _weights_of(model: GistModel, rows: Any, n_slots: int) -> list[Tensor]:
+    """Of each layer, (n_heads, n_slots, n_columns) in float32."""
     seen: list[Tensor] = []
-    attention: Any = model.causal_lm.model.layers[layer].self_attn
 
     def keep(_: Any, __: Any, output: tuple[Tensor, Tensor]) -> None:
-        seen.append(output[1])
+        seen.append(output[1][0, :, -n_slots:].float().cpu())  # the others would be n_tokens squared
 
-    before = config._attn_implementation
-    handle = attention.register_forward_hook(keep)
+    layers: Any = model.causal_lm.model.layers
+    before = model.causal_lm.config._attn_implementation
+    handles = [layer.self_attn.register_forward_hook(keep) for layer in layers]
     model.causal_lm.set_attn_implementation("eager")  # the others never have the weights as numbers
     try:
         with torch.no_grad():
-            model.encode(rows, torch.arange(cut.n_slots))
+            model.encode(rows, torch.arange(n_slots))
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
         model.causal_lm.set_attn_implementation(before)
-    weights = seen[0][0, head, -cut.n_slots :].float().cpu()
-    names = [model.tokenizer.decode([i]) for i in [*model.bos_ids, *ids.tolist()]]
-    names += [f"gist {i + 1}" for i in range(cut.n_slots)]
-    return Attention(weights, tuple(names), cut.n_slots)
+    return seen
 
 
-def draw_attention(attention: Attention, plan: Plan, title: str) -> bytes:
-    """A PNG: the mask of a small example of this document, and the weights with the tokens most looked at."""
-    from matplotlib import font_manager
+def follow(
+    attention: Attention, plan: Plan, document: str, model_id: str, wishes: Iterable[str]
+) -> Iterator[dict[str, Any]]:
+    """Draw what is wished for, while the model need not be there any more: lines of JSON in, events out.
+
+    A wish has `path`, `layer`, `head`, and what `Look` has. The first event tells what there is to choose from.
+
+    Raises:
+        UserError: there is no such layer or head.
+    """
+    n_layers, n_heads = attention.weights.shape[:2]
+    yield {"event": "ready", "n_layers": n_layers, "n_heads": n_heads, "n_segments": len(plan.segments)}
+    for line in wishes:
+        wish = json.loads(line)
+        path, layer, head = Path(wish.pop("path")), wish.pop("layer"), wish.pop("head")
+        data = draw_attention(attention, plan, document, model_id, layer=layer, head=head, look=Look(**wish))
+        try:
+            write_atomically(path, data)
+        except UserError as error:  # another place may do
+            yield {"event": "failure", "message": error.message, "hint": error.hint}
+        else:
+            yield {"event": "drawn", "path": str(path), "layer": layer, "head": head}
+
+
+def draw_attention(
+    attention: Attention, plan: Plan, document: str, model_id: str, *, layer: int, head: int, look: Look | None = None
+) -> bytes:
+    """A PNG: the mask of a small example of this document, and the weights with the tokens most looked at.
+
+    Raises:
+        UserError: there is no such layer or head.
+    """
+    from matplotlib import font_manager, style
+
+    look = look or Look()
+    weights, words = attention.of(layer, head), WORDS[look.language]
+    title = words["title"].format(document=document, segment=attention.segment, layer=layer, head=head, model=model_id)
+    korean = {"NanumGothic", "Noto Sans CJK KR", "Malgun Gothic", "AppleGothic"}
+    family = ["DejaVu Sans", *sorted(korean & {font.name for font in font_manager.fontManager.ttflist})]
+    with style.context(["default", "dark_background"] if look.dark else ["default"]):
+        return _png(weights, attention, plan, title, family, look)
+
+
+def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, family: list[str], look: Look) -> bytes:
+    from matplotlib import rcParams
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    korean = {"NanumGothic", "Noto Sans CJK KR", "Malgun Gothic", "AppleGothic"}
-    family = ["DejaVu Sans", *sorted(korean & {font.name for font in font_manager.fontManager.ttflist})]
-    figure = Figure(figsize=(15, 7), layout="constrained")
+    words = WORDS[look.language]
+    rcParams["font.family"] = family
+    figure = Figure(figsize=(look.width / 96, look.height / 96), layout="constrained")
     FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
-    _draw_mask(left, plan)
+    if look.width >= look.height:
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.6])
+        share = 0.33
+    else:
+        right, left = figure.subplots(2, 1)
+        share = 0.8
+    letters = round(share * look.width / (_LETTER_PX * (1.6 if look.language == "ko" else 1)))
+    _draw_mask(left, plan, words, dark=look.dark)
+    left.set_title(fill(words["mask"], letters), fontsize=9)
     n_text = len(attention.columns) - attention.n_slots
-    shown = _strongest(attention.weights[:, :n_text], _MOST_TOKENS)
+    shown = _strongest(weights[:, :n_text], _MOST_TOKENS)
     columns = [*shown, *range(n_text, len(attention.columns))]
-    picture = right.imshow(attention.weights[:, columns].clamp(min=1e-4).log10().numpy(), aspect="auto", cmap="magma")
+    logs = weights[:, columns].clamp(min=1e-4).log10().numpy()
+    picture = right.imshow(logs, aspect="auto", cmap="magma", interpolation="nearest")
+    apart = max(1, round(len(columns) * _LABEL_PX / (look.width / 2)))
     right.set_yticks(range(attention.n_slots), [f"gist {i + 1}" for i in range(attention.n_slots)], fontsize=8)
-    places = _apart(attention.weights[:, columns].max(0).values, len(shown), max(1, len(columns) // 50))
-    places += range(len(shown), len(columns), max(1, len(columns) // 50))
-    words = [attention.columns[columns[place]].strip() or "␣" for place in places]
-    right.set_xticks(places, [word.replace("$", r"\$") for word in words], rotation=90, fontsize=7, family=family)
-    right.set_title(title, fontsize=10, family=family)
-    right.set_xlabel(f"{len(shown)} of {n_text} text tokens, those most looked at, in order; then the gist tokens")
-    figure.colorbar(picture, ax=right, label="attention weight, log10", shrink=0.8)
+    places = _apart(weights[:, columns].max(0).values, len(shown), apart)
+    places += range(len(shown), len(columns), apart)
+    tokens = [attention.columns[columns[place]].strip() or "␣" for place in places]
+    right.set_xticks(places, [token.replace("$", r"\$") for token in tokens], rotation=90, fontsize=8)
+    figure.suptitle(title.replace("$", r"\$"), fontsize=10)
+    right.set_xlabel(fill(words["columns"].format(shown=len(shown), n=n_text), 2 * letters), fontsize=9)
+    figure.colorbar(picture, ax=right, label=words["weight"], shrink=0.8)
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
+    figure.savefig(data, format="png", dpi=96 * look.scale)
     return data.getvalue()
 
 
@@ -143,19 +256,21 @@ def _apart(heights: Tensor, n: int, distance: int) -> list[int]:
     return sorted(chosen[:30])
 
 
-def _draw_mask(axes: Any, plan: Plan) -> None:
+def _draw_mask(axes: Any, plan: Plan, words: Mapping[str, str], *, dark: bool) -> None:
     """The document's first three segments, their tokens scaled down so that the slots can be seen."""
+    from matplotlib.colors import ListedColormap
+
     cut = plan.segments[:3]
     longest = max(segment.n_tokens for segment in cut)
     small = [(max(2, round(14 * s.n_tokens / longest)), min(s.n_slots, 6)) for s in cut]
     sees, kinds = gist_mask(small, 3, 6)
-    axes.imshow(sees.numpy(), cmap="Blues", vmin=0, vmax=1.6)
+    ground = "#26303c" if dark else "#f4f8fd"
+    axes.imshow(sees.numpy(), cmap=ListedColormap([ground, "#4292c6"]), vmin=0, vmax=1, interpolation="nearest")
     starts = [i for i, kind in enumerate(kinds) if i == 0 or kinds[i - 1] != kind]
     for start in starts[1:]:
-        axes.axhline(start - 0.5, color="0.8", linewidth=0.6)
-        axes.axvline(start - 0.5, color="0.8", linewidth=0.6)
+        axes.axhline(start - 0.5, color="0.6", linewidth=0.4)
+        axes.axvline(start - 0.5, color="0.6", linewidth=0.4)
     middles = [(a + b - 1) / 2 for a, b in zip(starts, [*starts[1:], len(kinds)], strict=True)]
-    names = [kinds[start] for start in starts]
+    names = [words[kinds[start]] for start in starts]
     axes.set_xticks(middles, names, rotation=90, fontsize=8)
     axes.set_yticks(middles, names, fontsize=8)
-    axes.set_title("who (row) sees whom (column): text is seen by its own gist alone", fontsize=10)

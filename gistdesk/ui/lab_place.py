@@ -1,4 +1,4 @@
-"""The Lab place: training, benchmark, and all runs with their comparison. Puts its tabs together.
+"""The Lab place: training, benchmark, all runs with their comparison, attention. Puts its tabs together.
 
 Passes on what they ask: an adapter into use, a run into a file, the device for a chat that waits.
 """
@@ -14,6 +14,7 @@ from gistdesk.folders import folders
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.i18n import later, tr
+from gistdesk.ui.lab_attention import AttentionTab
 from gistdesk.ui.lab_benchmark import BenchmarkTab
 from gistdesk.ui.lab_export import FORMS, export_run
 from gistdesk.ui.lab_run import Run
@@ -21,13 +22,18 @@ from gistdesk.ui.lab_runs import Runs
 from gistdesk.ui.lab_table import RunsTab
 from gistdesk.ui.lab_train import TrainTab
 
-_TABS = ((later("Train"), "train"), (later("Benchmark"), "grid"), (later("Runs"), "lab"))
-TRAIN, BENCHMARK, RUNS = range(3)
+_TABS = (
+    (later("Train"), "train"),
+    (later("Benchmark"), "grid"),
+    (later("Runs"), "lab"),
+    (later("Attention"), "search"),
+)
+TRAIN, BENCHMARK, RUNS, ATTENTION = range(4)
 
 
 class LabPlace(QObject):
     """Attributes: list_widget and inspector_widget (None: the Lab has neither), main_widget (the tabs); runs; train,
-    benchmark, table (what is on the tabs).
+    benchmark, table, attention (what is on the tabs).
 
     Signals: told (a Notice)."""
 
@@ -42,8 +48,10 @@ class LabPlace(QObject):
         self.train = TrainTab(desk, self.runs)
         self.benchmark = BenchmarkTab(desk, self.runs)
         self.table = RunsTab(self.runs, self.run_check)
-        self.main_widget = _Tabs((self.train, self.benchmark, self.table))
+        self.attention = AttentionTab(desk, self.runs)
+        self.main_widget = _Tabs((self.train, self.benchmark, self.table, self.attention))
         self.runs.told.connect(self.told)
+        self.attention.told.connect(self.told)
         self.main_widget.currentChanged.connect(self._on_tab)
         desk.device_wanted.connect(self._on_device_wanted)
         for tab in (self.train, self.benchmark, self.table):
@@ -108,6 +116,7 @@ class LabPlace(QObject):
     def close(self) -> None:
         """The window ends; runs go on."""
         self.train.form.preflight.stop()
+        self.attention.close_process()
         self.runs.close()
 
     def _on_tab(self) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from pytestqt.qtbot import QtBot
 
 from gistdesk.settings import Settings
@@ -24,6 +24,8 @@ def _speak_english() -> None:
     """A window of an earlier test may still be there, and has no library any more to set its texts from."""
     if i18n.language() != "en":
         i18n.set_language("en")
+        # Qt tells of its own texts a little later, when the library may be closed
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LanguageChange.value)
 
 
 def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None, *, resize: bool = True) -> MainWindow:
