@@ -5,6 +5,7 @@ starter; of libraries that came from the system (Debian): their copyright files;
 notices. Runs in the environment that the program is frozen in.
 """
 
+import json
 import re
 import shutil
 import subprocess
@@ -60,8 +61,23 @@ def package_section(package: Distribution) -> Iterator[str]:
     texts = [Path(str(file.locate())) for file in package.files or [] if TEXTS.search(file.as_posix())]
     for path in texts:
         yield f"--- {path.name}\n{path.read_text('utf-8', errors='replace')}"
+    if parts := list(linked_parts(package)):
+        yield "--- libraries compiled into it, as its bill of materials lists them\n" + "\n".join(parts)
     if not texts:
         yield "(The package ships no text of its licence; Apache-2.0 and BSD are to be found at other packages here.)"
+
+
+def linked_parts(package: Distribution) -> Iterator[str]:
+    """What a package was compiled from (Rust's libraries, mostly), where it ships a CycloneDX bill of materials."""
+    for file in package.files or []:
+        if ".dist-info/sboms/" in file.as_posix() and file.suffix == ".json":
+            listed = json.loads(Path(str(file.locate())).read_text("utf-8"))
+            for part in listed.get("components", []):
+                named = [
+                    entry.get("expression") or entry["license"].get("id", "") for entry in part.get("licenses", [])
+                ]
+                author = f" ({part['author']})" if part.get("author") else ""
+                yield f"{part['name']} {part.get('version', '')}: {', '.join(named) or 'not stated'}{author}"
 
 
 def system_libraries(folder: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ it as well. A check fails by AssertionError. Needs nothing but Python; knows the
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -54,6 +55,13 @@ class Smoke:
     def says(self) -> str:
         hidden = "hidden: checkout, Python, network" if self._can_hide else "NOT hidden: checkout, Python, network"
         return f"{hidden}; sockets {'watched' if self._can_trace else 'NOT watched (no strace)'}"
+
+    def python_version(self) -> tuple[str, str]:
+        """Major and minor, of the Python in the program."""
+        (library,) = (self.program / "_internal").glob("*python3[0-9.]*")
+        found = re.search(r"python(3)\.?(\d+)", library.name)
+        assert found is not None, library
+        return found[1], found[2]
 
     def new_home(self, name: str) -> None:
         self.home = self._place / f"자료 {name}"
@@ -232,9 +240,31 @@ def clean(smoke: Smoke) -> str:
     return "no process, no change, no network socket"
 
 
+def cuda(smoke: Smoke) -> str:
+    """What a set-up of CUDA brings comes before the program's own, in every role; and pip, which asks for it, works.
+
+    The set-up here is a module `torch` that only says so.
+    """
+    facts = json.loads(smoke.run("cuda", "status", "--json"))
+    name = f"torch-0-cuda-0-py{''.join(smoke.python_version())}-smoke"
+    packages = smoke.home / "data" / "cuda" / name / "packages"
+    (packages / "torch").mkdir(parents=True)
+    (packages / "torch" / "__init__.py").write_text("raise SystemExit(77)\n", "utf-8")
+    (packages.parents[1] / "current").write_text(name, "utf-8")
+    assert json.loads(smoke.run("cuda", "status", "--json"))["in_use"] == name
+    smoke.run("doctor", code=77)
+    smoke.run("--role", "trainer", "train", "--preset", "check", "--work", str(smoke.home / "run"), code=77)
+    smoke.run("--role", "cuda-trial", str(packages), code=77)
+    smoke.run("cuda", "remove")
+    smoke.run("doctor", "--json")
+    said = smoke.run("--role", "pip", "--version")
+    assert said.startswith("pip "), said
+    return f"{said.split()[1]} of pip; {facts['problem'] or 'a card is here'}"
+
+
 CHECKS: dict[str, Callable[[Smoke], str]] = {
     check.__name__.replace("_", "-"): check
-    for check in (version, start, window, commands, benchmark, training, no_streams, second_instance, old_data)
+    for check in (version, start, window, commands, benchmark, training, no_streams, second_instance, old_data, cuda)
 }
 
 

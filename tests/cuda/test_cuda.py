@@ -17,7 +17,9 @@ from gistdesk.cuda.install import install
 from gistdesk.cuda.lock import read_lock
 from gistdesk.cuda.status import status
 from gistdesk.folders import HOME_VARIABLE
+from gistdesk.protocol import Error, Load
 from tests.cuda.index import Index, local_index, put_card
+from tests.worker.process import engine_process
 
 
 @pytest.fixture
@@ -198,6 +200,17 @@ def test_a_set_up_for_another_python_is_not_used(index: Index, tmp_path: Path) -
     assert place.current() is None
     (place.root() / "current").write_bytes(b"\xff../..")
     assert place.current() is None
+
+
+def test_the_engine_takes_its_packages_from_the_set_up(index: Index, tmp_path: Path) -> None:
+    set_up(index.offer(tmp_path / "locks"))
+    folder = place.current()
+    assert folder is not None
+    (place.packages(folder) / "torch" / "__init__.py").write_text("raise RuntimeError(__file__)")
+    with engine_process() as engine:
+        error = engine.do(Load("starter"), Error)
+    assert error.details is not None
+    assert str(place.packages(folder)) in error.details
 
 
 # ---- cards
