@@ -100,7 +100,7 @@ class Notice:
 
 class Desk(QObject):
     """See the classes above. `answer_phase` gives "queued", "run" (a run has the device), "loading model 40",
-    "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a `Problem`;
+    "looking up 40", "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a `Problem`;
     `device_wanted`: an answer waits for a run.
 
     Attributes:
