@@ -141,7 +141,9 @@ def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapt
     return adapter
 
 
-def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Tensor]) -> Adapter:
+def _adapter(gist: Any, config: Any, tensors: dict[str, Tensor]) -> Adapter:
+    if not isinstance(config, dict):
+        raise ValueError("adapter_config.json is no object")
     names = [name.removeprefix(_PREFIX).removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
     lora = {
         name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names

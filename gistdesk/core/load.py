@@ -106,9 +106,7 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
     try:
         n_bytes = count_weights(folders.base).n_bytes(plain)
     except (OSError, SafetensorError, ValueError) as error:
-        raise UserError(
-            f"The model in {folders.base} cannot be loaded ({error}).", "Download or copy the folder again."
-        ) from error
+        raise _not_loaded(folders.base, error) from error
     fits = n_bytes <= (1 - _FREE_SHARE) * total_bytes(device) - _FREE_BYTES
     return plain if fits or not has_bitsandbytes() else "nf4"
 
@@ -225,31 +223,15 @@ def load_tokenizer(name: str) -> TextTokenizer:
     folder = find_model(name).base
     try:
         return TextTokenizer(AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except Exception as error:  # as in `_read_base`
         raise UserError(
-            f"The tokenizer in {folder} cannot be read ({error}).", "Download or copy the folder again."
+            f"The tokenizer in {folder} cannot be read ({_first_line(error)}).", "Download or copy the folder again."
         ) from error
 
 
 def _load_base(folder: Path, device: str, precision: str) -> tuple[Any, Any]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
+    causal_lm, tokenizer = _read_base(folder, torch.float32 if precision == "fp32" else torch.bfloat16)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=torch.float32 if precision == "fp32" else torch.bfloat16,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-        )
-        causal_lm, loading = loaded
-        if loading["missing_keys"]:  # transformers would go on with random numbers in their place
-            raise ValueError(f"its weights lack {min(loading['missing_keys'])}")
-        causal_lm.eval().requires_grad_(False)
         if precision in QUANTIZED:  # layer by layer: the card never holds all of it in 16 bits
             quantize(causal_lm, precision, torch.device(device))
         return causal_lm.to(device), tokenizer
@@ -258,11 +240,49 @@ def _load_base(folder: Path, device: str, precision: str) -> tuple[Any, Any]:
             f"The model in {folder} does not fit into the card's memory in {precision}.",
             "Use --precision nf4, --device cpu or a smaller model.",
         ) from error
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f"The model in {folder} cannot be loaded ({first_line}).", "Download or copy the folder again."
-        ) from error
+    except RuntimeError as error:
+        raise _not_loaded(folder, error) from error
+
+
+def _read_base(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+    """A model, on the CPU, and its tokenizer, as they lie on disk."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what does not fit is said below, in a sentence instead of a table
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are named
+        )
+        causal_lm, loading = loaded
+        # transformers would go on with random numbers in place of either
+        if missing := loading["missing_keys"]:
+            raise ValueError(f"its weights lack {min(missing)}")
+        if mismatched := loading["mismatched_keys"]:
+            raise ValueError(f"{min(mismatched)[0]} does not fit its config.json")
+        return causal_lm.eval().requires_grad_(False), tokenizer
+    except MemoryError:
+        raise
+    except Exception as error:  # transformers and tokenizers check little of what they read, and fail in any way
+        raise _not_loaded(folder, error) from error
+
+
+def _not_loaded(folder: Path, error: Exception) -> UserError:
+    return UserError(
+        f"The model in {folder} cannot be loaded ({_first_line(error)}).", "Download or copy the folder again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def check_config(folder: Path) -> None:
@@ -293,7 +313,8 @@ def check_config(folder: Path) -> None:
             f"This model looks back only {window} tokens in some layers (sliding window).",
             "A gist must be visible from everywhere: use a model with full attention in all layers.",
         )
-    kinds = set(config.get("layer_types") or ["full_attention"])
+    layers = config.get("layer_types") or ["full_attention"]
+    kinds = {str(kind) for kind in (layers if isinstance(layers, list) else [layers])}
     if kinds != {"full_attention"}:
         raise UserError(
             f"This model has layers without full attention ({', '.join(sorted(kinds - {'full_attention'}))}).",

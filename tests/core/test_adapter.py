@@ -163,6 +163,7 @@ UNREADABLE = {
     "damaged weights": write("adapter_model.safetensors", b"\x10" + bytes(100)),
     "damaged json": write("gist.json", b'{"gist_ids": ['),
     "json of another kind": write("gist.json", b"[]"),
+    "config of another kind": write("adapter_config.json", b"[]"),
     "deep json": write("gist.json", b"[" * 10**5),
     "binary json": write("gist.json", b"\xff\xfe\x00"),
     "no field": write("gist.json", b"{}"),

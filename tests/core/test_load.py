@@ -14,7 +14,7 @@ from gistdesk.core import load
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint, tokenizer_fingerprint
 from gistdesk.core.layout import encoder_rows
-from gistdesk.core.load import choose_device, choose_dtype, find_model, load_model
+from gistdesk.core.load import choose_device, choose_dtype, find_model, load_model, load_tokenizer
 from gistdesk.core.model import GistModel
 from tests.core.tiny_models import Kind, every_kind, tensors_of, tiny_base, tiny_model, write_model
 
@@ -187,13 +187,20 @@ UNSUITABLE: dict[str, tuple[Callable[[Path], Any], str]] = {
     "damaged weights": (lambda f: cut(f / "model.safetensors"), "cannot be loaded"),
     "empty weights": (lambda f: (f / "model.safetensors").write_bytes(b""), "cannot be loaded"),
     "a missing weight": (lambda f: edit_weights(f, "model.layers.1.mlp.up_proj.weight", None), "lack model.layers.1"),
-    "a wrong weight": (lambda f: edit_weights(f, "model.norm.weight", torch.ones(3)), "cannot be loaded"),
+    "a wrong weight": (lambda f: edit_weights(f, "model.norm.weight", torch.ones(3)), "model.norm.weight does not fit"),
+    "another width": (set_config(intermediate_size=40), "does not fit its config.json"),
+    "a size that is a word": (set_config(hidden_size="x"), "cannot be loaded"),
+    "no heads": (set_config(num_attention_heads=0), "cannot be loaded"),
+    "layers that are a number": (set_config(layer_types=5), "without full attention (5)"),
+    "layers that are numbers": (set_config(layer_types=[5, 7]), "without full attention (5, 7)"),
     "a missing shard": (
         lambda f: (f / "model.safetensors").rename(f / "model-00001-of-00002.safetensors"),
         "cannot be loaded",
     ),
     "no tokenizer": (lambda f: [p.unlink() for p in f.glob("*token*")], "cannot be loaded"),
     "damaged tokenizer": (lambda f: cut(f / "tokenizer.json"), "cannot be loaded"),
+    "tokenizer of another kind": (lambda f: (f / "tokenizer.json").write_text("[]"), "cannot be loaded"),
+    "settings of another kind": (lambda f: (f / "tokenizer_config.json").write_text("[]"), "cannot be loaded"),
     "no adapter": (lambda f: shutil.rmtree(f / "adapter"), "no gist adapter"),
     "damaged adapter": (lambda f: cut(f / "adapter" / "adapter_model.safetensors"), "cannot be read"),
 }
@@ -217,9 +224,19 @@ def edit_weights(folder: Path, name: str, tensor: torch.Tensor | None) -> None:
 
 
 @pytest.mark.parametrize(("change", "message"), UNSUITABLE.values(), ids=UNSUITABLE)
-def test_an_unsuitable_folder_is_refused(folder: Path, change: Callable[[Path], Any], message: str) -> None:
+def test_an_unsuitable_folder_is_refused(
+    folder: Path, change: Callable[[Path], Any], message: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     change(folder)
     assert message in refusal(folder)
+    assert capfd.readouterr() == ("", "")  # transformers has tables to print
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "{\n1", "\xff"])
+def test_an_unreadable_tokenizer_is_refused(folder: Path, content: str) -> None:
+    (folder / "tokenizer.json").write_text(content, "latin-1")
+    with pytest.raises(UserError, match=r"^The tokenizer in [^\n]+ cannot be read \([^\n]+\)\. Download"):
+        load_tokenizer(str(folder))
 
 
 @pytest.mark.parametrize(
