@@ -100,8 +100,8 @@ class Notice:
 
 class Desk(QObject):
     """See the classes above. `answer_phase` gives "queued", "run" (a run has the device), "loading model 40",
-    "looking up 40", "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a `Problem`;
-    `device_wanted`: an answer waits for a run.
+    "looking up 40", "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a
+    `Problem`; `device_wanted`: an answer waits for a run.
 
     Attributes:
         library: rows, texts and chats; widgets read from it, and change it only through the desk's methods where
