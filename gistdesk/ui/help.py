@@ -10,9 +10,7 @@ from gistdesk.ui.overlay import Overlay
 _SENTENCES = (
     later("Drop a document onto the window: the whole of it is compressed into a few gist tokens."),
     later("Ask questions of one or several documents in a chat. Nothing is read again for each question."),
-    later(
-        "An answer from compressed memory can be wrong. Look up passages reads the text, too; Verify in source shows it."
-    ),
+    later("An answer from compressed memory can be wrong. Look up passages reads the text, Verify in source shows it."),
     later("Compact keeps what a document is about; Faithful keeps more of its details, and takes more memory."),
 )
 _KEYS = (
