@@ -31,6 +31,13 @@ ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="starter, a model's or adapter's folder, or a hub id (org/name).")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        help="Of the model's weights: nf4, int8, bf16, fp32; auto: as the adapter was trained, or by what fits; "
+        "for a gist, as it was made."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -58,6 +65,7 @@ def compress(
     slots: Annotated[int | None, typer.Option(help="Gist slots for the whole document, in place of a ratio.")] = None,
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -76,7 +84,7 @@ def compress(
     from gistdesk.core.compress import check_ratio
     from gistdesk.core.load import load_model
 
-    loaded = load_model(model, device=device)
+    loaded = load_model(model, device=device, precision=precision)
     if ratio is not None and loaded.adapter is not None:
         check_ratio(loaded.adapter, ratio)
     failed = False
@@ -130,6 +138,7 @@ def ask(
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
     """Ask questions of gist files. The documents themselves are not needed.
@@ -146,7 +155,9 @@ def ask(
     if not 0 <= temperature < math.inf or max_tokens < 1:
         raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
     sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
-    talk = conversation(gists, model=model, device=device, system=_unicode(system), sampling=sampling)
+    talk = conversation(
+        gists, model=model, device=device, precision=precision, system=_unicode(system), sampling=sampling
+    )
     if question is not None:
         pieces = talk.ask(_unicode(question))
         if as_json:
@@ -189,11 +200,11 @@ def info(gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json:
 
 
 @app.command()
-def doctor(model: ModelOption = "starter", as_json: JsonOption = False) -> None:
+def doctor(model: ModelOption = "starter", precision: PrecisionOption = "auto", as_json: JsonOption = False) -> None:
     """Show Python, packages, devices, memory and the model in use, and why a GPU is not used."""
     from gistdesk.doctor import examine
 
-    findings = examine(model)
+    findings = examine(model, precision)
     if as_json:
         print(json.dumps(findings, ensure_ascii=False))
         return
@@ -252,6 +263,7 @@ def niah(
     records: Annotated[int, typer.Option(help="Most records of each file; 0 takes all.")] = 0,
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
     events: Annotated[bool, typer.Option("--events", help="Print progress as lines of JSON, for programs.")] = False,
 ) -> None:
@@ -290,7 +302,7 @@ def niah(
         records=records,
         **{name: str(path) for name, path in files.items() if path},
     )
-    loaded = load_model(model, device=device, need_adapter=config.needs_adapter)
+    loaded = load_model(model, device=device, precision=precision, need_adapter=config.needs_adapter)
     results: dict[str, Any] = {}
     try:
         with closing(measure(loaded, config, output)) as work:
@@ -314,6 +326,7 @@ def recall(
     password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
     events: Annotated[bool, typer.Option("--events", help="Print progress, too, as lines of JSON.")] = False,
     kept_text: Annotated[bool, typer.Option("--kept-text", hidden=True)] = False,
@@ -328,6 +341,7 @@ def recall(
         *(gist, document),
         model=model,
         device=device,
+        precision=precision,
         n_facts=facts,
         seed=seed,
         password=password,

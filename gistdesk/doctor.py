@@ -20,13 +20,14 @@ _PACKAGES = (
     "transformers",
     "tokenizers",
     "safetensors",
+    "bitsandbytes",
     "pypdfium2",
     "selectolax",
     "matplotlib",
 )
 
 
-def examine(model: str) -> dict[str, Any]:
+def examine(model: str, precision: str = "auto") -> dict[str, Any]:
     """Sections of facts: program, packages, processor, memory, devices, model."""
     import torch
 
@@ -51,7 +52,7 @@ def examine(model: str) -> dict[str, Any]:
             "cards": _cards(),
             "set-up": in_words(status()),
         },
-        "model": _model(model),
+        "model": _model(model, precision),
     }
 
 
@@ -82,16 +83,20 @@ def _cards() -> list[dict[str, Any]] | str:
         pynvml.nvmlShutdown()
 
 
-def _model(name: str) -> dict[str, Any]:
-    from gistdesk.core.load import load_model
+def _model(name: str, precision: str) -> dict[str, Any]:
+    from gistdesk.core.load import find_model, load_model
+    from gistdesk.core.precision import count_weights
 
     try:
-        model = load_model(name, need_adapter=False)
+        model = load_model(name, precision=precision, need_adapter=False)
+        weights = count_weights(find_model(name).base)
     except UserError as error:
         return {"name": name, "problem": str(error)}
     facts: dict[str, Any] = {
         "name": model.identity.model_id,
-        "parameters": sum(p.numel() for p in model.causal_lm.parameters()),
+        "parameters": weights.n_linear + weights.n_other,
+        "precision": model.precision,
+        "weight_bytes": sum(p.numel() * p.element_size() for p in model.causal_lm.parameters()),
         "window_tokens": model.max_positions,
         "fingerprint": model.identity.model_fingerprint,
     }

@@ -13,8 +13,9 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress_document, plan
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist_file import SUFFIX, check_identity, read_gist, stored_dtype
-from gistdesk.core.load import load_model
+from gistdesk.core.fingerprint import of_files
+from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist, stored_dtype
+from gistdesk.core.load import choose_device, load_model, plain_precision
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
@@ -131,18 +132,25 @@ class Conversation:
 
 
 def conversation(
-    gists: Sequence[Path], *, model: str, device: str, system: str | None, sampling: Sampling
+    gists: Sequence[Path], *, model: str, device: str, precision: str, system: str | None, sampling: Sampling
 ) -> Conversation:
-    """Open gists, check that the model made them, and put them in front of it.
+    """Open gists, check that the model made them, and put them in front of it. Precision "auto" is the gists' own.
 
     Raises:
         UserError: a gist or the model is unusable, or they do not belong together.
     """
     records = [read_gist(path) for path in gists]
-    loaded = load_model(model, device=device)
+    loaded = _model_of(records[0], model, device, precision)
     for record in records:
         check_identity(record, loaded.identity)
     return Conversation(Context(loaded, [record.gist for record in records], system=system), sampling)
+
+
+def _model_of(record: GistRecord, model: str, device: str, precision: str) -> GistModel:
+    """The model; with "auto" as it was when it made the gist."""
+    if precision == "auto":
+        precision = of_files(record.identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
+    return load_model(model, device=device, precision=precision)
 
 
 def describe_gist(path: Path) -> dict[str, Any]:
@@ -189,6 +197,7 @@ def recall_of(
     *,
     model: str,
     device: str,
+    precision: str,
     n_facts: int,
     seed: int = 0,
     password: str | None = None,
@@ -209,7 +218,7 @@ def recall_of(
             f"{gist} was not made from {document} as it is now.", "Give the document that it was made from."
         )
     facts = draw_facts(read.pages, n=n_facts, seed=seed)
-    loaded = load_model(model, device=device)
+    loaded = _model_of(record, model, device, precision)
     check_identity(record, loaded.identity)
     asked: list[AskedFact] = []
     for one in ask_back(loaded, record.gist, facts):

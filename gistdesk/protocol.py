@@ -49,6 +49,7 @@ class ModelInfo:
         model: the name it was asked for by; `model_id` is what its gists say.
         family: the architecture, for example "llama".
         n_parameters: of the base model.
+        file_bytes: of the base model's weights on disk.
         weight_bytes: of the base model's weights once loaded.
         kv_bytes_per_slot: memory of one gist slot, or of one token of text in front of a question.
         segment_tokens: the longest segment of the adapter, and so its highest ratio; 0 without an adapter.
@@ -57,13 +58,17 @@ class ModelInfo:
         has_adapter: it can compress.
         adapter_fingerprint: "" without an adapter.
         device: "cpu" or "cuda"; `device_reason` is a sentence that says why.
-        dtype: of weights and KV, for example "bfloat16".
+        dtype: of KV, for example "bfloat16".
+        precision: of weights: "nf4", "int8", "bf16" or "fp32".
+        adapter_base: name of the base where an adapter's own folder was asked for, else "".
+        adapter_precision: what the adapter was trained on, "" where that is not known.
     """
 
     model: str
     model_id: str
     family: str
     n_parameters: int
+    file_bytes: int
     weight_bytes: int
     kv_bytes_per_slot: int
     segment_tokens: int
@@ -76,6 +81,9 @@ class ModelInfo:
     device: str
     device_reason: str
     dtype: str
+    precision: str
+    adapter_base: str
+    adapter_precision: str
 
 
 @dataclass(frozen=True)
@@ -403,13 +411,18 @@ class Request(Message):
 
 @dataclass(frozen=True)
 class Load(Request):
-    """Load a model: "starter", a folder, or a hub id that was downloaded. `threads` 0: as many as torch likes."""
+    """Load a model: "starter", a folder, or a hub id that was downloaded. `threads` 0: as many as torch likes.
+
+    `precision` of its weights, here and in other requests: "auto", "nf4", "int8", "bf16" or "fp32"; what "auto" comes
+    to depends on the adapter and the device alone.
+    """
 
     name = "load"
     done = ModelLoadDone
     model: str
     device: str = "auto"
     threads: int = 0
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -448,6 +461,7 @@ class Compress(Request):
     model: str = "starter"
     device: str = "auto"
     threads: int = 0
+    precision: str = "auto"
     batch_share: float = 1.0
 
 
@@ -476,6 +490,7 @@ class Answer(Request):
     model: str = "starter"
     device: str = "auto"
     threads: int = 0
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -495,6 +510,8 @@ class Check(Request):
     done = CheckDone
     path: str
     model: str = "starter"
+    device: str = "auto"
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -514,6 +531,7 @@ class DescribeModel(Request):
     done = ModelInfoDone
     model: str
     device: str = "auto"
+    precision: str = "auto"
 
 
 @dataclass(frozen=True)

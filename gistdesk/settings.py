@@ -19,6 +19,7 @@ _CHOICES = {
     "language": ("auto", "en", "ko"),
     "theme": ("system", "light", "dark"),
     "device": ("auto", "cpu", "cuda"),
+    "precision": ("auto", "nf4", "int8", "bf16", "fp32"),
 }
 
 
@@ -31,6 +32,7 @@ class Settings:
         theme: "system", "light" or "dark".
         model: "starter", a folder or a hub id.
         device: "auto", "cpu" or "cuda".
+        precision: of a model's weights: "auto", "nf4", "int8", "bf16" or "fp32".
         threads: of the processor; 0: as many as there are cores.
         memory_reserve_bytes: of the device's memory, left to others.
         idle_unload_s: seconds without work after which the model is given up; 0: never.
@@ -46,6 +48,7 @@ class Settings:
     theme: str = "system"
     model: str = "starter"
     device: str = "auto"
+    precision: str = "auto"
     threads: int = 0
     memory_reserve_bytes: int = 512 * 2**20
     idle_unload_s: int = 0

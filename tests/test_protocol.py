@@ -64,7 +64,7 @@ def test_the_lines_are_those_of_the_description() -> None:
         "pid": 123,
     }
     assert json.loads(encode(Load("starter", "cpu", 2, id=7))) == {
-        "do": "load", "id": 7, "model": "starter", "device": "cpu", "threads": 2,
+        "do": "load", "id": 7, "model": "starter", "device": "cpu", "threads": 2, "precision": "auto",
     }  # fmt: skip
     asked = decode_request('{"do":"answer","id":1,"turns":[["a","b"],["c",null]],"gists":["x.gistkv"]}')
     assert asked == Answer((("a", "b"), ("c", None)), ("x.gistkv",), id=1)
@@ -117,7 +117,7 @@ def test_a_figure_that_is_no_number_is_not_sent() -> None:
 
 def test_a_request_ends_once() -> None:
     load, answer = Load("starter", id=1), Answer((("q", None),), id=2)
-    info = ModelInfo("starter", "starter", "llama", 1, 2, 3, 4, 5, 6, True, "", "", "", "cpu", "", "float32")
+    info = ModelInfo("starter", "starter", "llama", 1, 2, 3, 4, 5, 6, 7, True, *[""] * 9)
     assert is_last(ModelLoadDone(info), load) and not is_last(ModelLoadDone(info), answer)
     for event in (Cancelled(), Error("bug", "load", "", "")):
         assert is_last(event, load) and is_last(event, answer)

@@ -14,6 +14,7 @@ CHOSEN = Settings(
     theme="dark",
     model="/models/내 모델",
     device="cpu",
+    precision="nf4",
     threads=2,
     memory_reserve_bytes=2**31,
     idle_unload_s=600,
@@ -40,7 +41,7 @@ def test_every_setting_is_written(tmp_path: Path):
     write_settings(tmp_path / "settings.toml", CHOSEN)
     text = (tmp_path / "settings.toml").read_text(encoding="utf-8")
     assert 'theme = "dark"' in text and "notice" not in text
-    assert len(text.splitlines()) == 12
+    assert len(text.splitlines()) == 13
 
 
 def test_comments_and_settings_of_other_versions_stay(tmp_path: Path):

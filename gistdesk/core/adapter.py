@@ -31,6 +31,7 @@ _GIST_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens
 _PREFIX = "base_model.model.model."
 _UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
 """Settings of peft that change what the factors mean. An adapter that uses one is refused."""
+_UNREADABLE = (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, SafetensorError)
 
 
 @dataclass(frozen=True)
@@ -117,16 +118,37 @@ def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapt
     Raises:
         UserError: files are missing or damaged, the layout is another one, or the base is not its own.
     """
+    adapter = parse_adapter(folder)
+    check_base(folder, base_fingerprint)
+    _check_shapes(folder, stack, adapter)
+    return adapter
+
+
+def parse_adapter(folder: Path) -> Adapter:
+    """Read an adapter folder, whatever base it belongs to.
+
+    Raises:
+        UserError: files are missing or damaged.
+    """
     try:
         gist = json.loads((folder / "gist.json").read_text(encoding="utf-8"))
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "adapter_model.safetensors")
-        adapter = _adapter(gist, config, tensors)
+        return _adapter(gist, config, load_file(folder / "adapter_model.safetensors"))
+    except _UNREADABLE as error:
+        raise _unreadable(folder, error) from error
+
+
+def check_base(folder: Path, base_fingerprint: str) -> None:
+    """Refuse an adapter of another base, or of another token layout; reads its gist.json alone.
+
+    Raises:
+        UserError: it is one, or its gist.json is damaged.
+    """
+    try:
+        gist = json.loads((folder / "gist.json").read_text(encoding="utf-8"))
         layout, wanted = gist["layout_version"], gist["base_model_fingerprint"]
-    except (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, SafetensorError) as error:
-        raise UserError(
-            f"The gist adapter in {folder} cannot be read ({error}).", "Train or import the adapter again."
-        ) from error
+    except _UNREADABLE as error:
+        raise _unreadable(folder, error) from error
     if layout != LAYOUT_VERSION:
         raise UserError(
             f"The gist adapter in {folder} uses token layout {layout}, this program uses {LAYOUT_VERSION}.",
@@ -137,8 +159,10 @@ def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapt
             f"The gist adapter in {folder} was trained for another base model.",
             "Choose the base model it was trained for, or train an adapter for this one.",
         )
-    _check_shapes(folder, stack, adapter)
-    return adapter
+
+
+def _unreadable(folder: Path, error: Exception) -> UserError:
+    return UserError(f"The gist adapter in {folder} cannot be read ({error}).", "Train or import the adapter again.")
 
 
 def _adapter(gist: Any, config: Any, tensors: dict[str, Tensor]) -> Adapter:

@@ -167,10 +167,10 @@ def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
     made = record.identity
     (files, bits), (own_files, own_bits) = of_files(made.model_fingerprint), of_files(identity.model_fingerprint)
     if files == own_files and bits != own_bits:
+        precision, own = bits or "bf16", own_bits or "bf16"
         raise UserError(
-            f'The gist of "{record.title}" was made with {made.model_id} in {bits or "bf16"}; it is loaded in '
-            f"{own_bits or 'bf16'}.",
-            f"Load it with --precision {bits or 'bf16'} (Settings > Hardware), or compress the document again.",
+            f'The gist of "{record.title}" was made with {made.model_id} in {precision}; it is loaded in {own}.',
+            f"Load it with --precision {precision} (Settings > Hardware), or compress the document again.",
         )
     for part in ("model", "tokenizer", "adapter"):
         if getattr(made, f"{part}_fingerprint") != getattr(identity, f"{part}_fingerprint"):

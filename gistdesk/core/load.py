@@ -36,11 +36,15 @@ _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 @dataclass(frozen=True)
 class ModelFolders:
-    """Where a model lies on disk. `adapter` is None when there is none."""
+    """Where a model lies on disk. `adapter` is None when there is none.
+
+    `adapter_alone`: the adapter's folder was named, which does not lie in the base's.
+    """
 
     model_id: str
     base: Path
     adapter: Path | None
+    adapter_alone: bool = False
 
 
 def choose_device(wanted: str) -> tuple[str, str]:
@@ -145,7 +149,7 @@ def _adapter_folders(folder: Path) -> ModelFolders:
     if not is_there or (Path(base) / "gist.json").exists():  # an adapter is nobody's base, least of all its own
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
     found = find_model(base)
-    return ModelFolders(found.model_id, found.base, folder)
+    return ModelFolders(found.model_id, found.base, folder, adapter_alone=True)
 
 
 def _from_hub(name: str) -> Path:

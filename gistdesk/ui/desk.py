@@ -334,7 +334,8 @@ class Desk(QObject):
         """Load a model now, and use it from now on."""
         if name != self.settings.model:
             self.change_settings(model=name)
-        request = Load(model=name, device=self.settings.device, threads=self.settings.threads)
+        settings = self.settings
+        request = Load(model=name, device=settings.device, threads=settings.threads, precision=settings.precision)
         self._calls.send(request, self._on_loaded)
 
     def unload(self) -> None:
@@ -376,7 +377,7 @@ class Desk(QObject):
         except UserError as error:
             self.notice.emit(Notice(error.message, error.hint))
         self._engine.set_idle_unload(self.settings.idle_unload_s)
-        if before.device != self.settings.device:
+        if (before.device, before.precision) != (self.settings.device, self.settings.precision):
             self._models.forget()
         self.settings_changed.emit()
 

@@ -161,6 +161,7 @@ class Answers(QObject):
             model=entries[0].model if entries else settings.model,
             device=settings.device,
             threads=settings.threads,
+            precision=settings.precision,
         )
 
     def _handler(self, message_id: int) -> Callable[[Event], None]:

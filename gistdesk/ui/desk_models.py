@@ -55,24 +55,27 @@ class ModelRow:
         name: as in the settings: "starter", a folder, or a hub id.
         title: to show.
         n_parameters: None while it is not known.
+        file_bytes: of its weights on disk; None while it is not known.
         fit: "fits", "tight", "too large" or "unknown", by live free memory.
         needed_bytes: the model, its working memory and a context of 4,096 slots; None while unknown.
         free_bytes: what is free on the device now, the reserve taken off.
         problem: why it cannot be used, as a sentence; "".
         downloading: share that has arrived, 0 to 1; None when nothing is being downloaded.
         has_adapter: whether it can compress.
+        precision: its weights would be held so: "nf4", "int8", "bf16" or "fp32"; "" while it is not known.
     """
 
     name: str
     title: str
     n_parameters: int | None
-    weight_bytes: int | None
+    file_bytes: int | None
     fit: str
     needed_bytes: int | None
     free_bytes: int
     problem: str
     downloading: float | None
     has_adapter: bool
+    precision: str = ""
 
 
 class Models(QObject):
@@ -115,8 +118,9 @@ class Models(QObject):
     def describe(self, name: str) -> None:
         if name not in self._asked:
             self._asked.add(name)
-            device = self._settings().device
-            self._calls.send(DescribeModel(model=name, device=device), lambda event: self._on_described(name, event))
+            settings = self._settings()
+            request = DescribeModel(model=name, device=settings.device, precision=settings.precision)
+            self._calls.send(request, lambda event: self._on_described(request, event))
 
     def learn(self, info: ModelInfo | None) -> None:
         """The engine has loaded a model, or none is loaded any more."""
@@ -128,7 +132,7 @@ class Models(QObject):
         self.memory_changed.emit()
 
     def forget(self) -> None:
-        """Figures depend on the device: ask again."""
+        """Figures depend on the device and the precision: ask again."""
         self._asked.clear()
         self._info.clear()
         self._problems.clear()
@@ -151,16 +155,20 @@ class Models(QObject):
             name,
             title,
             info.n_parameters if info else None,
-            info.weight_bytes if info else None,
+            info.file_bytes if info else None,
             fit,
             needed,
             free,
             self._problems.get(name, ""),
             self._arrived.get(name),
             bool(info and info.has_adapter),
+            info.precision if info else "",
         )
 
-    def _on_described(self, name: str, event: Event) -> None:
+    def _on_described(self, request: DescribeModel, event: Event) -> None:
+        name, settings = request.model, self._settings()
+        if (request.device, request.precision) != (settings.device, settings.precision):
+            return  # it was asked before the settings changed, and is asked again
         if isinstance(event, ModelInfoDone):
             self._info[name] = event.info
         elif isinstance(event, Error):
@@ -221,8 +229,9 @@ class Models(QObject):
 
 
 def weights_in_memory(info: ModelInfo) -> int:
-    """A small model is held twice: plain for answers, and with the adapter in it for compressing."""
-    return info.weight_bytes * (2 if info.has_adapter and info.weight_bytes <= _MERGE_BYTES else 1)
+    """A small model of plain weights is held twice: for answers, and with the adapter in it for compressing."""
+    is_twice = info.has_adapter and info.weight_bytes <= _MERGE_BYTES and info.precision in ("bf16", "fp32")
+    return info.weight_bytes * (2 if is_twice else 1)
 
 
 def needed_bytes(info: ModelInfo, n_slots: int = _CONTEXT_SLOTS) -> int:

@@ -154,6 +154,7 @@ class Queue(QObject):
             model=entry.model,
             device=settings.device,
             threads=settings.threads,
+            precision=settings.precision,
             batch_share=self._batch_shares.get(entry.id, 1.0),
         )
         self._work.request_id = self._calls.send(request, self._on_event)

@@ -1,6 +1,14 @@
 """Figures as people read them: bytes, seconds, ratios, counts. Knows nothing of where they come from."""
 
-from gistdesk.ui.i18n import tr
+from gistdesk.ui.i18n import later, tr
+
+PRECISIONS = {
+    "nf4": later("NF4 (4 bits)"),
+    "int8": later("8 bits"),
+    "bf16": later("bfloat16 (16 bits)"),
+    "fp32": later("float32 (32 bits)"),
+}
+"""What a model's weights can be held in, as people read it; to be given to `tr`."""
 
 
 def bytes_text(n_bytes: float) -> str:

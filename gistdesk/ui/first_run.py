@@ -134,7 +134,7 @@ class FirstRun(QFrame):
         if row is None:
             self._values[3].setText(tr("Looking…"))
             return
-        size = tr("{size} on disk", size=bytes_text(row.weight_bytes)) if row.weight_bytes else ""
+        size = tr("{size} on disk", size=bytes_text(row.file_bytes)) if row.file_bytes else ""
         title = model_title(row.name) if row.name == "starter" else row.title
         self._values[3].setText("  ·  ".join(part for part in (title, size) if part))
         if self._badge is None:

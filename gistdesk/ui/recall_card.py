@@ -173,6 +173,7 @@ class RecallCard(QWidget):
         text = self._desk.library.texts_folder / f"{entry.text_sha256}.txt"  # the document itself may be gone
         words = ["recall", str(entry.gist.path), str(text), "--kept-text", "--facts", str(_N_FACTS), "--events"]
         words += ["--model", entry.model, "--device", self._desk.settings.device]
+        words += ["--precision", self._desk.settings.precision]
         process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
         environment.insert("PYTHONUTF8", "1")

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk, ModelRow
-from gistdesk.ui.figures import bytes_text, parameters_text
+from gistdesk.ui.figures import PRECISIONS, bytes_text, parameters_text
 from gistdesk.ui.fit_badge import FitBadge, numbers
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.labels import ElidedLabel
@@ -187,8 +187,10 @@ def _facts(row: ModelRow) -> list[str]:
     facts = []
     if row.n_parameters:
         facts.append(parameters_text(row.n_parameters))
-    if row.weight_bytes:
-        facts.append(tr("{size} on disk", size=bytes_text(row.weight_bytes)))
+    if row.file_bytes:
+        facts.append(tr("{size} on disk", size=bytes_text(row.file_bytes)))
+    if row.precision:
+        facts.append(tr("loaded as {precision}", precision=tr(PRECISIONS[row.precision])))
     facts.append(numbers(row))
     if row.n_parameters and not row.has_adapter:
         facts.append(tr("no adapter: it cannot compress yet"))

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout,
 from gistdesk.folders import folders
 from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
+from gistdesk.ui.figures import PRECISIONS
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.labels import ElidedLabel
 from gistdesk.ui.ratio_chooser import LEAST, MOST
@@ -18,6 +19,7 @@ from gistdesk.ui.settings_page import SettingsPage
 _LANGUAGES = ("auto", "en", "ko")
 _THEMES = ("system", "light", "dark")
 _DEVICES = ("auto", "cpu", "cuda")
+_PRECISIONS = ("auto", *PRECISIONS)
 _IDLE_S = (0, 300, 900, 3600)
 _MB = 2**20
 
@@ -83,11 +85,18 @@ class HardwarePage(SettingsPage):
             later("Memory reserve"), self.reserve, later("Left to other programs when a model or a context is fitted.")
         )
         self.add_row(later("Unload when idle"), self.idle, later("Gives the model's memory back."))
-        quantization = QLabel()
-        self.set_text_of(quantization, later("Automatic, by what fits the graphics card"))
-        self.add_row(later("Quantization"), quantization)
+        self.precision = self.add_choices(QComboBox(), (later("Automatic"), *PRECISIONS.values()))
+        self.add_row(
+            later("Quantization"),
+            self.precision,
+            later(
+                "Of a model's weights. Automatic: as the adapter was trained, else 16 bits if they fit, else NF4. "
+                "What was compressed in 4 or 8 bits is read in the same alone: other rows ask to be re-compressed."
+            ),
+        )
         self.column.addStretch()
         self.device.activated.connect(lambda i: desk.change_settings(device=_DEVICES[i]))
+        self.precision.activated.connect(lambda i: desk.change_settings(precision=_PRECISIONS[i]))
         self.threads.editingFinished.connect(self._on_edited)
         self.reserve.editingFinished.connect(self._on_edited)
         self.idle.activated.connect(lambda i: desk.change_settings(idle_unload_s=_IDLE_S[i]))
@@ -105,6 +114,7 @@ class HardwarePage(SettingsPage):
     def refresh(self) -> None:
         settings, engine = self._desk.settings, self._desk.engine_state
         self.device.setCurrentIndex(_DEVICES.index(settings.device))
+        self.precision.setCurrentIndex(_PRECISIONS.index(settings.precision))
         self.threads.setValue(settings.threads)
         self.reserve.setValue(settings.memory_reserve_bytes // _MB)
         nearest = min(_IDLE_S, key=lambda each: abs(each - settings.idle_unload_s))

@@ -29,7 +29,7 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
     """
     if not 0 < request.batch_share <= 1:
         raise ProtocolError(f"a batch share of {request.batch_share}")
-    model = keeper.load(request.model, request.device, request.threads).model
+    model = keeper.load(request.model, request.device, request.precision, request.threads).model
     if model.adapter is None:
         raise UserError(
             f'The model "{request.model}" has no gist adapter.', "Train one for it, or give the folder of an adapter."

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import check_identity, read_gist
-from gistdesk.core.load import find_model
+from gistdesk.core.load import choose_device, choose_precision, find_model
 from gistdesk.jobs import describe_gist
 from gistdesk.protocol import Check, CheckDone, Describe, DescribeDone, GistDescription
 from gistdesk.worker.model_figures import model_identity
@@ -28,7 +28,8 @@ def check(request: Check) -> CheckDone:
     use_network(False)
     folders = find_model(request.model)
     try:
-        identity = model_identity(folders)
+        device, _ = choose_device(request.device)
+        identity = model_identity(folders, choose_precision(request.precision, device, folders))
     except (OSError, LookupError, ValueError) as error:
         raise UserError(f"The files of {request.model} cannot be read ({error}).", "Download it again.") from error
     try:

@@ -73,12 +73,13 @@ class Keeper:
         if self._loaded:
             self._loaded.context, self._loaded.context_key = None, ()
 
-    def load(self, name: str, device: str, threads: int, *, is_all: bool = False) -> Loaded:
+    def load(self, name: str, device: str, precision: str, threads: int, *, is_all: bool = False) -> Loaded:
         """The model, loaded now if it is not the one that is there, or if its files have changed since.
 
         Args:
             name: see `gistdesk.core.load.find_model`; a hub id must have been downloaded.
             device: "auto", "cpu" or "cuda".
+            precision: see `gistdesk.core.load.choose_precision`.
             threads: for torch; 0 is torch's own choice.
             is_all: nothing else was asked for, so whoever asked tells the window that it is done.
 
@@ -88,29 +89,32 @@ class Keeper:
         self._import()
         import torch
 
-        from gistdesk.core.load import choose_device, find_model
+        from gistdesk.core.load import choose_device, choose_precision, find_model
 
         torch.set_num_threads(threads if threads > 0 else self._n_default_threads)
         folders, (device, reason) = find_model(name), choose_device(device)
-        key = (name, device, folders, *_stamps(folders))
+        precision = choose_precision(precision, device, folders)
+        key = (name, device, precision, folders, *_stamps(folders))
         if self._loaded is None or self._loaded.key != key:
             self._loaded, self._pulse.device = None, ""
             release_memory()
-            self._loaded = self._load(name, device, reason, folders, key)
+            self._loaded = self._load(name, device, precision, reason, folders, key)
             if not is_all:
                 self._pulse(ModelLoadDone(self._loaded.info))
         return self._loaded
 
-    def _load(self, name: str, device: str, reason: str, folders: "ModelFolders", key: tuple[Any, ...]) -> Loaded:
+    def _load(
+        self, name: str, device: str, precision: str, reason: str, folders: "ModelFolders", key: tuple[Any, ...]
+    ) -> Loaded:
         from gistdesk.core.load import load_model
         from gistdesk.worker.model_figures import model_info
 
         with _weights_counted(lambda share: self._pulse(ModelLoadProgress("weights", share))):
-            model = load_model(name, device=device, need_adapter=False)
+            model = load_model(name, device=device, precision=precision, need_adapter=False)
         self._pulse.device = device
-        return Loaded(key, model, model_info(name, folders, device, reason))
+        return Loaded(key, model, model_info(name, folders, device, reason, precision))
 
-    def describe(self, name: str, device: str) -> ModelInfoDone:
+    def describe(self, name: str, device: str, precision: str) -> ModelInfoDone:
         """A model's figures from its files alone.
 
         Raises:
@@ -120,7 +124,7 @@ class Keeper:
         from gistdesk.core.load import choose_device, find_model
         from gistdesk.worker.model_figures import model_info
 
-        return ModelInfoDone(model_info(name, find_model(name), *choose_device(device)))
+        return ModelInfoDone(model_info(name, find_model(name), *choose_device(device), precision))
 
     def _import(self) -> None:
         """Load the libraries, which takes longer than loading a small model, and tell of it."""

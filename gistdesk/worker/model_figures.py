@@ -7,17 +7,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+import torch
+from safetensors import SafetensorError
 from transformers import AutoConfig
 
+from gistdesk.core.adapter import check_base
 from gistdesk.core.errors import UserError
-from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint, tokenizer_fingerprint
-from gistdesk.core.load import ModelFolders, check_config, choose_dtype
+from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
+from gistdesk.core.load import ModelFolders, check_config, choose_precision
 from gistdesk.core.model import ModelIdentity
+from gistdesk.core.precision import count_weights, trained_precision
 from gistdesk.protocol import ModelInfo
 
 
-def model_info(name: str, folders: ModelFolders, device: str, reason: str) -> ModelInfo:
+def model_info(name: str, folders: ModelFolders, device: str, reason: str, precision: str) -> ModelInfo:
     """A model's figures on a device.
 
     Args:
@@ -25,29 +28,35 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str) -> Mo
         folders: where it lies.
         device: "cpu" or "cuda".
         reason: why that device, as a sentence.
+        precision: see `gistdesk.core.load.choose_precision`.
 
     Raises:
-        UserError: it cannot be used, or is damaged.
+        UserError: it cannot be used, or is damaged; or its adapter was trained for another base.
     """
     check_config(folders.base)
+    precision = choose_precision(precision, device, folders)
     try:
         config: Any = AutoConfig.from_pretrained(folders.base, local_files_only=True, trust_remote_code=False)
-        n_parameters = _count_parameters(folders.base)
+        counts = count_weights(folders.base)
+        file_bytes = sum(path.stat().st_size for path in folders.base.glob("*.safetensors"))
+        if folders.adapter is not None:
+            check_base(folders.adapter, model_fingerprint(folders.base))
         segment_tokens, max_slots = _adapter_sizes(folders.adapter) if folders.adapter else (0, 0)
-        identity = model_identity(folders)
+        identity = model_identity(folders, precision)
     except (OSError, LookupError, ValueError, TypeError, RecursionError, SafetensorError) as error:
         raise UserError(
             f"The files of {name} cannot be read ({error}).", "Download or copy the folder again."
         ) from error
-    dtype = choose_dtype(device)
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     values_per_slot = 2 * config.num_hidden_layers * config.num_key_value_heads * head_dim
     return ModelInfo(
         model=name,
         model_id=folders.model_id,
         family=str(config.model_type),
-        n_parameters=n_parameters,
-        weight_bytes=n_parameters * dtype.itemsize,
+        n_parameters=counts.n_linear + counts.n_other,
+        file_bytes=file_bytes,
+        weight_bytes=counts.n_bytes(precision),
         kv_bytes_per_slot=values_per_slot * dtype.itemsize,
         segment_tokens=segment_tokens,
         max_slots=max_slots,
@@ -59,34 +68,24 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str) -> Mo
         device=device,
         device_reason=reason,
         dtype=str(dtype).removeprefix("torch."),
+        precision=precision,
+        adapter_base=folders.model_id if folders.adapter_alone else "",
+        adapter_precision=trained_precision(folders.adapter),
     )
 
 
-def model_identity(folders: ModelFolders) -> ModelIdentity:
-    """What gists of the model in these folders must match.
+def model_identity(folders: ModelFolders, precision: str) -> ModelIdentity:
+    """What gists of the model in these folders must match, when it is loaded in this precision.
 
     Raises:
         OSError, ValueError: a file is missing or damaged.
     """
     return ModelIdentity(
         folders.model_id,
-        model_fingerprint(folders.base),
+        in_precision(model_fingerprint(folders.base), precision),
         tokenizer_fingerprint(folders.base),
         adapter_fingerprint(folders.adapter) if folders.adapter else "",
     )
-
-
-def _count_parameters(folder: Path) -> int:
-    """From the headers of the weight files."""
-    n_parameters = 0
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as opened:
-            for name in opened.keys():  # noqa: SIM118  (it is no dictionary)
-                n_values = 1
-                for size in opened.get_slice(name).get_shape():
-                    n_values *= size
-                n_parameters += n_values
-    return n_parameters
 
 
 def _adapter_sizes(folder: Path) -> tuple[int, int]:

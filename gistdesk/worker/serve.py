@@ -53,7 +53,8 @@ def _result(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
 def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
     match request:
         case Load():
-            return ModelLoadDone(keeper.load(request.model, request.device, request.threads, is_all=True).info)
+            loaded = keeper.load(request.model, request.device, request.precision, request.threads, is_all=True)
+            return ModelLoadDone(loaded.info)
         case Extract():
             from gistdesk.worker.texts import keep_text
 
@@ -75,7 +76,7 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
 
             return check(request)
         case DescribeModel():
-            return keeper.describe(request.model, request.device)
+            return keeper.describe(request.model, request.device, request.precision)
         case Download():
             from gistdesk.worker.downloading import download
 

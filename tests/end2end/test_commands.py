@@ -29,6 +29,7 @@ from gistdesk.core.load import load_model
 from gistdesk.core.prompt import Turn
 from gistdesk.jobs import compress_file, conversation
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
+from tests.core.tiny_models import write_model
 from tests.end2end.conftest import Run
 from trainer.evaluate import NiahConfig
 from trainer.haystack import haystack_text
@@ -466,13 +467,37 @@ def test_several_gists_are_one_context(here: Run, gist: Path, tmp_path: Path, ko
 
 def test_a_conversation_comes_through_stdin(here: Run, gist: Path) -> None:
     questions = ["What is the passkey?", "Who follows the rabbit?", "패스키는 무엇입니까?"]
-    talk = conversation([gist], model="starter", device="auto", system=None, sampling=Sampling())
+    talk = conversation([gist], model="starter", device="auto", precision="auto", system=None, sampling=Sampling())
     expected = ["".join(talk.ask(question)) for question in questions]
     ended = here("ask", gist, stdin="\n".join([*questions, "", "Nobody asks this any more."]))
     assert (ended.code, ended.err) == (0, "")
     assert ended.out == "".join(answer + "\n" for answer in expected)
     again = here("ask", gist, stdin=questions[0])  # no empty line, not even an end of line
     assert again.out == expected[0] + "\n"
+
+
+def test_every_command_takes_a_precision(here: Run, tmp_path: Path) -> None:
+    """And a gist is read in the one that it was made in, unless another is asked for, which is refused."""
+    model, book, gist = str(write_model(tmp_path / "tiny")), tmp_path / "book.txt", tmp_path / "book.gistkv"
+    book.write_text("The harbour was quiet. The lamp cost 71432 won. " * 4, encoding="utf-8")
+    made = here("compress", book, "--ratio", 6, "--model", model, "--precision", "nf4")
+    assert (made.code, made.err) == (0, "")
+    assert read_gist(gist).identity.model_fingerprint.endswith("-nf4")
+    asked = here("ask", gist, "-q", "What?", "--model", model, "--max-tokens", 3)
+    assert (asked.code, asked.err) == (0, "")
+    assert here("ask", gist, "-q", "What?", "--model", model, "--max-tokens", 3, "--precision", "nf4").out == asked.out
+    refused = here("ask", gist, "-q", "What?", "--model", model, "--precision", "int8")
+    assert refused.code == 2
+    assert "made with tiny in nf4; it is loaded in int8. Load it with --precision nf4" in refused.err
+    recalled = here("recall", gist, book, "--model", model, "--facts", 2, "--json")
+    assert (recalled.code, recalled.json["n"] > 0) == (0, True)
+    measured = ["--lengths", 64, "--depths", 50, "--samples", 1, "--languages", "en", "--ratio", 8, "--methods", "gist"]
+    ran = here("niah", "-o", tmp_path / "niah", *measured, "--model", model, "--precision", "int8", "--json")
+    assert ran.json["model"]["model_fingerprint"].endswith("-int8")
+    assert here("doctor", "--model", model, "--precision", "nf4", "--json").json["model"]["precision"] == "nf4"
+    unknown = here("compress", book, "--model", model, "--precision", "nf3")
+    assert unknown.code == 2
+    assert unknown.err == 'gistdesk: There is no precision "nf3". Choose auto, nf4, int8, bf16 or fp32.\n'
 
 
 def test_a_conversation_knows_what_was_said(here: Run, gist: Path) -> None:

@@ -38,6 +38,10 @@ class StillDesk(Desk):
     def _on_started(self) -> None:
         """No engine."""
 
+    def _on_models(self) -> None:
+        """Nobody is asked what a model is like."""
+        self.models_changed.emit()
+
     def _share_engine(self) -> None:
         """Its queue stands still."""
 

@@ -27,6 +27,7 @@ from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import check_config, choose_device, find_model, load_model
+from gistdesk.core.precision import PRECISIONS, check_precision
 from gistdesk.library import Library
 from gistdesk.protocol import Describe, Download, ProtocolError
 from gistdesk.settings import read_settings, write_settings
@@ -38,7 +39,7 @@ from gistdesk.worker.gists import describe
 from tests.ui.said import Said, literals, reasons, sentences
 from tests.ui.texts import by_file, places
 from trainer.bench_config import BenchConfig
-from trainer.config import PRECISIONS, PRESETS, TrainConfig, changed, parse_settings, preset, read_config
+from trainer.config import PRESETS, TrainConfig, changed, parse_settings, preset, read_config
 from trainer.data.forms import read_records
 
 ERRORS, REASONS = by_file()["errors.json"], by_file()["reasons.json"]
@@ -155,6 +156,7 @@ def test_gists(tmp_path: Path, korean: None) -> None:
 def test_models(tmp_path: Path, korean: None) -> None:
     _check(lambda _: find_model("없는 모델"), tmp_path)
     _check(lambda _: choose_device("tpu"), tmp_path, "tpu")
+    _check(lambda _: check_precision("fp3"), tmp_path, *PRECISIONS, "fp")
     for config in ({"model_type": "gemma"}, {"model_type": "qwen2", "quantization_config": {"bits": 4}}, []):
         (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
         _check(check_config, tmp_path, "gemma")

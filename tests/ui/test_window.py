@@ -345,6 +345,20 @@ def test_the_look_is_switched(window: MainWindow) -> None:
     assert not theme.is_dark()
 
 
+def test_the_precision_is_chosen_for_all_models(window: MainWindow) -> None:
+    window.show_settings()
+    page = window._settings_dialog.hardware  # type: ignore[union-attr]
+    assert page.precision.currentIndex() == 0
+    shown = [page.precision.itemText(number) for number in range(page.precision.count())]
+    assert shown == ["Automatic", "NF4 (4 bits)", "8 bits", "bfloat16 (16 bits)", "float32 (32 bits)"]
+    page.precision.setCurrentIndex(1)
+    page.precision.activated.emit(1)
+    assert window.desk.settings.precision == "nf4"
+    window.desk.change_settings(precision="fp32", language="ko")
+    assert (page.precision.currentIndex(), page.precision.currentText()) == (4, "float32 (32비트)")
+    window.desk.change_settings(precision="auto", language="en")
+
+
 def test_models_show_fit_and_what_can_be_done(window: MainWindow) -> None:
     still(window).rows = [STARTER, LARGE, TIGHT, COMING]
     window.show_models()

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,26 @@ def test_figures_of_a_model_without_loading_it(engine: EngineProcess) -> None:
     assert info.kv_bytes_per_slot == slot_values * info.weight_bytes // info.n_parameters
 
 
+def test_a_model_is_held_in_the_precision_that_was_asked_for(engine: EngineProcess, alice: Kept, tiny: str) -> None:
+    """Another precision is another model: loaded anew, with gists of its own."""
+    plain = engine.do(DescribeModel(tiny), ModelInfoDone).info
+    loaded = engine.do(Load(tiny, threads=1, precision="nf4"), ModelLoadDone).info
+    assert loaded == engine.do(DescribeModel(tiny, precision="nf4"), ModelInfoDone).info
+    assert (loaded.precision, loaded.dtype, loaded.has_adapter) == ("nf4", "bfloat16", True)
+    assert loaded.weight_bytes < plain.weight_bytes and loaded.file_bytes == plain.file_bytes
+    assert loaded.model_fingerprint == f"{plain.model_fingerprint}-nf4"
+    gist = Path(alice.gist).with_name("nf4.gistkv")
+    made = engine.do(alice.request(gist, ratio=6.0, model=tiny, precision="nf4"), CompressDone)
+    assert made.model_fingerprint == loaded.model_fingerprint
+    asked = Answer((("Who?", None),), gists=(str(gist),), model=tiny, max_tokens=2, threads=1)
+    assert isinstance(engine.ask(replace(asked, precision="nf4"))[-1], AnswerDone)
+    error = engine.do(asked, Error)
+    assert error.kind == "user" and "in nf4; it is loaded in bf16" in error.message
+    assert "--precision nf4" in error.hint
+    assert engine.do(Check(str(gist), tiny, precision="nf4"), CheckDone).ok
+    assert "in nf4; it is loaded in bf16" in engine.do(Check(str(gist), tiny), CheckDone).message
+
+
 def test_memory_is_told_asked_and_unasked(engine: EngineProcess, alice: Kept, tmp_path: Path) -> None:
     memory = engine.do(MeasureMemory(), Memory)
     assert memory.rss_bytes > 100 * 2**20 and memory.device == "cpu" and memory.allocated_bytes is None
@@ -227,6 +248,8 @@ def test_memory_is_told_asked_and_unasked(engine: EngineProcess, alice: Kept, tm
     [
         (Load("no/such/model"), "user", "There is no model"),
         (Load("starter", device="tpu"), "user", "no device"),
+        (Load("starter", precision="nf3"), "user", "no precision"),
+        (DescribeModel("starter", precision="nf3"), "user", "no precision"),
         (Load("nobody/nothing"), "user", "not on this computer"),
         (Extract("/no/such/file.txt", "/tmp"), "user", "not there"),
         (Extract(str(resource("samples") / "harbour-day.md"), "/proc/none"), "user", "cannot be kept"),
