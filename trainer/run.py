@@ -5,7 +5,6 @@ Knows nothing of files, clocks, events or when to evaluate; see `loop`.
 """
 
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import join
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
+from gistdesk.core.quantize import bitsandbytes
 from trainer.adapter import TrainableAdapter
 from trainer.base import training_encoder
 from trainer.check import Figure, measure_conditions
@@ -265,8 +265,7 @@ def gist_ids_of(model: GistModel, slots: int) -> tuple[int, ...]:
 def make_optimizer(parameters: list[Any], device: torch.device, config: TrainConfig) -> torch.optim.Optimizer:
     """AdamW; on CUDA with its moments in 8 bits, in memory that can be paged out to the host (QLoRA)."""
     if device.type == "cuda":
-        bnb: Any = import_module("bitsandbytes")
-        optimizer: torch.optim.Optimizer = bnb.optim.PagedAdamW8bit(
+        optimizer: torch.optim.Optimizer = bitsandbytes().optim.PagedAdamW8bit(
             parameters, lr=config.learning_rate, betas=(0.9, 0.95), weight_decay=config.weight_decay
         )
         return optimizer

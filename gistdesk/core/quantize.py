@@ -5,11 +5,29 @@ the prompt and the answer read the same table. Knows nothing of files and adapte
 """
 
 import logging
+import sys
 from importlib import import_module
 from typing import Any
 
 import torch
 from torch import nn
+
+
+def bitsandbytes() -> Any:
+    """The module; it stays quiet, and fetches nothing.
+
+    Where the package kernels is installed, it would download code from a hub, and run it. In 8 bits every layer would
+    say at every pass that it casts its input.
+    """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    unused = "kernels" not in sys.modules
+    if unused:
+        sys.modules["kernels"] = None  # type: ignore[assignment]
+    try:
+        return import_module("bitsandbytes")
+    finally:
+        if unused:
+            del sys.modules["kernels"]
 
 
 def quantize(causal_lm: Any, precision: str, device: torch.device) -> None:
@@ -18,9 +36,7 @@ def quantize(causal_lm: Any, precision: str, device: torch.device) -> None:
     NF4 with double quantization, computing in bfloat16 (QLoRA), or LLM.int8. A layer's weights are quantized where
     it will live, so the card never holds all of them unquantized.
     """
-    bnb: Any = import_module("bitsandbytes")
-    # in 8 bits every layer says at every pass that it casts its input; a conversation would be thousands of lines
-    logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+    bnb = bitsandbytes()
     stack: nn.Module = causal_lm.model
     compute = torch.float32 if causal_lm.dtype == torch.float32 else torch.bfloat16
     names = [name for name, module in stack.named_modules() if isinstance(module, nn.Linear)]

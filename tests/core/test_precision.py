@@ -1,7 +1,9 @@
 """In how many bits a model is held: chosen the same way every time, said in its identity, refused in one sentence."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +80,17 @@ def test_a_model_in_fewer_bits_has_its_adapter_and_an_identity_of_its_own(
     assert model.identity.model_fingerprint == f"{model_fingerprint(folder)}-{precision}"
     assert not any(weight.requires_grad for weight in model.causal_lm.parameters())
     assert not any(module.training for module in model.causal_lm.modules())
+
+
+def test_bitsandbytes_fetches_no_code_and_is_quiet(tmp_path: Path) -> None:
+    """Where the package kernels is installed, it would ask it for some."""
+    (tmp_path / "kernels.py").write_text("raise SystemExit('asked for code')\n", "utf-8")
+    code = "from gistdesk.core.quantize import bitsandbytes; bitsandbytes()"
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
 
 
 def test_the_adapter_is_checked_against_layers_that_are_quantized(folder: Path) -> None:
