@@ -17,6 +17,7 @@ cd "$here/share"
 if [ "${1:-}" = remove ]; then
     find . -type f | while read -r file; do rm -f "$data/$file"; done
     rm -f "$bin/gistdesk"
+    rm -rf "$data/gistdesk/cuda" # what a set-up of CUDA fetched is the program's, not the user's
     refresh
     echo "gistdesk is no longer registered. Its data is still in $data/gistdesk."
     exit 0

@@ -51,6 +51,10 @@ Source: "..\..\build\frozen\gistdesk\*"; DestDir: "{app}"; Flags: recursesubdirs
 ; what an older version had and this one has not
 Type: filesandordirs; Name: "{app}\_internal"
 
+[UninstallDelete]
+; what a set-up of CUDA fetched is the program's, not the user's
+Type: filesandordirs; Name: "{localappdata}\gistdesk\cuda"
+
 [Icons]
 Name: "{autoprograms}\gistdesk"; Filename: "{app}\gistdesk.exe"
 Name: "{autodesktop}\gistdesk"; Filename: "{app}\gistdesk.exe"; Tasks: desktopicon

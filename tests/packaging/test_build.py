@@ -92,9 +92,14 @@ def test_registering_and_taking_back(tmp_path: Path) -> None:
     entry = home / ".local" / "share" / "applications" / "gistdesk.desktop"
     assert f'Exec="{tree}/gistdesk/gistdesk" %F\n'.replace("100%", "100%%") in entry.read_text("utf-8")
     assert (home / ".local" / "bin" / "gistdesk").readlink() == tree / "gistdesk" / "gistdesk"
+    kept, fetched = home / ".local/share/gistdesk/library", home / ".local/share/gistdesk/cuda"
+    kept.mkdir(parents=True)
+    fetched.mkdir()
     subprocess.run([*words, "remove"], env=variables, check=True, capture_output=True)
     assert not entry.exists()
     assert not (home / ".local" / "bin" / "gistdesk").is_symlink()
+    assert kept.exists()
+    assert not fetched.exists()
 
 
 def test_smoke_test_sees_what_it_looks_for(tmp_path: Path) -> None:
