@@ -4,6 +4,7 @@ Knows a running accuracy and nothing else.
 """
 
 from dataclasses import dataclass
+from random import Random
 
 
 @dataclass
@@ -26,3 +27,18 @@ class Curriculum:
         self.accuracy = 0.95 * self.accuracy + 0.05 * accuracy
         if self.accuracy > self.goal:
             self.bound = min(self.limit, self.bound * 1.015)
+
+
+def advance(longer: Curriculum, more: Curriculum, accuracy: float) -> None:
+    """Longer segments first, then more of them."""
+    longer.update(accuracy)
+    if longer.bound >= min(100, longer.limit):
+        more.update(accuracy)
+
+
+def drawn_length(random: Random, bound: float) -> float:
+    """Tokens of a segment below the bound, half of the time a short one.
+
+    An adapter that saw only a few long segments lost the needle among 32.
+    """
+    return random.uniform(max(32.0, 0.4 * min(bound, 100)), bound if random.random() < 0.5 else min(bound, 200))

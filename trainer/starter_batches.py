@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from trainer.curriculum import Curriculum
+from trainer.curriculum import Curriculum, advance, drawn_length
 from trainer.loss import Pool
 from trainer.samples import Sample, Samples
 from trainer.starter_base import SEGMENT_TOKENS
@@ -82,12 +82,9 @@ class Batches:
         return Batch(task, [self._samples.passkey(random, n_tokens, n_keys, language) for _ in range(count)])
 
     def _pool(self, random: Random, task: str, language: str) -> Batch:
-        """A pool of segments of about one length, as a cut makes them; about a third of them hold a passkey.
-
-        Half of the pools are of short segments: an adapter that saw only a few long ones lost the needle among 32.
-        """
+        """A pool of segments of about one length, as a cut makes them; about a third of them hold a passkey."""
         bound = self.curricula[task].bound
-        segment = random.uniform(max(32.0, 0.4 * min(bound, 100)), bound if random.random() < 0.5 else min(bound, 200))
+        segment = drawn_length(random, bound)
         n_segments = round(self.curricula[f"{task} segments"].bound)
         if task != "passkey":
             n_slots = random.choice((4, 8, 8, 16, 16, 32, 64))
@@ -109,14 +106,11 @@ class Batches:
         return Batch(task, Pool(keyed, plain, slots, distracting=task == "facts"), n_segments)
 
     def advance(self, batch: Batch, accuracy: float) -> None:
-        """Longer segments first, then more of them."""
+        """Make the samples of this batch's kind harder where its answers were right."""
         if batch.mode == "full":
             self.curricula[f"{batch.task} full"].update(accuracy)
             return
-        longer, more = self.curricula[batch.task], self.curricula[f"{batch.task} segments"]
-        longer.update(accuracy)
-        if longer.bound >= 100:
-            more.update(accuracy)
+        advance(self.curricula[batch.task], self.curricula[f"{batch.task} segments"], accuracy)
 
     def lengthen(self) -> None:
         """Whatever the accuracy: facts and texts of any length, and facts among others'."""

@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import asdict
+from random import Random
 
 import pytest
 
-from trainer.curriculum import Curriculum
+from trainer.curriculum import Curriculum, advance, drawn_length
 
 
 def test_the_bound_stays_while_answers_are_wrong() -> None:
@@ -52,3 +53,22 @@ def test_it_goes_on_from_its_state() -> None:
         first.update(0.9)
         second.update(0.9)
     assert first == second
+
+
+def test_segments_become_longer_before_they_become_more() -> None:
+    longer, more = Curriculum(bound=40, limit=512, accuracy=1.0), Curriculum(bound=1, limit=12, accuracy=1.0)
+    while longer.bound < 100:
+        assert more.bound == 1
+        advance(longer, more, 1.0)
+    advance(longer, more, 1.0)
+    assert more.bound > 1
+    short = Curriculum(bound=24, limit=24)  # as long as they can be
+    advance(short, more, 0.0)
+    assert more.accuracy < 1
+
+
+def test_half_of_the_segments_are_short_whatever_the_bound() -> None:
+    lengths = [drawn_length(Random(seed), 512) for seed in range(400)]
+    assert min(lengths) >= 40
+    assert max(lengths) > 480
+    assert 0.55 < sum(length < 200 for length in lengths) / 400 < 0.75

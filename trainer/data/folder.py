@@ -4,7 +4,6 @@ Reconstruction (ICAE) teaches a gist to keep the wording, continuation to keep w
 Reads the formats that the program compresses. Knows nothing of losses.
 """
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -16,6 +15,7 @@ from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
+from trainer.data.forms import line_of
 from trainer.data.source import Stage, is_held_out, is_korean
 from trainer.samples import Sample
 from trainer.staged import Unit, unit_of
@@ -122,5 +122,4 @@ def folder_records(
     for i in range(n):
         unit = source.unit(Random(f"{seed}:{i}"), Stage(0, 1, 1))
         [turn] = unit.turns[0]
-        record = {"context": model.tokenizer.decode(unit.text(0)), "question": turn.question, "answers": [turn.answer]}
-        yield json.dumps(record, ensure_ascii=False)
+        yield line_of(model.tokenizer.decode(unit.text(0)), turn.question, [str(turn.answer)])

@@ -11,7 +11,7 @@ What is not of its form is refused with its line. Knows nothing of what is done 
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -167,6 +167,11 @@ def _list(path: Path, text: str) -> list[Any]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} begins as a JSON list and is none ({error}).", "Correct it.") from error
     return found
+
+
+def line_of(context: str, question: str, answers: Sequence[str]) -> str:
+    """A record as a line of the form "questions"."""
+    return json.dumps({"context": context, "question": question, "answers": list(answers)}, ensure_ascii=False)
 
 
 def check_file(path: Path, form: str) -> Iterator[str]:

@@ -9,7 +9,7 @@ from random import Random
 
 from gistdesk.core.model import GistModel
 from trainer.config import TrainConfig
-from trainer.curriculum import Curriculum
+from trainer.curriculum import Curriculum, advance
 from trainer.data.folder import Folder, read_blocks
 from trainer.data.needles import Needles
 from trainer.data.records import Records
@@ -94,13 +94,9 @@ class Mixture:
         return self.sources[part].unit(random, Stage(bound, segments, n_slots))
 
     def advance(self, part: str, accuracy: float) -> None:
-        """Longer segments first, then more of them."""
-        longer, more = self.curricula.get(f"{part} tokens"), self.curricula.get(f"{part} segments")
-        if longer is None or more is None:
-            return
-        longer.update(accuracy)
-        if longer.bound >= min(100, longer.limit):
-            more.update(accuracy)
+        """Make generated samples of this part harder where its answers were right."""
+        if f"{part} tokens" in self.curricula:
+            advance(self.curricula[f"{part} tokens"], self.curricula[f"{part} segments"], accuracy)
 
     def held_out(self) -> dict[str, list[Unit]]:
         return {part: source.held_out() for part, source in self.sources.items()}

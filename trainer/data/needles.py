@@ -4,12 +4,12 @@ Segments are drawn as a pool, encoded once and put together into many documents:
 Knows nothing of losses.
 """
 
-import json
 from collections.abc import Iterator
 from random import Random
 
 from gistdesk.core.model import GistModel
-from gistdesk.core.prompt import Turn
+from trainer.curriculum import drawn_length
+from trainer.data.forms import line_of
 from trainer.data.source import Stage
 from trainer.loss import Pool
 from trainer.samples import Sample, Samples
@@ -52,8 +52,7 @@ class Needles:
     def _unit(self, random: Random, stage: Stage, samples: Samples) -> Unit:
         language = "ko" if random.random() < self._korean_share else "en"
         bound = stage.segment_tokens
-        segment = random.uniform(max(32.0, 0.4 * min(bound, 100)), bound if random.random() < 0.5 else min(bound, 200))
-        segment = max(32.0, min(segment, bound))
+        segment = max(32.0, min(drawn_length(random, bound), bound))
         n_slots = max(1, min(stage.n_slots, int(segment / 1.5)))
         n_texts = min(_MOST_TEXTS, max(2, round(self._document_tokens / (segment + n_slots))))
         n_segments = min(stage.segments, n_texts)
@@ -82,9 +81,4 @@ def needle_records(model: GistModel, *, n: int, language: str, n_tokens: int, se
         sample: Sample = samples.general(random, n_tokens, 4, 4, language)
         context = model.tokenizer.decode(sample.token_ids)
         for turn in sample.turns:
-            yield _line(context, turn)
-
-
-def _line(context: str, turn: Turn) -> str:
-    record = {"context": context, "question": turn.question, "answers": [turn.answer]}
-    return json.dumps(record, ensure_ascii=False)
+            yield line_of(context, turn.question, [str(turn.answer)])
