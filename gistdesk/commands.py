@@ -124,7 +124,7 @@ def _compress_one(
             return result
         except PasswordError as error:
             if sys.stdin is None or not sys.stdin.isatty():
-                raise UserError(error.message, "Give it with --password.") from error
+                raise UserError(error.message, error.hint if password else "Give it with --password.") from error
             password = typer.prompt(f"{error.message} Password", hide_input=True, err=True)
 
 

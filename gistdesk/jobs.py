@@ -74,6 +74,8 @@ def compress_file(
 ) -> Iterator[dict[str, Any]]:
     """Compress one document; yields `done` and `total` segments, and at last the result alone.
 
+    Speed is that of this run: what an interrupted one had done is not counted.
+
     Raises:
         UserError: the document, the ratio or the target is unusable.
     """
@@ -83,7 +85,10 @@ def compress_file(
         ratio = DEFAULT_RATIO
     document = read_document(file, password=password)
     cut = plan(model, document, ratio=ratio, n_slots=n_slots)
+    n_before: int | None = None
     for step in compress_document(model, document, cut, target):
+        if n_before is None:
+            n_before = sum(segment.n_tokens for segment in cut.segments[: step.n_segments_done])
         if step.record is None:
             yield {"done": step.n_segments_done, "total": step.n_segments}
             continue
@@ -98,7 +103,7 @@ def compress_file(
             "kv_bytes": gist.kv.numel() * stored_dtype(gist.kv).itemsize,
             "file_bytes": step.file_bytes,
             "seconds": round(seconds, 3),
-            "tokens_per_second": round(gist.n_tokens / seconds, 1),
+            "tokens_per_second": round((gist.n_tokens - n_before) / seconds, 1),
             "device": str(model.device),
             "peak_memory_bytes": peak_memory_bytes(model.device),
         }

@@ -119,7 +119,7 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int) -> No
             temporary.unlink()
         if not isinstance(error, OSError):  # Ctrl+C
             raise
-        needed = f"{n_bytes / 2**20:.1f} MiB are needed"
+        needed = f"{max(0.1, n_bytes / 2**20):.1f} MiB are needed"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise UserError(
             f"{path} cannot be written ({error.strerror or error}).",

@@ -29,6 +29,7 @@ from gistdesk.core.gist_file import (
     check_identity,
     read_gist,
     write_atomically,
+    write_atomically,
     write_gist,
 )
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
@@ -397,6 +398,9 @@ def test_a_full_disk_leaves_the_old_file(file: Path) -> None:
     with largest_file(1000), pytest.raises(UserError) as caught:
         write_gist(file, record(seed=2, n_slots=400))
     assert caught.value.message == f"{file} cannot be written (File too large)."
+    assert caught.value.hint == "Free some space, 0.1 MiB are needed."
+    with largest_file(10), pytest.raises(UserError) as caught:
+        write_atomically(file, b"a few words")
     assert caught.value.hint == "Free some space, 0.1 MiB are needed."
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]

@@ -129,7 +129,8 @@ def test_a_gist_is_no_document(here: Run, gist: Path, tmp_path: Path) -> None:
 
 def test_a_wrong_password(here: Run, tmp_path: Path) -> None:
     (tmp_path / "locked.pdf").write_bytes(pdf_bytes(["the secret text"], user_password="abc"))
-    assert_refused(here("compress", tmp_path / "locked.pdf", "--password", "abd"), "does not open with this password")
+    ended = here("compress", tmp_path / "locked.pdf", "--password", "abd")
+    assert_refused(ended, "does not open with this password. Check it and enter it again.")
     assert here("compress", tmp_path / "locked.pdf", "--password", "abc").code == 0
 
 

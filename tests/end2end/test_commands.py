@@ -257,6 +257,20 @@ def test_a_compression_that_is_left_goes_on_where_it_stopped(long_book: Path, tm
     assert not (tmp_path / "book.gistkv.part").exists()
 
 
+def test_the_speed_of_a_run_that_goes_on_is_that_of_what_it_did(long_book: Path, tmp_path: Path) -> None:
+    model = load_model("starter")
+    target = tmp_path / "book.gistkv"
+    steps = compress_file(model, long_book, target)
+    while (step := next(steps))["done"] < step["total"] - 2:
+        pass
+    steps.close()  # type: ignore[attr-defined]
+    n_done = read_gist(tmp_path / "book.gistkv.part").gist.n_tokens
+    *_, result = compress_file(model, long_book, target)
+    n_new = result["n_tokens"] - n_done
+    assert 0 < n_new < result["n_tokens"] / 2
+    assert result["tokens_per_second"] == pytest.approx(n_new / result["seconds"], rel=0.02)
+
+
 def test_a_part_of_another_text_or_ratio_is_not_gone_on_with(long_book: Path, tmp_path: Path, alice: str) -> None:
     model = load_model("starter")
     target = tmp_path / "book.gistkv"
