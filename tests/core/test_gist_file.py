@@ -29,7 +29,6 @@ from gistdesk.core.gist_file import (
     check_identity,
     read_gist,
     write_atomically,
-    write_atomically,
     write_gist,
 )
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
