@@ -27,9 +27,11 @@ class AnswerView(QWidget):
 
     Signals:
         retried: a failed answer shall be tried again.
+        pieces_added: there is more to be reached with Tab, perhaps.
     """
 
     retried = Signal()
+    pieces_added = Signal()
 
     def __init__(self, message: Message, width: int) -> None:
         """`width` in pixels is what it will probably have."""
@@ -49,6 +51,7 @@ class AnswerView(QWidget):
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(12 * GRID)
         self._text = MarkdownView(width)
+        self._text.pieces_added.connect(self.pieces_added)
         self._banner: ChatBanner | None = None
         self.citations = CitationsView()
         self._footer = Muted()

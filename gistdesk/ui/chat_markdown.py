@@ -6,7 +6,7 @@ word than a short one. Knows nothing of messages.
 
 import time
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from gistdesk.ui.chat_code import CodeView
@@ -26,7 +26,11 @@ class MarkdownView(QWidget):
 
     Args:
         width: in pixels, what it will probably have when it is shown: heights are known before that.
+
+    Signals: pieces_added (there is more to be reached with Tab, perhaps).
     """
+
+    pieces_added = Signal()
 
     def __init__(self, width: int = 80 * GRID) -> None:
         super().__init__()
@@ -85,15 +89,18 @@ class MarkdownView(QWidget):
 
     def _show_pending(self) -> None:
         """Draw pieces that differ from what is shown, for a while; the rest when events have been seen to."""
-        until = time.monotonic() + _TURN_S
+        until, n_before = time.monotonic() + _TURN_S, len(self._views)
         for index, piece in enumerate(self._pending):
             if index < len(self._pieces) and piece == self._pieces[index]:
                 continue
             if time.monotonic() > until:
                 self._more.start()
-                return
+                break
             self._show_piece(index, piece)
-        self._pending = []
+        else:
+            self._pending = []
+        if len(self._views) > n_before:
+            self.pieces_added.emit()
 
     def _show_piece(self, index: int, piece: Piece) -> None:
         is_code = piece.language is not None

@@ -59,12 +59,14 @@ class MessageView(QWidget):
         edited: the message's id and the question's new text.
         passage_chosen: a passage that was read or found for this answer.
         focus_moved: -1 or 1: to the message before or after.
+        chain_changed: `focus_chain` gives something else.
     """
 
     acted = Signal(int, str)
     edited = Signal(int, str)
     passage_chosen = Signal(object)
     focus_moved = Signal(int)
+    chain_changed = Signal()
 
     def __init__(self, message: Message, width: int) -> None:
         """`width` in pixels is what it will probably have: it is laid out before it is shown."""
@@ -83,6 +85,7 @@ class MessageView(QWidget):
         else:
             self.main = AnswerView(message, width - 3 * GRID)
             self.main.retried.connect(self._on_retried)
+            self.main.pieces_added.connect(self._on_pieces_added)
             self.main.citations.chosen.connect(self.passage_chosen)
         self._actions = FlowRow(at_right=message.role == "user")
         self._buttons: dict[str, FlatButton] = {}
@@ -130,11 +133,24 @@ class MessageView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if current else Qt.FocusPolicy.ClickFocus)
         for button in (*self._copy_buttons(), *self._citations(), *self._buttons.values()):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus if current else Qt.FocusPolicy.NoFocus)
+        for prose in self.findChildren(ProseView):
+            reached = current and prose.has_links()
+            prose.setFocusPolicy(Qt.FocusPolicy.StrongFocus if reached else Qt.FocusPolicy.ClickFocus)
 
     def focus_chain(self) -> list[QWidget]:
         """What Tab reaches in this message, in order."""
         cards = self._sources.cards if self._sources is not None and self.shows_passages() else []
-        return [self, *self._copy_buttons(), *self._citations(), *self._buttons.values(), *cards]
+        return [self, *self._reached_in_text(), *self._citations(), *self._buttons.values(), *cards]
+
+    def _reached_in_text(self) -> list[QWidget]:
+        """Prose with links, and the buttons that copy code, as they follow one another."""
+        found: list[QWidget] = []
+        for view in self.findChildren(QWidget):
+            if isinstance(view, CodeView):
+                found.append(view.copy_button)
+            elif isinstance(view, ProseView) and view.has_links() and not view.isHidden():
+                found.append(view)
+        return found
 
     def _copy_buttons(self) -> list[FlatButton]:
         return [code.copy_button for code in self.findChildren(CodeView)]
@@ -157,6 +173,7 @@ class MessageView(QWidget):
         if message is not None and self._comparison is None:
             self._comparison = AnswerView(message, self.width() // 2)
             self._comparison.retried.connect(self._on_comparison_retried)
+            self._comparison.pieces_added.connect(self._on_pieces_added)
             self._columns.addWidget(self._comparison, 1)
             self._comparison.show()
         elif message is not None and self._comparison is not None:
@@ -329,6 +346,11 @@ class MessageView(QWidget):
     def _on_edit_ended(self) -> None:
         self._actions.show()
         self.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _on_pieces_added(self) -> None:
+        if self._current:
+            self.set_current(True)
+            self.chain_changed.emit()
 
     def _on_retried(self) -> None:
         self.acted.emit(self.id, "retry")

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QUrl
 from PySide6.QtGui import (
     QColor,
     QDesktopServices,
+    QFocusEvent,
     QFont,
     QPainter,
     QPaintEvent,
@@ -26,9 +27,17 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
 
 from gistdesk.ui import theme
+from gistdesk.ui.i18n import tr
+from gistdesk.ui.speech import announce
 from gistdesk.ui.theme import GRID, SMALL
 
 _MARKDOWN = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
+_OPENED = ("http", "https")
+"""Links of these kinds are opened; what else a model may have written is not."""
+_ENDS = {
+    Qt.FocusReason.TabFocusReason: QTextCursor.MoveOperation.Start,
+    Qt.FocusReason.BacktabFocusReason: QTextCursor.MoveOperation.End,
+}
 _LINE_HEIGHT = 125.0
 """Per cent; Hangul needs the air."""
 
@@ -50,6 +59,7 @@ class ProseView(QTextBrowser):
             Qt.TextInteractionFlag.TextSelectableByMouse
             | Qt.TextInteractionFlag.TextSelectableByKeyboard
             | Qt.TextInteractionFlag.LinksAccessibleByMouse
+            | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
         self.setOpenLinks(False)
@@ -73,6 +83,25 @@ class ProseView(QTextBrowser):
         self.document().setPlainText(text)
         self._dress()
         self._fit()
+
+    def has_links(self) -> bool:
+        """Whether there is one that can be opened."""
+        block = self.document().begin()
+        while block.isValid():
+            parts = block.begin()
+            while not parts.atEnd():
+                if QUrl(parts.fragment().charFormat().anchorHref()).scheme() in _OPENED:
+                    return True
+                parts += 1
+            block = block.next()
+        return False
+
+    def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        """Tab comes to the first link, and from below to the last; Qt goes on from there, and Enter opens one."""
+        super().focusInEvent(event)
+        if event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
+            self.moveCursor(_ENDS[event.reason()])
+            self.focusNextPrevChild(event.reason() == Qt.FocusReason.TabFocusReason)
 
     def wanted_width(self, most: int) -> int:
         """Pixels that the text takes in its longest line, at most `most`."""
@@ -152,11 +181,14 @@ class ProseView(QTextBrowser):
             self.setFixedHeight(height)
 
     def _on_anchor_clicked(self, url: QUrl) -> None:
-        if url.scheme() in ("http", "https"):
+        if url.scheme() in _OPENED:
             QDesktopServices.openUrl(url)
 
     def _on_highlighted(self, url: QUrl) -> None:
         self.setToolTip(url.toString())
+        if not url.isEmpty() and self.hasFocus():
+            words = self.textCursor().selectedText()
+            announce(self, tr("Link: {words}, {address}", words=words, address=url.toString()))
 
 
 def _calm_heading(cursor: QTextCursor, level: int) -> None:

@@ -243,6 +243,7 @@ class Transcript(QScrollArea):
         view.edited.connect(self.edited)
         view.passage_chosen.connect(self.passage_chosen)
         view.focus_moved.connect(self._on_focus_moved)
+        view.chain_changed.connect(self.focus_chain_changed)
         view.installEventFilter(self)
         view.set_busy(self._busy)
         if first:
