@@ -5,6 +5,8 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 
+from gistdesk.core.errors import UserError
+
 _FIELDS = "name,memory.total,driver_version,compute_cap"
 _LIMIT_S = 20
 
@@ -23,6 +25,16 @@ class Card:
     memory_bytes: int
     driver: str
     capability: float
+
+
+def require_card() -> Card:
+    """`find_card`. Raises UserError: there is none."""
+    card = find_card()
+    if card is None:
+        raise UserError(
+            "There is no NVIDIA card here, or no driver for it.", "Install NVIDIA's driver if there is a card."
+        )
+    return card
 
 
 def find_card() -> Card | None:

@@ -43,14 +43,14 @@ def install(
 
     Uses the network. Ctrl+C is safe: the same command goes on where it stopped. What was in use stays until then.
     """
-    from gistdesk.cuda.card import find_card
+    from gistdesk.cuda.card import require_card
     from gistdesk.cuda.install import install as set_up
     from gistdesk.cuda.install import needed_disk_bytes
     from gistdesk.cuda.lock import read_lock
     from gistdesk.cuda.place import root
 
-    lock = read_lock()
-    lock.check(find_card())
+    card, lock = require_card(), read_lock()
+    lock.check(card)
     sizes = f"{human_bytes(lock.n_bytes)} are fetched, {human_bytes(lock.unpacked_bytes)} stay in {root()}"
     if not (yes or events):
         print(f"{sizes} (while it is set up, {human_bytes(needed_disk_bytes(lock))}).")

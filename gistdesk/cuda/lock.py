@@ -55,12 +55,8 @@ class Lock:
     def unpacked_bytes(self) -> int:
         return sum(wheel.unpacked_bytes for wheel in self.wheels)
 
-    def check(self, card: Card | None) -> None:
-        """Raises UserError: there is no card, or this CUDA cannot use it."""
-        if card is None:
-            raise UserError(
-                "There is no NVIDIA card here, or no driver for it.", "Install NVIDIA's driver if there is a card."
-            )
+    def check(self, card: Card) -> None:
+        """Raises UserError: this CUDA cannot use the card."""
         if card.capability < self.least_capability:
             raise UserError(
                 f"{card.name} is too old for CUDA {self.cuda}: it has compute capability {card.capability}.",

@@ -5,7 +5,7 @@ from typing import Any
 
 from gistdesk.core.errors import UserError
 from gistdesk.cuda import place
-from gistdesk.cuda.card import find_card
+from gistdesk.cuda.card import require_card
 from gistdesk.cuda.lock import read_lock
 
 OFFER = "gistdesk cuda install"
@@ -18,9 +18,9 @@ def status() -> dict[str, Any]:
     name or null. can_install: a set-up would change something and is possible; `problem` and `hint` say why it is not.
     fetch_bytes, disk_bytes: of a whole set-up. unfinished: a try was interrupted, and goes on with the next one.
     """
-    card, own, used = find_card(), place.has_own_cuda(), place.current()
+    own, used = place.has_own_cuda(), place.current()
     facts: dict[str, Any] = {
-        "card": asdict(card) if card else None,
+        "card": None,
         "own_cuda": own,
         "in_use": used.name if used else None,
         "unfinished": any(place.root().glob("unfinished-*")),
@@ -31,6 +31,8 @@ def status() -> dict[str, Any]:
         "disk_bytes": 0,
     }
     try:
+        card = require_card()
+        facts["card"] = asdict(card)
         lock = read_lock()
         facts |= {"fetch_bytes": lock.n_bytes, "disk_bytes": lock.unpacked_bytes}
         lock.check(card)
