@@ -9,9 +9,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.interval import wilson
 from trainer.config import TrainConfig, read_config, to_yaml
+from trainer.machine import hardware
 
 _CONTROLS = ("wrong-gist", "none", "full")
 _LANGUAGES = {"en": "English", "ko": "Korean"}
@@ -23,8 +26,8 @@ library_name: peft
 # A gist adapter for {base}
 
 LoRA of rank {rank} and {slots} gist tokens, trained by `python -m trainer train` with the base frozen in {precision}:
-{steps} steps, {minutes:.0f} minutes, {start}. What follows was measured by that run, on texts, sentences and
-questions that it did not train on.
+{steps} steps, {minutes:.0f} minutes on {machine}, {start}. What follows was measured by that run, on texts,
+sentences and questions that it did not train on.
 """
 
 _NEEDLES = """
@@ -57,19 +60,24 @@ samples are few; `gistdesk niah --seed 2` measures more, and others.
 """
 
 
-def write_adapter_card(folder: Path) -> None:
-    """Write `adapter/README.md` in the folder of a run that has measured something."""
+def write_adapter_card(folder: Path, device: torch.device) -> None:
+    """Write `adapter/README.md` in the folder of a run that has measured something.
+
+    Args:
+        device: that it runs on.
+    """
     events = list(_last_of_each(list(_events(folder / "run.jsonl"))))
     if any(event["event"] == "evaluation" for event in events) and (folder / "adapter").is_dir():
-        text = adapter_card(read_config(folder / "config.yaml"), events)
+        text = adapter_card(read_config(folder / "config.yaml"), events, _name(device))
         write_atomically(folder / "adapter" / "README.md", text.encode())
 
 
-def adapter_card(config: TrainConfig, events: Sequence[dict[str, Any]]) -> str:
+def adapter_card(config: TrainConfig, events: Sequence[dict[str, Any]], machine: str) -> str:
     """Markdown.
 
     Args:
         events: of the run, no step twice.
+        machine: that it ran on, in words.
     """
     evaluations = [event for event in events if event["event"] == "evaluation"]
     seconds = max((event["seconds"] for event in events if "seconds" in event), default=0.0)
@@ -82,6 +90,7 @@ def adapter_card(config: TrainConfig, events: Sequence[dict[str, Any]]) -> str:
             precision=config.precision,
             steps=evaluations[-1]["step"],
             minutes=seconds / 60,
+            machine=machine,
             start=f"from {Path(config.start_from).name}" if config.start_from else "from nothing",
         )
     ]
@@ -94,6 +103,11 @@ def adapter_card(config: TrainConfig, events: Sequence[dict[str, Any]]) -> str:
         parts += ["\n## Warnings\n\n", *(f"- {message}\n" for message in warnings)]
     last = best[-1] if best else evaluations[-1]["step"]
     return "".join([*parts, _TAIL.format(best=last, recipe=to_yaml(config))])
+
+
+def _name(device: torch.device) -> str:
+    found = hardware(device)
+    return str(found.get("card") or f"{found['cpu']} ({found['threads']} threads)")
 
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:

@@ -55,7 +55,7 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
     )
     yield from train_in_folder(folder, run, plan, evaluate=Examiner(run).measure)
     if run.processes.first:
-        write_adapter_card(folder)
+        write_adapter_card(folder, model.device)
 
 
 class Examiner:

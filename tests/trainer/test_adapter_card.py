@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tests.trainer.tiny_runs import tiny_config, tiny_gist_base
 from trainer.adapter_card import adapter_card, write_adapter_card
 from trainer.config import TrainConfig
@@ -24,11 +26,13 @@ def evaluation(step: int, accuracy: float, *, is_best: bool) -> list[dict[str, A
 
 def test_accuracy_over_steps_beside_its_controls() -> None:
     events = [*evaluation(0, 0.0, is_best=False), *evaluation(200, 0.95, is_best=True)]
-    text = adapter_card(TrainConfig(), [*events, {"event": "warning", "step": 200, "message": "Look out."}])
+    text = adapter_card(
+        TrainConfig(), [*events, {"event": "warning", "step": 200, "message": "Look out."}], "a machine"
+    )
     assert "| step | passkey, English | passkey, Korean | wrong-gist | none | full |" in text
     assert "| 200 | 95% of 20 (76-99%) | 95% of 20 (76-99%) | 5% | 0% | 100% |" in text
     assert "| 200 | passkeys | 20 | 19 | 1 | 0 | 20 |" in text
-    assert "- Look out." in text
+    assert "- Look out." in text and "minutes on a machine" in text
     assert "that of step 200" in text
 
 
@@ -49,5 +53,5 @@ def test_what_was_done_twice_is_told_once(tmp_path: Path) -> None:
     changed = json.dumps({**json.loads(lines[1]), "n": 999})
     (folder / "run.jsonl").write_text("\n".join([*lines[:1], changed, *lines[1:], lines[-1][:20]]), encoding="utf-8")
     before = (folder / "adapter" / "README.md").read_text(encoding="utf-8")
-    write_adapter_card(folder)
+    write_adapter_card(folder, torch.device("cpu"))
     assert (folder / "adapter" / "README.md").read_text(encoding="utf-8") == before

@@ -24,6 +24,12 @@ def test_presets_are_what_the_documentation_says() -> None:
     assert standard.target_slots == 25
 
 
+@pytest.mark.parametrize("path", sorted(Path("trainer/recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_can_be_read(path: Path) -> None:
+    assert read_config(path).base == "starter"
+    assert f"--config {path.as_posix()}" in path.read_text(encoding="utf-8")
+
+
 def test_every_field_is_documented() -> None:
     documented = TrainConfig.__doc__ or ""
     for field in fields(TrainConfig):
