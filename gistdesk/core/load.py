@@ -18,7 +18,7 @@ from torch import nn
 from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, merged_encoder, read_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
-from gistdesk.core.memory import total_bytes
+from gistdesk.core.memory import keep_few_kernels, total_bytes
 from gistdesk.core.model import GistModel, ModelIdentity, TextTokenizer
 from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, has_bitsandbytes, trained_precision
 from gistdesk.core.quantize import is_quantized, quantize
@@ -184,6 +184,7 @@ def load_model(
         UserError: unknown, unsuitable, damaged, without safetensors, without an adapter, or too large.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_few_kernels()
     folders = find_model(name)
     check_config(folders.base)
     if need_adapter and folders.adapter is None:

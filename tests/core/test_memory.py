@@ -1,4 +1,4 @@
-"""A process's peak is its own."""
+"""A process's peak is its own, and shapes that it has met once do not stay in it."""
 
 import subprocess
 import sys
@@ -36,3 +36,21 @@ def test_a_new_peak_forgets_what_was_freed() -> None:
     del large
     reset_peak_memory()
     assert peak_memory_bytes(CPU) < before - 2**27
+
+
+MANY_SHAPES = """
+import psutil, torch
+from gistdesk.core.memory import keep_few_kernels
+keep_few_kernels()
+layer = torch.nn.Linear(256, 768).bfloat16()
+held = []
+for n in range(250):
+    layer(torch.randn(1, 16 + n, 256).bfloat16()).float().sum().backward()
+    held.append(psutil.Process().memory_info().rss)
+print(held[-1] - held[50])
+"""
+
+
+def test_memory_does_not_grow_with_every_shape() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY_SHAPES], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 100 * 2**20
