@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtCore import QCoreApplication, QEvent, QThread
 from PySide6.QtWidgets import QApplication, QWidget
 
 from gistdesk.library import Problem
@@ -54,7 +54,7 @@ def _desk(window: MainWindow) -> StillDesk:
 def empty_states() -> Iterator[State]:
     yield "library-empty", lambda w: w.show_place(LIBRARY)
     yield "chat-empty", lambda w: w.show_place(CHAT)
-    for number, name in enumerate(("train", "benchmark", "runs")):
+    for number, name in enumerate(("train", "benchmark", "runs", "attention")):
         yield f"lab-{name}-empty", lambda w, number=number: _lab(w, number)
 
 
@@ -127,6 +127,8 @@ def _folder_question(window: MainWindow) -> None:
         for number in range(12):
             (folder / f"{number}.txt").write_bytes(b"x" * 30_000)
         window.open_paths([folder])
+        while window.desk.file_jobs.jobs:
+            QApplication.processEvents()
 
 
 def _banners(window: MainWindow) -> None:
@@ -227,12 +229,39 @@ def lab_states() -> Iterator[State]:
     yield "lab-runs", lambda w: _lab(w, 2)
     yield "lab-runs-compared", lambda w: [w.lab.table.model_.toggle(name) for name in ("05", "06", "08")] and None
     yield "lab-runs-benchmarks", _compare_benchmarks
+    yield "lab-attention-waiting", _attention_waiting
+    yield "lab-attention", _attention
+    yield "lab-attention-failed", _attention_failed
 
 
 def _samples(window: MainWindow) -> None:
     grid = window.lab.benchmark.board.grids[0]
     grid.setCurrentIndex(grid.model().index(2, 2))
     grid._on_opened(grid.currentIndex())
+
+
+def _attention_waiting(window: MainWindow) -> None:
+    window.desk.device_holder = "Quick · Starter"
+    _lab(window, 3)
+    window.lab.attention.begin()
+
+
+def _attention(window: MainWindow) -> None:
+    """Drawn by the real process, with the real starter."""
+    window.desk.device_holder = ""
+    tab = window.lab.attention
+    tab.begin()
+    name = ""
+    while tab._problem is None and (tab._is_drawing or tab._is_stale or not name):
+        QApplication.processEvents()
+        QThread.msleep(20)
+        name = tab.picture.accessibleName()
+
+
+def _attention_failed(window: MainWindow) -> None:
+    window.lab.attention.close_process()
+    window.lab.attention._problem = lambda: i18n.tr("There is no segment 9. Choose 0 to 7.")
+    window.lab.attention._show()
 
 
 def _compare_benchmarks(window: MainWindow) -> None:

@@ -24,9 +24,8 @@ from gistdesk.ui import theme
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.i18n import later, tr
 from gistdesk.ui.labels import EmptyState
-from gistdesk.ui.library_states import NEEDS_ATTENTION, WORKING, state_words
+from gistdesk.ui.library_states import NEEDS_ATTENTION, WORKING
 from gistdesk.ui.library_table import EntryTable
-from gistdesk.ui.speech import announce
 
 _FILTERS: tuple[tuple[str, tuple[str, ...] | None], ...] = (
     (later("All documents"), None),
@@ -151,9 +150,6 @@ class LibraryList(QFrame):
         except UserError:  # deleted in another window
             self.refresh()
             return
-        before = self.table.model_.entries()[row].state
-        if entry.state != before and entry.state not in WORKING:
-            announce(self, f"{entry.title}: {state_words(entry)}")
         if self._still_shown(entry):
             self.table.model_.update_entry(entry)
         else:

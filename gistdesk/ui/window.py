@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from gistdesk.library import Entry
 from gistdesk.ui import theme
 from gistdesk.ui.adding import Adding
+from gistdesk.ui.announcer import Announcer
 from gistdesk.ui.banner import BannerArea
 from gistdesk.ui.columns import CHAT, LAB, LIBRARY, Columns, Place
 from gistdesk.ui.desk import Desk, Notice
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self.adding = Adding(self)
         self.menus = Menus(self)
         self.quitting = Quitting(self)
+        self.announcer = Announcer(self)
         self._connect()
         self._leave_drops_to_window()
         self.show_place(LIBRARY)

@@ -22,7 +22,7 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
 from gistdesk.settings import Settings
-from gistdesk.ui import i18n, theme
+from gistdesk.ui import announcer, i18n, theme
 from gistdesk.ui.desk import EngineState, Notice
 from gistdesk.ui.palette import score
 from gistdesk.ui.window import CHAT, LAB, LIBRARY, MainWindow
@@ -504,3 +504,35 @@ def test_a_document_is_added_compressed_and_deleted_without_a_mouse(
     qtbot.keyClicks(window.palette_.field, "undo")
     press(qtbot, Qt.Key.Key_Return)
     assert [e.id for e in window.desk.library.entries()] == [entry.id]
+
+
+# --- screen readers
+
+
+def test_what_ends_unseen_is_announced_once(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Though the list shows other rows; progress is not read out, nor what the open chat tells itself."""
+    told: list[tuple[str, bool]] = []
+    monkeypatch.setattr(announcer, "announce", lambda _, text, urgent=False: told.append((text, urgent)))
+    desk = still(window)
+    entry = add_entry(desk, "Lease.pdf", "compressing", done=1, total=10)
+    window.library.list_widget.search.setText("something else")
+    window.library.list_widget.refresh()
+    for done in (2, 3):
+        desk.library.set_progress(entry.id, done, 10)
+        desk.entry_changed.emit(entry.id)
+    assert told == []
+    desk.library.set_state(entry.id, "failed", problem=Problem("user", "The disk is full.", "Free some space."))
+    for _ in range(2):
+        desk.entry_changed.emit(entry.id)
+    [(text, urgent)] = told
+    assert text.startswith("Lease: Failed") and urgent
+    told.clear()
+    chats = [desk.library.add_chat([entry.id], title=title) for title in ("Open", "Other")]
+    window.show_place(CHAT)
+    window.chat.open(chats[0].id)
+    for chat in chats:
+        message = desk.library.add_message(chat.id, parent_id=None, role="assistant", text="58203")
+        desk.answer_done.emit(message.id)
+    assert told == [("Other: The answer is complete", False)]
