@@ -5,11 +5,13 @@ Writes text; measures nothing.
 
 import json
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
+from trainer.bench_config import BenchConfig
 from trainer.checkpoint import read_state
 from trainer.report import table
 
@@ -76,11 +78,7 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
         raise UserError(f"There is no checkpoint in {work}.", "Give the folder of the starter's training.")
     text = _HEAD.format(device=results[0]["device"].upper(), dtype=results[0]["dtype"])
     for result in results:
-        config = result["config"]
-        ratios = config["ratio"] if isinstance(config["ratio"], list) else [config["ratio"]]
-        asked = ",".join(f"{ratio:g}" for ratio in ratios)
-        command = f"gistdesk niah --ratio {asked} --kinds {','.join(config['kinds'])}"
-        text += f"\n`{command} --samples {config['samples']} ...`\n\n{table(result['cells'])}\n"
+        text += f"\n`{command_of(result['config'])}`\n\n{table(result['cells'])}\n"
     run, config = trained["run"], trained["run"]["config"]
     text += _TAIL.format(
         seed=config["seed"],
@@ -91,6 +89,21 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
     gist["measured"] = [_row(cell) for result in results for cell in result["cells"] if cell["method"] == "gist"]
     write_atomically(gist_path, (json.dumps(gist, indent=1) + "\n").encode())
     write_atomically(folder / "README.md", text.encode())
+
+
+def command_of(config: dict[str, Any]) -> str:
+    """The command that makes a run; `config` as in results.json, of a run on the bundled texts."""
+    words = ["gistdesk niah -o FOLDER"]
+    for field in fields(BenchConfig):
+        value, default = (_listed(given) for given in (config[field.name], field.default))
+        if value != default and field.name != "haystack":
+            words.append(f"--{field.name.replace('_', '-')} {value}")
+    return " ".join(words)
+
+
+def _listed(value: Any) -> str:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return ",".join(f"{one:g}" if isinstance(one, float) else str(one) for one in values)
 
 
 def _read(path: Path) -> dict[str, Any]:
