@@ -21,7 +21,7 @@ from gistdesk.core.prompt import Turn
 from trainer.samples import Sample
 
 _WIDTH_MULTIPLE = 16
-"""oneDNN keeps machine code for every shape it meets: a run at every width grew by 5 MiB a step."""
+"""oneDNN makes machine code for every shape that it meets: the fewer widths, the less of it."""
 
 
 @dataclass(frozen=True)
