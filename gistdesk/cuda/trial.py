@@ -15,6 +15,7 @@ def main(words: Sequence[str]) -> int:
     """Returns the exit code."""
     packages = Path(words[0])
     sys.path.insert(0, str(packages))
+    sys.dont_write_bytecode = False  # a frozen program writes none: what is compiled here, no later process has to
     try:
         print(_calculated(packages))
     except Exception as error:

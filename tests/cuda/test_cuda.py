@@ -125,6 +125,16 @@ def test_a_set_up_that_no_longer_works_is_replaced(index: Index, tmp_path: Path)
     assert imported_torch() == "2.0+cu130"
 
 
+def test_the_trial_compiles_for_those_that_come_later(
+    index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # as it is in a frozen program
+    set_up(index.offer(tmp_path / "locks"))
+    used = place.current()
+    assert used is not None
+    assert list((place.packages(used) / "torch" / "__pycache__").glob("*.pyc"))
+
+
 def test_a_library_that_takes_the_process_with_it(index: Index, tmp_path: Path) -> None:
     locks = index.offer(tmp_path / "locks")
     set_up(locks)
