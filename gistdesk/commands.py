@@ -1,4 +1,4 @@
-"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo, cuda.
+"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo, adapters, cuda.
 
 Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
 that `--help` answers at once.
@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from gistdesk import __version__
+from gistdesk.adapter_commands import app as adapters
 from gistdesk.core.errors import UserError
 from gistdesk.cuda.commands import app as cuda
 from gistdesk.terminal import complain, counted, each, human_bytes
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(adapters, name="adapters")
 app.add_typer(cuda, name="cuda")
 
 ModelOption = Annotated[

@@ -9,15 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gistdesk.core.adapter import check_base, parse_adapter
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress_document, plan
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
-from gistdesk.core.fingerprint import of_files
+from gistdesk.core.fingerprint import model_fingerprint, of_files
 from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist, stored_dtype
-from gistdesk.core.load import choose_device, load_model, plain_precision
+from gistdesk.core.load import choose_device, find_model, load_model, plain_precision
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel
+from gistdesk.core.precision import trained_precision
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
 
@@ -156,6 +158,25 @@ def _model_of(record: GistRecord, model: str, device: str, precision: str) -> Gi
     if precision == "auto":
         precision = of_files(record.identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
     return load_model(model, device=device, precision=precision)
+
+
+def describe_adapter(folder: Path) -> dict[str, Any]:
+    """An adapter that is kept here: its base and sizes, or a `problem` in one sentence; no weights are loaded."""
+    found: dict[str, Any] = {"name": folder.name, "folder": str(folder), "problem": ""}
+    try:
+        folders = find_model(str(folder), download=False)
+        check_base(folder, model_fingerprint(folders.base))
+        adapter = parse_adapter(folder)
+    except (UserError, OSError, ValueError) as error:
+        return {**found, "problem": str(error)}
+    return {
+        **found,
+        "base": folders.model_id,
+        "precision": trained_precision(folder),
+        "slots": adapter.max_slots,
+        "segment_tokens": adapter.segment_tokens,
+        "file_bytes": sum(path.stat().st_size for path in folder.iterdir()),
+    }
 
 
 def describe_gist(path: Path) -> dict[str, Any]:

@@ -333,6 +333,22 @@ class ModelInfoDone(Event):
 
 
 @dataclass(frozen=True)
+class ImportAdapterDone(Event):
+    """An adapter lies in `folder`, by which it can be loaded."""
+
+    name = "import_adapter.done"
+    folder: str
+
+
+@dataclass(frozen=True)
+class ExportAdapterDone(Event):
+    """A model's adapter was copied to `target`."""
+
+    name = "export_adapter.done"
+    target: str
+
+
+@dataclass(frozen=True)
 class IndexProgress(Event):
     """`fraction` of one kept text can be searched."""
 
@@ -532,6 +548,27 @@ class DescribeModel(Request):
     model: str
     device: str = "auto"
     precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class ImportAdapter(Request):
+    """Copy the adapter in the folder `path` to a new folder in `into`; its base is the one it names, or of `models`."""
+
+    name = "import_adapter"
+    done = ImportAdapterDone
+    path: str
+    into: str
+    models: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ExportAdapter(Request):
+    """Copy a model's adapter to the new folder `target`."""
+
+    name = "export_adapter"
+    done = ExportAdapterDone
+    model: str
+    target: str
 
 
 @dataclass(frozen=True)

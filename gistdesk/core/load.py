@@ -115,8 +115,11 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
     return plain if fits or not has_bitsandbytes() else "nf4"
 
 
-def find_model(name: str) -> ModelFolders:
+def find_model(name: str, *, download: bool = True) -> ModelFolders:
     """Resolve "starter", a folder of a model or of an adapter, or a hub id such as "Qwen/Qwen2.5-1.5B-Instruct".
+
+    Args:
+        download: False finds only what is on this computer.
 
     Raises:
         UserError: nothing of that name, or the download failed.
@@ -128,17 +131,17 @@ def find_model(name: str) -> ModelFolders:
         folder = folder.expanduser()
     if folder.is_dir():
         if (folder / "gist.json").exists():
-            return _adapter_folders(folder)
+            return _adapter_folders(folder, download=download)
         inside = folder / "adapter"
         return ModelFolders(folder.resolve().name, folder, inside if (inside / "gist.json").exists() else None)
     if _HUB_ID.fullmatch(name):
-        return ModelFolders(name, _from_hub(name), None)
+        return ModelFolders(name, _from_hub(name, download=download), None)
     raise UserError(
         f'There is no model "{name}".', "Give starter, a folder with config.json, or a hub id such as org/name."
     )
 
 
-def _adapter_folders(folder: Path) -> ModelFolders:
+def _adapter_folders(folder: Path, *, download: bool) -> ModelFolders:
     try:
         base = str(json.loads((folder / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -148,18 +151,19 @@ def _adapter_folders(folder: Path) -> ModelFolders:
     is_there = base == "starter" or _HUB_ID.fullmatch(base) or Path(base).is_dir()
     if not is_there or (Path(base) / "gist.json").exists():  # an adapter is nobody's base, least of all its own
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
-    found = find_model(base)
+    found = find_model(base, download=download)
     return ModelFolders(found.model_id, found.base, folder, adapter_alone=True)
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, *, download: bool) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):
-        pass
+        if not download:
+            raise UserError(f'The model "{name}" is not on this computer.', "Download it first.") from None
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
     except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:

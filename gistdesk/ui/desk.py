@@ -11,6 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gistdesk.adapters import adapters_folder, remove_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
 from gistdesk.library import Entry, Identity, Library, Passage, Problem
@@ -19,8 +20,12 @@ from gistdesk.protocol import (
     DescribeDone,
     Error,
     Event,
+    ExportAdapter,
+    ExportAdapterDone,
     Extract,
     ExtractDone,
+    ImportAdapter,
+    ImportAdapterDone,
     Index,
     IndexDone,
     Load,
@@ -37,7 +42,7 @@ from gistdesk.ui.desk_models import Memory, ModelRow, Models, needed_bytes
 from gistdesk.ui.desk_queue import Queue
 from gistdesk.ui.engine import Engine
 from gistdesk.ui.file_jobs import CANCELLED, FileJobs, Work
-from gistdesk.ui.i18n import later
+from gistdesk.ui.i18n import later, tr
 
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
 
@@ -381,6 +386,26 @@ class Desk(QObject):
             self._models.forget()
         self.settings_changed.emit()
 
+    def import_adapter(self, path: Path) -> None:
+        """Keep a copy of an adapter's folder, if its base is among the models; `notice` tells how it went."""
+        models = ("starter", *self.settings.models)
+        request = ImportAdapter(path=str(path), into=str(adapters_folder()), models=models)
+        self._reader.send(request, self._on_adapter)
+
+    def export_adapter(self, model: str, target: Path) -> None:
+        """Copy a model's adapter to a new folder; `notice` tells how it went."""
+        self._reader.send(ExportAdapter(model=model, target=str(target)), self._on_adapter)
+
+    def remove_adapter(self, name: str) -> None:
+        """Delete an adapter that is kept here, for good."""
+        try:
+            remove_adapter(Path(name))
+        except UserError as error:
+            self.notice.emit(Notice(error.message, error.hint))
+        if name in self.settings.models:
+            self.change_settings(models=tuple(model for model in self.settings.models if model != name))
+        self.models_changed.emit()
+
     def download(self, hub_id: str) -> None:
         self._models.download(hub_id)
 
@@ -459,6 +484,15 @@ class Desk(QObject):
     def _import(self, path: Path, description: dict[str, Any]) -> None:
         work = self.in_library(lambda own: own.import_gist(path, description))
         self._start_copy(later("Importing"), path.name, work, lambda _: self.entries_changed.emit())
+
+    def _on_adapter(self, event: Event) -> None:
+        if isinstance(event, Error):
+            self.notice.emit(Notice(event.message, event.hint, event.details or ""))
+        elif isinstance(event, ImportAdapterDone):
+            self.notice.emit(Notice(tr("The adapter “{name}” can be used now.", name=Path(event.folder).name)))
+            self.models_changed.emit()
+        elif isinstance(event, ExportAdapterDone):
+            self.notice.emit(Notice(tr("Exported to {path}.", path=event.target)))
 
     def _on_loaded(self, event: Event) -> None:
         if isinstance(event, Error):

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gistdesk.adapters import adapters_folder, kept_adapters
 from gistdesk.protocol import (
     DescribeModel,
     Download,
@@ -63,6 +64,9 @@ class ModelRow:
         downloading: share that has arrived, 0 to 1; None when nothing is being downloaded.
         has_adapter: whether it can compress.
         precision: its weights would be held so: "nf4", "int8", "bf16" or "fp32"; "" while it is not known.
+        adapter_base: the base's name where the row is an adapter; "".
+        adapter_precision: what its adapter was trained on; "" where that is not known.
+        is_kept: an adapter that is kept among the program's own files, and can be removed with them.
     """
 
     name: str
@@ -76,6 +80,9 @@ class ModelRow:
     downloading: float | None
     has_adapter: bool
     precision: str = ""
+    adapter_base: str = ""
+    adapter_precision: str = ""
+    is_kept: bool = False
 
 
 class Models(QObject):
@@ -140,7 +147,8 @@ class Models(QObject):
 
     def rows(self) -> list[ModelRow]:
         """All models that can be chosen; figures of new ones come later, with `changed`."""
-        names = dict.fromkeys(("starter", *self._settings().models, *self._arrived))
+        kept = map(str, kept_adapters())
+        names = dict.fromkeys(("starter", *self._settings().models, *kept, *self._arrived))
         return [self._row(name) for name in names]
 
     def _row(self, name: str) -> ModelRow:
@@ -163,6 +171,9 @@ class Models(QObject):
             self._arrived.get(name),
             bool(info and info.has_adapter),
             info.precision if info else "",
+            info.adapter_base if info else "",
+            info.adapter_precision if info else "",
+            Path(name).parent == adapters_folder(),
         )
 
     def _on_described(self, request: DescribeModel, event: Event) -> None:

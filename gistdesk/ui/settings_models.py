@@ -1,4 +1,4 @@
-"""The Models page of the settings: what can be used here, whether it fits, and getting more.
+"""The Models page of the settings: models and adapters, whether they fit, and getting more.
 
 Knows the desk's rows of models.
 """
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -47,11 +48,15 @@ class ModelsPage(SettingsPage):
         self.download.setIcon(theme.icon("download"))
         self.set_text_of(self.download, later("Download"))
         self.download.setEnabled(False)
+        self.adapter = QPushButton()
+        self.adapter.setIcon(theme.icon("import"))
+        self.set_text_of(self.adapter, later("Import an adapter…"))
         row = QHBoxLayout()
         row.setSpacing(theme.GRID)
         row.addWidget(self.hub_id, 1)
         row.addWidget(self.download)
         row.addWidget(self.folder)
+        row.addWidget(self.adapter)
         self.column.addLayout(row)
         theme.set_role(
             self.add_text(
@@ -62,7 +67,17 @@ class ModelsPage(SettingsPage):
             ),
             "muted",
         )
+        theme.set_role(
+            self.add_text(
+                later(
+                    "An adapter lets a model compress. It is a folder in peft's layout with a gist.json, is trained in "
+                    "the Lab, and belongs to the model that it was trained for."
+                )
+            ),
+            "muted",
+        )
         self.column.addStretch()
+        self.adapter.clicked.connect(self._on_import_adapter)
         self.folder.clicked.connect(self._on_add_folder)
         self.download.clicked.connect(self._on_download)
         self.hub_id.returnPressed.connect(self._on_download)
@@ -91,6 +106,16 @@ class ModelsPage(SettingsPage):
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(self.add_model)
         dialog.open()
+
+    def _on_import_adapter(self) -> None:
+        dialog = QFileDialog(self.window(), tr("Choose an adapter's folder"))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(self.import_adapter)
+        dialog.open()
+
+    def import_adapter(self, folder: str) -> None:
+        """Keep a copy of an adapter."""
+        self._desk.import_adapter(Path(folder))
 
     def add_model(self, name: str) -> None:
         """Put a folder or a hub id on the list."""
@@ -129,12 +154,13 @@ class _ModelCard(QFrame):
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 1000)
-        self.use, self.remove = QPushButton(), QPushButton()
-        theme.set_kind(self.remove, "quiet")
+        self.use, self.remove, self.export = QPushButton(), QPushButton(), QPushButton()
+        for button in (self.remove, self.export):
+            theme.set_kind(button, "quiet")
         self._top = QHBoxLayout()
         self._top.setSpacing(2 * theme.GRID)
         self._top.addWidget(self._title, 1)
-        for button in (self.remove, self.use):
+        for button in (self.remove, self.export, self.use):
             self._top.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * theme.GRID, theme.GRID, theme.GRID, theme.GRID)
@@ -144,6 +170,7 @@ class _ModelCard(QFrame):
         column.addWidget(self._bar)
         self.use.clicked.connect(self._on_use)
         self.remove.clicked.connect(self._on_remove)
+        self.export.clicked.connect(self._on_export)
 
     def show_row(self, row: ModelRow) -> None:
         self._row = row
@@ -159,9 +186,13 @@ class _ModelCard(QFrame):
         self.use.setText(tr("In use") if in_use else tr("Use"))
         self.use.setEnabled(not in_use and not row.problem)
         self.use.setAccessibleName(f"{self.use.text()}: {title}")
-        self.remove.setVisible(downloading or (row.name in self._desk.settings.models and not in_use))
-        self.remove.setText(tr("Cancel") if downloading else tr("Remove from list"))
+        self.remove.setVisible(downloading or ((row.is_kept or row.name in self._desk.settings.models) and not in_use))
+        words = tr("Delete…") if row.is_kept else tr("Remove from list")
+        self.remove.setText(tr("Cancel") if downloading else words)
         self.remove.setAccessibleName(f"{self.remove.text()}: {title}")
+        self.export.setVisible(row.has_adapter and not downloading)
+        self.export.setText(tr("Export the adapter…"))
+        self.export.setAccessibleName(f"{self.export.text()}: {title}")
         if self._badge is None:
             self._badge = FitBadge(row)
             self._top.insertWidget(1, self._badge)
@@ -176,9 +207,41 @@ class _ModelCard(QFrame):
             return
         if self._row.downloading is not None:
             self._desk.cancel_download(self._row.name)
+        elif self._row.is_kept:
+            self._ask_to_delete()
         else:
             kept = tuple(name for name in self._desk.settings.models if name != self._row.name)
             self._desk.change_settings(models=kept)
+
+    def _ask_to_delete(self) -> None:
+        box = QMessageBox(
+            QMessageBox.Icon.Warning,
+            tr("Delete the adapter"),
+            tr(
+                "Delete the adapter “{title}” for good? What was compressed with it cannot be asked any more.",
+                title=self._title.text(),
+            ),
+            QMessageBox.StandardButton.NoButton,
+            self.window(),
+        )
+        delete = box.addButton(tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        delete.clicked.connect(self.delete_adapter)
+        box.open()
+
+    def delete_adapter(self) -> None:
+        """Without asking."""
+        if self._row is not None:
+            self._desk.remove_adapter(self._row.name)
+
+    def _on_export(self) -> None:
+        if self._row is not None:
+            start = str(Path.home() / f"{Path(self._row.name).name}-adapter")
+            path, _ = QFileDialog.getSaveFileName(self.window(), tr("A new folder for the adapter"), start)
+            if path:
+                self._desk.export_adapter(self._row.name, Path(path))
 
 
 def _facts(row: ModelRow) -> list[str]:
@@ -192,6 +255,10 @@ def _facts(row: ModelRow) -> list[str]:
     if row.precision:
         facts.append(tr("loaded as {precision}", precision=tr(PRECISIONS[row.precision])))
     facts.append(numbers(row))
+    if row.adapter_base:
+        facts.append(tr("adapter for {base}", base=model_title(row.adapter_base)))
+    if row.adapter_precision:
+        facts.append(tr("trained in {precision}", precision=tr(PRECISIONS[row.adapter_precision])))
     if row.n_parameters and not row.has_adapter:
         facts.append(tr("no adapter: it cannot compress yet"))
     if Path(row.name).is_absolute():

@@ -13,7 +13,9 @@ from gistdesk.protocol import (
     Download,
     Error,
     Event,
+    ExportAdapter,
     Extract,
+    ImportAdapter,
     Index,
     Load,
     MeasureMemory,
@@ -85,6 +87,14 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
             from gistdesk.worker.indexing import index
 
             return index(request, pulse)
+        case ImportAdapter():
+            from gistdesk.worker.adapters import bring_in
+
+            return bring_in(request)
+        case ExportAdapter():
+            from gistdesk.worker.adapters import take_out
+
+            return take_out(request)
         case MeasureMemory():
             return pulse.memory()
     raise ProtocolError(f"nobody does {request.name}")

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import struct
 import subprocess
@@ -488,6 +489,36 @@ def test_a_conversation_comes_through_stdin(here: Run, gist: Path) -> None:
     assert ended.out == "".join(answer + "\n" for answer in expected)
     again = here("ask", gist, stdin=questions[0])  # no empty line, not even an end of line
     assert again.out == expected[0] + "\n"
+
+
+def test_adapters_come_and_go(here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GISTDESK_HOME", str(tmp_path / "home"))
+    base = write_model(tmp_path / "base")
+    (base / "adapter").rename(tmp_path / "contracts")
+    config = json.loads((tmp_path / "contracts" / "adapter_config.json").read_text("utf-8"))
+    changed = json.dumps({**config, "base_model_name_or_path": "/elsewhere"})
+    (tmp_path / "contracts" / "adapter_config.json").write_text(changed, "utf-8")
+    assert here("adapters", "list").out.startswith("No adapters are kept here yet.")
+    refused = here("adapters", "import", tmp_path / "contracts")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == (
+        f"gistdesk: The adapter in {tmp_path / 'contracts'} was trained for /elsewhere, and no model that is here is "
+        "that base. Add or download the base that it was trained for, then import it again.\n"
+    )
+    ended = here("adapters", "import", tmp_path / "contracts", "--base", base)
+    [kept] = ended.lines
+    assert here("doctor", "--model", kept, "--json").json["model"]["slots_per_segment"] == 8
+    [row] = here("adapters", "list", "--json").json
+    assert (row["name"], row["base"], row["slots"], row["problem"]) == ("contracts", "base", 8, "")
+    assert here("adapters", "list").out.startswith("contracts: for base, 8 slots for 24 tokens, ")
+    assert here("adapters", "export", "contracts", tmp_path / "out").code == 0
+    assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
+    assert here("adapters", "export", "contracts", tmp_path / "out").code == 2
+    shutil.rmtree(base)
+    assert "is not there" in here("adapters", "list").out
+    assert here("adapters", "remove", "contracts").code == 0
+    assert not Path(kept).exists()
+    assert "is not among the adapters" in here("adapters", "remove", "contracts").err
 
 
 def test_every_command_takes_a_precision(here: Run, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def literals() -> set[str]:
 @cache
 def _modules() -> list["_Module"]:
     folders = ("core", "cuda", "library", "worker", "ui")
-    paths = [ROOT / "gistdesk" / f"{name}.py" for name in ("settings", "jobs", "terminal")]
+    paths = [ROOT / "gistdesk" / f"{name}.py" for name in ("adapters", "settings", "jobs", "terminal")]
     paths += [path for folder in folders for path in sorted((ROOT / "gistdesk" / folder).glob("*.py"))]
     paths += sorted((ROOT / "trainer").rglob("*.py"))
     modules = [_Module(path) for path in paths]

@@ -17,6 +17,10 @@ LARGE = ModelRow(
     "acme/Llama-3.1-8B", "acme/Llama-3.1-8B", 8 * 10**9, 16 * GB, "too large", 18 * GB, 9 * GB, "", None, True
 )
 COMING = ModelRow("acme/Qwen3-1.7B", "acme/Qwen3-1.7B", None, None, "unknown", None, 9 * GB, "", 0.42, False)
+ADAPTER = ModelRow(
+    "/data/adapters/contracts", "contracts", 8 * 10**9, 16 * GB, "fits", 6 * GB, 9 * GB, "", None, True,
+    "nf4", "Llama-3.1-8B", "nf4", True,
+)  # fmt: skip
 TIGHT = ModelRow("/models/Mistral-7B", "Mistral-7B", 7 * 10**9, 8 * GB, "tight", 8.6 * GB, 9 * GB, "", None, False)
 
 
@@ -70,6 +74,15 @@ class StillDesk(Desk):
 
     def download(self, hub_id: str) -> None:
         self.asked.append(("download", hub_id))
+
+    def import_adapter(self, path: Path) -> None:
+        self.asked.append(("import_adapter", path))
+
+    def export_adapter(self, model: str, target: Path) -> None:
+        self.asked.append(("export_adapter", (model, target)))
+
+    def remove_adapter(self, name: str) -> None:
+        self.asked.append(("remove_adapter", name))
 
     def import_gist(self, path: Path) -> None:
         self.asked.append(("import_gist", path))

@@ -1,14 +1,18 @@
-"""Whether a model fits is said of the precision that is chosen; nobody has to load it for that."""
+"""What the window knows of models: whether they fit in the chosen precision, and the adapters that are kept here."""
 
+import shutil
 from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
+from gistdesk.adapters import adapters_folder, kept_adapters
+from gistdesk.core.adapter_folder import import_adapter
 from gistdesk.library import Library
 from gistdesk.settings import Settings
-from gistdesk.ui.desk import Desk
+from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.desk_models import ModelRow, needed_bytes, weights_in_memory
-from tests.core.tiny_models import write_model
+from tests.core.tiny_models import PLAIN, tiny_base, write_model
 
 WAIT_MS = 60_000
 
@@ -57,11 +61,65 @@ def test_what_is_asked_of_the_engine_names_the_precision(qtbot: QtBot, tmp_path:
         desk.close()
 
 
+def test_an_adapter_is_imported_listed_exported_and_removed(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GISTDESK_HOME", str(tmp_path / "home"))
+    base, wrong = write_model(tmp_path / "base"), write_model(tmp_path / "wrong", seed=5)
+    (base / "adapter").rename(tmp_path / "contracts")
+    (wrong / "adapter").rename(tmp_path / "stranger")
+    shutil.rmtree(wrong)
+    settings = Settings(first_run=False, models=(str(base),), precision="nf4")
+    desk = Desk(Library(tmp_path / "library"), settings, tmp_path / "settings.toml")
+    notices: list[Notice] = []
+    desk.notice.connect(notices.append)
+    try:
+        desk.import_adapter(tmp_path / "stranger")
+        qtbot.waitUntil(lambda: len(notices) == 1, timeout=WAIT_MS)
+        assert "no model that is here is that base" in notices[0].message
+        assert kept_adapters() == []
+        desk.import_adapter(tmp_path / "contracts")
+        qtbot.waitUntil(lambda: len(notices) == 2, timeout=WAIT_MS)
+        [kept] = kept_adapters()
+        assert notices[1].message == "The adapter “contracts” can be used now."
+        qtbot.waitUntil(lambda: _row(desk, str(kept)).adapter_base != "", timeout=WAIT_MS)
+        row = _row(desk, str(kept))
+        assert (row.title, row.adapter_base, row.is_kept, row.has_adapter) == ("contracts", "base", True, True)
+        desk.export_adapter(str(kept), tmp_path / "out")
+        qtbot.waitUntil(lambda: len(notices) == 3, timeout=WAIT_MS)
+        assert (tmp_path / "out" / "gist.json").is_file()
+        desk.remove_adapter(str(kept))
+        assert str(kept) not in [each.name for each in desk.models()]
+        assert not kept.exists()
+        desk.remove_adapter(str(tmp_path / "out"))
+        assert "is not among the adapters" in notices[-1].message
+        assert (tmp_path / "out").is_dir()
+    finally:
+        desk.close()
+
+
+def test_an_adapter_whose_base_has_changed_says_so_on_its_card(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GISTDESK_HOME", str(tmp_path / "home"))
+    base = write_model(tmp_path / "base")
+    kept = import_adapter(base / "adapter", adapters_folder(), [])
+    shutil.rmtree(base / "adapter")
+    tiny_base(PLAIN, seed=5).save_pretrained(base)
+    desk = Desk(Library(tmp_path / "library"), Settings(first_run=False), tmp_path / "settings.toml")
+    try:
+        qtbot.waitUntil(lambda: _row(desk, str(kept)).problem != "", timeout=WAIT_MS)
+        assert _row(desk, str(kept)).problem.endswith("was trained for another base model.")
+    finally:
+        desk.close()
+
+
 def _row(desk: Desk, name: str) -> ModelRow:
     return next(row for row in desk.models() if row.name == name)
 
 
 def _answer_of(qtbot: QtBot, desk: Desk, entry_id: int) -> str:
-    message = desk.ask(desk.new_chat([entry_id]), "Who slept?")
+    chat = desk.library.add_chat([entry_id], sampling={"max_tokens": 2})
+    message = desk.ask(chat.id, "Who slept?")
     qtbot.waitUntil(lambda: desk.library.message(message).state != "writing", timeout=WAIT_MS)
     return desk.library.message(message).state

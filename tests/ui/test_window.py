@@ -11,9 +11,11 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QFileDialog,
     QHeaderView,
     QLabel,
     QLineEdit,
+    QMessageBox,
     QPlainTextEdit,
     QPushButton,
     QWidget,
@@ -26,7 +28,7 @@ from gistdesk.ui import announcer, i18n, theme
 from gistdesk.ui.desk import EngineState, Notice
 from gistdesk.ui.palette import score
 from gistdesk.ui.window import CHAT, LAB, LIBRARY, MainWindow
-from tests.ui.still_desk import COMING, LARGE, STARTER, TIGHT, add_entry, fill
+from tests.ui.still_desk import ADAPTER, COMING, LARGE, STARTER, TIGHT, add_entry, fill
 from tests.ui.window_made import open_window, still
 
 
@@ -374,6 +376,34 @@ def test_models_show_fit_and_what_can_be_done(window: MainWindow) -> None:
     page.hub_id.setText("owner/name")
     page.download.click()
     assert still(window).asked == [("load_model", TIGHT.name), ("download", "owner/name")]
+
+
+def test_adapters_are_listed_imported_exported_and_deleted(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    still(window).rows = [STARTER, ADAPTER]
+    window.show_models()
+    page = window._settings_dialog.models  # type: ignore[union-attr]
+    page.refresh()
+    card = page._cards[ADAPTER.name]
+    assert "loaded as NF4 (4 bits)" in card._facts.text()
+    assert "adapter for Llama-3.1-8B  ·  trained in NF4 (4 bits)" in card._facts.text()
+    assert (card.remove.isVisible(), card.remove.text()) == (True, "Delete…")
+    assert not page._cards["starter"].remove.isVisible()
+    assert page._cards["starter"].export.isVisible()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "out"), ""))
+    card.export.click()
+    page.import_adapter("/downloads/contracts")
+    card.remove.click()
+    [box] = window._settings_dialog.findChildren(QMessageBox)  # type: ignore[union-attr]
+    assert "“contracts” for good?" in box.text()
+    assert box.defaultButton().text() == "Cancel"
+    next(button for button in box.buttons() if button.text() == "Delete for good").click()
+    assert still(window).asked == [
+        ("export_adapter", (ADAPTER.name, tmp_path / "out")),
+        ("import_adapter", Path("/downloads/contracts")),
+        ("remove_adapter", ADAPTER.name),
+    ]
 
 
 def test_the_trash_is_emptied_for_good(window: MainWindow, qtbot: QtBot) -> None:

@@ -1,0 +1,37 @@
+"""The adapters that are kept here: which there are, and removing one. A folder each, in peft's layout.
+
+Knows folders and names; knows nothing of what is in an adapter, and loads nothing large.
+"""
+
+import shutil
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from gistdesk.folders import folders
+
+
+def adapters_folder() -> Path:
+    """Where they are kept; it may not be there yet."""
+    return folders().data / "adapters"
+
+
+def kept_adapters() -> list[Path]:
+    """Their folders, by name."""
+    folder = adapters_folder()
+    return sorted(path.parent for path in folder.glob("*/gist.json") if not path.parent.name.startswith("."))
+
+
+def remove_adapter(folder: Path) -> None:
+    """Delete an adapter that is kept here, for good.
+
+    Raises:
+        UserError: it is kept somewhere else, or cannot be deleted.
+    """
+    if folder not in kept_adapters():
+        raise UserError(f"{folder} is not among the adapters that are kept here.", "See gistdesk adapters list.")
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise UserError(
+            f"The adapter {folder} cannot be removed ({error.strerror}).", "Check the folder's permissions."
+        ) from error
