@@ -23,6 +23,7 @@ from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
 
 _LABEL_PX, _LETTER_PX = 16, 6.4
+_MOST_TOKENS_OF_A_LETTER = 4
 _MOST_TOKENS = 160
 """Columns whose tokens can still be written below them."""
 
@@ -43,7 +44,7 @@ WORDS = {
         "text": "본문",
         "gist": "gist",
         "question": "질문",
-        "title": "{document}, 세그먼트 {segment}: {model}의 레이어 {layer}, 헤드 {head}",
+        "title": "{document}, 구간 {segment}: {model}의 레이어 {layer}, 헤드 {head}",
         "mask": "누가(행) 누구를(열) 보는가: 본문은 자기 gist에게만 보입니다",
         "columns": "본문 토큰 {n}개 가운데 가장 많이 본 {shown}개를 순서대로, 그 뒤에 gist 토큰",
         "weight": "어텐션 가중치, log10",
@@ -82,7 +83,7 @@ class Look:
     Attributes:
         width, height: in pixels at scale 1; letters are made for that.
         scale: pixels of the picture for each of those.
-        dark: light letters on a dark ground.
+        dark: light letters, on whatever dark ground the picture is put.
         language: "en" or "ko".
     """
 
@@ -135,9 +136,22 @@ def slot_attention(model: GistModel, plan: Plan, *, segment: int) -> Attention:
     ids = plan.token_ids[cut.start : cut.start + cut.n_tokens].long()
     rows = encoder_rows([ids], [cut.n_slots], bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
     weights = torch.stack(_weights_of(model, rows, cut.n_slots))
-    names = [model.tokenizer.decode([i]) for i in [*model.bos_ids, *ids.tolist()]]
+    names = _written(model.tokenizer, [*model.bos_ids, *ids.tolist()])
     names += [f"gist {i + 1}" for i in range(cut.n_slots)]
     return Attention(weights, tuple(names), cut.n_slots, segment)
+
+
+def _written(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """The text of each token; of letters that several tokens make together, the last one has it."""
+    found: list[str] = []
+    begun: list[int] = []
+    for token in ids:
+        begun.append(token)
+        text = tokenizer.decode(begun)
+        is_part = text.endswith("\ufffd") and len(begun) < _MOST_TOKENS_OF_A_LETTER
+        found.append("·" if is_part else text)
+        begun = begun if is_part else []
+    return found
 
 
 def _weights_of(model: GistModel, rows: Any, n_slots: int) -> list[Tensor]:
@@ -237,7 +251,8 @@ def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, family: 
     right.set_xlabel(fill(words["columns"].format(shown=len(shown), n=n_text), 2 * letters), fontsize=9)
     figure.colorbar(picture, ax=right, label=words["weight"], shrink=0.8)
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=96 * look.scale)
+    ground = "none" if look.dark else "auto"  # the ground is that of the window
+    figure.savefig(data, format="png", dpi=96 * look.scale, facecolor=ground)
     return data.getvalue()
 
 

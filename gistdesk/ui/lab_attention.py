@@ -239,6 +239,7 @@ class AttentionTab(QWidget):
         self._split.show_front(RESULTS)
         self._soon.start()
         self._start()
+        self.cancel.setFocus()
 
     def _start(self) -> None:
         if not self._desk.lend_device(tr("Attention")):
@@ -380,9 +381,11 @@ class AttentionTab(QWidget):
         self._state.setVisible(bool(words))
         self._bar.setVisible(loads)
         self._bar.setAccessibleName(words)
-        self.cancel.setVisible(waits or loads)
         for widget in (self.layer, self.head, *self._names):
             widget.setEnabled(self._is_ready)
+        if self.cancel.hasFocus() and not (waits or loads):
+            (self.layer if self._is_ready else self.form.start).setFocus()
+        self.cancel.setVisible(waits or loads)
         self.save.setEnabled(self._is_ready and not self.picture.pixmap.isNull())
         self.save.setVisible(not (waits or loads))
         self._split.to_results.setEnabled(self._pages.currentIndex() == 1)

@@ -196,26 +196,42 @@ class Plot(QWidget):
         return [line for line in self._lines if line.name]
 
     def _legend_height(self, painter: QPainter, title_width: int) -> int:
-        """The names stand beside the title where there is room, else in a row below it."""
-        return 0 if title_width + self._legend_width(painter) < self.width() else painter.fontMetrics().height()
+        """The names stand beside the title where there is room, else in rows below it."""
+        if title_width + self._legend_width(painter) < self.width():
+            return 0
+        return (1 + max(row for _, row, _ in self._legend(painter))) * painter.fontMetrics().height()
 
     def _legend_width(self, painter: QPainter) -> int:
-        metrics = painter.fontMetrics()
-        return sum(metrics.horizontalAdvance(line.name) + 5 * theme.GRID for line in self._named())
+        return sum(self._name_width(painter, line) for line in self._named())
+
+    def _name_width(self, painter: QPainter, line: Line) -> int:
+        return painter.fontMetrics().horizontalAdvance(line.name) + 5 * theme.GRID
+
+    def _legend(self, painter: QPainter) -> list[tuple[int, int, Line]]:
+        """(x, row, line) of every name, in as many rows as the width asks for."""
+        found: list[tuple[int, int, Line]] = []
+        x = row = 0
+        for line in self._named():
+            width = self._name_width(painter, line)
+            if x and x + width - theme.GRID > self.width():
+                x, row = 0, row + 1
+            found.append((x, row, line))
+            x += width
+        return found
 
     def _draw_legend(self, painter: QPainter, title_width: int, first_row: int) -> None:
         metrics = painter.fontMetrics()
         beside = not self._legend_height(painter, title_width)
-        x = self.width() - self._legend_width(painter) if beside else 0
-        y = metrics.ascent() + 2 + (0 if beside else first_row)
-        for line in self._named():
+        left = self.width() - self._legend_width(painter) if beside else 0
+        top = metrics.ascent() + 2 + (0 if beside else first_row)
+        for right, row, line in self._legend(painter):
+            x, y = left + right, top + row * metrics.height()
             painter.setPen(self._pen(line))
             painter.drawLine(
                 QPointF(x, y - metrics.ascent() / 3), QPointF(x + 3 * theme.GRID, y - metrics.ascent() / 3)
             )
             painter.setPen(QColor(theme.colours().muted))
             painter.drawText(QPointF(x + 3 * theme.GRID + theme.SMALL, y), line.name)
-            x += metrics.horizontalAdvance(line.name) + 5 * theme.GRID
 
     def _pen(self, line: Line) -> QPen:
         colour = line_colour(line.number)

@@ -15,7 +15,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -56,6 +56,7 @@ HEADERS = (
 )
 _RIGHT = (ACCURACY, STEPS, TOOK, SEED)
 _ICONS = {"open": "lab", "resume": "play", "use": "check", "export": "export", "reveal": "reveal", "delete": "trash"}
+_NARROW = 112 * theme.GRID
 SORT = int(Qt.ItemDataRole.UserRole)
 
 
@@ -234,8 +235,6 @@ class RunsTab(QWidget):
         header = table.horizontalHeader()
         header.setHighlightSections(False)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(STATE, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(8 * theme.GRID)
         table.setSortingEnabled(True)
         table.sortByColumn(STARTED, Qt.SortOrder.DescendingOrder)
@@ -345,6 +344,14 @@ class RunsTab(QWidget):
         enough = len(ticked) >= FEWEST
         self.comparison.setVisible(enough)
         self.comparison.show_runs(ticked if enough else [])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """Name and status take the room that there is, and in a narrow window what they need."""
+        super().resizeEvent(event)
+        modes = QHeaderView.ResizeMode
+        for column in (NAME, STATE):
+            mode = modes.ResizeToContents if self.width() < _NARROW else modes.Stretch
+            self.table.horizontalHeader().setSectionResizeMode(column, mode)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

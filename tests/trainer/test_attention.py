@@ -65,6 +65,7 @@ def test_the_picture_is_drawn_as_it_is_wished_for(tmp_path: Path) -> None:
     wish |= {"dark": True, "language": "ko"}
     elsewhere = {**wish, "path": str(tmp_path / "nowhere" / "a.png"), "width": 600}
     events = follow(found, plan, "문서", "starter", [json.dumps(each) + "\n" for each in (elsewhere, wish)])
+    assert "암" in "".join(found.columns) and "\ufffd" not in "".join(found.columns)
     ready = next(events)
     assert (ready["event"], ready["n_layers"], ready["n_segments"]) == ("ready", 6, len(plan.segments))
     refused, drawn = events

@@ -35,6 +35,7 @@ def test_every_layer_and_head_is_drawn_from_one_reading(window: MainWindow, qtbo
     assert window.desk.device_holder == "Attention" and tab.cancel.isVisible() and not tab.layer.isEnabled()
     qtbot.waitUntil(lambda: not tab.picture.pixmap.isNull() or tab._problem is not None, timeout=_WAIT_MS)
     assert tab._problem is None, tab._state.text()
+    assert tab.layer.hasFocus()  # it was on Cancel, which is no longer there
     assert window.desk.device_holder == "" and tab.form.segment.maximum() > 0
     process, first = tab._process, image(tab.picture.pixmap)
     assert tab.picture.pixmap.size().toTuple() == tab.picture.size().toTuple()
