@@ -55,8 +55,12 @@ class ModelsPage(SettingsPage):
         row.setSpacing(theme.GRID)
         row.addWidget(self.hub_id, 1)
         row.addWidget(self.download)
+        self.column.addLayout(row)
+        row = QHBoxLayout()
+        row.setSpacing(theme.GRID)
         row.addWidget(self.folder)
         row.addWidget(self.adapter)
+        row.addStretch()
         self.column.addLayout(row)
         theme.set_role(
             self.add_text(
