@@ -80,16 +80,19 @@ class Gists(Entries):
         self._drop_unused([entry.gist] if entry.gist and entry.gist.id != gist_id else [])
         return self.entry(entry_id)
 
-    def mark_outdated(self, identity: tuple[str, str, str, str]) -> int:
+    def mark_outdated(self, identity: tuple[str, str, str, str], model: str | None = None) -> int:
         """Compare the gists made by a model of this name with the one of that name there is now.
 
         Args:
             identity: model_id, model, tokenizer and adapter fingerprint.
+            model: what entries call it; those of another name are left alone, which may be of another adapter of the
+                same base, and are asked with that. None: whatever they call it.
 
         Returns:
             how many entries became "outdated", or "ready" again.
         """
-        made_by = Identity(*identity)
+        made_by = {**Identity(*identity)._asdict(), "model": model}
+        named = "(:model IS NULL OR entries.model IN (:model, :model_id))"
         same = (
             "(SELECT gists.model_fingerprint = :model_fingerprint AND gists.tokenizer_fingerprint = "
             ":tokenizer_fingerprint AND gists.adapter_fingerprint = :adapter_fingerprint FROM gists "
@@ -97,10 +100,10 @@ class Gists(Entries):
         )
         with self._write() as db:
             worse = db.execute(
-                f"UPDATE entries SET state = 'outdated' WHERE state = 'ready' AND {same} = 0", made_by._asdict()
+                f"UPDATE entries SET state = 'outdated' WHERE state = 'ready' AND {named} AND {same} = 0", made_by
             )
             better = db.execute(
-                f"UPDATE entries SET state = 'ready' WHERE state = 'outdated' AND {same} = 1", made_by._asdict()
+                f"UPDATE entries SET state = 'ready' WHERE state = 'outdated' AND {named} AND {same} = 1", made_by
             )
             return worse.rowcount + better.rowcount
 

@@ -531,7 +531,7 @@ class Desk(QObject):
 
     def _mark_outdated(self, info: ModelInfo) -> None:
         identity = Identity(info.model_id, info.model_fingerprint, info.tokenizer_fingerprint, info.adapter_fingerprint)
-        if self.library.mark_outdated(identity):
+        if self.library.mark_outdated(identity, info.model):
             self.entries_changed.emit()
 
     def _on_downloaded(self, hub_id: str) -> None:

@@ -143,6 +143,20 @@ def test_gists_of_a_model_that_changed_are_outdated_and_back(library: Library):
     assert library.entry(entry.id).state == "ready" and library.entry(waiting.id).state == "queued"
 
 
+def test_another_adapter_of_the_same_base_makes_nothing_outdated(library: Library):
+    """Its gists bear the base's name, too; each is asked with the adapter that made it."""
+    entry = ready(library)
+    assert entry.model == "starter"
+    other = ("starter", "m1", "t1", "a2")
+    assert library.mark_outdated(other, "/data/adapters/other") == 1  # the name of the base may mean any adapter
+    assert library.mark_outdated(("starter", "m1", "t1", "a1"), "starter") == 1
+    library.set_job(entry.id, model="/data/adapters/mine", ratio=entry.ratio)
+    library.set_state(entry.id, "ready")
+    assert library.mark_outdated(other, "/data/adapters/other") == 0
+    assert library.mark_outdated(other, "/data/adapters/mine") == 1
+    assert library.mark_outdated(("starter", "m1", "t1", "a1"), "/data/adapters/mine") == 1
+
+
 def test_import_copies_and_export_gives_it_out(library: Library, tmp_path: Path):
     source = tmp_path / "from a friend.gistkv"
     source.write_bytes(b"the gist of a friend")
