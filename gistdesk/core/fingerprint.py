@@ -40,7 +40,10 @@ def model_fingerprint(folder: Path) -> str:
 def in_precision(fingerprint: str, precision: str) -> str:
     """A model's fingerprint as it is loaded: weights rounded to 4 or 8 bits are others, and so are their gists.
 
-    16 and 32 bits are taken for the same: their gists differ by rounding alone, and belong to both.
+    16 and 32 bits are taken for the same: their gists differ by rounding alone, and belong to both. Measured on the
+    starter, 24 documents at 100x: keys and values are off by 15% in NF4 and by 2.3% in 8 bits, against 16 bits.
+    Passkeys were found as often with gists of one read in another (22 of 24 in all nine pairs), but that is one small
+    model and one easy question: a gist is refused rather than read by other weights without a word.
     """
     return f"{fingerprint}-{precision}" if precision in QUANTIZED else fingerprint
 
