@@ -58,9 +58,9 @@ class Smoke:
 
     def python_version(self) -> tuple[str, str]:
         """Major and minor, of the Python in the program."""
-        (library,) = (self.program / "_internal").glob("*python3[0-9.]*")
-        found = re.search(r"python(3)\.?(\d+)", library.name)
-        assert found is not None, library
+        names = " ".join(path.name for path in (self.program / "_internal").iterdir())
+        found = re.search(r"python(3)\.?(\d+)", names)
+        assert found is not None, names
         return found[1], found[2]
 
     def new_home(self, name: str) -> None:
@@ -249,7 +249,7 @@ def cuda(smoke: Smoke) -> str:
     name = f"torch-0-cuda-0-py{''.join(smoke.python_version())}-smoke"
     packages = smoke.home / "data" / "cuda" / name / "packages"
     (packages / "torch").mkdir(parents=True)
-    (packages / "torch" / "__init__.py").write_text("raise SystemExit(77)\n", "utf-8")
+    (packages / "torch" / "__init__.py").write_text("import os\nos._exit(77)\n", "utf-8")
     (packages.parents[1] / "current").write_text(name, "utf-8")
     assert json.loads(smoke.run("cuda", "status", "--json"))["in_use"] == name
     smoke.run("doctor", code=77)
