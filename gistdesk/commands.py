@@ -15,9 +15,10 @@ import typer
 
 from gistdesk import __version__
 from gistdesk.adapter_commands import app as adapters
+from gistdesk.arguments import numbers, ratios_of, unicode_of, words
 from gistdesk.core.errors import UserError
 from gistdesk.cuda.commands import app as cuda
-from gistdesk.terminal import complain, counted, each, human_bytes
+from gistdesk.terminal import complain, counted, each, human_bytes, label_of, readable
 
 app = typer.Typer(
     help="Turn long documents into small files of gist KV, and ask questions of those files.",
@@ -158,10 +159,10 @@ def ask(
         raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
     sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
     talk = conversation(
-        gists, model=model, device=device, precision=precision, system=_unicode(system), sampling=sampling
+        gists, model=model, device=device, precision=precision, system=unicode_of(system), sampling=sampling
     )
     if question is not None:
-        pieces = talk.ask(_unicode(question))
+        pieces = talk.ask(unicode_of(question))
         if as_json:
             answer = "".join(pieces)
             print(json.dumps({"answer": answer, **talk.figures()}, ensure_ascii=False))
@@ -198,7 +199,7 @@ def info(gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json:
         print(json.dumps(facts, ensure_ascii=False))
         return
     for name, value in facts.items():
-        print(f"{_words_of(name):>22}  {_readable(name, value)}")
+        print(f"{label_of(name):>22}  {readable(name, value)}")
 
 
 @app.command()
@@ -213,7 +214,7 @@ def doctor(model: ModelOption = "starter", precision: PrecisionOption = "auto", 
     for section, facts in findings.items():
         print(section)
         for name, value in facts.items() if isinstance(facts, dict) else [("", facts)]:
-            print(f"  {_words_of(name):>18}  {_readable(name, value)}")
+            print(f"  {label_of(name):>18}  {readable(name, value)}")
 
 
 @app.command()
@@ -284,19 +285,19 @@ def niah(
     from trainer.report import measure, table
 
     files = {"longbench": longbench, "choices": choices, "instructions": instructions}
-    ratios = _ratios(ratio)
+    ratios = ratios_of(ratio)
     config = BenchConfig(
-        lengths=_numbers(lengths, "--lengths"),
-        depths=_numbers(depths, "--depths"),
+        lengths=numbers(lengths, "--lengths"),
+        depths=numbers(depths, "--depths"),
         samples=samples,
-        languages=_words(languages),
-        methods=_words(methods),
-        kinds=_words(kinds) or (() if any(files.values()) else ("passkey",)),
+        languages=words(languages),
+        methods=words(methods),
+        kinds=words(kinds) or (() if any(files.values()) else ("passkey",)),
         ratio=ratios[0] if len(ratios) == 1 else ratios,
         seed=seed,
         haystack=haystack_of(haystack) if haystack else "",
-        needle=_unicode(needle),
-        question=_unicode(question),
+        needle=unicode_of(needle),
+        question=unicode_of(question),
         top_k=top_k,
         chunk_tokens=chunk_tokens,
         overlap_tokens=overlap_tokens,
@@ -384,42 +385,3 @@ def train(
     from trainer.command import run_training
 
     run_training(preset=preset, config=config, work=work, settings=settings or [], dry_run=dry_run)
-
-
-def _unicode(text: Any) -> Any:
-    """An argument may hold bytes that are no UTF-8; no tokenizer takes what Python makes of them."""
-    return text if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _words_of(name: str) -> str:
-    return name.removesuffix("_bytes").replace("_", " ")
-
-
-def _readable(name: str, value: Any) -> str:
-    """Bytes in units that a person reads, several things in one line."""
-    if isinstance(value, list):
-        return "; ".join(_readable(name, item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{_words_of(key)} {_readable(key, item)}" for key, item in value.items())
-    if isinstance(value, int):
-        return human_bytes(value) if name.endswith("_bytes") else f"{value:,}"
-    return str(value)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    """A list of words; what stands in it twice is taken once."""
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def _numbers(text: str, option: str) -> tuple[int, ...]:
-    try:
-        return tuple(dict.fromkeys(int(part) for part in _words(text)))
-    except ValueError as error:
-        raise UserError(f'"{text}" is not a list of whole numbers.', f"Write {option} 512,2048.") from error
-
-
-def _ratios(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(dict.fromkeys(float(part) for part in _words(text)))
-    except ValueError as error:
-        raise UserError(f'"{text}" is not a ratio.', "Write --ratio 100, or --ratio 32,100.") from error

@@ -113,3 +113,19 @@ def human_bytes(n: int) -> str:
             break
         size, unit = size / 1024, larger
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def label_of(name: str) -> str:
+    """The name of a figure as a person reads it: "file_bytes" -> "file"."""
+    return name.removesuffix("_bytes").replace("_", " ")
+
+
+def readable(name: str, value: Any) -> str:
+    """Bytes in units that a person reads, several things in one line."""
+    if isinstance(value, list):
+        return "; ".join(readable(name, item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{label_of(key)} {readable(key, item)}" for key, item in value.items())
+    if isinstance(value, int):
+        return human_bytes(value) if name.endswith("_bytes") else f"{value:,}"
+    return str(value)
