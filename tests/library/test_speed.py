@@ -13,7 +13,7 @@ GENEROUS_S = 0.25
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Seconds of one call; the least of a few is the call's own, for a disk that others wait for takes what it likes."""
+    """Seconds of one call. The least of a few is the call's own: a disk that others wait for takes what it likes."""
     begun = time.perf_counter()
     call()
     return round(time.perf_counter() - begun, 4)
