@@ -227,9 +227,9 @@ def _failures_in_words(lock: Lock, folder: Path) -> Iterator[None]:
         raise _no_network() from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = f"{needed_disk_bytes(lock) / _GIB:,.1f} GiB"
+            needed = f"{needed_disk_bytes(lock) / _GIB:,.1f}"
             raise UserError(
-                f"The disk is full: CUDA needs {free} in {place.root()}.", "Free some space and try again."
+                f"The disk is full: CUDA needs {needed} GiB in {place.root()}.", "Free some space and try again."
             ) from error
         raise UserError(
             f"CUDA cannot be kept in {folder} ({error.strerror or error}).", "Check the disk and who owns the folder."
