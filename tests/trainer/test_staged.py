@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gistdesk.core.compress import plan_tokens
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import N_GIST, PLAIN, SEGMENT_TOKENS, Kind, every_kind, gist_ids_of, random_ids
@@ -73,6 +74,19 @@ def test_staged_equals_plain(kind: Kind) -> None:
         losses = answering(model, unit, 1)
         staged_backward(model, unit, losses, micro_tokens=micro_tokens, document_batches=[[0]])
         assert_close(gradients(adapter), expected, 2e-4)
+
+
+def test_training_cuts_a_document_as_compressing_does() -> None:
+    """At the same places, sentence ends among them, and with as many slots."""
+    model, _ = trainable(PLAIN)
+    ids = torch.tensor(model.token_ids("I am here. You are there, too. Who is it? " * 30))
+    unit = unit_of(model, "own", Sample(ids, (Turn("Who?", "I"),), "en"), n_slots=4)
+    cut = plan_tokens(model, ids, ratio=SEGMENT_TOKENS / 4)
+    assert len(cut.segments) > 5
+    assert unit.n_slots == [s.n_slots for s in cut.segments]
+    assert [text.tolist() for text in unit.texts] == [
+        ids[s.start : s.start + s.n_tokens].tolist() for s in cut.segments
+    ]
 
 
 def pool(kind: Kind = PLAIN) -> Unit:
