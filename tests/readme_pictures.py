@@ -1,9 +1,10 @@
 """The README's pictures of the window: `python -m tests.readme_pictures FOLDER`.
 
-The real window, engine and starter at work on the bundled samples and two books; nothing in them is made up.
+The real window, engine and starter at work on the bundled samples; nothing in them is made up.
 """
 
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -40,20 +41,26 @@ def settle() -> None:
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
 
 
-def take(folder: Path) -> None:
-    """Save library.png and chat.png."""
+def take(folder: Path, documents: Path) -> None:
+    """Save library.png and chat.png.
+
+    Args:
+        documents: empty folder to take the documents from; its name is in the picture.
+    """
     program = Program(Application(["gistdesk"]), Instance(folders().data))
     desk, window = program.desk, program.window
     window.resize(1280, 720)
     program.show([])
-    samples = [resource("samples") / name for name, _ in QUESTIONS]
-    ids = desk.add_documents([*samples, resource("samples") / "harbour-day.md"], 100.0)
+    names = [*(name for name, _ in QUESTIONS), "harbour-day.md"]
+    ids = desk.add_documents([Path(shutil.copy(resource("samples") / n, documents)) for n in names], 100.0)
     wait_for(lambda: all(desk.library.entry(i).state == "ready" for i in ids))
     window.show_place(LIBRARY)
+    window.library.choose(ids[:1])
     settle()
     window.grab().save(str(folder / "library.png"))
     chat_id = desk.new_chat(ids[:1])
-    for question in ("What is the passkey?", "Tell me the passkey."):
+    for question, look_up in (("What is the passkey?", False), ("Tell me the passkey.", True)):
+        desk.library.set_chat(chat_id, look_up=look_up)
         answer = desk.ask(chat_id, question)
         wait_for(lambda answer=answer: desk.library.message(answer).state != "writing")
     korean = desk.new_chat(ids[1:2])
@@ -75,7 +82,9 @@ def main() -> None:
         config = folders().config
         config.mkdir(parents=True, exist_ok=True)
         write_settings(config / "settings.toml", Settings(language="en", theme="light", first_run=False))
-        take(folder)
+        documents = Path(home) / "Documents"
+        documents.mkdir()
+        take(folder, documents)
 
 
 if __name__ == "__main__":

@@ -43,8 +43,12 @@ def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> s
 
 
 def _start(text: str, pattern: re.Pattern[str], n_chars: int) -> int:
+    """Where an excerpt begins: at a word, some way before the first thing that was searched for."""
     first = pattern.search(text)
-    return max(0, first.start() - n_chars // 3) if first and first.start() > n_chars // 2 else 0
+    if first is None or first.start() <= n_chars // 2:
+        return 0
+    space = re.compile(r"\s").search(text, first.start() - n_chars // 3, first.start())
+    return space.end() if space else first.start()
 
 
 def _pattern(terms: Sequence[Term]) -> re.Pattern[str]:

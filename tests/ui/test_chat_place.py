@@ -308,6 +308,14 @@ def test_what_was_searched_for_is_marked(searched: str, text: str, marks: list[s
     assert html.unescape(re.sub(r"</?span[^>]*>", "", shown)) == text
 
 
+def test_an_excerpt_begins_at_a_word() -> None:
+    words = [f"wonderful{i}" for i in range(60)]
+    for n in range(40, 55):
+        shown = re.sub(r"</?span[^>]*>", "", marked(" ".join([*words[:n], "58203", *words[n:]]), terms_of("58203")))
+        dots, first, *rest = shown.split()
+        assert dots == "…" and first in words and "58203" in rest
+
+
 def test_verify_finds_korean_and_says_when_nothing_is_found(
     place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot
 ) -> None:
