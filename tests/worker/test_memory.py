@@ -91,7 +91,7 @@ def test_half_the_batch_is_tried_once(
 ) -> None:
     pulse, said = events
     keeper = Keeper(pulse)
-    model = keeper.load("starter", "cpu", 0).model
+    model = keeper.load("starter", "cpu", "auto", 0).model
     request = alice.request(tmp_path / "a.gistkv", id=1)
     pulse.begin(request)
     rows: list[int] = []
