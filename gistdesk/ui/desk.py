@@ -42,7 +42,7 @@ from gistdesk.ui.desk_models import Memory, ModelRow, Models, needed_bytes
 from gistdesk.ui.desk_queue import Queue
 from gistdesk.ui.engine import Engine
 from gistdesk.ui.file_jobs import CANCELLED, FileJobs, Work
-from gistdesk.ui.i18n import later, tr
+from gistdesk.ui.i18n import language, later, tr
 
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
 
@@ -241,8 +241,7 @@ class Desk(QObject):
 
     def open_sample(self) -> int:
         """Queue the bundled sample document in the window's language -> its entry's id."""
-        language = self.settings.language if self.settings.language in SAMPLES else "en"
-        return self.add_documents([resource("samples") / SAMPLES[language]], self.settings.ratio)[0]
+        return self.add_documents([resource("samples") / SAMPLES[language()]], self.settings.ratio)[0]
 
     def cancel(self, entry_id: int) -> None:
         self._queue.cancel([entry_id])

@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from gistdesk.core.resources import resource
 from gistdesk.library import Library, Problem
 from gistdesk.settings import Settings
+from gistdesk.ui import i18n
 from gistdesk.ui.desk import Desk, Measured, Notice
 
 ENGLISH, KOREAN = (resource("samples") / name for name in ("alice-with-a-note.txt", "korean-with-a-note.txt"))
@@ -88,6 +89,18 @@ def test_documents_become_ready_and_answer(qtbot: QtBot, desk: Desk) -> None:
     )
     assert desk.passages(first)[0].text.find("58203") >= 0
     assert desk.idle()
+
+
+@pytest.mark.parametrize(("language", "sample"), [("en", ENGLISH), ("ko", KOREAN)])
+def test_the_sample_is_in_the_language_of_the_window(desk: Desk, language: str, sample: Path) -> None:
+    """Which may be the system's, where the settings say "auto"."""
+    before = i18n.language()
+    i18n.set_language(language)
+    try:
+        assert desk.settings.language == "auto"
+        assert desk.library.entry(desk.open_sample()).source_path == sample
+    finally:
+        i18n.set_language(before)
 
 
 def test_versions_branches_edits_and_the_full_text(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
