@@ -132,7 +132,9 @@ def train(
     except UserError as error:
         yield {"event": "failure", "step": run.step, "message": error.message, "hint": error.hint}
         raise
-    except (torch.cuda.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
         told = UserError(
             f"The memory did not suffice at step {run.step}.",
             "Lower micro_tokens or distill_tokens, set checkpoint_activations, or choose a smaller precision; the run "
@@ -346,6 +348,13 @@ def memory_figures() -> dict[str, int]:
         }
     held = int(psutil.Process().memory_info().rss)
     return {"allocated_bytes": held, "reserved_bytes": held}
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """On a CPU, torch says so with a plain RuntimeError."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return "DefaultCPUAllocator" in str(error) or "not enough memory" in str(error)
 
 
 def free_memory() -> None:

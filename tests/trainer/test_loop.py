@@ -181,14 +181,36 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning_and_at_the_end_an_erro
     assert found[-1]["hint"]
 
 
-def test_too_little_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.cuda.OutOfMemoryError("CUDA out of memory"),
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: error code 12"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_too_little_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     run = tiny_run(tmp_path)
 
     def fails(*_: object) -> None:
-        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        raise error
 
     monkeypatch.setattr(run, "_backward", fails)
+    found: list[Event] = []
     with pytest.raises(UserError, match="The memory did not suffice at step 0"):
+        found.extend(train(run, plan(tmp_path)))
+    assert kinds(found) == ["started", "failure"]
+
+
+def test_other_errors_are_not_taken_for_too_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tiny_run(tmp_path)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(run, "_backward", fails)
+    with pytest.raises(RuntimeError, match="shapes do not match"):
         list(train(run, plan(tmp_path)))
 
 
