@@ -137,8 +137,8 @@ def train(
             raise
         told = UserError(
             f"The memory did not suffice at step {run.step}.",
-            "Lower micro_tokens or distill_tokens, set checkpoint_activations, or choose a smaller precision; the run "
-            "then goes on from its last checkpoint.",
+            "Lower micro_tokens or set checkpoint_activations, then go on with the run; with a lower distill_tokens or "
+            "a smaller precision, begin another.",
         )
         yield {"event": "failure", "step": run.step, "message": told.message, "hint": told.hint}
         raise told from error

@@ -20,8 +20,16 @@ from trainer.loop import Event, Measured, Plan, Run, Wish, train
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-NOT_OF_THE_RECIPE = ("device", "threads", "checkpoint_s", "keep_checkpoints", "report_steps")
-"""A run may go on with other values of these; they do not change what is computed."""
+NOT_OF_THE_RECIPE = (
+    "device",
+    "threads",
+    "micro_tokens",
+    "checkpoint_activations",
+    "checkpoint_s",
+    "keep_checkpoints",
+    "report_steps",
+)
+"""A run may go on with other values of these; but for rounding, they do not change what is computed."""
 
 
 def claim_folder(path: Path, config: "DataclassInstance", read: Callable[[Path], "DataclassInstance"]) -> None:

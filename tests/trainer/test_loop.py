@@ -242,6 +242,15 @@ def test_a_run_writes_everything_beside_its_artefacts(tmp_path: Path) -> None:
     assert kinds(again) == ["resumed", "finished"]
 
 
+def test_a_run_may_go_on_with_less_memory(tmp_path: Path) -> None:
+    """Which is what the sentence about too little memory advises."""
+    folder = tmp_path / "run"
+    list(train_adapter(folder, tiny_config(tmp_path), model=tiny_gist_base()))
+    less = tiny_config(tmp_path, micro_tokens=24, checkpoint_activations=True)
+    assert kinds(list(train_adapter(folder, less, model=tiny_gist_base()))) == ["resumed", "finished"]
+    assert read_config(folder / "config.yaml") == less
+
+
 def test_an_adapter_can_be_gone_on_from(tmp_path: Path) -> None:
     model = tiny_gist_base()
     list(train_adapter(tmp_path / "run", tiny_config(tmp_path), model=model))

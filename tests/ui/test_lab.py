@@ -336,8 +336,8 @@ def test_what_the_trainer_says_is_said_in_korean(qtbot: QtBot, tmp_path: Path, r
     warned = make_training(runs_folder, "w", "T", made[2], last="stopped", warning=SAID_BY_THE_TRAINER[0])
     failure = {"event": "failure", "step": 30, "message": "The memory did not suffice at step 30."}
     failure["hint"] = (
-        "Lower micro_tokens or distill_tokens, set checkpoint_activations, or choose a smaller precision; the run then "
-        "goes on from its last checkpoint."
+        "Lower micro_tokens or set checkpoint_activations, then go on with the run; with a lower distill_tokens or a "
+        "smaller precision, begin another."
     )
     failed = make_training(runs_folder, "f", "T", made[1], last="", warning=SAID_BY_THE_TRAINER[1])
     with (failed / "run.jsonl").open("a", encoding="utf-8") as stream:
