@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,8 +15,7 @@ HEAVY = {"torch", "transformers", "peft", "accelerate", "bitsandbytes", "safeten
 USABLE_S = 1.0
 """Of this process's own work; on a quiet machine that is also the time on the clock."""
 _OPEN = """
-import json, sys, time
-import psutil
+import json, os, sys, time
 from PySide6.QtCore import QTimer
 from gistdesk.ui import app
 from gistdesk.__main__ import main
@@ -24,7 +24,7 @@ def look():
     window = programs[0].window
     window.grab()  # all of it is drawn
     print(json.dumps({
-        "clock_s": time.time() - psutil.Process().create_time(),
+        "clock_s": time.time() - float(os.environ["BEGUN"]),
         "work_s": time.process_time(),
         "modules": sorted({name.split(".")[0] for name in sys.modules} | {m for m in sys.modules if "gistdesk" in m}),
     }))
@@ -45,7 +45,7 @@ main()
 
 def opened(home: Path) -> dict[str, Any]:
     """What a window's process says of itself when it can first be used."""
-    environment = os.environ | {"GISTDESK_HOME": str(home), "QT_QPA_PLATFORM": "offscreen"}
+    environment = os.environ | {"GISTDESK_HOME": str(home), "QT_QPA_PLATFORM": "offscreen", "BEGUN": str(time.time())}
     command = [sys.executable, "-c", _OPEN]
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=True)
     line = next(line for line in ended.stdout.decode().splitlines() if line.startswith("{"))
