@@ -204,7 +204,7 @@ def report(
 ) -> None:
     """Report a benchmark run, or compare several: what differs, accuracy with intervals, times and memory.
 
-    A run that was interrupted is reported as far as it came, and its report.html is written.
+    A run that was interrupted is reported as far as it came; nothing is written to its folder.
     """
     from gistdesk.core.gist_file import write_atomically
     from trainer.compare import comparison, named
