@@ -5,6 +5,7 @@ started it. Knows no terminal and no window, and not what is trained.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -100,8 +101,13 @@ def recorded(events: Iterator[Event], path: Path) -> Iterator[Event]:
     for event in events:
         event = {**event, "time": round(time.time(), 3)}
         try:
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(event, ensure_ascii=False) + "\n")
+            with path.open("ab+") as stream:
+                if stream.tell():
+                    stream.seek(-1, os.SEEK_END)
+                # half a line, of a killed process or a full disk, must not spoil this one
+                whole = stream.read(1) in (b"\n", b"")
+                stream.write(b"" if whole else b"\n")
+                stream.write(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         except OSError as error:
             event["unrecorded"] = str(error.strerror)
         yield event

@@ -22,7 +22,7 @@ from trainer.loop import Event, Measured, Plan, Wish, train
 from trainer.run import AdapterRun
 from trainer.samples import Samples
 from trainer.train import train_adapter
-from trainer.work_folder import read_control, write_control
+from trainer.work_folder import read_control, recorded, write_control
 
 
 def plan(folder: Path, **changes: Any) -> Plan:
@@ -262,6 +262,15 @@ def test_an_adapter_can_be_gone_on_from(tmp_path: Path) -> None:
         tiny_run(tmp_path, start_from=str(tmp_path / "run" / "adapter"), rank=2)
     with pytest.raises(UserError, match="cannot be read"):
         tiny_run(tmp_path, start_from=str(tmp_path / "nothing"))
+
+
+def test_an_event_does_not_join_the_half_line_of_a_killed_run(tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    path.write_text('{"event": "started"}\n{"event": "prog', encoding="utf-8")
+    list(recorded(iter([{"event": "resumed"}, {"event": "finished"}]), path))
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[1] == '{"event": "prog'
+    assert kinds([json.loads(line) for line in lines[2:]]) == ["resumed", "finished"]
 
 
 def test_control_is_a_word_in_a_file(tmp_path: Path) -> None:
