@@ -108,9 +108,9 @@ def _costs(rows: Sequence[Figures]) -> str:
             f"{row['context_tokens']:,}",
             _times(row["ratio"]),
             _times(row["ratio_bytes"]),
-            _mebibytes(row["kept_bytes"]),
-            _mebibytes(row["kv_bytes"]),
-            _mebibytes(row["peak_memory_bytes"]),
+            _bytes(row["kept_bytes"]),
+            _bytes(row["kv_bytes"]),
+            _bytes(row["peak_memory_bytes"]),
             f"{1000 * row['prepare_s']:,.0f} ms" if row["prepare_s"] else "",
             f"{1000 * row['ttft_s']:,.1f} ms",
             f"{row['tokens_per_second']:,.0f}" if row["tokens_per_second"] else "",
@@ -125,8 +125,8 @@ def _times(ratio: float | None) -> str:
     return "" if ratio is None else f"{ratio:,.1f}x"
 
 
-def _mebibytes(n_bytes: float) -> str:
-    return f"{n_bytes / 2**20:,.2f} MiB"
+def _bytes(n_bytes: float) -> str:
+    return f"{n_bytes / 2**20:,.2f} MiB" if n_bytes >= 2**20 else f"{n_bytes / 2**10:,.2f} KiB"
 
 
 def cautions(results: Figures, trials: Sequence[Trial]) -> list[str]:
@@ -135,14 +135,14 @@ def cautions(results: Figures, trials: Sequence[Trial]) -> list[str]:
     methods = {trial.method for trial in trials}
     fewest = min(row["n"] for row in results["by_length"])
     found = [
-        f"The smallest group has {fewest} answers. Two figures whose intervals overlap may well be equal.",
+        f"Answers in the smallest group: {fewest}. Two figures whose intervals overlap may well be equal.",
         "Times and memory belong to this machine and to what else ran on it; compare them within this run only.",
         "First token counts from the question on: text and passages are read then, a gist is there already. What "
         "compressing and indexing took is the column 'prepare', once per document.",
         "'Kept' is what has to stay between two questions: keys and values of gist or text, or text and index of "
         "passages. 'Ratio in bytes' compares it with the keys and values of the whole text. A text by itself is "
         "smaller than either: "
-        f"{_mebibytes(sum(t.document_bytes for t in trials) / len(trials))} here on average.",
+        f"{_bytes(sum(t.document_bytes for t in trials) / len(trials))} here on average.",
         "'Pays after' compares with reading the whole text anew for every question. Who keeps the text's keys and "
         "values in memory instead saves the time, and needs the memory that 'full' shows.",
     ]

@@ -73,6 +73,7 @@ def test_the_page_tells_all_that_belongs_to_a_figure(two: tuple[Path, Path]) -> 
         assert caution in page.text
     for method in CONFIG.methods:
         assert method in page.text
+    assert "0.00 MiB" not in page.text and " KiB" in page.text  # documents of 128 tokens
     assert page.text.count("before the question") == min(120, len(read_results(two[0])["samples"]))
 
 
