@@ -209,7 +209,7 @@ def test_three_crashes_and_no_more(make: Make) -> None:
         times.append(time.monotonic())
         assert isinstance(error, Error) and error.kind == "crash" and "last words" in (error.details or "")
         assert len(listener.crashes) == number + 1 and "exit code 3" in listener.crashes[-1]
-    assert times[1] - times[0] > 0.2 and times[2] - times[1] > 1.0
+    assert times[1] - times[0] > 0.15 and times[2] - times[1] > 0.8  # Qt's timers may be early by a twentieth
     assert engine.state == "failed" and not engine.process_id
     request = listener.send(MeasureMemory())
     assert not listener.of(request)
