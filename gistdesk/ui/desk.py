@@ -141,6 +141,7 @@ class Desk(QObject):
         self.library, self.settings, self._settings_path = library, settings, settings_path
         self.engine_state, self.forecast_bytes = EngineState(), 0
         self.device_holder = ""
+        self._is_closing = False
         self.file_jobs = FileJobs(self)
         self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
         self._calls = Calls(self._engine, self)
@@ -208,6 +209,7 @@ class Desk(QObject):
 
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         """Read documents before anything is decided; `measured` tells of each."""
+        self._revive()
         for path in paths:
             request = Extract(
                 path=str(path),
@@ -229,6 +231,7 @@ class Desk(QObject):
 
     def add_documents(self, paths: Sequence[Path], ratio: float, passwords: Mapping[Path, str] = {}) -> list[int]:
         """Queue documents -> their entries' ids."""
+        self._revive()
         ids = []
         for path in paths:
             entry = self.library.add_entry(source_path=path.absolute(), model=self.settings.model, ratio=ratio)
@@ -248,6 +251,7 @@ class Desk(QObject):
 
     def retry(self, entry_id: int, password: str | None = None, *, less_memory: bool = False) -> None:
         """Queue a failed or cancelled entry again, where it stopped."""
+        self._revive()
         if password is not None:
             self._queue.give_password(entry_id, password)
         if less_memory:
@@ -258,6 +262,7 @@ class Desk(QObject):
 
     def recompress(self, entry_ids: Sequence[int], ratio: float | None = None) -> None:
         """Queue entries again, with the present model; their gists stay usable until the new ones are there."""
+        self._revive()
         self._queue.drop(entry_ids)
         for entry_id in entry_ids:
             entry = self.library.entry(entry_id)
@@ -309,12 +314,15 @@ class Desk(QObject):
         return chat.id
 
     def ask(self, chat_id: int, text: str) -> int:
+        self._revive()
         return self._answers.ask(chat_id, text)
 
     def edit(self, message_id: int, text: str) -> int:
+        self._revive()
         return self._answers.edit(message_id, text)
 
     def regenerate(self, message_id: int) -> int:
+        self._revive()
         return self._answers.regenerate(message_id)
 
     def branch(self, message_id: int) -> int:
@@ -324,6 +332,7 @@ class Desk(QObject):
         return chat.id
 
     def compare(self, message_id: int) -> int:
+        self._revive()
         return self._answers.compare(message_id)
 
     def stop(self, message_id: int) -> None:
@@ -336,6 +345,7 @@ class Desk(QObject):
 
     def load_model(self, name: str) -> None:
         """Load a model now, and use it from now on."""
+        self._revive()
         if name != self.settings.model:
             self.change_settings(model=name)
         settings = self.settings
@@ -345,6 +355,12 @@ class Desk(QObject):
     def unload(self) -> None:
         """Give the memory back: the engine process ends."""
         self._engine.unload()
+
+    def _revive(self) -> None:
+        """Whoever asks for something anew starts even an engine that has crashed too often."""
+        for engine in (self._engine, self._reader.engine):
+            if engine.state == "failed":
+                engine.unload()
 
     def lend_device(self, holder: str) -> bool:
         """Let a run have the device, with the engine ended and its requests waiting; "" takes it back.
@@ -363,8 +379,9 @@ class Desk(QObject):
         return True
 
     def _share_engine(self) -> None:
-        """Compressing waits for answers, and for a run that has the device."""
-        self._queue.pause(self._answers.busy or bool(self.device_holder))
+        """Compressing waits for answers, for a run that has the device, and once the engine has given up."""
+        waits = self._answers.busy or bool(self.device_holder) or self.engine_state.state == "failed"
+        self._queue.pause(waits or self._is_closing)
 
     def models(self) -> list[ModelRow]:
         return self._models.rows()
@@ -419,6 +436,7 @@ class Desk(QObject):
 
     def close(self) -> None:
         """Stop all work, keeping what is done, and end every process."""
+        self._is_closing = True
         self._queue.pause(True)
         self.file_jobs.close()
         self.cuda.close()
@@ -508,11 +526,14 @@ class Desk(QObject):
             self._mark_outdated(info)
 
     def _on_engine_state(self, state: str) -> None:
+        is_change = (state == "failed") != (self.engine_state.state == "failed")
         if state in ("off", "failed"):
             self._models.learn(None)
             self._show_engine(EngineState(state))
         else:
             self._show_engine(replace(self.engine_state, state=state, fraction=None))
+        if is_change:
+            self._share_engine()
 
     def _show_engine(self, state: EngineState) -> None:
         if state != self.engine_state:
@@ -520,7 +541,11 @@ class Desk(QObject):
             self.engine_changed.emit()
 
     def _on_crash(self, details: str) -> None:
-        self.notice.emit(Notice("The engine stopped unexpectedly.", "Nothing is lost. It is started again.", details))
+        notice = Notice("The engine stopped unexpectedly.", "Nothing is lost. It is started again.", details)
+        if self._engine.state == "failed":
+            message = "The engine has crashed several times and is not started again."
+            notice = Notice(message, "Nothing is lost. Trying again starts it.", details)
+        self.notice.emit(notice)
 
     def _on_models(self) -> None:
         info = self._models.info(self.settings.model) if self.settings.model == "starter" else None

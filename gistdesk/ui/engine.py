@@ -38,6 +38,7 @@ _PARSE_S = 0.008
 _TAIL_BYTES = 2**14
 _TAIL_LINES = 40
 _HINT = "It is started again; try again, with a smaller document or model if it keeps happening."
+_GIVEN_UP_HINT = "Trying again starts it; use a smaller document or model if it keeps happening."
 
 
 class Engine(QObject):
@@ -110,7 +111,7 @@ class Engine(QObject):
         if isinstance(request, Cancel):
             raise TypeError("a cancel is not sent: see Engine.cancel")
         if self._has_failed:
-            self._tell_later(_crash_of(request, "The engine has crashed several times and is not started again."))
+            self._tell_later(self._given_up(request))
             return request.id
         self._queued.append(request)
         if self._process is None and not self._restart_timer.isActive() and not self._is_held:
@@ -306,8 +307,10 @@ class Engine(QObject):
         for request in unfinished:
             if ending == "unload" or request.id in cancelling:
                 self._tell_later(Cancelled(id=request.id))
+            elif self._has_failed:
+                self._tell_later(self._given_up(request))
             elif not ending:
-                self._tell_later(_crash_of(request, "The engine process has ended unexpectedly.", self._last_words()))
+                self._tell_later(self._crash_of(request, "The engine process has ended unexpectedly.", _HINT))
         if ending == "cancel":  # the others had not begun, or can go on where they were
             self._queued.extendleft(request for request in reversed(unfinished) if request.id not in cancelling)
         if self._queued and ending and not self._is_held:
@@ -321,8 +324,7 @@ class Engine(QObject):
         self._has_failed = len(self._crashes) >= _MAX_CRASHES
         if self._has_failed:
             while self._queued:
-                message = "The engine has crashed several times and is not started again."
-                self._tell_later(_crash_of(self._queued.popleft(), message, self._last_words()))
+                self._tell_later(self._given_up(self._queued.popleft()))
         else:
             delay_s = _BACK_OFF_S[min(self._n_crashes_in_row, len(_BACK_OFF_S)) - 1]
             self._restart_timer.start(round(delay_s * 1000))
@@ -331,7 +333,15 @@ class Engine(QObject):
         else:
             is_signal = process.exitStatus() == QProcess.ExitStatus.CrashExit
             how = "it was killed" if is_signal else f"exit code {process.exitCode()}"
+        self._update_state()  # first: what is said of a crash depends on whether it was the last one
         self.crashed.emit(f"The engine process has ended unexpectedly ({how}).\n{self._last_words()}")
+
+    def _given_up(self, request: Request) -> Error:
+        message = "The engine has crashed several times and is not started again."
+        return self._crash_of(request, message, _GIVEN_UP_HINT)
+
+    def _crash_of(self, request: Request, message: str, hint: str) -> Error:
+        return Error("crash", request.name, message, hint, details=self._last_words(), id=request.id)
 
     def _note(self, words: bytes) -> None:
         self._tail = (self._tail + words)[-_TAIL_BYTES:]
@@ -368,7 +378,3 @@ class Engine(QObject):
         self._idle_timer.stop()
         if self._idle_unload_s and self._state == "ready":
             self._idle_timer.start(round(self._idle_unload_s * 1000))
-
-
-def _crash_of(request: Request, message: str, details: str | None = None) -> Error:
-    return Error("crash", request.name, message, _HINT, details=details, id=request.id)

@@ -1,5 +1,6 @@
 """The desk with the real library, the real engine process and the real starter: documents in, answers out."""
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from pytestqt.qtbot import QtBot
 from gistdesk.core.resources import resource
 from gistdesk.library import Library, Problem
 from gistdesk.settings import Settings
+from gistdesk.ui import engine as engine_module
 from gistdesk.ui import i18n
 from gistdesk.ui.desk import Desk, Measured, Notice
 
@@ -101,6 +103,31 @@ def test_the_sample_is_in_the_language_of_the_window(desk: Desk, language: str, 
         assert desk.library.entry(desk.open_sample()).source_path == sample
     finally:
         i18n.set_language(before)
+
+
+def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
+    qtbot: QtBot, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No document is given up that the engine was not tried with, and nobody is told of a start that does not come."""
+    monkeypatch.setattr(engine_module, "_BACK_OFF_S", (0.01,))
+    for name in ("first", "second", "third"):
+        (tmp_path / f"{name}.txt").write_text(f"The {name} harbour was quiet.", "utf-8")
+    notices: list[Notice] = []
+    desk.notice.connect(notices.append)
+    working, desk._engine._command = desk._engine._command, [sys.executable, "-c", "raise SystemExit(3)"]
+    ids = desk.add_documents([tmp_path / f"{name}.txt" for name in ("first", "second", "third")], 8.0)
+    qtbot.waitUntil(lambda: desk.engine_state.state == "failed", timeout=WAIT_MS)
+    qtbot.wait(300)
+    assert [desk.library.entry(i).state for i in ids] == ["queued"] * 3
+    assert desk.idle()
+    assert [notice.hint for notice in notices] == [
+        *["Nothing is lost. It is started again."] * 2,
+        "Nothing is lost. Trying again starts it.",
+    ]
+    desk._engine._command = working
+    desk.retry(ids[0])
+    for entry_id in ids:
+        wait_for_state(qtbot, desk, entry_id, "ready")
 
 
 def test_versions_branches_edits_and_the_full_text(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
