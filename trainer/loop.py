@@ -243,8 +243,14 @@ class _Loop:
                 yield {"step": run.step, **event}
             better = measured.score is not None and run.step > 0 and (self.best is None or measured.score > self.best)
             if better:
-                self.best = measured.score
-                replace_folder(run, self.plan.folder / self.plan.artefact, measured.rows)
+                try:
+                    replace_folder(run, self.plan.folder / self.plan.artefact, measured.rows)
+                    self.best = measured.score
+                except UserError as error:
+                    if run.step == run.steps:
+                        raise
+                    better = False
+                    yield {"event": "warning", "step": run.step, "message": f"{error.message} {error.hint}"}
             yield {
                 "event": "evaluation",
                 "step": run.step,

@@ -181,6 +181,25 @@ def test_a_checkpoint_that_cannot_be_written_is_a_warning_and_at_the_end_an_erro
     assert found[-1]["hint"]
 
 
+def test_a_best_that_cannot_be_written_is_a_warning_and_at_the_end_an_error(tmp_path: Path) -> None:
+    """In the middle, where the disk may be full for checkpoints too, ending the run would lose steps."""
+    (tmp_path / "adapter.new").write_text("in the way")
+    scores = iter([0.0, 0.9, 0.5])
+    run = tiny_run(tmp_path)
+    found: list[Event] = []
+    with pytest.raises(UserError, match="What was trained cannot be written"):
+        found.extend(train(run, plan(tmp_path), evaluate=lambda: Measured(next(scores), [], [])))
+    warnings = [event for event in found if event["event"] == "warning"]
+    assert [event["step"] for event in warnings] == [3]
+    assert "What was trained cannot be written" in warnings[0]["message"]
+    assert (run.step, found[-1]["event"]) == (6, "failure")
+    (tmp_path / "adapter.new").unlink()
+    rest = list(train(tiny_run(tmp_path), plan(tmp_path), evaluate=lambda: Measured(0.5, [], [])))
+    assert kinds(rest)[-1] == "finished"
+    assert rest[-1]["best"] == 0.5
+    assert (tmp_path / "adapter" / "gist.json").exists()
+
+
 @pytest.mark.parametrize(
     "error",
     [
