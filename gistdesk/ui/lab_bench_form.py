@@ -38,7 +38,7 @@ class BenchForm(Form):
         self.model = ModelBox(desk, runs)
         self.size = self.add_choices(QComboBox(self), _SIZE_NAMES)
         self.lengths, self.depths, self.ratios = QLineEdit(self), QLineEdit(self), QLineEdit("100", self)
-        self.samples, self.seed = QSpinBox(self), QSpinBox(self)
+        self.samples, self.records, self.seed = QSpinBox(self), QSpinBox(self), QSpinBox(self)
         self.methods = CheckList(METHODS, list(METHODS)[:5], n_visible=5, parent=self)
         self.methods.set_notes(METHOD_NOTES)
         self.tasks = CheckList(TASKS, ["passkey"], n_visible=4, parent=self)
@@ -63,7 +63,9 @@ class BenchForm(Form):
         self.samples.setRange(1, 1000)
         self.seed.setRange(0, 2**31 - 1)
         self.seed.setValue(1)
-        for box in (self.samples, self.seed):
+        self.records.setRange(0, 100_000)
+        self.records.setValue(20)
+        for box in (self.samples, self.records, self.seed):
             theme.inset(box)
         languages = QWidget(self)
         row = QHBoxLayout(languages)
@@ -84,7 +86,7 @@ class BenchForm(Form):
         self.add(later("Depths in percent"), self.depths)
         self.add(later("Samples per cell"), self.samples)
         self.add(later("Questions from files"), self.files)
-        self._file_row = self.add("", self.file)
+        self._file_rows = (self.add("", self.file), self.add(later("Questions per file"), self.records))
         self.add(later("Seed"), self.seed, later("The same seed gives the same documents and questions."))
         self._problem.setWordWrap(True)
         self._predicted.setWordWrap(True)
@@ -110,6 +112,7 @@ class BenchForm(Form):
             self.document.changed,
             self.files.currentIndexChanged,
             self.file.changed,
+            self.records.valueChanged,
             self.seed.valueChanged,
             *(box.toggled for box in self.languages.values()),
         ):
@@ -136,6 +139,7 @@ class BenchForm(Form):
             device=self._desk.settings.device,
             haystack=self.document.path if self.documents.currentIndex() else "",
             files={option: self.file.path} if option else None,
+            records=self.records.value(),
         )
 
     def _obstacle(self) -> str:
@@ -169,6 +173,8 @@ class BenchForm(Form):
         seconds = predicted_s(choice, self._runs.of(BENCHMARK))
         time = tr("not measured yet") if seconds is None else tr("about {figure}", figure=duration_text(seconds))
         parts = [tr("Samples: {n}", n=count_text(choice.n_trials)), tr("Predicted time: {time}", time=time)]
+        if choice.files:
+            parts.append(tr("Questions from files come on top, and their time"))
         self._predicted.setText("  ·  ".join(parts))
         self.command.show_words(shown(choice.words()))
 
@@ -213,7 +219,8 @@ class BenchForm(Form):
         self._document_row.setVisible(self.documents.currentIndex() > 0)
         self.document.is_folder = self.documents.currentIndex() == 2
         self.document.retranslate()
-        self._file_row.setVisible(self.files.currentIndex() > 0)
+        for row in self._file_rows:
+            row.setVisible(self.files.currentIndex() > 0)
         self.file.is_folder = self.files.currentIndex() == 1
         self.file.retranslate()
         self._soon.start(50)
@@ -227,6 +234,7 @@ class BenchForm(Form):
         super().retranslate()
         self.languages["en"].setText(tr("English"))
         self.languages["ko"].setText(tr("Korean"))
+        self.records.setSpecialValueText(tr("All"))
         self.document.setAccessibleName(tr("Document set"))
         self.file.setAccessibleName(tr("Questions from files"))
         self.model.refresh()

@@ -136,6 +136,21 @@ def test_an_empty_lab_offers_the_check(qtbot: QtBot, tmp_path: Path) -> None:
     assert button.isVisible() and button.text() == "Run the two-minute CPU check"
 
 
+def test_questions_from_files_are_counted_on_top_and_can_be_few(qtbot: QtBot, tmp_path: Path) -> None:
+    form = window_on(qtbot, tmp_path, BENCHMARK).lab.benchmark.form
+    form.refresh()
+    assert "come on top" not in form._predicted.text() and "--records" not in form.command.field.toPlainText()
+    form.files.setCurrentIndex(1)
+    form.file.field.setText(str(tmp_path))
+    form.records.setValue(5)
+    form.refresh()
+    assert "Questions from files come on top, and their time" in form._predicted.text()
+    assert "--records 5" in form.command.field.toPlainText()
+    form.records.setValue(0)
+    form.refresh()
+    assert form.records.text() == "All" and "--records" not in form.command.field.toPlainText()
+
+
 def test_cells_are_read_with_the_keyboard(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
     make_benchmark(runs_folder, "b", "B", "2026-01-01T00:00:00")
     window = window_on(qtbot, tmp_path, BENCHMARK)
