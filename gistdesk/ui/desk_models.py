@@ -223,9 +223,10 @@ class Models(QObject):
     # memory
 
     def memory(self) -> Memory:
-        """Live figures: of the card when the loaded model is on one, else of the computer."""
+        """Live figures: of the card when the model that is loaded, or else the chosen one, runs there."""
         info = self.loaded
-        figures = _card_bytes() if info is not None and info.device == "cuda" else None
+        chosen = info or self._info.get(self._settings().model)
+        figures = _card_bytes() if chosen is not None and chosen.device == "cuda" else None
         if figures is None:
             virtual = psutil.virtual_memory()
             total, free, source = int(virtual.total), int(virtual.available), "RAM"

@@ -1,6 +1,7 @@
 """What the window knows of models: whether they fit in the chosen precision, and the adapters that are kept here."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from gistdesk.adapters import adapters_folder, kept_adapters
 from gistdesk.core.adapter_folder import import_adapter
 from gistdesk.library import Library
 from gistdesk.settings import Settings
+from gistdesk.ui import desk_models
 from gistdesk.ui.desk import Desk, Notice
 from gistdesk.ui.desk_models import ModelRow, needed_bytes, weights_in_memory
 from tests.core.tiny_models import PLAIN, tiny_base, write_model
@@ -35,6 +37,25 @@ def test_fit_and_figures_follow_the_precision(qtbot: QtBot, tmp_path: Path) -> N
         info = desk._models.info(folder)
         assert info is not None and weights_in_memory(info) == info.weight_bytes  # it is never merged
         assert needed_bytes(info) == rows["nf4"].needed_bytes
+    finally:
+        desk.close()
+
+
+def test_fit_goes_by_the_memory_of_the_device_before_a_model_is_loaded(
+    qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The welcome page says by it whether there is a card."""
+    monkeypatch.setattr(desk_models, "_card_bytes", lambda: (8 * 2**30, 6 * 2**30))  # where tests run there is no card
+    settings = Settings(first_run=False, device="cpu", memory_reserve_bytes=2**30)
+    desk = Desk(Library(tmp_path / "library"), settings, tmp_path / "settings.toml")
+    try:
+        qtbot.waitUntil(lambda: desk.model_info() is not None, timeout=WAIT_MS)
+        info = desk.model_info()
+        assert info is not None and desk.memory.source == "RAM"
+        desk._models._info["starter"] = replace(info, device="cuda")
+        memory, row = desk.memory, _row(desk, "starter")
+        assert (memory.source, memory.total, memory.model, memory.gist) == ("VRAM", 8 * 2**30, 0, 0)
+        assert (row.free_bytes, row.fit) == (5 * 2**30, "fits")
     finally:
         desk.close()
 
