@@ -162,7 +162,11 @@ class _Loop:
         recent: dict[str, list[float]] = {}
         n_tokens, marked = 0, time.monotonic()
         while run.step < run.steps:
-            step = run.train_step()
+            try:
+                step = run.train_step()
+            except UserError:  # of its data: no weight has moved
+                yield from self._save()
+                raise
             n_tokens += step.n_tokens
             for name, value in step.figures.items():
                 recent.setdefault(name, []).append(value)

@@ -200,6 +200,24 @@ def test_a_best_that_cannot_be_written_is_a_warning_and_at_the_end_an_error(tmp_
     assert (tmp_path / "adapter" / "gist.json").exists()
 
 
+def test_a_text_that_does_not_fit_ends_the_run_with_a_checkpoint(tmp_path: Path) -> None:
+    """It is met when it is drawn, which may be hours after the last checkpoint; the steps until then are not lost."""
+    expected = losses(list(train(tiny_run(tmp_path), plan(tmp_path / "whole"))))
+    run = tiny_run(tmp_path)
+    draw = run.mixture.unit
+    long = {"context": "A grey cat slept. " * 20_000, "question": "Who?", "answers": ["cat"]}
+    (tmp_path / "long.jsonl").write_text(json.dumps(long) + "\n", encoding="utf-8")
+    bad = tiny_run(tmp_path, questions=str(tmp_path / "long.jsonl"), held_out_share=0.0).mixture.unit
+    run.mixture.unit = lambda step, place: (bad if step == 3 else draw)(step, place)  # type: ignore[method-assign]
+    found: list[Event] = []
+    with pytest.raises(UserError, match=r"line 1: .* do not fit into the model's window"):
+        found.extend(train(run, plan(tmp_path / "run", checkpoint_s=1e9)))
+    assert kinds(found)[-2:] == ["checkpoint", "failure"]
+    rest = list(train(tiny_run(tmp_path), plan(tmp_path / "run")))
+    assert (rest[0]["event"], rest[0]["step"]) == ("resumed", 3)
+    assert losses(rest) == expected[3:]
+
+
 @pytest.mark.parametrize(
     "error",
     [
