@@ -4,7 +4,6 @@ Samples depend on seed and place alone, never on the list of methods. A generato
 trial, and goes on from the trials that are there. Knows nothing of files, pictures or terminals.
 """
 
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -115,22 +114,6 @@ class Benchmark:
             for cost in _costs(length, self._variants, config.top_k * config.chunk_tokens)
         ]
         self.n_trials = len(self.costs)
-
-    def predicted_s(self) -> float:
-        """Seconds that the whole will take, about: from one sample that is measured now, after one to warm up.
-
-        May be off by a factor of two: samples differ, and so does what else the machine does.
-        """
-        methods = [method for method, _ in self._variants]
-        place = next(methods.index(m) for m in ("gist", "hybrid", "rag", "full", *methods) if m in methods)
-        method, ratio = self._variants[place]
-        seconds = 0.0
-        for _ in range(2):
-            reader, sample = Reader(self._model, self._config), self._tasks[0].sample(0)
-            begun = time.perf_counter()
-            _trial(self._model, reader, sample, method, ratio)
-            seconds = time.perf_counter() - begun
-        return seconds * sum(self.costs) / self.costs[place]
 
     def run(self, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
         """Yield every trial in order; those in `done` as they are there, the others as they are measured."""

@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders
 from gistdesk.ui import i18n
-from gistdesk.ui.lab_commands import SIZES, BenchChoice, predicted_s, shown
+from gistdesk.ui.lab_commands import _LOAD_S, SIZES, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab_compare import differences
 from gistdesk.ui.lab_grid import ramp
 from gistdesk.ui.lab_place import BENCHMARK, RUNS, TRAIN
@@ -77,6 +77,10 @@ def test_a_prediction_follows_what_was_measured(runs_folder: Path) -> None:
     predicted = predicted_s(choice, [run])
     own = [t for t in run.trials if t["language"] == "en" and t["depth_percent"] in (0, 50)]
     assert predicted is not None and predicted > 0 and own
+    for trial in run.trials:
+        trial |= {"prepare_s": 3 * trial["prepare_s"], "ttft_s": 3 * trial["ttft_s"]}
+        trial["tokens_per_second"] /= 3
+    assert predicted_s(choice, [run]) == pytest.approx(_LOAD_S + 3 * (predicted - _LOAD_S))
     unknown = BenchChoice((512,), (0,), 1, ("en",), ("none",), ("passkey",), (100,), model="acme/other")
     assert predicted_s(unknown, [run]) is None
 
