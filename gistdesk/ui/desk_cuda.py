@@ -3,14 +3,11 @@
 Nothing runs, and the network is not used, unless it is asked for. Knows the command's lines; knows nothing of widgets.
 """
 
-import json
-from contextlib import suppress
 from typing import Any
 
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+from PySide6.QtCore import QObject, Signal
 
-from gistdesk.roles import command
-from gistdesk.ui.process_job import end_with_this_process
+from gistdesk.ui.child import Child, End
 
 _INTERRUPTED = 130
 _END_MS = 3000
@@ -31,8 +28,8 @@ class CudaSetUp(QObject):
         self.facts: dict[str, Any] = {}
         self.phase = self.problem = ""
         self.done_bytes = self.total_bytes = 0
-        self._process: QProcess | None = None
-        self._lines, self._job = b"", ""
+        self._process: Child | None = None
+        self._job = ""
 
     @property
     def busy(self) -> bool:
@@ -55,70 +52,40 @@ class CudaSetUp(QObject):
     def cancel(self) -> None:
         """Give up what is under way; what was fetched is kept."""
         if self._process is not None:
-            self._process.closeWriteChannel()
+            self._process.close_input()
 
     def close(self) -> None:
         """`cancel`, and wait until the process is gone."""
         if self._process is not None:
             process, self._process = self._process, None
-            process.finished.disconnect(self._on_finished)
-            process.closeWriteChannel()
-            if self._job == "status" or not process.waitForFinished(_END_MS):
-                process.kill()
-                process.waitForFinished(1000)
-            process.deleteLater()
+            process.close_input()
+            process.stop(0 if self._job == "status" else _END_MS)
 
     def _start(self, phase: str, job: str, *words: str) -> None:
         if self.busy:
             return
         self.close()  # whoever looks is no longer waited for
-        self.phase, self._job, self._lines = phase, job, b""
+        self.phase, self._job = phase, job
         self.done_bytes = self.total_bytes = 0
-        process = QProcess(self)
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUTF8", "1")
-        process.setProcessEnvironment(environment)
-        program, *arguments = command("gistdesk", "cuda", job, *words)
-        process.setProgram(program)
-        process.setArguments(arguments)
-        process.started.connect(self._on_started)
-        process.readyReadStandardOutput.connect(self._on_output)
-        process.finished.connect(self._on_finished)
-        self._process = process
-        process.start()
+        self._process = Child(self, "gistdesk", "cuda", job, *words)
+        self._process.said.connect(self._on_said)
+        self._process.ended.connect(self._on_ended)
+        self._process.start()
         self.changed.emit()
 
-    def _on_started(self) -> None:
-        if self._process is not None:
-            end_with_this_process(self._process.processId())
-
-    def _on_output(self) -> None:
-        if self._process is None:
-            return
-        self._lines += bytes(self._process.readAllStandardOutput().data())
-        *whole, self._lines = self._lines.split(b"\n")
-        for line in whole:
-            with suppress(ValueError):
-                row = json.loads(line)
-                if "card" in row:
-                    self.facts = row
-                elif row.get("phase") != "done":
-                    self.phase, self.done_bytes, self.total_bytes = row["phase"], row["done"], row["total"]
+    def _on_said(self, row: dict[str, Any]) -> None:
+        if "card" in row:
+            self.facts = row
+        elif row.get("phase") != "done":
+            self.phase, self.done_bytes, self.total_bytes = row["phase"], row["done"], row["total"]
         self.changed.emit()
 
-    def _on_finished(self) -> None:
-        process, job = self._process, self._job
-        if process is None:
-            return
-        self._on_output()
-        said = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        code = process.exitCode()
-        self._process, self.phase = None, ""
-        process.deleteLater()
-        if code not in (0, _INTERRUPTED) and job != "status":
-            self.problem = (said or [f"exit code {code}"])[-1].removeprefix("gistdesk: ")
+    def _on_ended(self, end: End) -> None:
+        job, self._process, self.phase = self._job, None, ""
+        if end.code not in (0, _INTERRUPTED) and job != "status":
+            self.problem = end.said or f"exit code {end.code}"
         if job != "status":
             self.look()
-        if job != "status" and code == 0:
+        if job != "status" and end.code == 0:
             self.used_changed.emit()
         self.changed.emit()

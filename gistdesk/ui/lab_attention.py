@@ -4,12 +4,10 @@ Drawn by `trainer attention --follow` in a process of its own: it reads the docu
 device, and then draws what is chosen. Knows documents and models by name; computes nothing.
 """
 
-import json
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, Qt, QTemporaryDir, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTemporaryDir, QTimer, Signal
 from PySide6.QtGui import QPainter, QPaintEvent, QPixmap, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -27,8 +25,8 @@ from PySide6.QtWidgets import (
 )
 
 from gistdesk.core.resources import resource
-from gistdesk.roles import command
 from gistdesk.ui import theme
+from gistdesk.ui.child import Child, End
 from gistdesk.ui.desk import SAMPLES, Desk, Notice
 from gistdesk.ui.i18n import language, later, tr
 from gistdesk.ui.lab_form import CommandLine, Form
@@ -157,8 +155,7 @@ class AttentionTab(QWidget):
         super().__init__(parent)
         self._desk = desk
         self._folder = QTemporaryDir()
-        self._process: QProcess | None = None
-        self._lines = b""
+        self._process: Child | None = None
         self._words: list[str] = []
         self._is_ready = self._is_drawing = self._is_stale = False
         self._to_save: Path | None = None
@@ -246,19 +243,10 @@ class AttentionTab(QWidget):
             self._show()
             return
         self._soon.stop()
-        process = QProcess(self)
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUTF8", "1")
-        if self._desk.settings.threads:
-            environment.insert("OMP_NUM_THREADS", str(self._desk.settings.threads))
-        process.setProcessEnvironment(environment)
-        program, *arguments = command("trainer", *self._words, "--follow")
-        process.setProgram(program)
-        process.setArguments(arguments)
-        process.readyReadStandardOutput.connect(self._on_output)
-        process.finished.connect(self._on_finished)
-        self._process, self._lines = process, b""
-        process.start()
+        self._process = Child(self, "trainer", *self._words, "--follow", threads=self._desk.settings.threads)
+        self._process.said.connect(self._on_event)
+        self._process.ended.connect(self._on_ended)
+        self._process.start()
         self._show()
 
     def close_process(self) -> None:
@@ -266,24 +254,11 @@ class AttentionTab(QWidget):
         self._soon.stop()
         if self._process is not None:
             process, self._process = self._process, None
-            process.finished.disconnect(self._on_finished)
-            process.kill()
-            process.waitForFinished(1000)
-            process.deleteLater()
+            process.stop()
             if not self._is_ready:
                 self._desk.lend_device("")
         self._is_ready = self._is_drawing = self._is_stale = False
         self._to_save = self._saving = None
-        self._show()
-
-    def _on_output(self) -> None:
-        if self._process is None:
-            return
-        self._lines += bytes(self._process.readAllStandardOutput().data())
-        *whole, self._lines = self._lines.split(b"\n")
-        for line in whole:
-            with suppress(ValueError):
-                self._on_event(json.loads(line))
         self._show()
 
     def _on_event(self, row: Row) -> None:
@@ -310,19 +285,11 @@ class AttentionTab(QWidget):
             self.picture.setAccessibleName(words)
             announce(self, words)
         self._next()
+        self._show()
 
-    def _on_finished(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        self._on_output()
-        errors = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        last = (errors or [""])[-1]
-        if any(line.startswith("Traceback") for line in errors):
-            self._problem = lambda: bug_text(last)
-        else:
-            said = last.removeprefix("python -m trainer: ") or later("The check gave no result.")
-            self._problem = lambda: tr(said)
+    def _on_ended(self, end: End) -> None:
+        said = end.said or later("The check gave no result.")
+        self._problem = lambda: bug_text(said) if end.is_bug else tr(said)
         self.close_process()
         announce(self, self._state.text(), urgent=True)
 
@@ -348,7 +315,7 @@ class AttentionTab(QWidget):
     def _wish(self, path: Path, look: Row) -> None:
         assert self._process is not None
         wish = {"path": str(path), "layer": self.layer.value(), "head": self.head.value(), "language": language()}
-        self._process.write(json.dumps({**wish, **look}).encode() + b"\n")
+        self._process.tell({**wish, **look})
         self._is_drawing = True
         self._show()
 

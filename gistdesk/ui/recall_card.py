@@ -4,17 +4,14 @@ Measured by `gistdesk recall` in a process of its own, while the engine lends it
 the gist. Knows its figures; draws no facts.
 """
 
-import json
-from contextlib import suppress
-
-from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Entry
-from gistdesk.roles import command
 from gistdesk.ui import theme
+from gistdesk.ui.child import Child, End
 from gistdesk.ui.desk import Desk
 from gistdesk.ui.i18n import tr
 from gistdesk.ui.lab_grid import ramp
@@ -72,8 +69,7 @@ class RecallCard(QWidget):
         self._desk = desk
         self._entry: Entry | None = None
         self._measuring: Entry | None = None
-        self._process: QProcess | None = None
-        self._lines = b""
+        self._process: Child | None = None
         self._progress: Row = {}
         self._problem: dict[int, str] = {}
         self._title, self._figure, self._note = QLabel(self), QLabel(self), QLabel(self)
@@ -109,9 +105,7 @@ class RecallCard(QWidget):
         self._soon.stop()
         if self._process is not None:
             process, self._process = self._process, None
-            process.finished.disconnect(self._on_finished)
-            process.kill()
-            process.waitForFinished(1000)
+            process.stop()
             self._desk.lend_device("")
         self._measuring = None
 
@@ -174,33 +168,17 @@ class RecallCard(QWidget):
         words = ["recall", str(entry.gist.path), str(text), "--kept-text", "--facts", str(_N_FACTS), "--events"]
         words += ["--model", entry.model, "--device", self._desk.settings.device]
         words += ["--precision", self._desk.settings.precision]
-        process = QProcess(self)
-        environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUTF8", "1")
-        if self._desk.settings.threads:
-            environment.insert("OMP_NUM_THREADS", str(self._desk.settings.threads))
-        process.setProcessEnvironment(environment)
-        program, *arguments = command("gistdesk", *words)
-        process.setProgram(program)
-        process.setArguments(arguments)
-        process.readyReadStandardOutput.connect(self._on_output)
-        process.finished.connect(self._on_finished)
-        self._process, self._lines = process, b""
-        process.start()
+        self._process = Child(self, "gistdesk", *words, threads=self._desk.settings.threads)
+        self._process.said.connect(self._on_said)
+        self._process.ended.connect(self._on_ended)
+        self._process.start()
         self._show()
 
-    def _on_output(self) -> None:
-        if self._process is None:
-            return
-        self._lines += bytes(self._process.readAllStandardOutput().data())
-        *whole, self._lines = self._lines.split(b"\n")
-        for line in whole:
-            with suppress(ValueError):
-                row = json.loads(line)
-                if "by_depth" in row:
-                    self._keep(row)
-                else:
-                    self._progress = row
+    def _on_said(self, row: Row) -> None:
+        if "by_depth" in row:
+            self._keep(row)
+        else:
+            self._progress = row
         self._show()
 
     def _keep(self, row: Row) -> None:
@@ -213,18 +191,11 @@ class RecallCard(QWidget):
         except UserError as error:
             self._problem[entry.id] = error.message
 
-    def _on_finished(self) -> None:
-        process = self._process
-        if process is None:
-            return
-        self._on_output()
+    def _on_ended(self, end: End) -> None:
         entry, self._process, self._measuring = self._measuring, None, None
-        errors = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        if process.exitCode() and entry is not None:
-            last = (errors or [tr("The check gave no result.")])[-1].removeprefix("gistdesk: ")
-            is_bug = any(line.startswith("Traceback") for line in errors)
-            self._problem[entry.id] = bug_text(last) if is_bug else last
-        process.deleteLater()
+        if end.code and entry is not None:
+            last = end.said or tr("The check gave no result.")
+            self._problem[entry.id] = bug_text(last) if end.is_bug else last
         self._desk.lend_device("")
         self._show()
         announce(self, self._figure.text() or self._note.text())
