@@ -16,17 +16,17 @@ def main() -> None:
     from gistdesk.cuda.place import use
 
     use()
-    from gistdesk.commands import app
+    from gistdesk.cli.commands import app
 
     run(app, "gistdesk")
 
 
 def _open_window(paths: list[Path]) -> None:
     """Show the window and end with it. Comes back only where there is no display: the demonstration is next."""
-    from gistdesk.ui.display import has_display
+    from gistdesk.ui.app.display import has_display
 
     if has_display():
-        from gistdesk.ui.app import run_window
+        from gistdesk.ui.app.start import run_window
 
         sys.exit(run_window(paths))
     if paths:

@@ -13,7 +13,7 @@ MODULES: dict[Role, str] = {
     "gistdesk": "gistdesk",
     "worker": "gistdesk.worker",
     "trainer": "trainer",
-    "self-test": "gistdesk.ui.self_test",
+    "self-test": "gistdesk.ui.app.self_test",
     "cuda-trial": "gistdesk.cuda.trial",
     "pip": "pip",
 }
@@ -28,7 +28,7 @@ def command(role: Role, *words: str) -> list[str]:
     """The program and its arguments that start `role` with these words.
 
     "gistdesk" is the window, or with words a command; "worker" is the engine process, which takes no words;
-    "trainer" is what `python -m trainer` is in a checkout; "self-test" is gistdesk/ui/self_test.py, "cuda-trial"
+    "trainer" is what `python -m trainer` is in a checkout; "self-test" is gistdesk/ui/app/self_test.py, "cuda-trial"
     gistdesk/cuda/trial.py; "pip" is Python's, which asks package indexes.
     """
     module = MODULES[role]

@@ -25,7 +25,7 @@ def main() -> None:
 
         train("gistdesk --role trainer")
     elif role == "self-test":
-        from gistdesk.ui.self_test import main as test
+        from gistdesk.ui.app.self_test import main as test
 
         sys.exit(test(words))
     elif role == "cuda-trial":

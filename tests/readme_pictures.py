@@ -18,9 +18,9 @@ from PySide6.QtWidgets import QApplication
 from gistdesk.core.resources import resource
 from gistdesk.folders import folders
 from gistdesk.settings import Settings, write_settings
-from gistdesk.ui.app import Application, Program
-from gistdesk.ui.instance import Instance
-from gistdesk.ui.window import CHAT, LIBRARY
+from gistdesk.ui.app.instance import Instance
+from gistdesk.ui.app.start import Application, Program
+from gistdesk.ui.window.main import CHAT, LIBRARY
 
 WAIT_MS = 300_000
 QUESTIONS = (("alice-with-a-note.txt", "What is the passkey?"), ("korean-with-a-note.txt", "패스키는 무엇입니까?"))

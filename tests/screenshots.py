@@ -16,16 +16,17 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import QCoreApplication, QEvent, QThread
 from PySide6.QtWidgets import QApplication, QWidget
 
+from gistdesk.language import i18n
 from gistdesk.library import Problem
+from gistdesk.session.desk import EngineState, Notice
 from gistdesk.settings import Settings
-from gistdesk.ui import i18n, theme
-from gistdesk.ui.chat_place import ChatPlace
-from gistdesk.ui.desk import EngineState, Notice
-from gistdesk.ui.lab_place import LabPlace
-from gistdesk.ui.library_place import LibraryPlace
-from gistdesk.ui.window import CHAT, LAB, LIBRARY, MainWindow
-from tests.ui.lab_made import make_benchmark, make_training
-from tests.ui.still_desk import COMING, LARGE, PAGES, STARTER, TIGHT, StillDesk, fill
+from gistdesk.ui.chat.place import ChatPlace
+from gistdesk.ui.lab.place import LabPlace
+from gistdesk.ui.library.place import LibraryPlace
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.window.main import CHAT, LAB, LIBRARY, MainWindow
+from tests.session.still_desk import COMING, LARGE, PAGES, STARTER, TIGHT, StillDesk, fill
+from tests.ui.lab.lab_made import make_benchmark, make_training
 
 State = tuple[str, Callable[[MainWindow], QWidget | None]]
 

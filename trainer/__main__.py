@@ -10,7 +10,7 @@ import typer
 
 from gistdesk.cuda.place import use
 from gistdesk.terminal import run
-from trainer.starter_config import StarterConfig
+from trainer.starter.config import StarterConfig
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False)
 
@@ -37,7 +37,7 @@ def starter(
 
     Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
     """
-    from trainer.command import run_starter
+    from trainer.training.command import run_starter
 
     run_starter(work, StarterConfig(steps=steps, seed=seed, device=device, threads=threads))
 
@@ -60,7 +60,7 @@ def train_command(
 
     Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
     """
-    from trainer.command import run_training
+    from trainer.training.command import run_training
 
     run_training(preset=preset, config=config, work=work, settings=settings or [], dry_run=dry_run)
 
@@ -68,7 +68,7 @@ def train_command(
 @app.command()
 def presets(name: Annotated[str, typer.Argument(help="Of one preset; none lists all.")] = "") -> None:
     """Print a preset as YAML, to start a configuration of your own from."""
-    from trainer.config import PRESETS, preset, to_yaml
+    from trainer.training.config import PRESETS, preset, to_yaml
 
     print(to_yaml(preset(name)) if name else "\n".join(PRESETS))
 
@@ -95,8 +95,8 @@ def attention(
     from gistdesk.core.documents import read_document
     from gistdesk.core.gist_file import write_atomically
     from gistdesk.core.load import load_model
-    from trainer.attention import draw_attention, slot_attention
-    from trainer.attention import follow as drawn
+    from trainer.report.attention import draw_attention, slot_attention
+    from trainer.report.attention import follow as drawn
 
     loaded = load_model(model, device=device)
     cut = plan(loaded, read_document(document), ratio=ratio)
@@ -130,8 +130,8 @@ def needles(
 ) -> None:
     """Generated facts in running text, as question/answer records."""
     from gistdesk.core.errors import UserError
-    from trainer.base import load_base
     from trainer.data.needles import needle_records
+    from trainer.training.base import load_base
 
     if language not in ("en", "ko"):
         raise UserError(f'There are no needles in "{language}".', "Choose en or ko.")
@@ -151,8 +151,8 @@ def passages(
 ) -> None:
     """Passages of your own documents to repeat or to continue, as question/answer records."""
     from gistdesk.core.errors import UserError
-    from trainer.base import load_base
     from trainer.data.folder import folder_records
+    from trainer.training.base import load_base
 
     if part not in ("reconstruction", "continuation"):
         raise UserError(f'There is no part "{part}".', "Choose reconstruction or continuation.")
@@ -190,7 +190,7 @@ def card(
     work: Annotated[Path, typer.Option(help="Folder of its training.")] = Path("runs/starter"),
 ) -> None:
     """Write the starter's model card from benchmark results."""
-    from trainer.card import write_card
+    from trainer.starter.card import write_card
 
     write_card(folder, runs, work)
 
@@ -207,8 +207,8 @@ def report(
     A run that was interrupted is reported as far as it came; nothing is written to its folder.
     """
     from gistdesk.core.gist_file import write_atomically
-    from trainer.compare import comparison, named
-    from trainer.report import read_results
+    from trainer.benchmark.compare import comparison, named
+    from trainer.report.folder import read_results
 
     text = comparison(named(runs, [read_results(run) for run in runs]))
     if output is None:
@@ -222,8 +222,8 @@ def table(
     run: Annotated[Path, typer.Argument(help="Folder that gistdesk niah wrote, full among its methods.")],
 ) -> None:
     """Print a run as the README's main table: every method beside the earlier prototype and its targets."""
-    from trainer.main_table import main_table
-    from trainer.report import read_results
+    from trainer.report.folder import read_results
+    from trainer.report.main_table import main_table
 
     print(main_table(read_results(run)))
 

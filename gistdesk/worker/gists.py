@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from gistdesk.cli.jobs import describe_gist
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import check_identity, read_gist
 from gistdesk.core.load import choose_device, choose_precision, find_model
-from gistdesk.jobs import describe_gist
 from gistdesk.protocol import Check, CheckDone, Describe, DescribeDone, GistDescription
 from gistdesk.worker.model_figures import model_identity
 from gistdesk.worker.network import use_network

@@ -39,16 +39,16 @@ from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Turn
 from gistdesk.core.quantize import quantize
 from gistdesk.core.resources import resource
-from trainer.base import load_base
-from trainer.config import TrainConfig, preset
-from trainer.estimate import matrix_rate
-from trainer.haystack import haystack_names, haystack_text
-from trainer.loop import Plan, train
-from trainer.run import AdapterRun
-from trainer.samples import Samples
-from trainer.starter import StarterRun
-from trainer.starter_config import StarterConfig
-from trainer.train import train_adapter
+from trainer.data.haystack import haystack_names, haystack_text
+from trainer.data.samples import Samples
+from trainer.starter.config import StarterConfig
+from trainer.starter.train import StarterRun
+from trainer.training.base import load_base
+from trainer.training.config import TrainConfig, preset
+from trainer.training.estimate import matrix_rate
+from trainer.training.loop import Plan, train
+from trainer.training.run import AdapterRun
+from trainer.training.train import train_adapter
 
 PARTS = ("memory", "step", "serve", "train")
 PROTOTYPE_STEP_S = 10.0

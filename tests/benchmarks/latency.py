@@ -29,9 +29,9 @@ from PySide6.QtTest import QTest
 from gistdesk.core.resources import resource
 from gistdesk.folders import folders
 from gistdesk.settings import Settings, write_settings
-from gistdesk.ui.app import Application, Program
-from gistdesk.ui.instance import Instance
-from gistdesk.ui.window import CHAT, LIBRARY, MainWindow
+from gistdesk.ui.app.instance import Instance
+from gistdesk.ui.app.start import Application, Program
+from gistdesk.ui.window.main import CHAT, LIBRARY, MainWindow
 
 TICK_MS = 16
 GOAL_MS = (33.0, 100.0)

@@ -41,7 +41,7 @@ from tests.benchmarks.speed import (
     text_of,
     timed,
 )
-from trainer.figures import break_even
+from trainer.benchmark.figures import break_even
 
 TOP_K = 3
 

@@ -17,8 +17,8 @@ from PySide6.QtCore import QObject, QTimer
 from gistdesk.core.resources import resource
 from gistdesk.folders import folders
 from gistdesk.settings import Settings, write_settings
-from gistdesk.ui.app import Application, Program
-from gistdesk.ui.instance import Instance
+from gistdesk.ui.app.instance import Instance
+from gistdesk.ui.app.start import Application, Program
 
 _WORKING = ("queued", "extracting", "compressing")
 _QUESTION = "What is the passkey?"

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from gistdesk.__main__ import main
+from gistdesk.cli.jobs import compress_file
 from gistdesk.core.load import load_model
 from gistdesk.core.resources import resource
-from gistdesk.jobs import compress_file
 
 _NO_NETWORK = """
 import sys

@@ -15,10 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders
 from gistdesk.library import Entry, Message
-from gistdesk.ui.app import Program
-from gistdesk.ui.instance import Instance
-from gistdesk.ui.ratio_chooser import PRESETS
-from gistdesk.ui.window import MainWindow
+from gistdesk.ui.app.instance import Instance
+from gistdesk.ui.app.start import Program
+from gistdesk.ui.widgets.ratio_chooser import PRESETS
+from gistdesk.ui.window.main import MainWindow
 
 PATIENCE_MS = 240_000
 CTRL, SHIFT, NONE = (

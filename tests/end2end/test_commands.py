@@ -24,16 +24,16 @@ from matplotlib import image
 from safetensors import safe_open
 
 from gistdesk import __version__
+from gistdesk.cli.jobs import compress_file, conversation
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import load_model
 from gistdesk.core.prompt import Turn
-from gistdesk.jobs import compress_file, conversation
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
 from tests.core.tiny_models import write_model
 from tests.end2end.conftest import Run
-from trainer.evaluate import NiahConfig
-from trainer.haystack import haystack_text
+from trainer.benchmark.evaluate import NiahConfig
+from trainer.data.haystack import haystack_text
 
 COMPRESSED = [
     "document",
@@ -161,7 +161,7 @@ def test_a_bug_is_exit_code_1_with_its_traceback(program: Run) -> None:
 import sys
 import gistdesk.doctor
 from gistdesk.__main__ import main
-gistdesk.doctor.examine = None
+gistdesk.cli.doctor.examine = None
 sys.argv = ["gistdesk", "doctor"]
 main()
 """

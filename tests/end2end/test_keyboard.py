@@ -15,9 +15,9 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders
 from gistdesk.settings import Settings, write_settings
-from gistdesk.ui.chat_message import MessageView
-from gistdesk.ui.chat_sources import PassageCard
-from gistdesk.ui.window import CHAT, LAB, LIBRARY
+from gistdesk.ui.chat.message import MessageView
+from gistdesk.ui.chat.sources import PassageCard
+from gistdesk.ui.window.main import CHAT, LAB, LIBRARY
 from tests.end2end.person import CTRL, SHIFT, Person, at_window
 
 Key = Qt.Key

@@ -9,11 +9,11 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders
+from gistdesk.session.run import Run, is_alive
 from gistdesk.settings import Settings, write_settings
-from gistdesk.ui.lab_place import TRAIN
-from gistdesk.ui.lab_run import Run, is_alive
-from gistdesk.ui.lab_train import loss_points
-from gistdesk.ui.window import LAB
+from gistdesk.ui.lab.place import TRAIN
+from gistdesk.ui.lab.train import loss_points
+from gistdesk.ui.window.main import LAB
 from tests.end2end.person import Person, at_window
 
 STEPS = 30

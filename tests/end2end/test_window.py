@@ -19,8 +19,8 @@ from pytestqt.qtbot import QtBot
 from gistdesk.core.resources import resource
 from gistdesk.folders import folders
 from gistdesk.library import Entry, Library
+from gistdesk.session.desk import EngineState, Measured, Prediction
 from gistdesk.settings import Settings, write_settings
-from gistdesk.ui.desk import EngineState, Measured, Prediction
 from tests.core.test_documents import pdf_bytes
 from tests.end2end.person import PATIENCE_MS, Person, at_window
 

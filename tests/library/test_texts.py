@@ -14,7 +14,7 @@ from gistdesk.library import Entry, Library
 from gistdesk.library.passages import terms_of
 from gistdesk.library.text_index import INDEX, cut
 from tests.library.made import add, extract
-from trainer.facts import Fact, draw_facts
+from trainer.data.facts import Fact, draw_facts
 
 BOOKS = {
     "en": ("en-middlemarch", "en-moby-dick--or-the-whale"),

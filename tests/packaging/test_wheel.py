@@ -79,7 +79,7 @@ def test_installed_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) 
     code = "import gistdesk, trainer; from gistdesk.core.resources import resource; print(resource('starter'))"
     found = subprocess.run([str(python), "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert Path(found.stdout.strip()) == place / "gistdesk" / "resources" / "starter"
-    steps = run("gistdesk.ui.self_test").stdout
+    steps = run("gistdesk.ui.app.self_test").stdout
     assert '"answered"' in steps
     assert '"closed"' in steps
     assert "check" in run("trainer", "presets").stdout

@@ -4,7 +4,7 @@ import pytest
 
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from trainer.samples import Samples
+from trainer.data.samples import Samples
 
 
 @pytest.fixture(scope="session")

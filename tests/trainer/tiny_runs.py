@@ -6,9 +6,9 @@ from typing import Any
 
 from gistdesk.core.model import GistModel
 from tests.core.tiny_models import IDENTITY, PLAIN, Kind, tiny_base, tiny_tokenizer
-from trainer.config import TrainConfig
-from trainer.processes import Processes
-from trainer.run import AdapterRun
+from trainer.training.config import TrainConfig
+from trainer.training.processes import Processes
+from trainer.training.run import AdapterRun
 
 SHORT: dict[str, Any] = {
     "base": "tiny",

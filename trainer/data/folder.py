@@ -16,9 +16,9 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.data.forms import line_of
+from trainer.data.samples import Sample
 from trainer.data.source import Stage, is_held_out, is_korean
-from trainer.samples import Sample
-from trainer.staged import Unit, unit_of
+from trainer.training.staged import Unit, unit_of
 
 _BLOCK_CHARACTERS = 20_000
 _N_HELD_OUT = 8

@@ -8,14 +8,14 @@ from pathlib import Path
 from random import Random
 
 from gistdesk.core.model import GistModel
-from trainer.config import TrainConfig
-from trainer.curriculum import Curriculum, advance
 from trainer.data.folder import Folder, read_blocks
 from trainer.data.needles import Needles
 from trainer.data.records import Records
+from trainer.data.samples import Samples
 from trainer.data.source import Source, Stage
-from trainer.samples import Samples
-from trainer.staged import Unit
+from trainer.training.config import TrainConfig
+from trainer.training.curriculum import Curriculum, advance
+from trainer.training.staged import Unit
 
 
 class Mixture:

@@ -12,9 +12,9 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.data.forms import Record, read_records
+from trainer.data.samples import Sample
 from trainer.data.source import Stage, is_held_out
-from trainer.samples import Sample
-from trainer.staged import Unit, unit_of
+from trainer.training.staged import Unit, unit_of
 
 _N_HELD_OUT = 16
 _WINDOW_RESERVE = 256

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from trainer.staged import Unit
+from trainer.training.staged import Unit
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from tests.core.tiny_models import tiny_model
+from trainer.benchmark.records import instruction_records, longbench_records
 from trainer.data.forms import FORMS, check_file, read_records
 from trainer.data.records import Records
-from trainer.records import instruction_records, longbench_records
 
 GOOD: dict[str, dict[str, Any]] = {
     "questions": {"context": "The key is 7. 열쇠는 7이다.", "question": "Which key?", "answers": ["7", "seven"]},

@@ -11,17 +11,17 @@ import torch
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from tests.core.tiny_models import TEXT, tiny_model
-from trainer.config import TrainConfig
+from trainer.data.facts import GENERAL, PASSKEY
 from trainer.data.folder import Folder, folder_records, read_blocks
 from trainer.data.forms import FORMS, read_records
+from trainer.data.haystack import haystack_names, haystack_text
 from trainer.data.mixture import Mixture, drawn_slots
 from trainer.data.needles import needle_records
 from trainer.data.records import Records
+from trainer.data.samples import Samples
 from trainer.data.source import Stage, is_held_out
-from trainer.facts import GENERAL, PASSKEY
-from trainer.haystack import haystack_names, haystack_text
-from trainer.samples import Samples
-from trainer.staged import Unit
+from trainer.training.config import TrainConfig
+from trainer.training.staged import Unit
 
 STAGE = Stage(512, 8, 4)
 GOOD: dict[str, dict[str, Any]] = {

@@ -1,0 +1,1 @@
+"""The subcommands and what a terminal shows. Uses core, library and trainer; draws no window."""

@@ -1,0 +1,387 @@
+"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo, adapters, cuda.
+
+Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
+that `--help` answers at once.
+"""
+
+import json
+import math
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gistdesk import __version__
+from gistdesk.cli.adapters import app as adapters
+from gistdesk.cli.arguments import numbers, ratios_of, unicode_of, words
+from gistdesk.cli.cuda import app as cuda
+from gistdesk.core.errors import UserError
+from gistdesk.terminal import complain, counted, each, human_bytes, label_of, readable
+
+app = typer.Typer(
+    help="Turn long documents into small files of gist KV, and ask questions of those files.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(adapters, name="adapters")
+app.add_typer(cuda, name="cuda")
+
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="starter, a model's or adapter's folder, or a hub id (org/name).")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        help="Of the model's weights: nf4, int8, bf16, fp32; auto: as the adapter was trained, or by what fits; "
+        "for a gist, as it was made."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gistdesk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def compress(
+    files: Annotated[list[Path], typer.Argument(help="PDF, DOCX, EPUB, HTML, Markdown or text files.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The gist file, or a folder for one or several. Default: beside it."),
+    ] = None,
+    ratio: Annotated[float | None, typer.Option(help="Document tokens per gist slot. Default 100.")] = None,
+    slots: Annotated[int | None, typer.Option(help="Gist slots for the whole document, in place of a ratio.")] = None,
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compress documents into .gistkv files.
+
+    Interrupt it with Ctrl+C whenever you like: given the same document again, it goes on where it stopped.
+
+    Examples: gistdesk compress book.pdf     gistdesk compress *.txt -o gists --ratio 64
+    """
+    from gistdesk.cli.jobs import gist_paths
+
+    if ratio is not None and slots is not None:
+        raise UserError("A ratio and a number of slots were given.", "Give one of them.")
+    files = list(dict.fromkeys(files))
+    targets = gist_paths(files, output)
+    from gistdesk.core.compress import check_ratio
+    from gistdesk.core.load import load_model
+
+    loaded = load_model(model, device=device, precision=precision)
+    if ratio is not None and loaded.adapter is not None:
+        check_ratio(loaded.adapter, ratio)
+    failed = False
+    for file, target in zip(files, targets, strict=True):
+        try:
+            result = _compress_one(loaded, file, target, ratio, slots, password, show=not as_json)
+        except UserError as error:  # the documents after it are not to blame
+            complain("gistdesk", error)
+            failed = True
+            continue
+        if as_json:
+            print(json.dumps(result, ensure_ascii=False), flush=True)
+        else:
+            print(
+                f"{result['gist']}: {result['n_tokens']:,} tokens -> {result['n_slots']:,} gist slots "
+                f"({result['ratio']:.0f}x), {human_bytes(result['file_bytes'])}, {result['seconds']:.1f} s",
+                flush=True,
+            )
+    if failed:
+        raise typer.Exit(2)
+
+
+def _compress_one(
+    model: Any, file: Path, target: Path, ratio: float | None, slots: int | None, password: str | None, *, show: bool
+) -> dict[str, Any]:
+    """One document; a person at a terminal is asked for the password of an encrypted one."""
+    from gistdesk.cli.jobs import compress_file
+    from gistdesk.core.documents import PasswordError
+
+    result: dict[str, Any] = {}
+    while True:
+        try:
+            work = compress_file(model, file, target, ratio=ratio, n_slots=slots, password=password)
+            with closing(work):  # wherever Ctrl+C strikes, it is told to keep what is done
+                for event in counted(work, file.name, show=show):
+                    result = event
+            return result
+        except PasswordError as error:
+            if sys.stdin is None or not sys.stdin.isatty():
+                raise UserError(error.message, error.hint if password else "Give it with --password.") from error
+            password = typer.prompt(f"{error.message} Password", hide_input=True, err=True)
+
+
+@app.command()
+def ask(
+    gists: Annotated[list[Path], typer.Argument(help=".gistkv files; several are read as one context.")],
+    question: Annotated[str | None, typer.Option("-q", "--question", help="Without it, a conversation.")] = None,
+    temperature: Annotated[float, typer.Option(help="0 is greedy: always the likeliest token.")] = 0.0,
+    max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 512,
+    seed: Annotated[int, typer.Option(help="Of sampling.", min=0, max=2**63 - 1)] = 0,
+    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Ask questions of gist files. The documents themselves are not needed.
+
+    Example: gistdesk ask book.gistkv -q "What is the passkey?"
+    """
+    from gistdesk.cli.jobs import conversation
+    from gistdesk.core.answer import Sampling
+
+    if as_json and question is None:
+        raise UserError("--json needs a question.", "Add -q QUESTION.")
+    if question is not None and not question.strip():
+        raise UserError("The question is empty.", "Write one after -q, or leave -q out for a conversation.")
+    if not 0 <= temperature < math.inf or max_tokens < 1:
+        raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
+    sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
+    talk = conversation(
+        gists, model=model, device=device, precision=precision, system=unicode_of(system), sampling=sampling
+    )
+    if question is not None:
+        pieces = talk.ask(unicode_of(question))
+        if as_json:
+            answer = "".join(pieces)
+            print(json.dumps({"answer": answer, **talk.figures()}, ensure_ascii=False))
+            return
+        _stream(pieces)
+        return
+    welcome = "Ask, and press Enter. Ctrl+C stops an answer, an empty line or Ctrl+D ends the conversation."
+    for line in each(sys.stdin, welcome, "> "):
+        if not line.strip():
+            break
+        try:
+            _stream(talk.ask(line.strip()))
+        except UserError as error:
+            complain("gistdesk", error)
+        except KeyboardInterrupt:
+            if not sys.stdin.isatty():
+                raise
+            print()
+
+
+def _stream(pieces: Any) -> None:
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
+
+
+@app.command()
+def info(gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json: JsonOption = False) -> None:
+    """Show what a gist file holds and which model made it."""
+    from gistdesk.cli.jobs import describe_gist
+
+    facts = describe_gist(gist)
+    if as_json:
+        print(json.dumps(facts, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        print(f"{label_of(name):>22}  {readable(name, value)}")
+
+
+@app.command()
+def doctor(model: ModelOption = "starter", precision: PrecisionOption = "auto", as_json: JsonOption = False) -> None:
+    """Show Python, packages, devices, memory and the model in use, and why a GPU is not used."""
+    from gistdesk.cli.doctor import examine
+
+    findings = examine(model, precision)
+    if as_json:
+        print(json.dumps(findings, ensure_ascii=False))
+        return
+    for section, facts in findings.items():
+        print(section)
+        for name, value in facts.items() if isinstance(facts, dict) else [("", facts)]:
+            print(f"  {label_of(name):>18}  {readable(name, value)}")
+
+
+@app.command()
+def demo(device: DeviceOption = "auto") -> None:
+    """Compress the bundled sample documents with the starter model and ask a few questions. Under a minute."""
+    from gistdesk.cli.demo import run_demo
+
+    for line in run_demo(device):
+        print(line, flush=True)
+
+
+@app.command()
+def niah(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for results, samples, pictures, report.html.")],
+    lengths: Annotated[str, typer.Option(help="Document lengths in tokens.")] = "512,2048,8192",
+    depths: Annotated[str, typer.Option(help="Where the needle stands, percent.")] = "0,25,50,75,100",
+    samples: Annotated[int, typer.Option(help="Per length, depth, language and kind.")] = 4,
+    languages: Annotated[str, typer.Option(help="en, ko or both.")] = "en,ko",
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Of gist, full, none, wrong-gist, truncate, truncate-last, truncate-both, rag, rag-budget, hybrid."
+        ),
+    ] = "gist,full,none,wrong-gist,truncate",
+    kinds: Annotated[
+        str,
+        typer.Option(
+            help="Of passkey, landmark, sandwich (English), fact, facts-4, facts-8, absent (not in the document), "
+            "ruler-single-1 to -3, ruler-multikey-1 to -3, ruler-multivalue, ruler-multiquery; none with files alone. "
+            "Default: passkey."
+        ),
+    ] = "",
+    ratio: Annotated[str, typer.Option(help="Document tokens per gist slot; several: 32,100.")] = "100",
+    seed: Annotated[int, typer.Option(help="Same seed, same documents and questions.")] = 1,
+    haystack: Annotated[
+        Path | None, typer.Option(help="A document of your own, or a folder of them, to hide needles in.")
+    ] = None,
+    needle: Annotated[str, typer.Option(help='A needle of your own, for example "The code is {value}."')] = "",
+    question: Annotated[str, typer.Option(help="What to ask for it.")] = "",
+    top_k: Annotated[int, typer.Option(help="Passages that rag and hybrid read.")] = 3,
+    chunk_tokens: Annotated[int, typer.Option(help="Tokens of a passage.")] = 128,
+    overlap_tokens: Annotated[int, typer.Option(help="Tokens that a passage shares with the next one.")] = 16,
+    rank_by: Annotated[
+        str, typer.Option(help="bm25, embeddings (the extra rag; English), or auto: embeddings where there are any.")
+    ] = "auto",
+    longbench: Annotated[Path | None, typer.Option(help="Folder of LongBench's JSONL files.")] = None,
+    choices: Annotated[Path | None, typer.Option(help="JSONL file of multiple-choice questions.")] = None,
+    instructions: Annotated[Path | None, typer.Option(help="JSONL file in the Alpaca+ form.")] = None,
+    records: Annotated[int, typer.Option(help="Most records of each file; 0 takes all.")] = 0,
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    as_json: JsonOption = False,
+    events: Annotated[bool, typer.Option("--events", help="Print progress as lines of JSON, for programs.")] = False,
+) -> None:
+    """Needle in a haystack: hide a fact in a long text, ask for it, count right answers, beside controls.
+
+    gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the
+    gist of another document. truncate: the text's beginning, as many tokens as there are slots; truncate-last: its
+    end; truncate-both: both ends. rag: the best passages of the text; rag-budget: of together as many tokens as there
+    are slots. hybrid: the gist, and the best passages after it.
+
+    Interrupt it with Ctrl+C whenever you like: the same command goes on where it stopped.
+    """
+    from gistdesk.cli.jobs import haystack_of
+    from gistdesk.core.load import load_model
+    from trainer.benchmark.config import BenchConfig
+    from trainer.report.folder import measure, table
+
+    files = {"longbench": longbench, "choices": choices, "instructions": instructions}
+    ratios = ratios_of(ratio)
+    config = BenchConfig(
+        lengths=numbers(lengths, "--lengths"),
+        depths=numbers(depths, "--depths"),
+        samples=samples,
+        languages=words(languages),
+        methods=words(methods),
+        kinds=words(kinds) or (() if any(files.values()) else ("passkey",)),
+        ratio=ratios[0] if len(ratios) == 1 else ratios,
+        seed=seed,
+        haystack=haystack_of(haystack) if haystack else "",
+        needle=unicode_of(needle),
+        question=unicode_of(question),
+        top_k=top_k,
+        chunk_tokens=chunk_tokens,
+        overlap_tokens=overlap_tokens,
+        rank_by=rank_by,  # type: ignore[arg-type]
+        records=records,
+        **{name: str(path) for name, path in files.items() if path},
+    )
+    loaded = load_model(model, device=device, precision=precision, need_adapter=config.needs_adapter)
+    results: dict[str, Any] = {}
+    try:
+        with closing(measure(loaded, config, output)) as work:
+            for event in counted(work, "niah", show=not (as_json or events)):
+                results = event
+                if events and "total" in event:
+                    print(json.dumps({name: event[name] for name in ("done", "total", "eta_s")}), flush=True)
+    except KeyboardInterrupt:
+        print(f"gistdesk: {results.get('done', 0)} samples are kept; the same command goes on.", file=sys.stderr)
+        raise
+    if not events:
+        print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
+
+
+@app.command()
+def recall(
+    gist: Annotated[Path, typer.Argument(help="A .gistkv file.")],
+    document: Annotated[Path, typer.Argument(help="The document that it was made from.")],
+    facts: Annotated[int, typer.Option(help="Most facts that are asked.", min=1)] = 40,
+    seed: Annotated[int, typer.Option(help="Same seed, same facts.")] = 0,
+    password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
+    model: ModelOption = "starter",
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    as_json: JsonOption = False,
+    events: Annotated[bool, typer.Option("--events", help="Print progress, too, as lines of JSON.")] = False,
+    kept_text: Annotated[bool, typer.Option("--kept-text", hidden=True)] = False,
+) -> None:
+    """What did this gist keep? Numbers, dates, names and codes of the document are asked back from its gist.
+
+    Each is asked without the document, too: "guessed" counts what is answered right even then.
+    """
+    from gistdesk.cli.jobs import recall_of
+
+    work = recall_of(
+        *(gist, document),
+        model=model,
+        device=device,
+        precision=precision,
+        n_facts=facts,
+        seed=seed,
+        password=password,
+        is_kept_text=kept_text,
+    )
+    result: dict[str, Any] = {}
+    for event in counted(work, "recall", show=not (as_json or events)):
+        result = event
+        if events and "total" in event:
+            print(json.dumps(event), flush=True)
+    if as_json or events:
+        print(json.dumps(result, ensure_ascii=False))
+        return
+    share = f"{100 * result['recall']:.0f}% ({100 * result['low']:.0f}-{100 * result['high']:.0f}%)"
+    print(f"{result['kept']} of {result['n']} facts kept: {share}; guessed without the document: {result['guessed']}")
+    for part in result["by_depth"]:
+        print(f"  {part['from']:>3}-{part['to']}% of the text: {part['kept']} of {part['n']}")
+    for kind, part in result["by_kind"].items():
+        print(f"  {kind}s: {part['kept']} of {part['n']}")
+
+
+@app.command()
+def train(
+    preset: Annotated[str, typer.Option(help="check, quick, standard or full.")] = "",
+    config: Annotated[Path | None, typer.Option(help="A YAML file of your own.")] = None,
+    work: Annotated[
+        Path | None, typer.Option("--work", help="Folder for everything the run writes; goes on if there is a run.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="One field, for example --set base=FOLDER --set steps=100.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the memory and time it needs, and stop.")] = False,
+) -> None:
+    """Train a gist adapter for a model of yours; python -m trainer has more commands.
+
+    Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
+    """
+    from trainer.training.command import run_training
+
+    run_training(preset=preset, config=config, work=work, settings=settings or [], dry_run=dry_run)

@@ -1,0 +1,54 @@
+"""Figures as people read them: bytes, seconds, ratios, counts. Knows nothing of where they come from."""
+
+from gistdesk.language.i18n import later, tr
+
+PRECISIONS = {
+    "nf4": later("NF4 (4 bits)"),
+    "int8": later("8 bits"),
+    "bf16": later("bfloat16 (16 bits)"),
+    "fp32": later("float32 (32 bits)"),
+}
+"""What a model's weights can be held in, as people read it; to be given to `tr`."""
+
+
+def bytes_text(n_bytes: float) -> str:
+    """Bytes in the unit that suits: "512 B", "1.5 MB", "12 GB" (powers of 1024, as file managers count)."""
+    value = float(n_bytes)
+    for unit in ("B", "KB", "MB", "GB"):
+        if value < 1023.5:
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TB"
+
+
+def duration_text(seconds: float) -> str:
+    """A time to come, roughly: "under a second", "40 s", "3 min", "2 h 5 min"."""
+    if seconds < 1:
+        return tr("under a second")
+    if seconds < 90:
+        return tr("{n} s", n=round(seconds))
+    minutes = round(seconds / 60)
+    if minutes < 90:
+        return tr("{n} min", n=minutes)
+    return tr("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+
+
+def count_text(n: float) -> str:
+    """A count with its thousands set apart: "48,210"."""
+    return f"{n:,.0f}"
+
+
+def ratio_text(ratio: float) -> str:
+    """A compression ratio: "40x", "7.5x"."""
+    return f"{ratio:.0f}x" if ratio >= 9.95 or ratio == round(ratio) else f"{ratio:.1f}x"
+
+
+def percent_text(share: float) -> str:
+    """A share of 0 to 1: "83%"."""
+    return f"{100 * share:.0f}%"
+
+
+def parameters_text(n: int) -> str:
+    """The size of a model, as models are named: "7.9M parameters", "8.0B parameters"."""
+    size = f"{n / 1e9:.1f}B" if n >= 999_500_000 else f"{n / 1e6:.1f}M"
+    return tr("{size} parameters", size=size)

@@ -1,0 +1,293 @@
+"""Questions and answers: stores every turn first, asks the engine, keeps what it writes.
+
+A stopped or broken answer keeps the text that had come. Knows the library and the engine; knows nothing of widgets.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gistdesk.library import Chat, Entry, Library, Message, Passage, Problem
+from gistdesk.protocol import (
+    Answer,
+    AnswerDelta,
+    AnswerDone,
+    AnswerFirstToken,
+    Cancelled,
+    ContextPassages,
+    ContextProgress,
+    Error,
+    Event,
+    ModelLoadProgress,
+)
+from gistdesk.session.calls import Calls
+from gistdesk.settings import Settings
+
+_SAVE_MS = 500
+_TITLE_CHARACTERS = 60
+_VARIED_TEMPERATURE = 0.7
+"""A second version of a greedy answer would be the first again."""
+
+
+@dataclass
+class _Writing:
+    """An answer that is being written: its text so far, what of it is stored, and what was known before it began.
+
+    Attributes:
+        looked_up: the entries in whose texts passages are looked up.
+        figures: "passages" once they were found.
+    """
+
+    message: Message
+    request_id: int
+    entries: list[Entry]
+    looked_up: list[Entry]
+    pieces: list[str] = field(default_factory=list)
+    n_stored: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+
+class Answers(QObject):
+    """Signals: as of the desk; `busy_changed` when the first answer starts or the last one ends."""
+
+    phase = Signal(int, str)
+    delta = Signal(int, str)
+    done = Signal(int)
+    chat_changed = Signal(int)
+    busy_changed = Signal(bool)
+
+    def __init__(
+        self, library: Library, calls: Calls, settings: Callable[[], Settings], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._library, self._calls, self._settings = library, calls, settings
+        self._writing: dict[int, _Writing] = {}
+        self._saving = QTimer(self)
+        self._saving.setInterval(_SAVE_MS)
+        self._saving.timeout.connect(self._on_save)
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._writing)
+
+    def ask(self, chat_id: int, text: str) -> int:
+        """Store a question after the last message of a chat and start its answer -> the answer's id."""
+        chat = self._library.chat(chat_id)
+        question = self._library.add_message(chat_id, parent_id=chat.leaf_id, role="user", text=text)
+        if not chat.title:
+            first_line = text.strip().splitlines()[0] if text.strip() else ""
+            self._library.set_chat(chat_id, title=first_line[:_TITLE_CHARACTERS])
+        return self._answer(chat_id, question.id)
+
+    def edit(self, message_id: int, text: str) -> int:
+        """Another version of a question, beside the first, and its answer -> the answer's id."""
+        old = self._library.message(message_id)
+        question = self._library.add_message(old.chat_id, parent_id=old.parent_id, role="user", text=text)
+        return self._answer(old.chat_id, question.id)
+
+    def regenerate(self, message_id: int) -> int:
+        """Another version of an answer -> its id."""
+        old = self._library.message(message_id)
+        assert old.parent_id is not None
+        return self._answer(old.chat_id, old.parent_id, varied=old.n_versions)
+
+    def compare(self, message_id: int) -> int:
+        """The same question, answered with the full texts in front of it -> the id of that answer."""
+        old = self._library.message(message_id)
+        assert old.parent_id is not None
+        return self._answer(old.chat_id, old.parent_id, full=True)
+
+    def stop(self, message_id: int) -> None:
+        if message_id in self._writing:
+            self._calls.cancel(self._writing[message_id].request_id)
+
+    def passages(self, message_id: int) -> list[Passage]:
+        """Where the kept texts say what an answer says; where its question's words stand if nowhere."""
+        answer = self._library.message(message_id)
+        entry_ids = self._library.chat(answer.chat_id).entry_ids
+        found = self._library.find_passages(answer.text, entry_ids)
+        if not found and answer.parent_id is not None:
+            found = self._library.find_passages(self._library.message(answer.parent_id).text, entry_ids)
+        return found
+
+    def _answer(self, chat_id: int, question_id: int, *, full: bool = False, varied: int = 0) -> int:
+        kind = "full" if full else "gist"
+        message = self._library.add_message(
+            chat_id, parent_id=question_id, role="assistant", text="", state="writing", kind=kind
+        )
+        chat = self._library.chat(chat_id)
+        entries = [self._library.entry(i) for i in chat.entry_ids]
+        problem = _obstacle(entries, full)
+        if problem is not None:
+            self._fail(message, problem, "")
+            return message.id
+        looked_up = _with_texts(entries) if chat.look_up and not full else []
+        request = self._request(chat, entries, looked_up, message, varied)
+        request_id = self._calls.send(request, self._handler(message.id))
+        self._writing[message.id] = _Writing(message, request_id, entries, looked_up)
+        self._saving.start()
+        self.chat_changed.emit(chat_id)
+        self.phase.emit(message.id, "queued")
+        if len(self._writing) == 1:
+            self.busy_changed.emit(True)
+        return message.id
+
+    def _request(
+        self, chat: Chat, entries: list[Entry], looked_up: list[Entry], message: Message, varied: int
+    ) -> Answer:
+        settings, full = self._settings(), message.kind == "full"
+        sampling = dict(chat.sampling)
+        if varied:
+            sampling["temperature"] = max(sampling.get("temperature", 0.0), _VARIED_TEMPERATURE)
+            sampling["seed"] = varied
+        texts = [str(self._library.text_path(entry.id)) for entry in entries if full]
+        gists = [str(entry.gist.path) for entry in entries if entry.gist is not None]
+        return Answer(
+            turns=_turns(self._library.lineage(message.id)),
+            gists=() if full else tuple(gists),
+            text_paths=tuple(texts) if full else (),
+            lookup_paths=tuple(str(self._library.text_path(entry.id)) for entry in looked_up),
+            system=chat.system or None,
+            temperature=float(sampling.get("temperature", 0.0)),
+            top_p=float(sampling.get("top_p", 0.95)),
+            seed=int(sampling.get("seed", 0)),
+            max_tokens=int(sampling.get("max_tokens", 512)),
+            model=entries[0].model if entries else settings.model,
+            device=settings.device,
+            threads=settings.threads,
+            precision=settings.precision,
+        )
+
+    def _handler(self, message_id: int) -> Callable[[Event], None]:
+        return lambda event: self._on_event(message_id, event)
+
+    def _on_event(self, message_id: int, event: Event) -> None:
+        writing = self._writing[message_id]
+        if isinstance(event, AnswerDelta):
+            writing.pieces.append(event.text)
+            self.delta.emit(message_id, event.text)
+        elif isinstance(event, ModelLoadProgress):
+            self.phase.emit(message_id, f"loading model {round(100 * event.fraction)}")
+        elif isinstance(event, ContextProgress):
+            self.phase.emit(message_id, _phase(event))
+        elif isinstance(event, ContextPassages):
+            writing.figures["passages"] = [asdict(passage) for passage in _passages(event, writing.looked_up)]
+            self._library.set_message(message_id, figures=writing.figures)
+        elif isinstance(event, AnswerFirstToken):
+            self.phase.emit(message_id, "writing")
+        elif isinstance(event, AnswerDone):
+            writing.figures |= _figures(event, writing)
+            self._end(writing, "stopped" if event.stopped == "cancelled" else "complete")
+        elif isinstance(event, Cancelled):
+            self._end(writing, "stopped")
+        elif isinstance(event, Error):
+            self._fail(writing.message, Problem(event.kind, event.message, event.hint), event.details or "")
+
+    def _end(self, writing: _Writing, state: str) -> None:
+        self._library.set_message(writing.message.id, text=writing.text, state=state, figures=writing.figures)
+        self._over(writing.message)
+
+    def _fail(self, message: Message, problem: Problem, details: str) -> None:
+        """Text that had come is kept, so an answer cut short by a crash is a stopped one that says why."""
+        writing = self._writing.get(message.id)
+        text, known = (writing.text, writing.figures) if writing else ("", {})
+        told = {"message": problem.message, "hint": problem.hint, "details": details}
+        self._library.set_message(message.id, text=text, state="failed", figures=known | {"problem": told})
+        self._over(message)
+
+    def _over(self, message: Message) -> None:
+        was_busy = self._writing.pop(message.id, None) is not None
+        self.done.emit(message.id)
+        self.chat_changed.emit(message.chat_id)
+        if was_busy and not self._writing:
+            self._saving.stop()
+            self.busy_changed.emit(False)
+
+    def _on_save(self) -> None:
+        for writing in self._writing.values():
+            if len(writing.pieces) > writing.n_stored:
+                self._library.set_message(writing.message.id, text=writing.text)
+                writing.n_stored = len(writing.pieces)
+
+
+def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
+    """Why these documents cannot be asked, if they cannot."""
+    for entry in entries:
+        if full and entry.text_sha256 is None:
+            return Problem("user", f"The text of {entry.title} is not here.", "It came as a gist file alone.")
+        if not full and entry.gist is None:
+            return Problem("user", f"{entry.title} is not compressed yet.", "Ask again when its row says Ready.")
+        if not full and entry.state == "outdated":
+            return Problem(
+                "user", f"{entry.title} was compressed with another version of its model.", "Re-compress it."
+            )
+    models = {entry.model for entry in entries}
+    if len(models) > 1:
+        return Problem(
+            "user",
+            f"These documents were compressed with different models ({', '.join(sorted(models))}).",
+            "Re-compress them with one model, or ask them in separate chats.",
+        )
+    return None
+
+
+def _with_texts(entries: list[Entry]) -> list[Entry]:
+    """Those whose text is here, each text once; a gist that was imported has none."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.text_sha256:
+            found.setdefault(entry.text_sha256, entry)
+    return list(found.values())
+
+
+def _passages(event: ContextPassages, entries: list[Entry]) -> list[Passage]:
+    return [
+        Passage(entry.id, entry.title, found.page, found.start, found.end, found.text, entry.page_label)
+        for found in event.passages
+        for entry in [entries[found.document]]
+    ]
+
+
+def _phase(event: ContextProgress) -> str:
+    if event.phase == "passages":
+        return f"looking up {round(100 * event.fraction)}"
+    return "reading text" if event.phase == "text" else "loading gist"
+
+
+def _turns(lineage: list[Message]) -> tuple[tuple[str, str | None], ...]:
+    """Questions with their answers from the first message to the one that is to be written; failed ones left out."""
+    turns: list[tuple[str, str | None]] = []
+    for message in lineage:
+        if message.role == "user":
+            if turns and turns[-1][1] is None:
+                turns.pop()
+            turns.append((message.text, None))
+        elif message.text and turns and message is not lineage[-1]:
+            turns[-1] = (turns[-1][0], message.text)
+    return tuple(turns)
+
+
+def _figures(event: AnswerDone, writing: _Writing) -> dict[str, Any]:
+    """For the footer. `saved_s` is an estimate: reading the text at the speed it was compressed at."""
+    figures: dict[str, Any] = {
+        "ttft_s": event.ttft_s,
+        "tokens_per_second": event.tokens_per_second,
+        "n_tokens": event.n_tokens,
+        "n_prompt_tokens": event.n_prompt_tokens,
+        "n_slots": event.n_slots,
+        "n_document_tokens": event.n_document_tokens,
+        "n_passage_tokens": event.n_passage_tokens,
+        "prefill_s": event.prefill_s,
+        "stopped": event.stopped,
+    }
+    gists = [entry.gist for entry in writing.entries if entry.gist is not None]
+    if event.n_slots and gists and all(gist.tokens_per_second for gist in gists):
+        figures["ratio"] = event.n_document_tokens / (event.n_slots + event.n_passage_tokens)
+        figures["saved_s"] = sum(gist.n_tokens / gist.tokens_per_second for gist in gists) - event.prefill_s
+    return figures

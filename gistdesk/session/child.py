@@ -1,0 +1,109 @@
+"""A command of the program in a process of its own: what it says in lines of JSON, and how it ended.
+
+It ends with the window. The engine, which is spoken to in the lines of a protocol, is `engine`. Knows no command.
+"""
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
+
+from gistdesk.roles import command
+from gistdesk.session.process_job import end_with_this_process
+
+_KILL_MS = 1000
+
+
+@dataclass(frozen=True)
+class End:
+    """How a process ended.
+
+    Attributes:
+        code: its exit code; -1 when it was never started.
+        said: the last line that it wrote to stderr, without the program's name; "" where there is none.
+        is_bug: whether it left a traceback.
+    """
+
+    code: int
+    said: str
+    is_bug: bool
+
+
+class Child(QObject):
+    """Signals: said, with every object that it writes; ended, with an `End`, unless it was stopped."""
+
+    said = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, parent: QObject, role: str, *words: str, threads: int = 0) -> None:
+        """
+        Args:
+            role: see `gistdesk.roles`.
+            threads: that calculate; 0 leaves it to the process.
+        """
+        super().__init__(parent)
+        self._lines = b""
+        self._process = QProcess(self)
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("PYTHONUTF8", "1")
+        if threads:
+            environment.insert("OMP_NUM_THREADS", str(threads))
+        self._process.setProcessEnvironment(environment)
+        program, *arguments = command(role, *words)
+        self._process.setProgram(program)
+        self._process.setArguments(arguments)
+        self._process.started.connect(self._on_started)
+        self._process.readyReadStandardOutput.connect(self._on_output)
+        self._process.finished.connect(self._on_finished)
+        self._process.errorOccurred.connect(self._on_error)
+
+    def start(self) -> None:
+        """Once the signals are connected."""
+        self._process.start()
+
+    def tell(self, row: Mapping[str, Any]) -> None:
+        """Write an object to its stdin."""
+        self._process.write(json.dumps(row).encode() + b"\n")
+
+    def close_input(self) -> None:
+        """What a command takes as the wish to end."""
+        self._process.closeWriteChannel()
+
+    def stop(self, patience_ms: int = 0) -> None:
+        """Wait for its end so long, then kill it. Nothing is signalled any more."""
+        self.blockSignals(True)
+        if not (patience_ms and self._process.waitForFinished(patience_ms)):
+            self._process.kill()
+            self._process.waitForFinished(_KILL_MS)
+        self.deleteLater()
+
+    def _on_started(self) -> None:
+        end_with_this_process(self._process.processId())
+
+    def _on_output(self) -> None:
+        self._lines += bytes(self._process.readAllStandardOutput().data())
+        *whole, self._lines = self._lines.split(b"\n")
+        for line in whole:
+            with suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict):
+                    self.said.emit(row)
+
+    def _on_error(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart:
+            self._end(End(-1, self._process.errorString(), is_bug=False))
+
+    def _on_finished(self) -> None:
+        self._on_output()
+        lines = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
+        last = lines[-1] if lines else ""
+        for program in ("gistdesk: ", "python -m trainer: "):
+            last = last.removeprefix(program)
+        self._end(End(self._process.exitCode(), last, any(line.startswith("Traceback") for line in lines)))
+
+    def _end(self, end: End) -> None:
+        self.ended.emit(end)
+        self.deleteLater()

@@ -1,0 +1,566 @@
+"""What the widgets talk to: the library, the engine processes and the settings as one object with signals.
+
+Widgets call its methods and listen to its signals; they never see the engine's protocol. Every method returns at once.
+Knows nothing of widgets.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gistdesk.adapters import adapters_folder, remove_adapter
+from gistdesk.core.errors import UserError
+from gistdesk.core.resources import resource
+from gistdesk.language.i18n import language, later, tr
+from gistdesk.library import Entry, Identity, Library, Passage, Problem
+from gistdesk.protocol import (
+    Describe,
+    DescribeDone,
+    Error,
+    Event,
+    ExportAdapter,
+    ExportAdapterDone,
+    Extract,
+    ExtractDone,
+    ImportAdapter,
+    ImportAdapterDone,
+    Index,
+    IndexDone,
+    Load,
+    ModelInfo,
+    ModelLoadDone,
+    ModelLoadProgress,
+)
+from gistdesk.session.answers import Answers
+from gistdesk.session.calls import Calls
+from gistdesk.session.cuda import CudaSetUp
+from gistdesk.session.engine import Engine
+from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
+from gistdesk.session.files import Found, find_documents, with_library
+from gistdesk.session.models import Memory, ModelRow, Models, needed_bytes
+from gistdesk.session.queue import Queue
+from gistdesk.settings import Settings, write_settings
+
+__all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
+
+SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
+_READER_IDLE_S = 60
+_CHARACTERS_PER_TOKEN = 3.2
+"""Where no tokenizer can count: English with the starter's tokenizer; Korean has 1.3."""
+_GIST_OVERHEAD_BYTES = 8192
+_WORKING_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True)
+class EngineState:
+    """The engine as the window shows it.
+
+    Attributes:
+        state: "off", "starting", "loading", "ready", "busy", "stopping" or "failed".
+        fraction: of the model's loading, 0 to 1; None when nothing is being loaded.
+        device: "cpu" or "cuda"; "" before a model was loaded.
+        reason: why that device, as a sentence.
+        model: name of the loaded model; "" when none is.
+    """
+
+    state: str = "off"
+    fraction: float | None = None
+    device: str = ""
+    reason: str = ""
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What compressing would give and take. Seconds are None until something was measured on this computer."""
+
+    n_slots: int
+    file_bytes: int
+    memory_bytes: int
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A dropped document that was read; `n_tokens` is an estimate where the model's tokenizer cannot be had."""
+
+    title: str
+    n_tokens: int
+    n_pages: int
+    n_chars: int
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something to tell in a banner: what happened, what to do, details to copy, and up to two actions."""
+
+    message: str
+    hint: str = ""
+    details: str = ""
+    actions: tuple[tuple[str, Callable[[], object]], ...] = ()
+
+
+class Desk(QObject):
+    """See the classes above. `answer_phase` gives "queued", "run" (a run has the device), "loading model 40",
+    "looking up 40", "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a
+    `Problem`; `device_wanted`: an answer waits for a run.
+
+    Attributes:
+        library: rows, texts and chats; widgets read from it, and change it only through the desk's methods where
+            there is one.
+        settings: the present ones; change them with `change_settings`.
+        cuda: setting CUDA up, which widgets talk to directly.
+        engine_state: the main engine process.
+        forecast_bytes: what the pending action will need, hatched in the memory bar.
+        file_jobs: long work with files, in a thread.
+        device_holder: title of the run that has the device, and that the engine waits for; "".
+    """
+
+    entries_changed = Signal()
+    entry_changed = Signal(int)
+    chats_changed = Signal()
+    chat_changed = Signal(int)
+    answer_phase = Signal(int, str)
+    answer_delta = Signal(int, str)
+    answer_done = Signal(int)
+    engine_changed = Signal()
+    memory_changed = Signal()
+    settings_changed = Signal()
+    models_changed = Signal()
+    measured = Signal(str, object)
+    notice = Signal(object)
+    device_wanted = Signal()
+
+    def __init__(
+        self, library: Library, settings: Settings, settings_path: Path, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.library, self.settings, self._settings_path = library, settings, settings_path
+        self.engine_state, self.forecast_bytes = EngineState(), 0
+        self.device_holder = ""
+        self._is_closing = False
+        self.file_jobs = FileJobs(self)
+        self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
+        self._calls = Calls(self._engine, self)
+        self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
+        self._models = Models(self._reader, self._new_download_calls, self._current_settings, self)
+        self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
+        self._answers = Answers(library, self._calls, self._current_settings, self)
+        self.cuda = CudaSetUp(self)
+        self._extra: list[Engine] = []
+        self._connect()
+        library.recover()
+        QTimer.singleShot(0, self._on_started)
+
+    def _connect(self) -> None:
+        self._engine.state_changed.connect(self._on_engine_state)
+        self._engine.crashed.connect(self._on_crash)
+        self._engine.event.connect(self._on_engine_event)
+        self._queue.entry_changed.connect(self._on_entry)
+        self._queue.text_kept.connect(self._on_text_kept)
+        self._answers.phase.connect(self._on_phase)
+        self._answers.delta.connect(self.answer_delta)
+        self._answers.done.connect(self.answer_done)
+        self._answers.chat_changed.connect(self._on_chat)
+        self._answers.busy_changed.connect(self._share_engine)
+        self._models.changed.connect(self._on_models)
+        self._models.memory_changed.connect(self.memory_changed)
+        self._models.downloaded.connect(self._on_downloaded)
+        self._models.failed.connect(self._on_download_failed)
+        self.cuda.used_changed.connect(self._on_cuda_changed)
+
+    def _current_settings(self) -> Settings:
+        return self.settings
+
+    def _on_started(self) -> None:
+        self._models.describe(self.settings.model)
+        self._index()
+        self._queue.wake()
+
+    # documents
+
+    @property
+    def memory(self) -> Memory:
+        return self._models.memory()
+
+    def forecast(self, n_bytes: int) -> None:
+        """What a pending action will need; 0 when it is no longer pending."""
+        self.forecast_bytes = n_bytes
+        self.memory_changed.emit()
+
+    def predict(self, n_tokens: int, ratio: float, n_files: int = 1) -> Prediction:
+        """What compressing documents of so many tokens would come to, all together."""
+        info = self._models.info(self.settings.model)
+        n_slots = max(n_files, round(n_tokens / ratio))
+        per_slot = info.kv_bytes_per_slot if info else 0
+        memory = needed_bytes(info, n_slots) + _WORKING_BYTES if info else 0
+        speed = self._measured_speed()
+        seconds = n_tokens / speed if speed else None
+        return Prediction(n_slots, n_slots * per_slot + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
+
+    def _measured_speed(self) -> float | None:
+        """Tokens per second of the newest gist that this model made here."""
+        gists = [e.gist for e in self.library.entries() if e.gist is not None and e.model == self.settings.model]
+        speeds = [(gist.created, gist.tokens_per_second) for gist in gists if gist.tokens_per_second]
+        return max(speeds)[1] if speeds else None
+
+    def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
+        """Read documents before anything is decided; `measured` tells of each."""
+        self._revive()
+        for path in paths:
+            request = Extract(
+                path=str(path),
+                texts_folder=str(self.library.texts_folder),
+                password=passwords.get(path),
+                model=self.settings.model,
+            )
+            self._reader.send(request, lambda event, path=path: self._on_measured(path, event))
+
+    def find_documents(self, folders: Sequence[Path], found: Callable[[Found], None]) -> None:
+        """Look through folders for what can be read; `found` is told, unless it is cancelled."""
+
+        def ended(outcome: object) -> None:
+            if isinstance(outcome, Found):
+                found(outcome)
+
+        names = ", ".join(folder.name for folder in folders)
+        self.file_jobs.start(later("Looking for documents"), names, lambda: find_documents(folders), ended)
+
+    def add_documents(self, paths: Sequence[Path], ratio: float, passwords: Mapping[Path, str] = {}) -> list[int]:
+        """Queue documents -> their entries' ids."""
+        self._revive()
+        ids = []
+        for path in paths:
+            entry = self.library.add_entry(source_path=path.absolute(), model=self.settings.model, ratio=ratio)
+            if path in passwords:
+                self._queue.give_password(entry.id, passwords[path])
+            ids.append(entry.id)
+        self.entries_changed.emit()
+        self._queue.wake()
+        return ids
+
+    def open_sample(self) -> int:
+        """Queue the bundled sample document in the window's language -> its entry's id."""
+        return self.add_documents([resource("samples") / SAMPLES[language()]], self.settings.ratio)[0]
+
+    def cancel(self, entry_id: int) -> None:
+        self._queue.cancel([entry_id])
+
+    def retry(self, entry_id: int, password: str | None = None, *, less_memory: bool = False) -> None:
+        """Queue a failed or cancelled entry again, where it stopped."""
+        self._revive()
+        if password is not None:
+            self._queue.give_password(entry_id, password)
+        if less_memory:
+            self._queue.use_less_memory(entry_id)
+        self.library.set_state(entry_id, "queued")
+        self.entry_changed.emit(entry_id)
+        self._queue.wake()
+
+    def recompress(self, entry_ids: Sequence[int], ratio: float | None = None) -> None:
+        """Queue entries again, with the present model; their gists stay usable until the new ones are there."""
+        self._revive()
+        self._queue.drop(entry_ids)
+        for entry_id in entry_ids:
+            entry = self.library.entry(entry_id)
+            self.library.set_job(entry_id, model=self.settings.model, ratio=ratio or entry.ratio)
+            self.entry_changed.emit(entry_id)
+        self._queue.wake()
+
+    def trash(self, entry_ids: Sequence[int]) -> None:
+        self._queue.drop(entry_ids)
+        self.library.trash(entry_ids)
+        self.entries_changed.emit()
+
+    def restore(self, entry_ids: Sequence[int]) -> None:
+        self.library.restore(entry_ids)
+        self.entries_changed.emit()
+        self._queue.wake()
+
+    def eta_s(self, entry_id: int) -> float | None:
+        """Seconds left of an entry that is being compressed, where known."""
+        return self._queue.eta_s.get(entry_id)
+
+    def import_gist(self, path: Path) -> None:
+        """Copy a gist file in once the engine has looked at it."""
+        self._reader.send(Describe(path=str(path)), lambda event: self._on_described(path, event))
+
+    def export_gist(self, entry: Entry, target: Path, exported: Callable[[Path], None]) -> None:
+        """Copy an entry's gist out; `exported` is told when it is there."""
+        work = self.in_library(lambda own: own.export_gist(entry.id, target))
+        self._start_copy(later("Exporting"), entry.title, work, lambda _: exported(target))
+
+    def in_library(self, work: Callable[[Library], Generator[float, None, object]]) -> Work:
+        """Work for `file_jobs`, on a library object of its own, wherever the library is by then."""
+        return lambda: with_library(self.library.folder, work)
+
+    def _start_copy(self, words: str, title: str, work: Work, done: Callable[[object], None]) -> None:
+        def ended(outcome: object) -> None:
+            if isinstance(outcome, UserError):
+                self.notice.emit(Notice(outcome.message, outcome.hint))
+            elif outcome is not CANCELLED:
+                done(outcome)
+
+        self.file_jobs.start(words, title, work, ended)
+
+    # chats
+
+    def new_chat(self, entry_ids: Sequence[int]) -> int:
+        chat = self.library.add_chat(entry_ids)
+        self.chats_changed.emit()
+        return chat.id
+
+    def ask(self, chat_id: int, text: str) -> int:
+        self._revive()
+        return self._answers.ask(chat_id, text)
+
+    def edit(self, message_id: int, text: str) -> int:
+        self._revive()
+        return self._answers.edit(message_id, text)
+
+    def regenerate(self, message_id: int) -> int:
+        self._revive()
+        return self._answers.regenerate(message_id)
+
+    def branch(self, message_id: int) -> int:
+        """A new chat that goes on from a message -> its id."""
+        chat = self.library.branch(message_id)
+        self.chats_changed.emit()
+        return chat.id
+
+    def compare(self, message_id: int) -> int:
+        self._revive()
+        return self._answers.compare(message_id)
+
+    def stop(self, message_id: int) -> None:
+        self._answers.stop(message_id)
+
+    def passages(self, message_id: int) -> list[Passage]:
+        return self._answers.passages(message_id)
+
+    # models and settings
+
+    def load_model(self, name: str) -> None:
+        """Load a model now, and use it from now on."""
+        self._revive()
+        if name != self.settings.model:
+            self.change_settings(model=name)
+        settings = self.settings
+        request = Load(model=name, device=settings.device, threads=settings.threads, precision=settings.precision)
+        self._calls.send(request, self._on_loaded)
+
+    def unload(self) -> None:
+        """Give the memory back: the engine process ends."""
+        self._engine.unload()
+
+    def _revive(self) -> None:
+        """Whoever asks for something anew starts even an engine that has crashed too often."""
+        for engine in (self._engine, self._reader.engine):
+            if engine.state == "failed":
+                engine.unload()
+
+    def lend_device(self, holder: str) -> bool:
+        """Let a run have the device, with the engine ended and its requests waiting; "" takes it back.
+
+        Returns False while the engine has work, or another run has it: ask again.
+        """
+        if holder and self.device_holder not in ("", holder):
+            return False
+        if holder and not self.device_holder and (self._answers.busy or self._queue.busy):
+            return False
+        if holder != self.device_holder:
+            self.device_holder = holder
+            self._engine.hold(bool(holder))
+            self._share_engine()
+            self.engine_changed.emit()
+        return True
+
+    def _share_engine(self) -> None:
+        """Compressing waits for answers, for a run that has the device, and once the engine has given up."""
+        waits = self._answers.busy or bool(self.device_holder) or self.engine_state.state == "failed"
+        self._queue.pause(waits or self._is_closing)
+
+    def models(self) -> list[ModelRow]:
+        return self._models.rows()
+
+    def model_info(self) -> ModelInfo | None:
+        """Figures of the chosen model; None while they are not known."""
+        return self._models.info(self.settings.model)
+
+    def change_settings(self, **changes: object) -> None:
+        """Keep changed settings and tell everybody."""
+        before, self.settings = self.settings, replace(self.settings, **changes)  # type: ignore[arg-type]
+        try:
+            write_settings(self._settings_path, self.settings)
+        except UserError as error:
+            self.notice.emit(Notice(error.message, error.hint))
+        self._engine.set_idle_unload(self.settings.idle_unload_s)
+        if (before.device, before.precision) != (self.settings.device, self.settings.precision):
+            self._models.forget()
+        self.settings_changed.emit()
+
+    def import_adapter(self, path: Path) -> None:
+        """Keep a copy of an adapter's folder, if its base is among the models; `notice` tells how it went."""
+        models = ("starter", *self.settings.models)
+        request = ImportAdapter(path=str(path), into=str(adapters_folder()), models=models)
+        self._reader.send(request, self._on_adapter)
+
+    def export_adapter(self, model: str, target: Path) -> None:
+        """Copy a model's adapter to a new folder; `notice` tells how it went."""
+        self._reader.send(ExportAdapter(model=model, target=str(target)), self._on_adapter)
+
+    def remove_adapter(self, name: str) -> None:
+        """Delete an adapter that is kept here, for good."""
+        try:
+            remove_adapter(Path(name))
+        except UserError as error:
+            self.notice.emit(Notice(error.message, error.hint))
+        if name in self.settings.models:
+            self.change_settings(models=tuple(model for model in self.settings.models if model != name))
+        self.models_changed.emit()
+
+    def download(self, hub_id: str) -> None:
+        self._models.download(hub_id)
+
+    def cancel_download(self, hub_id: str) -> None:
+        self._models.cancel_download(hub_id)
+
+    def idle(self) -> bool:
+        """Whether quitting now would interrupt nothing."""
+        return not (
+            self._queue.busy or self._answers.busy or self._models.downloading or self.cuda.busy or self.file_jobs.jobs
+        )
+
+    def close(self) -> None:
+        """Stop all work, keeping what is done, and end every process."""
+        self._is_closing = True
+        self._queue.pause(True)
+        self.file_jobs.close()
+        self.cuda.close()
+        for engine in (self._engine, self._reader.engine, *self._extra):
+            engine.close()
+        self.library.close()
+
+    # what happens
+
+    def _new_download_calls(self) -> Calls:
+        self._extra.append(Engine(self, idle_unload_s=_READER_IDLE_S))
+        return Calls(self._extra[-1], self)
+
+    def _on_cuda_changed(self) -> None:
+        """Processes that have nothing to do end; the next ones have another PyTorch, and maybe another device."""
+        if not (self._queue.busy or self._answers.busy):
+            self._engine.unload()
+        if not self._reader.n_waiting:
+            self._reader.engine.unload()
+        self._models.forget()
+
+    def _on_phase(self, message_id: int, phase: str) -> None:
+        waits = phase == "queued" and bool(self.device_holder)
+        self.answer_phase.emit(message_id, "run" if waits else phase)
+        if waits:
+            self.device_wanted.emit()
+
+    def _on_entry(self, entry_id: int) -> None:
+        self.entry_changed.emit(entry_id)
+
+    def _on_text_kept(self, entry_id: int) -> None:
+        self._index(entry_id)
+        self.entries_changed.emit()
+
+    def _index(self, *entry_ids: int) -> None:
+        """Make these texts searchable, or all that an earlier window left."""
+        self._reader.send(Index(folder=str(self.library.folder), entry_ids=entry_ids), self._on_indexed)
+
+    def _on_indexed(self, event: Event) -> None:
+        if isinstance(event, IndexDone) and event.n_indexed:
+            self.entries_changed.emit()
+
+    def _on_chat(self, chat_id: int) -> None:
+        self.chat_changed.emit(chat_id)
+        self.chats_changed.emit()
+
+    def _on_measured(self, path: Path, event: Event) -> None:
+        if isinstance(event, ExtractDone):
+            n_tokens = event.n_tokens or round(event.n_chars / _CHARACTERS_PER_TOKEN)
+            self.measured.emit(str(path), Measured(event.title, n_tokens, event.n_pages, event.n_chars))
+        elif isinstance(event, Error):
+            self.measured.emit(str(path), Problem(event.kind, event.message, event.hint))
+
+    def _on_described(self, path: Path, event: Event) -> None:
+        if isinstance(event, Error):
+            self.notice.emit(Notice(event.message, event.hint, event.details or ""))
+        elif isinstance(event, DescribeDone) and event.description is None:
+            self.notice.emit(Notice(event.problem or ""))
+        elif isinstance(event, DescribeDone) and event.description is not None:
+            self._import(path, asdict(event.description))
+
+    def _import(self, path: Path, description: dict[str, Any]) -> None:
+        work = self.in_library(lambda own: own.import_gist(path, description))
+        self._start_copy(later("Importing"), path.name, work, lambda _: self.entries_changed.emit())
+
+    def _on_adapter(self, event: Event) -> None:
+        if isinstance(event, Error):
+            self.notice.emit(Notice(event.message, event.hint, event.details or ""))
+        elif isinstance(event, ImportAdapterDone):
+            self.notice.emit(Notice(tr("The adapter “{name}” can be used now.", name=Path(event.folder).name)))
+            self.models_changed.emit()
+        elif isinstance(event, ExportAdapterDone):
+            self.notice.emit(Notice(tr("Exported to {path}.", path=event.target)))
+
+    def _on_loaded(self, event: Event) -> None:
+        if isinstance(event, Error):
+            self.notice.emit(Notice(event.message, event.hint, event.details or ""))
+
+    def _on_engine_event(self, _request_id: int, event: Event) -> None:
+        """Whatever the request was: a model that is loaded is news for the device chip."""
+        if isinstance(event, ModelLoadProgress):
+            self._show_engine(replace(self.engine_state, state="loading", fraction=event.fraction))
+        elif isinstance(event, ModelLoadDone):
+            info = event.info
+            self._models.learn(info)
+            self._show_engine(EngineState("ready", None, info.device, info.device_reason, info.model))
+            self._mark_outdated(info)
+
+    def _on_engine_state(self, state: str) -> None:
+        is_change = (state == "failed") != (self.engine_state.state == "failed")
+        if state in ("off", "failed"):
+            self._models.learn(None)
+            self._show_engine(EngineState(state))
+        else:
+            self._show_engine(replace(self.engine_state, state=state, fraction=None))
+        if is_change:
+            self._share_engine()
+
+    def _show_engine(self, state: EngineState) -> None:
+        if state != self.engine_state:
+            self.engine_state = state
+            self.engine_changed.emit()
+
+    def _on_crash(self, details: str) -> None:
+        notice = Notice("The engine stopped unexpectedly.", "Nothing is lost. It is started again.", details)
+        if self._engine.state == "failed":
+            message = "The engine has crashed several times and is not started again."
+            notice = Notice(message, "Nothing is lost. Trying again starts it.", details)
+        self.notice.emit(notice)
+
+    def _on_models(self) -> None:
+        info = self._models.info(self.settings.model) if self.settings.model == "starter" else None
+        if info is not None:
+            self._mark_outdated(info)
+        self.models_changed.emit()
+
+    def _mark_outdated(self, info: ModelInfo) -> None:
+        identity = Identity(info.model_id, info.model_fingerprint, info.tokenizer_fingerprint, info.adapter_fingerprint)
+        if self.library.mark_outdated(identity, info.model):
+            self.entries_changed.emit()
+
+    def _on_downloaded(self, hub_id: str) -> None:
+        if hub_id not in self.settings.models:
+            self.change_settings(models=(*self.settings.models, hub_id))
+
+    def _on_download_failed(self, message: str, hint: str, details: str) -> None:
+        self.notice.emit(Notice(message, hint, details))

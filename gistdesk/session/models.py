@@ -1,0 +1,262 @@
+"""Which models there are, whether they fit, their downloads, and the memory bar's figures.
+
+Knows figures of models; knows nothing of what is inside them, nor of widgets.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gistdesk.adapters import adapters_folder, kept_adapters
+from gistdesk.protocol import (
+    DescribeModel,
+    Download,
+    DownloadDone,
+    DownloadProgress,
+    Error,
+    Event,
+    ModelInfo,
+    ModelInfoDone,
+)
+from gistdesk.session.calls import Calls
+from gistdesk.settings import Settings
+
+_MEMORY_MS = 1000
+_MERGE_BYTES = 2 * 2**30
+"""Up to this size the engine holds a second copy of the weights, with the adapter in them."""
+_PROGRAM_BYTES = 400 * 2**20
+"""What the engine's libraries take before any model is there; measured with torch 2.13 on Linux."""
+_CONTEXT_SLOTS = 4096
+_TIGHT = 0.8
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Device memory in bytes, as the resource bar draws it. `source` is "RAM" or "VRAM"."""
+
+    total: int
+    free: int
+    model: int
+    gist: int
+    other: int
+    reserve: int
+    source: str
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model that can be chosen.
+
+    Attributes:
+        name: as in the settings: "starter", a folder, or a hub id.
+        title: to show.
+        n_parameters: None while it is not known.
+        file_bytes: of its weights on disk; None while it is not known.
+        fit: "fits", "tight", "too large" or "unknown", by live free memory.
+        needed_bytes: the model, its working memory and a context of 4,096 slots; None while unknown.
+        free_bytes: what is free on the device now, the reserve taken off.
+        problem: why it cannot be used, as a sentence; "".
+        downloading: share that has arrived, 0 to 1; None when nothing is being downloaded.
+        has_adapter: whether it can compress.
+        precision: its weights would be held so: "nf4", "int8", "bf16" or "fp32"; "" while it is not known.
+        adapter_base: the base's name where the row is an adapter; "".
+        adapter_precision: what its adapter was trained on; "" where that is not known.
+        is_kept: an adapter that is kept among the program's own files, and can be removed with them.
+    """
+
+    name: str
+    title: str
+    n_parameters: int | None
+    file_bytes: int | None
+    fit: str
+    needed_bytes: int | None
+    free_bytes: int
+    problem: str
+    downloading: float | None
+    has_adapter: bool
+    precision: str = ""
+    adapter_base: str = ""
+    adapter_precision: str = ""
+    is_kept: bool = False
+
+
+class Models(QObject):
+    """Signals: `changed` (a row), `memory_changed`, `failed` (message, hint, details)."""
+
+    changed = Signal()
+    memory_changed = Signal()
+    downloaded = Signal(str)
+    failed = Signal(str, str, str)
+
+    def __init__(
+        self,
+        calls: Calls,
+        new_download_calls: Callable[[], Calls],
+        settings: Callable[[], Settings],
+        parent: QObject | None = None,
+    ) -> None:
+        """`new_download_calls` starts a second engine process, so that a download never waits for an answer."""
+        super().__init__(parent)
+        self._calls, self._new_download_calls, self._settings = calls, new_download_calls, settings
+        self._downloads: Calls | None = None
+        self._info: dict[str, ModelInfo] = {}
+        self._problems: dict[str, str] = {}
+        self._asked: set[str] = set()
+        self._arrived: dict[str, float] = {}
+        self._request_ids: dict[str, int] = {}
+        self.loaded: ModelInfo | None = None
+        self.context_slots = 0
+        self._timer = QTimer(self)
+        self._timer.setInterval(_MEMORY_MS)
+        self._timer.timeout.connect(self.memory_changed)
+        self._timer.start()
+
+    def info(self, name: str) -> ModelInfo | None:
+        """Figures of a model; None while they are not known, and then they are asked for."""
+        if name not in self._info:
+            self.describe(name)
+        return self._info.get(name)
+
+    def describe(self, name: str) -> None:
+        if name not in self._asked:
+            self._asked.add(name)
+            settings = self._settings()
+            request = DescribeModel(model=name, device=settings.device, precision=settings.precision)
+            self._calls.send(request, lambda event: self._on_described(request, event))
+
+    def learn(self, info: ModelInfo | None) -> None:
+        """The engine has loaded a model, or none is loaded any more."""
+        self.loaded = info
+        if info is not None:
+            self._info[info.model] = info
+            self._problems.pop(info.model, None)
+        self.changed.emit()
+        self.memory_changed.emit()
+
+    def forget(self) -> None:
+        """Figures depend on the device and the precision: ask again."""
+        self._asked.clear()
+        self._info.clear()
+        self._problems.clear()
+        self.changed.emit()
+
+    def rows(self) -> list[ModelRow]:
+        """All models that can be chosen; figures of new ones come later, with `changed`."""
+        kept = map(str, kept_adapters())
+        names = dict.fromkeys(("starter", *self._settings().models, *kept, *self._arrived))
+        return [self._row(name) for name in names]
+
+    def _row(self, name: str) -> ModelRow:
+        info, memory = self.info(name), self.memory()
+        title = "starter" if name == "starter" else Path(name).name if Path(name).is_absolute() else name
+        free = max(0, memory.free + memory.model + memory.gist - memory.reserve)
+        needed, fit = None, "unknown"
+        if info is not None:
+            needed = needed_bytes(info)
+            fit = "fits" if needed <= _TIGHT * free else "tight" if needed <= free else "too large"
+        return ModelRow(
+            name,
+            title,
+            info.n_parameters if info else None,
+            info.file_bytes if info else None,
+            fit,
+            needed,
+            free,
+            self._problems.get(name, ""),
+            self._arrived.get(name),
+            bool(info and info.has_adapter),
+            info.precision if info else "",
+            info.adapter_base if info else "",
+            info.adapter_precision if info else "",
+            Path(name).parent == adapters_folder(),
+        )
+
+    def _on_described(self, request: DescribeModel, event: Event) -> None:
+        name, settings = request.model, self._settings()
+        if (request.device, request.precision) != (settings.device, settings.precision):
+            return  # it was asked before the settings changed, and is asked again
+        if isinstance(event, ModelInfoDone):
+            self._info[name] = event.info
+        elif isinstance(event, Error):
+            self._problems[name] = event.message
+        self.changed.emit()
+
+    # downloads
+
+    def download(self, hub_id: str) -> None:
+        if hub_id in self._request_ids:
+            return
+        if self._downloads is None:
+            self._downloads = self._new_download_calls()
+        self._arrived[hub_id] = 0.0
+        self._request_ids[hub_id] = self._downloads.send(
+            Download(hub_id=hub_id), lambda event: self._on_download(hub_id, event)
+        )
+        self.changed.emit()
+
+    def cancel_download(self, hub_id: str) -> None:
+        if self._downloads is not None and hub_id in self._request_ids:
+            self._downloads.cancel(self._request_ids[hub_id])
+
+    @property
+    def downloading(self) -> bool:
+        return bool(self._request_ids)
+
+    def _on_download(self, hub_id: str, event: Event) -> None:
+        if isinstance(event, DownloadProgress):
+            self._arrived[hub_id] = event.done_bytes / max(1, event.total_bytes)
+        else:
+            self._request_ids.pop(hub_id, None)
+            self._arrived.pop(hub_id, None)
+            self._asked.discard(hub_id)
+            if isinstance(event, DownloadDone):
+                self.downloaded.emit(hub_id)
+            elif isinstance(event, Error):
+                self.failed.emit(event.message, event.hint, event.details or "")
+        self.changed.emit()
+
+    # memory
+
+    def memory(self) -> Memory:
+        """Live figures: of the card when the model that is loaded, or else the chosen one, runs there."""
+        info = self.loaded
+        chosen = info or self._info.get(self._settings().model)
+        figures = _card_bytes() if chosen is not None and chosen.device == "cuda" else None
+        if figures is None:
+            virtual = psutil.virtual_memory()
+            total, free, source = int(virtual.total), int(virtual.available), "RAM"
+        else:
+            (total, free), source = figures, "VRAM"
+        model = weights_in_memory(info) if info else 0
+        gist = self.context_slots * info.kv_bytes_per_slot if info else 0
+        used = total - free
+        model, gist = min(model, used), min(gist, used)
+        reserve = self._settings().memory_reserve_bytes
+        return Memory(total, free, model, gist, max(0, used - model - gist), reserve, source)
+
+
+def weights_in_memory(info: ModelInfo) -> int:
+    """A small model of plain weights is held twice: for answers, and with the adapter in it for compressing."""
+    is_twice = info.has_adapter and info.weight_bytes <= _MERGE_BYTES and info.precision in ("bf16", "fp32")
+    return info.weight_bytes * (2 if is_twice else 1)
+
+
+def needed_bytes(info: ModelInfo, n_slots: int = _CONTEXT_SLOTS) -> int:
+    """Memory for a model at work: its weights, the program, and a context of so many slots."""
+    return weights_in_memory(info) + _PROGRAM_BYTES + n_slots * info.kv_bytes_per_slot
+
+
+def _card_bytes() -> tuple[int, int] | None:
+    """(total, free) of the first card by NVML, all processes counted; None where there is no NVML."""
+    import pynvml
+
+    with suppress(pynvml.NVMLError):
+        pynvml.nvmlInit()
+        found: Any = pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0))
+        return int(found.total), int(found.free)
+    return None

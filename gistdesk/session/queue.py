@@ -1,0 +1,284 @@
+"""Works the library's queue off: one document at a time is read, indexed and compressed by the engine.
+
+An entry that is put off keeps what was compressed. Knows the library and the engine; knows nothing of widgets.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gistdesk.library import Entry, GistFigures, Library, Problem
+from gistdesk.protocol import (
+    Cancelled,
+    Compress,
+    CompressDone,
+    CompressProgress,
+    Error,
+    Event,
+    Extract,
+    ExtractDone,
+    ExtractProgress,
+    ModelInfo,
+    ModelLoadProgress,
+)
+from gistdesk.session.calls import Calls
+from gistdesk.settings import Settings
+
+_OWNER = "queue"
+_LOOK_MS = 2000
+"""Another window or a command line may have queued something."""
+_STORE_S = 0.3
+_CRASHES = 2
+_SMALLER_BATCH = 0.25
+
+
+@dataclass
+class _Work:
+    """The entry at work. `ending` is what is to become of it once the engine has let go."""
+
+    entry: Entry
+    request_id: int = 0
+    stored_at: float = 0.0
+    ending: str = ""
+
+
+class Queue(QObject):
+    """Signals: `entry_changed` (id), `entries_changed` (a new text can be searched, a title is known),
+    `text_kept` (id: its text is to be indexed), `found` (a model's identity was seen)."""
+
+    entry_changed = Signal(int)
+    text_kept = Signal(int)
+    loading = Signal(float)
+
+    def __init__(
+        self,
+        library: Library,
+        calls: Calls,
+        settings: Callable[[], Settings],
+        info: Callable[[str], ModelInfo | None],
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._library, self._calls, self._settings, self._info = library, calls, settings, info
+        self._work: _Work | None = None
+        self._paused = False
+        self._passwords: dict[int, str] = {}
+        self._crashes: dict[int, int] = {}
+        self._batch_shares: dict[int, float] = {}
+        self.eta_s: dict[int, float] = {}
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self.wake)
+        self._timer.start()
+
+    @property
+    def busy(self) -> bool:
+        return self._work is not None
+
+    def wake(self) -> None:
+        """Start the next entry unless one is at work."""
+        if self._work is not None or self._paused:
+            return
+        entry = self._library.claim_next(_OWNER)
+        if entry is None:
+            return
+        self._work = _Work(entry)
+        if entry.text_sha256 is None:
+            self._extract(entry)
+        else:
+            self._compress(entry)
+
+    def pause(self, paused: bool) -> None:
+        """While paused nothing runs: an answer must not wait for a long document. What was compressed is kept."""
+        self._paused = paused
+        if paused:
+            self._end_as("queued")
+        else:
+            self.wake()
+
+    def give_password(self, entry_id: int, password: str) -> None:
+        self._passwords[entry_id] = password
+
+    def use_less_memory(self, entry_id: int) -> None:
+        """After it ran out of memory: smaller batches the next time."""
+        self._batch_shares[entry_id] = _SMALLER_BATCH
+
+    def cancel(self, entry_ids: Iterable[int]) -> None:
+        """Take entries out of the queue, the one at work included."""
+        for entry_id in entry_ids:
+            if self._work is not None and self._work.entry.id == entry_id:
+                self._end_as("cancelled")
+            elif self._library.entry(entry_id).state == "queued":
+                self._library.set_state(entry_id, "cancelled")
+                self.entry_changed.emit(entry_id)
+
+    def drop(self, entry_ids: Iterable[int]) -> None:
+        """These went to the trash: stop work on them; they wait in case they come back."""
+        if self._work is not None and self._work.entry.id in set(entry_ids):
+            self._end_as("queued")
+
+    def _end_as(self, ending: str) -> None:
+        if self._work is not None:
+            self._work.ending = ending
+            self._calls.cancel(self._work.request_id)
+
+    # the two steps
+
+    def _extract(self, entry: Entry) -> None:
+        assert self._work is not None
+        request = Extract(
+            path=str(entry.source_path),
+            texts_folder=str(self._library.texts_folder),
+            password=self._passwords.get(entry.id),
+        )
+        self._work.request_id = self._calls.send(request, self._on_event)
+        self.entry_changed.emit(entry.id)
+
+    def _compress(self, entry: Entry) -> None:
+        assert self._work is not None and entry.text_sha256 is not None
+        if self._known_already(entry):
+            return
+        self._library.set_progress(entry.id, 0, 0)  # of reading
+        self._library.set_state(entry.id, "compressing")
+        settings = self._settings()
+        request = Compress(
+            text_path=str(self._library.text_path(entry.id)),
+            title=entry.title,
+            source_sha256=entry.source_sha256 or "",
+            page_label=entry.page_label,
+            target=str(self._library.incoming_path(entry.id)),
+            ratio=entry.ratio,
+            model=entry.model,
+            device=settings.device,
+            threads=settings.threads,
+            precision=settings.precision,
+            batch_share=self._batch_shares.get(entry.id, 1.0),
+        )
+        self._work.request_id = self._calls.send(request, self._on_event)
+        self.entry_changed.emit(entry.id)
+
+    def _known_already(self, entry: Entry) -> bool:
+        """The same text, compressed by the same model with the same ratio, is one gist."""
+        info = self._info(entry.model)
+        if info is None or entry.text_sha256 is None:
+            return False
+        found = self._library.find_gist(
+            entry.text_sha256,
+            info.model_fingerprint,
+            info.tokenizer_fingerprint,
+            info.adapter_fingerprint,
+            entry.ratio,
+        )
+        if found is None:
+            return False
+        self._library.use_gist(entry.id, found.id)
+        self._finished(entry.id)
+        return True
+
+    # events
+
+    def _on_event(self, event: Event) -> None:
+        assert self._work is not None
+        entry_id = self._work.entry.id
+        if isinstance(event, ExtractProgress):
+            self._progress(event.n_read, event.n_pages)
+        elif isinstance(event, CompressProgress):
+            if event.eta_s is not None:
+                self.eta_s[entry_id] = event.eta_s
+            self._progress(event.done, event.total)
+        elif isinstance(event, ModelLoadProgress):
+            self.loading.emit(event.fraction)
+        elif isinstance(event, ExtractDone):
+            self._on_extracted(entry_id, event)
+        elif isinstance(event, CompressDone):
+            self._on_compressed(entry_id, event)
+        elif isinstance(event, Cancelled):
+            self._let_go(self._work.ending or "cancelled", None)
+        elif isinstance(event, Error):
+            self._on_error(entry_id, event)
+
+    def _progress(self, done: int, total: int) -> None:
+        assert self._work is not None
+        if time.monotonic() - self._work.stored_at > _STORE_S:
+            self._work.stored_at = time.monotonic()
+            self._library.set_progress(self._work.entry.id, done, total)
+            self.entry_changed.emit(self._work.entry.id)
+
+    def _on_extracted(self, entry_id: int, event: ExtractDone) -> None:
+        assert self._work is not None
+        self._library.set_extracted(
+            entry_id,
+            title=event.title,
+            text_sha256=event.text_sha256,
+            source_sha256=event.source_sha256,
+            source_bytes=event.source_bytes,
+            n_chars=event.n_chars,
+            n_pages=event.n_pages,
+            page_label=event.page_label,
+            n_tokens=event.n_tokens,
+        )
+        self._passwords.pop(entry_id, None)
+        self.text_kept.emit(entry_id)
+        if self._work.ending:
+            self._let_go(self._work.ending, None)
+            return
+        entry = self._library.entry(entry_id)
+        if entry.trashed is not None:
+            self._let_go("queued", None)
+            return
+        self._work = _Work(entry)
+        self._compress(entry)
+
+    def _on_compressed(self, entry_id: int, event: CompressDone) -> None:
+        """Unless the entry was queued for another model or ratio at the last moment, this is its gist."""
+        assert self._work is not None
+        work = self._work.entry
+        if self._library.entry(entry_id).model == work.model:
+            self._library.adopt_gist(entry_id, Path(event.target), _figures(event), ratio=work.ratio)
+        self._finished(entry_id)
+
+    def _on_error(self, entry_id: int, event: Error) -> None:
+        """After one crash the entry is tried again, from what was kept: the crash may have been another's."""
+        if event.kind == "crash":
+            self._crashes[entry_id] = self._crashes.get(entry_id, 0) + 1
+            if self._crashes[entry_id] < _CRASHES:
+                self._let_go("queued", None)
+                return
+        self._let_go("failed", Problem(event.kind, event.message, event.hint))
+
+    def _let_go(self, state: str, problem: Problem | None) -> None:
+        assert self._work is not None
+        entry_id = self._work.entry.id
+        self._work = None
+        if state == "queued":
+            self._library.release(_OWNER)
+        else:
+            self._library.set_state(entry_id, state, problem=problem)
+        self.entry_changed.emit(entry_id)
+        self.wake()
+
+    def _finished(self, entry_id: int) -> None:
+        self._work = None
+        for notes in (self._crashes, self._batch_shares, self.eta_s):
+            notes.pop(entry_id, None)
+        self.entry_changed.emit(entry_id)
+        self.wake()
+
+
+def _figures(event: CompressDone) -> GistFigures:
+    return GistFigures(
+        model_id=event.model_id,
+        model_fingerprint=event.model_fingerprint,
+        tokenizer_fingerprint=event.tokenizer_fingerprint,
+        adapter_fingerprint=event.adapter_fingerprint,
+        n_tokens=event.n_tokens,
+        n_slots=event.n_slots,
+        kv_bytes=event.kv_bytes,
+        file_bytes=event.file_bytes,
+        seconds=event.seconds,
+        tokens_per_second=event.tokens_per_second,
+        device=event.device,
+    )

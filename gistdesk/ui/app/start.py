@@ -1,0 +1,128 @@
+"""Starts the window: one per library, with the files that were given.
+
+The only place where the window's parts are put together.
+"""
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QTimer, Signal
+from PySide6.QtGui import QFileOpenEvent, QIcon
+from PySide6.QtWidgets import QApplication, QMessageBox
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.resources import resource
+from gistdesk.folders import folders
+from gistdesk.language import i18n
+from gistdesk.library import Library
+from gistdesk.session.desk import Desk, Notice
+from gistdesk.settings import read_settings
+from gistdesk.ui.app import failures
+from gistdesk.ui.app.instance import Instance
+from gistdesk.ui.chat.place import ChatPlace
+from gistdesk.ui.lab.place import LabPlace
+from gistdesk.ui.library.place import LibraryPlace
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.window.main import MainWindow
+
+_SIGNAL_LOOK_MS = 200
+
+
+def run_window(paths: Sequence[Path]) -> int:
+    """Show the window, or hand `paths` to the one that is open. Returns the exit code."""
+    app = Application(sys.argv[:1])
+    app.setApplicationName("gistdesk")
+    app.setApplicationDisplayName("gistdesk")
+    app.setDesktopFileName("gistdesk")
+    app.setWindowIcon(QIcon(str(resource("icons/gistdesk.svg"))))
+    try:
+        instance = Instance(folders().data)
+        if not instance.first and instance.hand_over(paths):
+            return 0
+        if not instance.become_first():
+            return _no_answer()
+        program = Program(app, instance)
+    except UserError as error:
+        i18n.set_language("auto")
+        QMessageBox.critical(None, "gistdesk", f"{i18n.tr(error.message)}\n\n{i18n.tr(error.hint)}")
+        return 2
+    app.opened.connect(program.window.open_paths)
+    failures.catch(program.desk, folders().log)
+    program.show(paths)
+    _end_on_signals(program.window)
+    code = app.exec()
+    program.close()
+    return code
+
+
+class Application(QApplication):
+    """Signals: opened (paths): macOS does not pass files as words, but as events to the application."""
+
+    opened = Signal(list)
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QFileOpenEvent):
+            self.opened.emit([Path(event.file())])
+            return True
+        return super().event(event)
+
+
+class Program:
+    """The window of one library with everything that belongs to it, as it was left.
+
+    Attributes:
+        window, desk.
+    """
+
+    def __init__(self, app: QApplication, instance: Instance) -> None:
+        """`instance` is the first of its folder.
+
+        Raises:
+            UserError: settings or library cannot be read.
+        """
+        where = folders()
+        settings_path = where.config / "settings.toml"
+        settings = read_settings(settings_path)
+        theme.apply(app, settings.theme)
+        i18n.set_language(settings.language)
+        self._instance = instance
+        self.desk = Desk(Library(where.data / "library"), settings, settings_path)
+        self.window = MainWindow(self.desk, LibraryPlace(self.desk), ChatPlace(self.desk), LabPlace(self.desk))
+        instance.opened.connect(self.window.open_paths)
+        if settings.notice is not None:
+            self.desk.notice.emit(Notice(settings.notice.message, settings.notice.hint))
+
+    def show(self, paths: Sequence[Path]) -> None:
+        """Show the window, and in it what is to be done with these files."""
+        self.window.show()
+        if paths:
+            self.window.open_paths(list(paths))
+
+    def close(self) -> None:
+        """End everything that was started; what is done is kept."""
+        self._instance.refuse()
+        self.desk.close()
+        self._instance.close()
+
+
+def _no_answer() -> int:
+    i18n.set_language("auto")
+    QMessageBox.warning(
+        None,
+        "gistdesk",
+        i18n.tr("Another gistdesk window has this library open and does not answer.")
+        + "\n"
+        + i18n.tr("Close it, or end its process, and start again."),
+    )
+    return 2
+
+
+def _end_on_signals(window: MainWindow) -> None:
+    """Ctrl+C in the terminal and a logout end the window as its close button would, without questions."""
+    timer = QTimer(window)
+    timer.start(_SIGNAL_LOOK_MS)  # Python hears a signal only when it gets to run
+    timer.timeout.connect(lambda: None)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.quit_now())

@@ -1,0 +1,199 @@
+"""One answer: what it was written from, its phase, its text, why it failed, the passages it cites, and its figures.
+
+Two of these stand side by side when an answer from gist is compared with one from the full text. Knows nothing of the
+desk; is handed messages and pieces of text.
+"""
+
+from PySide6.QtCore import QEvent, QSize, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+
+from gistdesk.language.i18n import later, tr
+from gistdesk.library import Message
+from gistdesk.session.desk import Notice
+from gistdesk.ui.chat.banner import ChatBanner
+from gistdesk.ui.chat.look import Muted
+from gistdesk.ui.chat.markdown import MarkdownView
+from gistdesk.ui.chat.sources import CitationsView
+from gistdesk.ui.chat.words import footer_words, phase_percent, phase_words
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.speech import announce
+from gistdesk.ui.widgets.theme import GRID, SMALL
+
+
+class AnswerView(QWidget):
+    """An answer that may be growing.
+
+    Attributes: citations, the passages that were read for it.
+
+    Signals:
+        retried: a failed answer shall be tried again.
+        pieces_added: there is more to be reached with Tab, perhaps.
+    """
+
+    retried = Signal()
+    pieces_added = Signal()
+
+    def __init__(self, message: Message, width: int) -> None:
+        """`width` in pixels is what it will probably have."""
+        super().__init__()
+        self.message = message
+        self._phase = "queued" if message.state == "writing" else ""
+        self._grown: list[str] = []
+        self._dirty = False
+        self._origin = QLabel()
+        theme.set_role(self._origin, "small")
+        self._origin_sign = QLabel()
+        self._stopped = QLabel()
+        theme.set_role(self._stopped, "warning")
+        self._phase_label = Muted()
+        self._phase_label.setWordWrap(False)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setFixedWidth(12 * GRID)
+        self._text = MarkdownView(width)
+        self._text.pieces_added.connect(self.pieces_added)
+        self._banner: ChatBanner | None = None
+        self.citations = CitationsView()
+        self._footer = Muted()
+        theme.set_role(self._footer, "small")
+        self._lay_out()
+        self._show_message()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(10 * GRID, super().minimumSizeHint().height())
+
+    def text(self) -> str:
+        """The text so far."""
+        return self.message.text if self.message.state != "writing" else "".join(self._grown)
+
+    def set_message(self, message: Message) -> None:
+        """Show the stored state of the same answer; a growing text is not taken back by an older one."""
+        was_writing = self.message.state == "writing"
+        self.message = message
+        if message.state == "writing" and was_writing and len(message.text) <= len("".join(self._grown)):
+            return
+        self._show_message()
+        if was_writing and message.state != "writing":
+            self._phase = ""
+            self._announce_end()
+
+    def set_phase(self, phase: str) -> None:
+        """Show what is being done; a screen reader hears each kind of phase once."""
+        if self.message.state != "writing":
+            return
+        before, self._phase = self._phase, phase
+        self._show_phase()
+        if phase.rstrip("0123456789 ") != before.rstrip("0123456789 "):
+            announce(self, phase_words(phase))
+
+    def add(self, delta: str) -> None:
+        """The text grows; it is drawn at the next `flush`."""
+        self._grown.append(delta)
+        self._dirty = True
+
+    def flush(self) -> bool:
+        """Draw what has grown, unless that would take too much of the time; whether something is left to draw."""
+        if self._dirty and self.message.state == "writing":
+            grown = "".join(self._grown)
+            self._grown = [grown]
+            self._dirty = not self._text.grow(grown)
+        return self._dirty
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+        elif event.type() == QEvent.Type.PaletteChange:
+            self._show_origin()
+
+    def _lay_out(self) -> None:
+        head = QHBoxLayout()
+        head.setSpacing(SMALL)
+        head.addWidget(self._origin_sign)
+        head.addWidget(self._origin)
+        head.addSpacing(GRID)
+        head.addWidget(self._stopped)
+        head.addWidget(self._phase_label)
+        head.addSpacing(SMALL)
+        head.addWidget(self._bar)
+        head.addStretch(1)
+        rows = QVBoxLayout(self)
+        rows.setContentsMargins(0, 0, 0, 0)
+        rows.setSpacing(GRID)
+        rows.addLayout(head)
+        rows.addWidget(self._text)
+        rows.addWidget(self.citations)
+        rows.addWidget(self._footer)
+        rows.addStretch(1)
+        self._rows = rows
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def _show_message(self) -> None:
+        message = self.message
+        self._grown, self._dirty = [message.text], False
+        self._text.set_text(message.text)
+        self._text.setVisible(bool(message.text) or message.state == "writing")
+        self._retranslate()
+
+    def _retranslate(self) -> None:
+        message = self.message
+        self._show_origin()
+        cut = message.figures.get("stopped") == "length"
+        self._stopped.setText(tr("Cut at the length limit") if cut else tr("Stopped"))
+        self._stopped.setVisible(message.state == "stopped" or (message.state == "complete" and cut))
+        self._show_phase()
+        self._show_problem()
+        self.citations.show_passages(message.passages if message.state != "writing" else None, message.text)
+        footer = footer_words(message.figures) if message.state in ("complete", "stopped") else ""
+        self._footer.setText(footer)
+        self._footer.setVisible(bool(footer))
+
+    def _show_origin(self) -> None:
+        full = self.message.kind == "full"
+        if full:
+            words = tr("from the full text"), tr("The model read the whole document for this answer.")
+        elif self.message.passages:
+            words = (
+                tr("from compressed memory and passages"),
+                tr("Written from gist tokens and the passages below. Open them to check the answer."),
+            )
+        else:
+            words = (
+                tr("from compressed memory"),
+                tr("Written from gist tokens, without the text. It may be wrong: Verify in source looks it up."),
+            )
+        self._origin.setText(words[0])
+        self._origin.setToolTip(words[1])
+        icon = theme.icon("reader" if full else "compress", "muted")
+        self._origin_sign.setPixmap(icon.pixmap(theme.SMALL_ICON, theme.SMALL_ICON))
+
+    def _show_phase(self) -> None:
+        writing = self.message.state == "writing"
+        percent = phase_percent(self._phase)
+        self._phase_label.setText(phase_words(self._phase) if writing else "")
+        self._phase_label.setVisible(writing)
+        self._bar.setVisible(writing and percent is not None)
+        self._bar.setAccessibleName(self._phase_label.text())
+        self._bar.setValue(percent or 0)
+
+    def _show_problem(self) -> None:
+        if (self.message.state == "failed") == (self._banner is not None):
+            return
+        if self._banner is not None:
+            self._banner.hide()
+            self._banner.deleteLater()
+            self._banner = None
+            return
+        problem = self.message.figures.get("problem") or {}
+        notice = Notice(
+            problem.get("message") or later("The answer was not finished."),
+            problem.get("hint") or "",
+            problem.get("details") or "",
+        )
+        self._banner = ChatBanner(notice)
+        self._banner.retried.connect(self.retried)
+        self._rows.insertWidget(self._rows.indexOf(self.citations), self._banner)
+
+    def _announce_end(self) -> None:
+        words = {"stopped": tr("Stopped"), "failed": tr("The answer failed")}
+        announce(self, words.get(self.message.state, tr("The answer is complete")))

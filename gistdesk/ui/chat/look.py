@@ -1,0 +1,160 @@
+"""Small pieces that the Chat place is drawn with: cards, flat buttons, rows that wrap.
+
+Knows nothing of chats or documents.
+"""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.theme import GRID, SMALL
+
+RADIUS = GRID
+
+FLAT_TEXT = """
+QTextEdit, QTextEdit:focus, QPlainTextEdit, QPlainTextEdit:focus {
+    background: transparent; border: 0; padding: 0; min-height: 0; }
+"""
+"""Style sheet for texts that stand in a card or on the page: the theme's frame is for fields that are filled in."""
+
+
+class Card(QFrame):
+    """A rounded rectangle around other widgets.
+
+    Attributes:
+        kind: "plain" (a field), "tinted" (a little accent), "code" (a little darker) or "warning" (the warning's
+            frame).
+        ringed: whether the focus ring is drawn although the card itself has no focus (something inside it has).
+    """
+
+    def __init__(self, kind: str = "plain", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.kind = kind
+        self.ringed = False
+        self.rows = QVBoxLayout(self)
+        self.rows.setContentsMargins(GRID + SMALL, GRID, GRID + SMALL, GRID)
+        self.rows.setSpacing(SMALL)
+
+    def set_ringed(self, ringed: bool) -> None:
+        """Draw the focus ring, or not."""
+        self.ringed = ringed
+        self.update()
+
+    def focusInEvent(self, event: object) -> None:  # noqa: N802
+        self.update()
+
+    def focusOutEvent(self, event: object) -> None:  # noqa: N802
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        c = theme.colours()
+        fill, line = {
+            "plain": (c.surface, c.border),
+            "tinted": (c.tint, c.tint),
+            "code": (c.window, c.border),
+            "warning": (c.surface, c.warning),
+        }[self.kind]
+        focused = self.ringed or self.hasFocus()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setBrush(QColor(fill))
+        painter.setPen(QPen(QColor(c.accent if focused else line), 2 if focused else 1))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), RADIUS, RADIUS)
+
+
+class FlatButton(QToolButton):
+    """A button of one word or icon, without a frame until it is pointed at or focused."""
+
+    def __init__(self, icon: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        if icon:
+            self.setIcon(theme.icon(icon, "muted"))
+            self.setIconSize(QSize(theme.SMALL_ICON, theme.SMALL_ICON))
+        else:
+            self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+    def set_words(self, words: str) -> None:
+        """What it says: as its text, or, on an icon, as its tool tip; and its accessible name."""
+        self.setText(words)
+        self.setAccessibleName(words)
+        if not self.icon().isNull():
+            self.setToolTip(words)
+
+
+class Muted(QLabel):
+    """Less important text; it wraps."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        theme.set_role(self, "muted")
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+
+
+class FlowRow(QWidget):
+    """Widgets in a row that goes on below when it is too long; as high as it needs to be.
+
+    Args:
+        at_right: whether the rows end at the right instead of starting at the left.
+    """
+
+    def __init__(self, parent: QWidget | None = None, *, gap: int = SMALL, at_right: bool = False) -> None:
+        super().__init__(parent)
+        self._gap, self._at_right = gap, at_right
+        self._widgets: list[QWidget] = []
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def add(self, widget: QWidget) -> None:
+        """Put `widget` at the end."""
+        widget.setParent(self)
+        self._widgets.append(widget)
+
+    def replace(self, widgets: Sequence[QWidget]) -> None:
+        """Show these instead; those that are no longer shown are deleted."""
+        for old in self._widgets:
+            if old not in widgets:
+                old.hide()
+                old.deleteLater()
+        self._widgets = list(widgets)
+        for widget in widgets:
+            widget.setParent(self)
+            widget.show()
+        self._place()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(GRID, self.minimumHeight())
+
+    def event(self, event: QEvent) -> bool:
+        done = super().event(event)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize, QEvent.Type.Show):
+            self._place()
+        return done
+
+    def _place(self) -> None:
+        lines: list[list[tuple[QWidget, QSize]]] = [[]]
+        x = 0
+        for widget in self._widgets:
+            if widget.isHidden():
+                continue
+            size = widget.sizeHint().expandedTo(widget.minimumSize())
+            size.setWidth(min(size.width(), max(self.width(), GRID)))
+            if x and x + size.width() > self.width():
+                lines.append([])
+                x = 0
+            lines[-1].append((widget, size))
+            x += size.width() + self._gap
+        y = 0
+        for line in lines:
+            height = max((size.height() for _, size in line), default=0)
+            length = sum(size.width() + self._gap for _, size in line) - self._gap
+            x = self.width() - length if self._at_right else 0
+            for widget, size in line:
+                widget.setGeometry(x, y + (height - size.height()) // 2, size.width(), size.height())
+                x += size.width() + self._gap
+            y += height + self._gap
+        if y - self._gap != self.minimumHeight() or y - self._gap != self.maximumHeight():
+            self.setFixedHeight(max(0, y - self._gap))

@@ -1,0 +1,405 @@
+"""The Chat place: a list of chats, the open one with its composer, and its inspector.
+
+Brings what the reader does to the desk, and what the desk tells to the widgets. Knows nothing of the engine.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import TypeVar
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtWidgets import QWidget
+
+from gistdesk.core.errors import UserError
+from gistdesk.library import Chat, Entry, Message, Passage
+from gistdesk.session.desk import Desk, Notice
+from gistdesk.ui.chat.inspector import ChatInspector
+from gistdesk.ui.chat.list import ChatList
+from gistdesk.ui.chat.message import MessageView
+from gistdesk.ui.chat.page import ChatPage
+from gistdesk.ui.chat.pills import DocumentPicker
+
+_USABLE = ("ready", "source changed", "queued", "extracting", "compressing")
+"""States of documents that may be put into a chat."""
+
+T = TypeVar("T")
+
+
+class ChatPlace(QObject):
+    """One of the window's places.
+
+    Attributes:
+        list_widget, main_widget, inspector_widget: for the window's columns.
+        chat_id: the open chat; None when there is none.
+
+    Signals:
+        source_requested: entry id, page from 0, start and end in that page: to be shown in the reader.
+        documents_requested: new files are to be added to the library.
+    """
+
+    source_requested = Signal(int, int, int, int)
+    documents_requested = Signal()
+
+    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self.chat_id: int | None = None
+        self._writing: dict[int, _Writing] = {}
+        self._drafts: dict[int, str] = {}
+        self.list_widget = ChatList(desk)
+        self.main_widget = ChatPage()
+        self.inspector_widget = ChatInspector(desk)
+        self.transcript = self.main_widget.transcript
+        self.composer = self.main_widget.composer
+        self._refresh_timer = QTimer(self, singleShot=True, interval=0)
+        self._connect()
+        chats = self.list_widget.chats()
+        self._open(chats[0].id if chats else None)
+
+    def _connect(self) -> None:
+        self._refresh_timer.timeout.connect(self._refresh)
+        self.list_widget.opened.connect(self._on_opened)
+        self.list_widget.activated.connect(self.focus_composer)
+        self.list_widget.new_pressed.connect(self.new_chat)
+        self.inspector_widget.failed.connect(self.main_widget.tell)
+        self.main_widget.new_pressed.connect(self.new_chat)
+        self.main_widget.add_pressed.connect(self.add_documents)
+        self.main_widget.stop_pressed.connect(self.stop)
+        self.main_widget.regenerate_pressed.connect(self.regenerate)
+        self.main_widget.verify_pressed.connect(self.verify)
+        self.transcript.focus_chain_changed.connect(self._order_focus)
+        self.transcript.acted.connect(self._on_acted)
+        self.transcript.edited.connect(self._on_edited)
+        self.transcript.passage_chosen.connect(self._on_passage_chosen)
+        self.composer.look_up_chosen.connect(self._on_look_up_chosen)
+        self.composer.sent.connect(self._on_sent)
+        self.composer.stop_pressed.connect(self.stop)
+        self.composer.pills.removed.connect(self._on_document_removed)
+        self.composer.pills.add_pressed.connect(self.add_documents)
+        self._desk.chat_changed.connect(self._on_chat_changed)
+        self._desk.chats_changed.connect(self._on_chats_changed)
+        self._desk.entry_changed.connect(self._on_entry_changed)
+        self._desk.entries_changed.connect(self._refresh_timer.start)
+        self._desk.answer_phase.connect(self._on_phase)
+        self._desk.answer_delta.connect(self._on_delta)
+        self._desk.answer_done.connect(self._on_done)
+
+    # what the window asks for
+
+    def focus_find(self) -> None:
+        """Put the focus into the search of the list (Ctrl+F)."""
+        self.list_widget.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.list_widget.search.selectAll()
+
+    def focus_composer(self) -> None:
+        """Put the focus where questions are written (Ctrl+L)."""
+        self.composer.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def open_new(self, entry_ids: Sequence[int]) -> int | None:
+        """Begin a chat about these documents -> its id; None when that failed, and a banner says why."""
+        chat_id = self._tried(lambda: self._desk.new_chat(entry_ids))
+        if chat_id is not None:
+            self.open(chat_id)
+            self.focus_composer()
+        return chat_id
+
+    def new_chat(self) -> None:
+        """Begin a chat about the documents of the open one (Ctrl+N); an empty open chat is that already."""
+        entry_ids: tuple[int, ...] = ()
+        if self.chat_id is not None:
+            chat = self._desk.library.chat(self.chat_id)
+            if chat.leaf_id is None:
+                self.focus_composer()
+                return
+            entry_ids = chat.entry_ids
+        self.open_new(entry_ids)
+
+    def open(self, chat_id: int) -> None:
+        """Show this chat."""
+        self.list_widget.search.clear()
+        self.list_widget.refresh()
+        self._open(chat_id)
+
+    def stop(self) -> None:
+        """End the answer that is being written in the open chat (Esc); what has come of it is kept."""
+        for message_id in self._written_here():
+            self._desk.stop(message_id)
+
+    def regenerate(self) -> None:
+        """Another version of the last answer (Ctrl+R)."""
+        if (view := self.transcript.last_answer()) is not None:
+            view.act("regenerate")
+
+    def verify(self) -> None:
+        """Look the current answer, else the last one, up in the documents (Ctrl+Shift+F)."""
+        view = self.transcript.focused()
+        if view is None or view.message.role != "assistant":
+            view = self.transcript.last_answer()
+        if view is not None:
+            view.act("verify")
+
+    def toggle_look_up(self) -> None:
+        """Look passages up for the next answers of the open chat, or no longer."""
+        if self.chat_id is not None:
+            self.composer.look_up.click()
+
+    def add_documents(self) -> None:
+        """Choose documents of the library for the open chat; the window is asked where there are none."""
+        if self.chat_id is None and self.open_new([]) is None:
+            return
+        shown = set(self._desk.library.chat(self._open_id()).entry_ids)
+        entries = [e for e in self._desk.library.entries() if e.id not in shown and e.state in _USABLE]
+        if not entries and not shown:
+            self.documents_requested.emit()
+            return
+        picker = DocumentPicker(entries, self.main_widget)
+        picker.picked.connect(self.use_documents)
+        picker.files_wanted.connect(self.documents_requested)
+        button = self.composer.pills.add_button
+        picker.move(button.mapToGlobal(button.rect().topLeft()) - picker.rect().bottomLeft())
+        picker.show()
+
+    def use_documents(self, entry_ids: Sequence[int]) -> None:
+        """Put these documents into the open chat, too."""
+        chat = self._desk.library.chat(self._open_id())
+        self._set_documents([*chat.entry_ids, *(i for i in entry_ids if i not in chat.entry_ids)])
+        self.focus_composer()
+
+    # the open chat
+
+    def _open_id(self) -> int:
+        assert self.chat_id is not None
+        return self.chat_id
+
+    def _open(self, chat_id: int | None) -> None:
+        if self.chat_id is not None:
+            self._drafts[self.chat_id] = self.composer.field.toPlainText()
+        changed = chat_id != self.chat_id
+        self.chat_id = chat_id
+        self.list_widget.choose(chat_id)
+        if changed:
+            self.inspector_widget.save()
+            self.composer.field.setPlainText(self._drafts.pop(chat_id, "") if chat_id is not None else "")
+            self.composer.field.moveCursor(self.composer.field.textCursor().MoveOperation.End)
+            self.main_widget.banners_gone()
+            self.transcript.show_path([], busy=False)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        """Show what the library has of the open chat; only what changed is drawn again."""
+        self._refresh_timer.stop()
+        chat = self._chat()
+        self.inspector_widget.show_chat(chat)
+        if chat is None:
+            self.chat_id = None
+            self.main_widget.show_none()
+            return
+        path = [self._as_written(message) for message in self._desk.library.path(chat.id)]
+        self.main_widget.show_chat(has_documents=bool(chat.entry_ids), has_messages=bool(path))
+        busy = any(message.state == "writing" for message in path) or bool(self._written_here())
+        self.transcript.show_path(path, busy=busy)
+        self.composer.set_busy(busy)
+        self.composer.show_entries(self._entries(chat))
+        self.composer.show_look_up(chat.look_up)
+        self._order_focus()
+        for message_id in self._written_here():
+            self._show_phase(message_id)
+
+    def _order_focus(self) -> None:
+        """Tab goes from the list to the current message, the documents and the composer, whichever was made first."""
+        chain = [self.list_widget.view, *self.transcript.focus_chain(), *self.composer.focus_chain()]
+        if chain[0].window() is chain[-1].window():
+            for before, after in pairwise(chain):
+                QWidget.setTabOrder(before, after)
+
+    def _chat(self) -> Chat | None:
+        """The open chat, unless it was deleted in another window."""
+        if self.chat_id is None:
+            return None
+        try:
+            chat = self._desk.library.chat(self.chat_id)
+        except UserError:
+            return None
+        return None if chat.trashed else chat
+
+    def _entries(self, chat: Chat) -> list[Entry]:
+        return [self._desk.library.entry(entry_id) for entry_id in chat.entry_ids]
+
+    def _set_documents(self, entry_ids: Sequence[int]) -> None:
+        self._desk.library.set_chat(self._open_id(), entry_ids=entry_ids)
+        self._desk.chat_changed.emit(self._open_id())
+        self._refresh()
+
+    def _as_written(self, message: Message) -> Message:
+        """With all that has come, of which the library may not have the last half second."""
+        written = self._writing.get(message.id)
+        if written is None or message.state != "writing":
+            return message
+        return replace(message, text=written.text())
+
+    def _written_here(self) -> list[int]:
+        return [message_id for message_id, written in self._writing.items() if written.chat_id == self.chat_id]
+
+    # what the reader does
+
+    def _on_opened(self, chat_id: int) -> None:
+        self._open(chat_id or None)
+
+    def _on_look_up_chosen(self, wanted: bool) -> None:
+        self._desk.library.set_chat(self._open_id(), look_up=wanted)
+        self._desk.chat_changed.emit(self._open_id())
+
+    def _on_sent(self, text: str) -> None:
+        self.inspector_widget.save()
+        chat_id = self._open_id()
+        if self._begin(lambda: self._desk.ask(chat_id, text)) is not None:
+            self.composer.field.clear()
+            self._drafts.pop(chat_id, None)
+
+    def _on_edited(self, message_id: int, text: str) -> None:
+        self._begin(lambda: self._desk.edit(message_id, text))
+        self.focus_composer()
+
+    def _begin(self, start: Callable[[], int]) -> int | None:
+        """Start an answer and go to its place."""
+        message_id = self._tried(start)
+        if message_id is not None:
+            self._note_writing(message_id)
+            self._refresh()
+            self.transcript.scroll_to_end()
+        return message_id
+
+    def _note_writing(self, message_id: int) -> None:
+        if message_id in self._writing:
+            return
+        message = self._desk.library.message(message_id)
+        if message.state == "writing":
+            self._writing[message_id] = _Writing(message.chat_id)
+
+    def _on_acted(self, message_id: int, action: str) -> None:
+        view = self.transcript.view(message_id)
+        if view is None:
+            return
+        if action in ("regenerate", "retry"):
+            self._begin(lambda: self._desk.regenerate(message_id))
+        elif action in ("older", "newer"):
+            self._choose_version(view, -1 if action == "older" else 1)
+        elif action == "branch":
+            branched = self._tried(lambda: self._desk.branch(message_id))
+            if branched is not None:
+                self.open(branched)
+                self.focus_composer()
+        elif action == "verify":
+            self._verify(view)
+        elif action in ("compare", "compare again"):
+            self._compare(view, again=action == "compare again")
+
+    def _choose_version(self, view: MessageView, step: int) -> None:
+        versions = self._desk.library.versions(view.id)
+        index = view.message.version - 1 + step
+        if 0 <= index < len(versions):
+            self._desk.library.choose_version(versions[index].id)
+            self._refresh()
+            chosen = self.transcript.view(versions[index].id)
+            if chosen is not None:
+                chosen.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _verify(self, view: MessageView) -> None:
+        if view.shows_passages():
+            view.hide_passages()
+            return
+        passages = self._tried(lambda: self._desk.passages(view.id))
+        if passages is not None:
+            self.transcript.hold(view)
+            view.show_passages(passages, self._searched(view.message))
+            self.transcript.reveal(view)
+
+    def _searched(self, answer: Message) -> str:
+        question = "" if answer.parent_id is None else self._desk.library.message(answer.parent_id).text
+        return f"{answer.text} {question}"
+
+    def _compare(self, view: MessageView, *, again: bool) -> None:
+        if view.compared_id() is not None and not again:
+            view.show_comparison(None)
+            return
+        known = self._desk.library.comparison(view.id)
+        if known is None or known.state in ("failed", "stopped") or again:
+            message_id = self._tried(lambda: self._desk.compare(view.id))
+            if message_id is None:
+                return
+            self._note_writing(message_id)
+            known = self._desk.library.message(message_id)
+        self.transcript.hold(view)
+        view.show_comparison(self._as_written(known))
+        self._refresh()
+
+    def _on_passage_chosen(self, passage: Passage) -> None:
+        self.source_requested.emit(passage.entry_id, passage.page - 1, passage.start, passage.end)
+
+    def _on_document_removed(self, entry_id: int) -> None:
+        chat = self._desk.library.chat(self._open_id())
+        self._set_documents([i for i in chat.entry_ids if i != entry_id])
+
+    def _tried(self, call: Callable[[], T]) -> T | None:
+        """The call's result; where the user's world is in the way, a banner says so and the result is None."""
+        try:
+            return call()
+        except UserError as error:
+            self.main_widget.tell(Notice(error.message, error.hint))
+            return None
+
+    # what the desk tells
+
+    def _on_chat_changed(self, chat_id: int) -> None:
+        if chat_id == self.chat_id:
+            self._refresh_timer.start()
+
+    def _on_chats_changed(self) -> None:
+        if self.chat_id is not None and self._chat() is None:
+            self._refresh_timer.start()
+
+    def _on_entry_changed(self, entry_id: int) -> None:
+        chat = self._chat()
+        if chat is not None and entry_id in chat.entry_ids:
+            self.composer.show_entries(self._entries(chat))
+
+    def _on_phase(self, message_id: int, phase: str) -> None:
+        self._note_writing(message_id)
+        if message_id in self._writing:
+            self._writing[message_id].phase = phase
+            self._show_phase(message_id)
+
+    def _show_phase(self, message_id: int) -> None:
+        answer = self.transcript.answer(message_id)
+        if answer is not None:
+            answer.set_phase(self._writing[message_id].phase)
+
+    def _on_delta(self, message_id: int, delta: str) -> None:
+        self._note_writing(message_id)
+        if message_id in self._writing:
+            self._writing[message_id].pieces.append(delta)
+            self.transcript.add_delta(message_id, delta)
+
+    def _on_done(self, message_id: int) -> None:
+        self._writing.pop(message_id, None)
+        message = self._desk.library.message(message_id)
+        for view in self.transcript.views:
+            if view.id == message_id:
+                view.set_message(message)
+            elif view.compared_id() == message_id:
+                view.show_comparison(message)
+        if message.chat_id == self.chat_id:
+            self._refresh_timer.start()
+
+
+class _Writing:
+    """An answer on its way: its chat, its phase, and the pieces of its text."""
+
+    def __init__(self, chat_id: int) -> None:
+        self.chat_id = chat_id
+        self.phase = "queued"
+        self.pieces: list[str] = []
+
+    def text(self) -> str:
+        return "".join(self.pieces)

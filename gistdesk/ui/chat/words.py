@@ -1,0 +1,95 @@
+"""What the Chat place says about answers: phases, figures, places in documents. Knows no widgets.
+
+Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "loading gist", "reading text",
+"writing").
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gistdesk.language.figures import count_text, duration_text, ratio_text
+from gistdesk.language.i18n import tr
+from gistdesk.library import Entry, Passage
+
+
+def phase_percent(phase: str) -> int | None:
+    """The share at a phase's end, 0 to 100; None when it has none."""
+    last = phase.rpartition(" ")[2]
+    return int(last) if last.isdecimal() else None
+
+
+def phase_words(phase: str) -> str:
+    """A phase as people read it, with its share."""
+    percent = phase_percent(phase)
+    kind = phase if percent is None else phase.rpartition(" ")[0]
+    words = {
+        "queued": tr("Waiting for the engine"),
+        "run": tr("Waiting: a run in the Lab has the device"),
+        "loading model": tr("Loading model"),
+        "looking up": tr("Looking up passages"),
+        "loading gist": tr("Loading gist"),
+        "reading text": tr("Reading the full text"),
+        "writing": tr("Writing"),
+    }.get(kind, tr("Working"))
+    return words if percent is None else tr("{phase} {percent}%", phase=words, percent=percent)
+
+
+def footer_words(figures: Mapping[str, Any]) -> str:
+    """TTFT, speed, what was read in place of how many tokens, and the prefill that was saved; what was measured."""
+    parts = []
+    if (ttft_s := figures.get("ttft_s")) is not None:
+        parts.append(tr("TTFT {seconds} s", seconds=_seconds(ttft_s)))
+    if speed := figures.get("tokens_per_second"):
+        parts.append(tr("{n} tokens/s", n=f"{speed:.1f}" if speed < 99.95 else count_text(speed)))
+    n_slots, n_tokens = figures.get("n_slots") or 0, figures.get("n_document_tokens") or 0
+    if n_slots and n_tokens:
+        n_read = figures.get("n_passage_tokens") or 0
+        tokens, slots, ratio = count_text(n_tokens), count_text(n_slots), ratio_text(n_tokens / (n_slots + n_read))
+        if n_read:
+            read = count_text(n_read)
+            words = tr(
+                "{tokens} → {slots} gist + {read} passage tokens ({ratio})",
+                tokens=tokens,
+                slots=slots,
+                read=read,
+                ratio=ratio,
+            )
+        else:
+            words = tr("{tokens} → {slots} gist tokens ({ratio})", tokens=tokens, slots=slots, ratio=ratio)
+        parts.append(words)
+    if (saved_s := figures.get("saved_s") or 0) > 0:
+        parts.append(tr("prefill saved: {time}", time=duration_text(saved_s)))
+    return "  ·  ".join(parts)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds < 9.95 else f"{seconds:.0f}"
+
+
+def place_words(passage: Passage) -> str:
+    """Where a passage stands: "Contract, page 12"."""
+    if passage.page_label == "page":
+        return tr("{title}, page {n}", title=passage.title, n=passage.page)
+    if passage.page_label == "section":
+        return tr("{title}, section {n}", title=passage.title, n=passage.page)
+    return passage.title
+
+
+def pill_words(entry: Entry) -> str:
+    """A document over the composer: its name, and its gist tokens or why there are none."""
+    if entry.trashed is not None:
+        state = tr("in the trash")
+    elif entry.state in ("ready", "source changed") and entry.gist is not None:
+        state = tr("{n} gist tokens", n=count_text(entry.gist.n_slots))
+    elif entry.state == "compressing" and entry.total:
+        state = tr("compressing {percent}%", percent=100 * entry.done // entry.total)
+    else:
+        state = {
+            "queued": tr("queued"),
+            "extracting": tr("being read"),
+            "compressing": tr("compressing"),
+            "failed": tr("failed"),
+            "outdated": tr("needs re-compress"),
+            "cancelled": tr("cancelled"),
+        }.get(entry.state, tr("not compressed"))
+    return f"{entry.title} – {state}"

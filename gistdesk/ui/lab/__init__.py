@@ -1,0 +1,1 @@
+"""The Lab: training, benchmark, runs, attention."""

@@ -1,0 +1,127 @@
+"""From what a form says to the words of a command line, and how long the command will take. Knows no widgets.
+
+`{folder}` among the words stands for the run's folder, which exists once the run is started.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from gistdesk.session.run import Row, Run, trial_seconds
+from gistdesk.ui.lab.grid import BY_RATIO, expected_series
+
+FOLDER = "{folder}"
+SIZES: dict[str, Row] = {
+    "quick": {"lengths": (512, 2048), "depths": (0, 50, 100), "samples": 1},
+    "standard": {"lengths": (512, 2048, 8192), "depths": (0, 25, 50, 75, 100), "samples": 4},
+    "full": {"lengths": (512, 1024, 2048, 4096, 8192, 16384), "depths": (0, 25, 50, 75, 100), "samples": 8},
+}
+"""As trainer/benchmark/config.py has them; tests hold the two equal."""
+_ANSWER_COST = 250.0
+"""What an answer costs beside reading, in tokens that could be read instead: the starter, on a CPU."""
+_LOAD_S = 8.0
+STARTER_PACE_S = 0.0004
+"""Seconds per unit of cost of the starter on one free core, until something was measured here."""
+
+
+@dataclass(frozen=True)
+class BenchChoice:
+    """What a benchmark is to measure, as the form has it; sizes in tokens and percent."""
+
+    lengths: Sequence[int]
+    depths: Sequence[int]
+    samples: int
+    languages: Sequence[str]
+    methods: Sequence[str]
+    kinds: Sequence[str]
+    ratios: Sequence[float]
+    seed: int = 1
+    model: str = "starter"
+    device: str = "auto"
+    haystack: str = ""
+    files: Mapping[str, str] | None = None
+    records: int = 0
+
+    @property
+    def config(self) -> Row:
+        """As the benchmark writes it into its folder, as far as grids need it."""
+        return {
+            "lengths": list(self.lengths),
+            "depths": list(self.depths),
+            "samples": self.samples,
+            "languages": list(self.languages),
+            "methods": list(self.methods),
+            "kinds": list(self.kinds),
+            "ratio": list(self.ratios),
+        }
+
+    @property
+    def n_trials(self) -> int:
+        """Of the grids; records of files come on top."""
+        return sum(1 for _ in expected_series(self.config)) * len(self.lengths) * len(self.depths) * self.samples
+
+    @property
+    def cost(self) -> float:
+        """Of all grids together, in units of about one token read."""
+        series = list(expected_series(self.config))
+        per_length = sum(trial_cost(one.method, length) for one in series for length in self.lengths)
+        return per_length * len(self.depths) * self.samples
+
+    def words(self) -> list[str]:
+        """Of `gistdesk`."""
+        options = {
+            "-o": FOLDER,
+            "--model": self.model,
+            "--lengths": _listed(self.lengths),
+            "--depths": _listed(self.depths),
+            "--samples": str(self.samples),
+            "--languages": _listed(self.languages),
+            "--methods": _listed(self.methods),
+            "--kinds": _listed(self.kinds),
+            "--seed": str(self.seed),
+            "--device": self.device,
+        }
+        if set(self.methods) & set(BY_RATIO):
+            options["--ratio"] = ",".join(f"{ratio:g}" for ratio in self.ratios)
+        if self.haystack:
+            options["--haystack"] = self.haystack
+        options |= {f"--{name}": path for name, path in (self.files or {}).items()}
+        if self.files and self.records:
+            options["--records"] = str(self.records)
+        return ["niah", *(word for pair in options.items() for word in pair), "--events"]
+
+
+def trial_cost(method: str, length: int) -> float:
+    """Of one sample, in tokens read; as the benchmark forecasts it, a wrong gist and retrieval counted as answers."""
+    reading = {"gist": float(length), "full": length * (1 + length / 8192)}
+    return _ANSWER_COST + reading.get(method, 0.0)
+
+
+def predicted_s(choice: BenchChoice, earlier: Iterable[Run]) -> float | None:
+    """Seconds that a benchmark will take; by the pace of the newest earlier one of the same model.
+
+    None where nothing of that model was measured and it is not the starter on a CPU.
+    """
+    for run in earlier:
+        own = [trial for trial in run.trials if trial.get("depth_percent") is not None]
+        if run.model == choice.model and len(own) >= 4:
+            cost = sum(trial_cost(trial["method"], trial["context_tokens"]) for trial in own)
+            return _LOAD_S + choice.cost * sum(map(trial_seconds, own)) / cost
+    return _LOAD_S + choice.cost * STARTER_PACE_S if choice.model == "starter" else None
+
+
+def train_words(preset: str, settings: Mapping[str, str]) -> list[str]:
+    """Of `gistdesk train`; settings that are empty are left to the preset."""
+    words = ["train", "--preset", preset, "--work", FOLDER]
+    for name, value in settings.items():
+        if value:
+            words += ["--set", f"{name}={value}"]
+    return words
+
+
+def shown(words: Sequence[str], folder: str = "runs/NAME") -> list[str]:
+    """The command line that a person would write for the same."""
+    return ["gistdesk", *(word.replace(FOLDER, folder) for word in words if word != "--events")]
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ",".join(str(value) for value in values)

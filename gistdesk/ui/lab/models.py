@@ -1,0 +1,66 @@
+"""The models that the Lab can work with: those of the settings, and adapters that runs here have made.
+
+Knows the desk and the runs; knows nothing of what is done with a model.
+"""
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox
+
+from gistdesk.language.i18n import tr
+from gistdesk.session.desk import Desk
+from gistdesk.session.runs import Runs
+from gistdesk.ui.library.model import model_title
+
+
+class ModelBox(QComboBox):
+    """A choice of model. A folder or hub id that is not listed can be typed.
+
+    Attributes: typed (whether one may be).
+    """
+
+    def __init__(self, desk: Desk, runs: Runs | None, *, typed: bool = False) -> None:
+        """`runs`: its adapters are listed too; None leaves them out."""
+        super().__init__()
+        self._desk, self._runs = desk, runs
+        self.setEditable(typed)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(12)
+        self.refresh()
+        desk.models_changed.connect(self.refresh)
+        if runs is not None:
+            runs.listed.connect(self.refresh)
+
+    def setAccessibleName(self, name: str) -> None:  # noqa: N802
+        super().setAccessibleName(name)
+        field = self.lineEdit()
+        if field is not None:
+            field.setAccessibleName(name)
+
+    @property
+    def model(self) -> str:
+        """As in the settings: "starter", a folder, or a hub id."""
+        if self.isEditable() and self.currentText() != self.itemText(self.currentIndex()):
+            return self.currentText().strip()
+        return str(self.currentData() or "")
+
+    def choose(self, name: str) -> None:
+        self.setCurrentIndex(max(0, self.findData(name)))
+
+    def refresh(self) -> None:
+        """The list as it is now; the choice stays."""
+        chosen = self.model if self.count() else self._desk.settings.model
+        rows = [(row.name, model_title(row.name)) for row in self._desk.models() if row.downloading is None]
+        for run in self._runs.all() if self._runs else ():
+            if run.adapter is not None:
+                rows += [(str(run.adapter), tr("Adapter of {title}", title=run.start.title))]
+        if [self.itemData(number) for number in range(self.count())] == [name for name, _ in rows]:
+            for number, (_, title) in enumerate(rows):
+                self.setItemText(number, title)
+            return
+        self.blockSignals(True)
+        self.clear()
+        for name, title in rows:
+            self.addItem(title, name)
+            self.setItemData(self.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
+        self.choose(chosen)
+        self.blockSignals(False)

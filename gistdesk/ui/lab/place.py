@@ -1,0 +1,165 @@
+"""The Lab place: training, benchmark, all runs with their comparison, attention. Puts its tabs together.
+
+Passes on what they ask: an adapter into use, a run into a file, the device for a chat that waits.
+"""
+
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QEvent, QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QFileDialog, QTabWidget, QWidget
+
+from gistdesk.folders import folders
+from gistdesk.language.i18n import later, tr
+from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.run import Run
+from gistdesk.session.runs import Runs
+from gistdesk.ui.lab.attention import AttentionTab
+from gistdesk.ui.lab.benchmark import BenchmarkTab
+from gistdesk.ui.lab.export import FORMS, export_run
+from gistdesk.ui.lab.table import RunsTab
+from gistdesk.ui.lab.train import TrainTab
+from gistdesk.ui.widgets import theme
+
+_TABS = (
+    (later("Train"), "train"),
+    (later("Benchmark"), "grid"),
+    (later("Runs"), "lab"),
+    (later("Attention"), "search"),
+)
+TRAIN, BENCHMARK, RUNS, ATTENTION = range(4)
+
+
+class LabPlace(QObject):
+    """Attributes: list_widget and inspector_widget (None: the Lab has neither), main_widget (the tabs); runs; train,
+    benchmark, table, attention (what is on the tabs).
+
+    Signals: told (a Notice)."""
+
+    told = Signal(object)
+
+    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self.list_widget: QWidget | None = None
+        self.inspector_widget: QWidget | None = None
+        self.runs = Runs(folders().data / "runs", desk, self)
+        self.train = TrainTab(desk, self.runs)
+        self.benchmark = BenchmarkTab(desk, self.runs)
+        self.table = RunsTab(self.runs, self.run_check)
+        self.attention = AttentionTab(desk, self.runs)
+        self.main_widget = _Tabs((self.train, self.benchmark, self.table, self.attention))
+        self.runs.told.connect(self.told)
+        self.attention.told.connect(self.told)
+        self.main_widget.currentChanged.connect(self._on_tab)
+        desk.device_wanted.connect(self._on_device_wanted)
+        for tab in (self.train, self.benchmark, self.table):
+            tab.export_asked.connect(self.ask_where_to_export)
+        for part in (self.train, self.table):
+            part.use_asked.connect(self.use_adapter)
+        self.table.open_asked.connect(self.open)
+        self.table.delete_asked.connect(self._on_delete)
+        self.table.reveal_asked.connect(self._on_reveal)
+
+    def focus_find(self) -> None:
+        """Ctrl+F: the search of the runs; elsewhere onto the tabs."""
+        if self.main_widget.currentIndex() == RUNS:
+            self.table.search.setFocus()
+        else:
+            self.main_widget.tabBar().setFocus()
+
+    def run_check(self) -> None:
+        """The two-minute check: the benchmark's smallest, with the starter."""
+        self.main_widget.setCurrentIndex(BENCHMARK)
+        self.benchmark.run_check()
+
+    def open(self, run: Run) -> None:
+        """Show a run on the tab of its kind."""
+        self.main_widget.setCurrentIndex(TRAIN if run.is_training else BENCHMARK)
+        (self.train if run.is_training else self.benchmark).show_run(run.name)
+
+    def use_adapter(self, run: Run) -> None:
+        """Compress and answer with a run's adapter from now on."""
+        folder = self.runs.keep_adapter(run)
+        if folder is None:
+            return
+        name = str(folder)
+        if name not in self._desk.settings.models:
+            self._desk.change_settings(models=(*self._desk.settings.models, name))
+        self._desk.load_model(name)
+        self.told.emit(Notice(tr("The adapter of “{title}” is in use.", title=run.start.title)))
+
+    def ask_where_to_export(self, run: Run) -> None:
+        filters = ";;".join(f"{form.upper()} (*.{form})" for form in FORMS)
+        start = str(Path.home() / f"{run.name}.csv")
+        path, chosen = QFileDialog.getSaveFileName(self.main_widget, tr("Export the run"), start, filters)
+        if path:
+            target = Path(path)
+            if target.suffix.lower().removeprefix(".") not in FORMS:
+                target = target.with_name(f"{target.name}.{chosen.split(' ')[0].lower() or FORMS[0]}")
+            self.export(run, target)
+
+    def export(self, run: Run, path: Path) -> None:
+        """Write a run to a file, and tell how that went."""
+        if export_run(run, path):
+            self.told.emit(Notice(tr("Exported to {path}.", path=path)))
+        else:
+            self.told.emit(Notice(tr("{path} cannot be written.", path=path), tr("Choose another folder.")))
+
+    def stop_live(self) -> None:
+        """End the run that has the device; what it has done is kept."""
+        run = self.runs.live()
+        if run is not None:
+            self.runs.stop(run)
+
+    def close(self) -> None:
+        """The window ends; runs go on."""
+        self.train.form.preflight.stop()
+        self.attention.close_process()
+        self.runs.close()
+
+    def _on_tab(self) -> None:
+        self.runs.find()
+
+    def _on_device_wanted(self) -> None:
+        live = self.runs.live()
+        if live is not None:
+            self.told.emit(
+                Notice(
+                    tr("The answer waits: “{title}” has the device.", title=live.start.title),
+                    tr("It comes when the run ends. A run that is stopped now goes on later from where it is."),
+                    actions=((later("Stop the run, and answer"), self.stop_live),),
+                )
+            )
+
+    def _on_delete(self, run: Run) -> None:
+        self.told.emit(
+            Notice(
+                tr("Delete “{title}” for good?", title=run.start.title),
+                tr("Its figures, samples and checkpoints cannot be brought back."),
+                actions=((later("Delete"), partial(self.runs.delete, run)),),
+            )
+        )
+
+    def _on_reveal(self, run: Run) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(run.folder)))
+
+
+class _Tabs(QTabWidget):
+    def __init__(self, pages: tuple[QWidget, ...]) -> None:
+        super().__init__()
+        self.setDocumentMode(True)
+        for page, (text, icon) in zip(pages, _TABS, strict=True):
+            self.addTab(page, theme.icon(icon), text)
+        self._retranslate()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        self.tabBar().setAccessibleName(tr("Lab"))
+        for number, (text, _) in enumerate(_TABS):
+            self.setTabText(number, tr(text))

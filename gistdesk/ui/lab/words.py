@@ -1,0 +1,132 @@
+"""What the Lab says: names of methods, tasks and states, shares with their intervals. Knows no widgets."""
+
+from gistdesk.core.interval import wilson
+from gistdesk.language.figures import count_text, duration_text
+from gistdesk.language.i18n import later, tr
+from gistdesk.session.run import Run
+
+METHODS = {
+    "gist": later("Gist"),
+    "full": later("Full text"),
+    "none": later("No text"),
+    "wrong-gist": later("Wrong gist"),
+    "truncate": later("First part"),
+    "truncate-last": later("Last part"),
+    "truncate-both": later("Both ends"),
+    "rag": later("Retrieval"),
+    "rag-budget": later("Retrieval, gist's size"),
+    "hybrid": later("Gist and retrieval"),
+}
+METHOD_NOTES = {
+    "gist": later("Answered from the gist alone."),
+    "full": later("The whole text in front of the model."),
+    "none": later("Without any text: what can be guessed."),
+    "wrong-gist": later("From the gist of another document."),
+    "truncate": later("The beginning, as many tokens as the gist has."),
+    "truncate-last": later("The end, as many tokens as the gist has."),
+    "truncate-both": later("Beginning and end, as many tokens as the gist has."),
+    "rag": later("The best passages of the text."),
+    "rag-budget": later("The best passages, as many tokens as the gist has."),
+    "hybrid": later("The gist, and the best passages after it."),
+}
+TASKS = {
+    "passkey": later("Passkey"),
+    "landmark": later("Landmark (English)"),
+    "sandwich": later("Sandwich (English)"),
+    "fact": later("One fact"),
+    "facts-4": later("One of 4 facts"),
+    "facts-8": later("One of 8 facts"),
+    "absent": later("Not in the document"),
+    "ruler-single-1": later("RULER single 1"),
+    "ruler-single-2": later("RULER single 2"),
+    "ruler-single-3": later("RULER single 3"),
+    "ruler-multikey-1": later("RULER multi-key 1"),
+    "ruler-multikey-2": later("RULER multi-key 2"),
+    "ruler-multikey-3": later("RULER multi-key 3"),
+    "ruler-multivalue": later("RULER multi-value"),
+    "ruler-multiquery": later("RULER multi-query"),
+}
+LANGUAGES = {"en": later("English"), "ko": later("Korean")}
+
+STATE_ICONS = {
+    "queued": ("queued", "muted"),
+    "starting": ("working", "accent"),
+    "running": ("working", "accent"),
+    "paused": ("pause", "warning"),
+    "stopping": ("working", "warning"),
+    "stopped": ("stop", "warning"),
+    "finished": ("ready", "good"),
+    "failed": ("error", "bad"),
+}
+
+
+def method_name(method: str, ratio: float | None = None) -> str:
+    """A method as people read it, with its ratio where there are several."""
+    name = tr(METHODS[method]) if method in METHODS else method
+    return f"{name} {ratio:g}x" if ratio is not None else name
+
+
+def task_name(task: str) -> str:
+    """A task; the name of somebody's own file stays."""
+    return tr(TASKS[task]) if task in TASKS else task
+
+
+def language_name(language: str) -> str:
+    return tr(LANGUAGES[language]) if language in LANGUAGES else language
+
+
+def share_text(points: float, n: int) -> str:
+    """ "75%"."""
+    return f"{100 * points / n:.0f}%" if n else "–"
+
+
+def interval_text(points: float, n: int) -> str:
+    """ "53-89%", the 95% interval of Wilson."""
+    low, high = wilson(points, n)
+    return f"{100 * low:.0f}–{100 * high:.0f}%"
+
+
+def state_text(run: Run) -> str:
+    """What a run does now, with its progress."""
+    done, total = count_text(run.step), count_text(run.steps)
+    if run.state == "running":
+        words = tr("Step {done} of {total}", done=done, total=total)
+        if not run.is_training:
+            words = tr("Sample {done} of {total}", done=done, total=total)
+        left = run.left_s
+        return words if left is None else f"{words}  ·  {tr('{time} left', time=duration_text(left))}"
+    if run.state == "stopped":
+        step = count_text(run.resume_step)
+        if run.is_training:
+            return tr("Stopped; can go on from step {step}", step=step)
+        return tr("Stopped; can go on after sample {step}", step=step)
+    if run.state == "failed":
+        return tr("Failed: {reason}", reason=bug_text(run.problem) if run.is_bug else tr(run.problem))
+    return {
+        "queued": tr("Waiting for the device"),
+        "starting": tr("Loading the model"),
+        "paused": tr("Paused at step {done} of {total}", done=done, total=total),
+        "stopping": tr("Stopping, with a checkpoint") if run.is_training else tr("Stopping"),
+        "finished": tr("Finished"),
+    }.get(run.state, run.state)
+
+
+def bug_text(line: str) -> str:
+    """Of a program that ended with an error of its own: the last line of its traceback, as it is."""
+    return tr("an error in the program ({line})", line=line)
+
+
+def resume_text(run: Run) -> str:
+    """The button that goes on."""
+    if run.state == "paused":
+        return tr("Continue")
+    if not run.resume_step:
+        return tr("Start again")
+    step = count_text(run.resume_step)
+    if run.is_training:
+        return tr("Resume from step {step}", step=step)
+    return tr("Resume from sample {step}", step=step)
+
+
+def kind_text(run: Run) -> str:
+    return tr("Training") if run.is_training else tr("Benchmark")

@@ -1,0 +1,1 @@
+"""The Library place and the reader of kept texts."""

@@ -1,0 +1,252 @@
+"""The Library place: the list of documents, the kept text of one, the inspector, and what is done with documents.
+
+Everything that is done goes to the desk. What concerns the window (sheets, banners, places) is asked for by signal.
+"""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QPoint, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
+
+from gistdesk.core.errors import UserError
+from gistdesk.language.i18n import later, tr
+from gistdesk.library import Entry
+from gistdesk.session.desk import Desk, Notice
+from gistdesk.ui.library.inspector import LibraryInspector, possible
+from gistdesk.ui.library.list import LibraryList
+from gistdesk.ui.library.reader import Reader
+from gistdesk.ui.library.recall_card import RecallCard
+from gistdesk.ui.library.states import WORKING
+from gistdesk.ui.widgets import theme
+
+GIST_FILES = "*.gistkv"
+
+
+class LibraryPlace(QObject):
+    """Attributes: list_widget, main_widget (hidden until a text is read), inspector_widget.
+
+    Signals:
+        chat_requested: about these entry ids.
+        files_requested: choose documents to add.
+        sample_requested: add the sample.
+        recompress_requested: these entries, at a ratio that is still to be chosen.
+        export_requested: the gist of this entry.
+        told: a Notice for the window's banners.
+        reader_toggled: the reader was opened or closed.
+    """
+
+    chat_requested = Signal(list)
+    files_requested = Signal()
+    sample_requested = Signal()
+    recompress_requested = Signal(list)
+    export_requested = Signal(object)
+    told = Signal(object)
+    reader_toggled = Signal()
+
+    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self.list_widget = LibraryList(desk)
+        self.main_widget = Reader()
+        self.inspector_widget = LibraryInspector(RecallCard(desk))
+        self.main_widget.hide()
+        self._read: int | None = None
+        self._deleted: list[int] = []
+        table = self.list_widget.table
+        self.list_widget.add_pressed.connect(self.files_requested)
+        self.list_widget.sample_pressed.connect(self.sample_requested)
+        self.main_widget.closed.connect(self._on_reader_closed)
+        self.inspector_widget.asked.connect(self.do)
+        self.inspector_widget.password_given.connect(desk.retry)
+        self.inspector_widget.fingerprint_copied.connect(self._on_copied)
+        table.chosen.connect(self._show_chosen)
+        table.opened.connect(self._on_opened)
+        table.retry_pressed.connect(self._on_retry_pressed)
+        table.delete_pressed.connect(self._on_delete_pressed)
+        table.menu_asked.connect(self._on_menu_asked)
+        table.model_.dataChanged.connect(self._show_chosen)
+        self._show_chosen()
+
+    @property
+    def chosen(self) -> list[Entry]:
+        """The chosen entries."""
+        return self.list_widget.table.selected()
+
+    def close(self) -> None:
+        """The window ends."""
+        self.inspector_widget.recall.close_process()
+
+    def focus_find(self) -> None:
+        """Ctrl+F: in the text where one is being read, else in the list."""
+        focus = QApplication.focusWidget()
+        if self.main_widget.isVisible() and focus is not None and self.main_widget.isAncestorOf(focus):
+            self.main_widget.focus_find()
+        else:
+            self.list_widget.search.setFocus()
+            self.list_widget.search.selectAll()
+
+    def focus_list(self) -> None:
+        """Into the table; in an empty library onto its first button."""
+        self.list_widget.focus_rows()
+
+    def choose(self, entry_ids: list[int]) -> None:
+        """Show these entries as chosen, whatever was searched for."""
+        table = self.list_widget.table
+        if any(table.model_.row_of(each) is None for each in entry_ids):
+            self.list_widget.show_everything()
+        table.select(entry_ids)
+
+    def show_passage(self, entry_id: int, page: int, start: int, end: int) -> None:
+        """Open the kept text at a place: page from 0, offsets within the page."""
+        self.choose([entry_id])
+        if self.read(entry_id):
+            self.main_widget.show_place(page, start, end)
+
+    def read(self, entry_id: int) -> bool:
+        """Open the kept text of an entry. Returns whether there is one."""
+        try:
+            entry = self._desk.library.entry(entry_id)
+            pages = self._desk.library.kept_text(entry_id)
+        except UserError as error:
+            self.told.emit(Notice(error.message, error.hint))
+            return False
+        if not pages:
+            return False
+        if self._read != entry_id or not self.main_widget.isVisible():
+            self.main_widget.show_text(entry.title, pages, entry.page_label)
+        self._read = entry_id
+        self.main_widget.show()
+        self.reader_toggled.emit()
+        self.main_widget.focus_text()
+        return True
+
+    # --- what can be done
+
+    def do(self, action: str) -> None:
+        """Do one of the inspector's actions with the chosen entries."""
+        entries = self.chosen
+        if action not in possible(entries):
+            return
+        ids = [entry.id for entry in entries]
+        if action == "chat":
+            self.chat_requested.emit(ids)
+        elif action == "read":
+            self.read(ids[0])
+        elif action == "recompress":
+            self.recompress_requested.emit(entries)
+        elif action == "retry":
+            for each in ids:
+                self._desk.retry(each)
+        elif action == "retry_small":
+            for each in ids:
+                self._desk.retry(each, less_memory=True)
+        elif action == "cancel":
+            for entry in entries:
+                if entry.state in WORKING:
+                    self._desk.cancel(entry.id)
+        elif action == "reveal":
+            self._reveal(entries[0].source_path)
+        elif action == "export":
+            self.export_requested.emit(entries[0])
+        elif action == "restore":
+            self._desk.restore(ids)
+        elif action == "trash":
+            self.trash(ids)
+
+    def trash(self, entry_ids: list[int]) -> None:
+        """Move entries to the trash, and offer to take it back."""
+        self._deleted = entry_ids
+        self._desk.trash(entry_ids)
+        if self._read in entry_ids:
+            self._on_reader_closed()
+        message = tr("Moved to the trash: {n}", n=len(entry_ids))
+        self.told.emit(Notice(message, actions=((later("Undo"), self.undo),)))
+
+    def undo(self) -> None:
+        """Bring back what was deleted last."""
+        if self._deleted:
+            self._desk.restore(self._deleted)
+            self.choose(self._deleted)
+            self._deleted = []
+
+    def export_to_chosen_file(self, entry: Entry) -> None:
+        """Ask where to, and export the gist of `entry`."""
+        dialog = QFileDialog(self.list_widget.window(), tr("Export gist"), f"{entry.title}.gistkv")
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("gistkv")
+        dialog.setNameFilter(tr("Gist files ({pattern})", pattern=GIST_FILES))
+        dialog.fileSelected.connect(lambda name: self._export(entry, Path(name)))
+        dialog.open()
+
+    def _export(self, entry: Entry, target: Path) -> None:
+        self._desk.export_gist(entry, target, self._on_exported)
+
+    def _on_exported(self, target: Path) -> None:
+        self.told.emit(Notice(tr("Exported: {path}", path=target)))
+
+    def _reveal(self, source: Path) -> None:
+        folder = source.parent
+        if not source.exists():
+            self.told.emit(
+                Notice(
+                    tr("{name} is no longer where it was.", name=source.name),
+                    tr("Its kept text and its gist are still here. It was in {folder}.", folder=folder),
+                )
+            )
+        elif not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+            self.told.emit(Notice(tr("No file manager could be opened."), str(folder)))
+
+    # --- slots
+
+    def _show_chosen(self) -> None:
+        entries = self.chosen
+        left = self._desk.eta_s(entries[0].id) if len(entries) == 1 else None
+        self.inspector_widget.show_entries(entries, left)
+        if self._read is not None and self.main_widget.isVisible() and len(entries) == 1:
+            self._read_along(entries[0])
+
+    def _read_along(self, entry: Entry) -> None:
+        """While the reader is open it shows the text of the entry that is chosen."""
+        if entry.id == self._read or entry.text_sha256 is None:
+            return
+        try:
+            pages = self._desk.library.kept_text(entry.id)
+        except UserError:
+            return
+        self._read = entry.id
+        self.main_widget.show_text(entry.title, pages, entry.page_label)
+
+    def _on_opened(self, entry_id: int) -> None:
+        entry = next((each for each in self.chosen if each.id == entry_id), None)
+        if entry is None:
+            return
+        if entry.text_sha256 is not None:
+            self.read(entry_id)
+        elif "chat" in possible([entry]):
+            self.chat_requested.emit([entry_id])
+
+    def _on_reader_closed(self) -> None:
+        self.main_widget.hide()
+        self._read = None
+        self.reader_toggled.emit()
+        self.focus_list()
+
+    def _on_retry_pressed(self, entry_id: int) -> None:
+        self._desk.retry(entry_id)
+
+    def _on_delete_pressed(self) -> None:
+        if not self.list_widget.in_trash:
+            self.do("trash")
+
+    def _on_copied(self, text: str) -> None:
+        QGuiApplication.clipboard().setText(text)
+
+    def _on_menu_asked(self, point: QPoint) -> None:
+        menu = QMenu(self.list_widget)
+        for name, text, icon in self.inspector_widget.actions_for(self.chosen):
+            action = menu.addAction(theme.icon(icon), text)
+            action.setData(name)
+        menu.triggered.connect(lambda action: self.do(action.data()))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(point)

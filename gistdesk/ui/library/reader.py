@@ -1,0 +1,297 @@
+"""Reads a kept text: a sheet at a time, so that a book opens as quickly as a letter, with find over all of it.
+
+Knows pages of text; knows nothing of the library.
+"""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QShortcut, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gistdesk.language.i18n import tr
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.find import Matches
+from gistdesk.ui.widgets.labels import ElidedLabel
+
+SHEET_CHARACTERS = 12_000
+"""About five book pages: laid out in a few milliseconds."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is shown at once: characters `start` to `end` of page `page` (from 0)."""
+
+    page: int
+    start: int
+    end: int
+
+
+def cut_into_sheets(pages: list[str]) -> list[Sheet]:
+    """Every page, those that are too long for one sheet cut at line ends."""
+    sheets = []
+    for number, text in enumerate(pages):
+        start = 0
+        while len(text) - start > SHEET_CHARACTERS * 3 // 2:
+            line_end = text.rfind("\n", start + SHEET_CHARACTERS // 2, start + SHEET_CHARACTERS)
+            end = line_end + 1 if line_end >= 0 else start + SHEET_CHARACTERS
+            sheets.append(Sheet(number, start, end))
+            start = end
+        sheets.append(Sheet(number, start, len(text)))
+    return sheets
+
+
+class Reader(QFrame):
+    """Signals: closed."""
+
+    closed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("surface", "page")
+        self._pages: list[str] = []
+        self._sheets: list[Sheet] = []
+        self._at = 0
+        self._label: str | None = None
+        self._title = ElidedLabel(parent=self)
+        theme.set_role(self._title, "heading")
+        self._close = self._tool("close", self.closed)
+        self._find = QLineEdit(self)
+        self._find.setClearButtonEnabled(True)
+        self._find.setMaxLength(200)
+        self._matches = QLabel(self)
+        theme.set_role(self._matches, "small")
+        self._previous_match = self._tool("chevron-up", self.find_previous)
+        self._next_match = self._tool("chevron-down", self.find_next)
+        self._text = _Text(self)
+        self._previous = self._tool("chevron-left", self._on_previous)
+        self._next = self._tool("chevron-right", self._on_next)
+        self._place = QLabel(self)
+        theme.set_role(self._place, "muted")
+        self._counter = Matches(self)
+        self._arrange()
+        self._find.textChanged.connect(self._on_find_changed)
+        self._find.returnPressed.connect(self.find_next)
+        self._counter.changed.connect(self._show_matches)
+        self._text.left_top.connect(self._on_left_top)
+        self._text.left_bottom.connect(self._on_next)
+        for keys, slot in ((QKeySequence("F3"), self.find_next), (QKeySequence("Shift+F3"), self.find_previous)):
+            QShortcut(keys, self, slot, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        QShortcut(QKeySequence("Escape"), self, self.closed.emit, context=Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self._retranslate()
+
+    def _tool(self, icon: str, slot: object) -> QToolButton:
+        button = QToolButton(self)
+        button.setIcon(theme.icon(icon))
+        button.clicked.connect(slot)
+        return button
+
+    def _arrange(self) -> None:
+        rows: list[tuple[QWidget, ...]] = [
+            (self._title, self._close),
+            (self._find, self._matches, self._previous_match, self._next_match),
+            (self._previous, self._place, self._next),
+        ]
+        layouts = []
+        for widgets in rows:
+            row = QHBoxLayout()
+            row.setContentsMargins(2 * theme.GRID, theme.GRID, theme.GRID, theme.GRID)
+            row.setSpacing(theme.GRID)
+            for widget in widgets:
+                row.addWidget(widget, 1 if widget in (self._title, self._find, self._place) else 0)
+            layouts.append(row)
+        layouts[1].setContentsMargins(2 * theme.GRID, 0, theme.GRID, theme.GRID)
+        self._place.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(layouts[0])
+        column.addLayout(layouts[1])
+        column.addWidget(self._text, 1)
+        column.addLayout(layouts[2])
+
+    # --- what is read
+
+    def show_text(self, title: str, pages: list[str], page_label: str | None) -> None:
+        """Open a text at its beginning."""
+        self._pages, self._label = pages, page_label
+        self._sheets = cut_into_sheets(pages) or [Sheet(0, 0, 0)]
+        self._title.setText(title)
+        self._show_sheet(0)
+        self._on_find_changed()
+
+    def show_place(self, page: int, start: int, end: int) -> None:
+        """Go to a place of the text (page from 0, offsets within it) and mark it."""
+        self._show_sheet(self._sheet_of(page, start))
+        self._mark(start, end)
+
+    def focus_find(self) -> None:
+        self._find.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self._find.selectAll()
+
+    def focus_text(self) -> None:
+        self._text.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _sheet_of(self, page: int, start: int) -> int:
+        return next(
+            (i for i, each in enumerate(self._sheets) if each.page == page and start < max(each.end, each.start + 1)),
+            len(self._sheets) - 1,
+        )
+
+    def _show_sheet(self, number: int, *, at_end: bool = False) -> None:
+        self._at = number
+        self._counter.at = None
+        sheet = self._sheets[number]
+        self._text.setExtraSelections([])
+        self._text.setPlainText(self._pages[sheet.page][sheet.start : sheet.end] if self._pages else "")
+        bar = self._text.verticalScrollBar()
+        bar.setValue(bar.maximum() if at_end else 0)
+        self._show_place()
+
+    def _show_place(self) -> None:
+        self._previous.setEnabled(self._at > 0)
+        self._next.setEnabled(self._at < len(self._sheets) - 1)
+        if not self._sheets:
+            return
+        if self._label == "page":
+            text = tr("Page {n} of {total}", n=self._sheets[self._at].page + 1, total=len(self._pages))
+        elif self._label == "section":
+            text = tr("Section {n} of {total}", n=self._sheets[self._at].page + 1, total=len(self._pages))
+        else:
+            text = tr("Part {n} of {total}", n=self._at + 1, total=len(self._sheets))
+        self._place.setText(text)
+
+    def _on_previous(self) -> None:
+        if self._at > 0:
+            self._show_sheet(self._at - 1)
+
+    def _on_left_top(self) -> None:
+        if self._at > 0:
+            self._show_sheet(self._at - 1, at_end=True)
+
+    def _on_next(self) -> None:
+        if self._at < len(self._sheets) - 1:
+            self._show_sheet(self._at + 1)
+
+    # --- find
+
+    def find_next(self) -> None:
+        self._find_from(forward=True)
+
+    def find_previous(self) -> None:
+        self._find_from(forward=False)
+
+    def _find_from(self, *, forward: bool) -> None:
+        """Mark the next match, going on from the end to the beginning."""
+        places = self._counter.places
+        if not places:
+            return
+        sheet, at = self._sheets[self._at], self._counter.at
+        if at is not None:
+            at = (at + (1 if forward else -1)) % len(places)
+        elif forward:
+            at = next((i for i, place in enumerate(places) if place[:2] >= (sheet.page, sheet.start)), 0)
+        else:
+            at = next((i for i in reversed(range(len(places))) if places[i][:2] < (sheet.page, sheet.start)), -1)
+            at %= len(places)
+        self.show_place(*places[at])
+        self._counter.at = at
+        self._show_matches()
+
+    def _on_find_changed(self) -> None:
+        self._counter.start(self._pages, self._find.text())
+
+    def _show_matches(self) -> None:
+        counter, wanted = self._counter, bool(self._find.text())
+        found = len(counter.places)
+        for button in (self._previous_match, self._next_match):
+            button.setEnabled(found > 0)
+        if not wanted:
+            self._matches.setText("")
+        elif counter.running:
+            self._matches.setText(tr("Searching…"))
+        elif found == 0:
+            self._matches.setText(tr("Not found"))
+        elif counter.at is None:
+            self._matches.setText(tr("Found: {n}", n=f"{found:,}"))
+        else:
+            self._matches.setText(tr("{at} of {n}", at=counter.at + 1, n=f"{found:,}"))
+
+    def _mark(self, start: int, end: int) -> None:
+        sheet = self._sheets[self._at]
+        cursor = self._text.textCursor()
+        cursor.setPosition(_utf16(self._pages[sheet.page], sheet.start, start))
+        cursor.setPosition(
+            _utf16(self._pages[sheet.page], sheet.start, min(end, sheet.end)), QTextCursor.MoveMode.KeepAnchor
+        )
+        self._text.setTextCursor(cursor)
+        mark = QTextEdit.ExtraSelection()
+        look = QTextCharFormat()
+        look.setBackground(QColor(theme.colours().accent))
+        look.setForeground(QColor(theme.colours().on_accent))
+        mark.format, mark.cursor = look, cursor
+        self._text.setExtraSelections([mark])
+        self._text.centerCursor()
+
+    # --- language
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        for button, text in (
+            (self._close, tr("Close the text")),
+            (self._previous_match, tr("Previous match (Shift+F3)")),
+            (self._next_match, tr("Next match (F3)")),
+            (self._previous, tr("Previous page")),
+            (self._next, tr("Next page")),
+        ):
+            button.setToolTip(text)
+            button.setAccessibleName(text)
+        self._find.setPlaceholderText(tr("Find in this text"))
+        self._find.setAccessibleName(tr("Find in this text"))
+        self._text.setAccessibleName(tr("Kept text"))
+        self._show_place()
+        self._show_matches()
+
+
+class _Text(QPlainTextEdit):
+    """Signals: left_top, left_bottom: a page key was pressed where the sheet ends."""
+
+    left_top = Signal()
+    left_bottom = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self.setTextInteractionFlags(
+            Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
+        )
+        self.setTabChangesFocus(True)
+        self.document().setDocumentMargin(2 * theme.GRID)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        bar = self.verticalScrollBar()
+        if event.key() == Qt.Key.Key_PageDown and bar.value() == bar.maximum():
+            self.left_bottom.emit()
+        elif event.key() == Qt.Key.Key_PageUp and bar.value() == 0:
+            self.left_top.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+def _utf16(text: str, start: int, end: int) -> int:
+    """Length of `text[start:end]` as Qt counts: characters beyond the basic plane are two."""
+    return len(text[start:end].encode("utf-16-le")) // 2

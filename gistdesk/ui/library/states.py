@@ -1,0 +1,71 @@
+"""What each state of a document is called, drawn and followed by. Knows entries; knows nothing of widgets."""
+
+from gistdesk.language.figures import duration_text
+from gistdesk.language.i18n import later, tr
+from gistdesk.library import Entry
+
+WORKING = ("queued", "extracting", "compressing")
+UNFINISHED = (*WORKING, "failed", "cancelled", "outdated", "source changed")
+NEEDS_ATTENTION = ("failed", "outdated", "source changed", "cancelled")
+
+ICONS = {
+    "queued": ("queued", "muted"),
+    "extracting": ("reader", "accent"),
+    "compressing": ("compress", "accent"),
+    "ready": ("ready", "good"),
+    "failed": ("error", "bad"),
+    "outdated": ("retry", "warning"),
+    "source changed": ("changed", "warning"),
+    "cancelled": ("cancelled", "muted"),
+}
+"""State -> icon, and name of its colour in the theme."""
+
+_WORDS = {
+    "queued": later("Queued"),
+    "extracting": later("Extracting"),
+    "compressing": later("Compressing"),
+    "ready": later("Ready"),
+    "failed": later("Failed"),
+    "outdated": later("Needs re-compress"),
+    "source changed": later("Source changed"),
+    "cancelled": later("Cancelled"),
+}
+
+
+def state_words(entry: Entry, seconds_left: float | None = None) -> str:
+    """The state as the status column says it: "Compressing 41% - 3 min left"."""
+    if entry.state == "extracting" and entry.total:
+        return tr("Extracting p. {done}/{total}", done=entry.done, total=entry.total)
+    if entry.state == "compressing" and entry.total:
+        percent = round(100 * entry.done / entry.total)
+        if seconds_left is None:
+            return tr("Compressing {percent}%", percent=percent)
+        return tr("Compressing {percent}% · {time} left", percent=percent, time=duration_text(seconds_left))
+    if entry.state == "failed" and entry.problem is not None:
+        return tr("Failed: {reason}", reason=_reason(entry, tr(entry.problem.message)))
+    return tr(_WORDS[entry.state])
+
+
+def _reason(entry: Entry, message: str) -> str:
+    """Without the file's name in front, which stands in the same row."""
+    return message.removeprefix(entry.source_path.name).lstrip(": ") or message
+
+
+def explanation(entry: Entry) -> str:
+    """A sentence on what the state means for the reader and what to do about it; "" where nothing needs saying."""
+    if entry.problem is not None and entry.state == "failed":
+        return f"{tr(entry.problem.message)} {tr(entry.problem.hint)}"
+    if entry.state == "outdated":
+        return tr("The model or its adapter changed since this was compressed. Re-compress it to ask questions of it.")
+    if entry.state == "source changed":
+        return tr("The file changed on disk since it was read. Re-compress it to take in the changes.")
+    if entry.state == "cancelled":
+        return tr("Compression was cancelled. What was done is kept; Retry goes on from there.")
+    return ""
+
+
+def fraction(entry: Entry) -> float | None:
+    """How far a working entry is, 0 to 1; None when it is not at work or that is not known."""
+    if entry.state not in ("extracting", "compressing") or not entry.total:
+        return None
+    return min(1.0, entry.done / entry.total)

@@ -1,0 +1,236 @@
+"""The Storage page of the settings: how much the library takes, emptying its trash, cleaning up, moving it.
+
+Knows the library's upkeep.
+"""
+
+from collections.abc import Callable, Generator
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QMessageBox,
+    QProgressBar,
+    QPushButton,
+    QWidget,
+)
+
+from gistdesk.core.errors import UserError
+from gistdesk.language.figures import bytes_text
+from gistdesk.language.i18n import later, tr
+from gistdesk.library import Library, Move
+from gistdesk.session.desk import Desk
+from gistdesk.session.file_jobs import CANCELLED
+from gistdesk.ui.settings.page import SettingsPage
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import ElidedLabel
+
+
+def _at_once(work: Callable[[Library], int], library: Library) -> Generator[float, None, int]:
+    """Work that cannot be cut into steps."""
+    yield 0.0
+    return work(library)
+
+
+def _delete_old(move: Move) -> Generator[None, None, None]:
+    yield
+    move.delete_old()
+
+
+class StoragePage(SettingsPage):
+    """Figures of the library's folder, and what can be done about them."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(later("Storage"))
+        self._desk = desk
+        self._values = [QLabel() for _ in range(6)]
+        self._move: Move | None = None
+        self._job = 0
+        self._folder = ElidedLabel()
+        self.open, self.move_, self.clean, self.empty, self.cancel = (QPushButton() for _ in range(5))
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setRange(0, 1000)
+        self._moving = QWidget()
+        self._moving.hide()
+        self._said = QLabel()
+        self._said.setWordWrap(True)
+        self._arrange()
+        self.open.clicked.connect(self._on_open)
+        self.move_.clicked.connect(self._on_move)
+        self.clean.clicked.connect(self._on_clean)
+        self.empty.clicked.connect(self._on_empty)
+        self.cancel.clicked.connect(self._on_cancel)
+        desk.file_jobs.changed.connect(self._on_progress)
+        self._retranslate()
+
+    def _arrange(self) -> None:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(3 * theme.GRID)
+        grid.setVerticalSpacing(theme.GRID)
+        grid.setColumnStretch(2, 1)
+        names = (
+            later("Gists"),
+            later("Kept texts"),
+            later("Database"),
+            later("Trash"),
+            later("Unused"),
+            later("Total"),
+        )
+        for row, (name, value) in enumerate(zip(names, self._values, strict=True)):
+            label = QLabel()
+            self.set_text_of(label, name)
+            theme.set_role(label, "muted")
+            grid.addWidget(label, row, 0)
+            grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)
+        self.column.addLayout(grid)
+        self._add_buttons((self.clean, later("Clean up")), (self.empty, later("Empty the trash…")))
+        self.add_text(later("Folder of the library"), "heading")
+        self.column.addWidget(self._folder)
+        self._add_buttons((self.open, later("Open folder")), (self.move_, later("Move…")))
+        self.set_text_of(self.cancel, later("Cancel"))
+        moving = QHBoxLayout(self._moving)
+        moving.setContentsMargins(0, 0, 0, 0)
+        moving.setSpacing(theme.GRID)
+        moving.addWidget(self._bar, 1)
+        moving.addWidget(self.cancel)
+        self.column.addWidget(self._moving)
+        self.column.addWidget(self._said)
+        self.column.addStretch()
+
+    def _add_buttons(self, *buttons: tuple[QPushButton, str]) -> None:
+        row = QHBoxLayout()
+        row.setSpacing(theme.GRID)
+        for button, text in buttons:
+            self.set_text_of(button, text)
+            row.addWidget(button)
+        row.addStretch()
+        self.column.addLayout(row)
+
+    def refresh(self) -> None:
+        """Measure the folder again."""
+        storage = self._desk.library.storage()
+        figures = (storage.gists, storage.texts, storage.database, storage.trash, storage.unused, storage.total)
+        for label, n_bytes in zip(self._values, figures, strict=True):
+            label.setText(bytes_text(n_bytes))
+        self.clean.setEnabled(storage.unused > 0)
+        self.empty.setEnabled(storage.trash > 0 or bool(self._desk.library.entries(trashed=True)))
+        self._folder.setText(str(self._desk.library.folder))
+
+    def _say(self, text: str, role: str = "good") -> None:
+        theme.set_role(self._said, role)
+        self._said.setText(text)
+
+    def _on_clean(self) -> None:
+        self._start(Library.clean_up)
+
+    def _on_empty(self) -> None:
+        """What is deleted here cannot be brought back: the one place of the window where a dialog asks."""
+        n = len(self._desk.library.entries(trashed=True))
+        box = QMessageBox(
+            QMessageBox.Icon.Warning,
+            tr("Empty the trash"),
+            tr("Delete for good what is in the trash? Documents: {n}. This cannot be undone.", n=n),
+            QMessageBox.StandardButton.NoButton,
+            self.window(),
+        )
+        delete = box.addButton(tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        delete.clicked.connect(self.empty_trash)
+        box.open()
+
+    def empty_trash(self) -> None:
+        """Delete what is in the trash, without asking."""
+        self._start(Library.empty_trash)
+
+    def _start(self, work: Callable[[Library], int]) -> None:
+        job = self._desk.in_library(partial(_at_once, work))
+        self._desk.file_jobs.start(later("Cleaning up"), "", job, self._on_cleaned)
+        self._set_busy(True)
+        self._say(tr("Cleaning up…"), "muted")
+
+    def _set_busy(self, busy: bool) -> None:
+        for button in (self.clean, self.empty, self.move_):
+            button.setEnabled(not busy)
+        if not busy:
+            self.refresh()
+            self._desk.entries_changed.emit()
+
+    def _on_cleaned(self, outcome: object) -> None:
+        if isinstance(outcome, UserError):
+            self._say_error(outcome)
+        elif isinstance(outcome, int):
+            self._say(tr("Freed: {size}", size=bytes_text(outcome)))
+        self._set_busy(False)
+
+    def _say_error(self, error: UserError) -> None:
+        self._say(f"{tr(error.message)} {tr(error.hint)}", "bad")
+
+    def _on_open(self) -> None:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._desk.library.folder)))
+
+    def _on_move(self) -> None:
+        dialog = QFileDialog(self.window(), tr("Choose a folder for the library"))
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(self.move_to)
+        dialog.open()
+
+    def move_to(self, folder: str) -> None:
+        """Move the library; it can be used while its files are copied."""
+        if not self._desk.idle():
+            self._say(tr("Wait until nothing is being compressed or answered, or cancel it."), "warning")
+            return
+        try:
+            self._move = self._desk.library.begin_move(Path(folder))
+        except UserError as error:
+            self._say_error(error)
+            return
+        self._set_busy(True)
+        self._say("")
+        self._bar.setValue(0)
+        self._bar.setAccessibleName(tr("Moving"))
+        self._moving.show()
+        self.cancel.setEnabled(True)
+        self._job = self._desk.file_jobs.start(later("Moving the library"), folder, self._move.copy, self._on_copied)
+
+    def _on_progress(self) -> None:
+        for job in self._desk.file_jobs.jobs:
+            if job.id == self._job and job.share is not None:
+                self._bar.setValue(round(1000 * job.share))
+
+    def _on_cancel(self) -> None:
+        self.cancel.setEnabled(False)
+        self._desk.file_jobs.cancel(self._job)
+
+    def _on_copied(self, outcome: object) -> None:
+        """What is left is short, and nobody may change the library meanwhile."""
+        move, self._move = self._move, None
+        assert move is not None
+        self._moving.hide()
+        if isinstance(outcome, UserError):
+            self._say_error(outcome)
+        elif outcome is CANCELLED:
+            self._say(tr("Not moved: the library is where it was."), "muted")
+        else:
+            self._settle(move)
+        self._set_busy(False)
+
+    def _settle(self, move: Move) -> None:
+        try:
+            self._desk.library.settle(move)
+        except UserError as error:
+            self._say_error(error)
+            return
+        self._say(tr("Moved."))
+        self._desk.file_jobs.start(later("Cleaning up"), str(move.old), partial(_delete_old, move), lambda _: None)
+
+    def _retranslate(self) -> None:
+        super()._retranslate()
+        self.refresh()

@@ -1,0 +1,1 @@
+"""What several places draw with: theme, labels, banners, sheets. Knows no place."""

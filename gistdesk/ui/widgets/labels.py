@@ -1,0 +1,116 @@
+"""Labels that cope with room: one that shortens a long line, one that shows what an empty place is for.
+
+Know nothing of what they say.
+"""
+
+from collections.abc import Callable, Sequence
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+from gistdesk.language.i18n import tr
+from gistdesk.ui.widgets import theme
+
+
+class ElidedLabel(QLabel):
+    """One line that is shortened, in its middle unless told otherwise, where there is no room for it; the tooltip then
+    has all of it."""
+
+    def __init__(
+        self,
+        text: str = "",
+        parent: QWidget | None = None,
+        *,
+        where: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
+    ) -> None:
+        super().__init__(text, parent)
+        self._where = where
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str) -> None:  # noqa: N802
+        super().setText(text)
+        self._explain()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(4 * theme.GRID, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._explain()
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: N802
+        painter = QPainter(self)
+        painter.setPen(self.palette().windowText().color())
+        painter.drawText(self.contentsRect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), self._shortened())
+
+    def _shortened(self) -> str:
+        return self.fontMetrics().elidedText(self.text(), self._where, self.contentsRect().width())
+
+    def _explain(self) -> None:
+        self.setToolTip(self.text() if self._shortened() != self.text() else "")
+
+
+class EmptyState(QWidget):
+    """What a place is for while there is nothing in it: picture, a line, a sentence, buttons.
+
+    Attributes: buttons.
+    """
+
+    def __init__(
+        self,
+        icon: str,
+        title: str,
+        text: str,
+        actions: Sequence[tuple[str, Callable[[], object]]] = (),
+        parent: QWidget | None = None,
+    ) -> None:
+        """Texts are English (marked by `later`); the first action's button is the default one."""
+        super().__init__(parent)
+        self._icon, self._texts = icon, (title, text, *(label for label, _ in actions))
+        self._picture = QLabel(self)
+        self._title, self._text = QLabel(self), QLabel(self)
+        theme.set_role(self._title, "title")
+        theme.set_role(self._text, "muted")
+        self.buttons = [QPushButton(self) for _ in actions]
+        self._arrange()
+        for number, (button, (_, action)) in enumerate(zip(self.buttons, actions, strict=True)):
+            theme.set_kind(button, "" if number else "primary")
+            button.clicked.connect(lambda _=False, action=action: action())
+        self._retranslate()
+
+    def _arrange(self) -> None:
+        for label in (self._picture, self._title, self._text):
+            label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+            label.setWordWrap(label is not self._picture)
+        row = QHBoxLayout()
+        row.setSpacing(theme.GRID)
+        row.addStretch()
+        for button in self.buttons:
+            row.addWidget(button)
+        row.addStretch()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(*(4 * theme.GRID,) * 4)
+        column.setSpacing(2 * theme.GRID)
+        column.addStretch(2)
+        for label in (self._picture, self._title, self._text):
+            column.addWidget(label)
+        column.addLayout(row)
+        column.addStretch(3)
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+        elif event.type() == QEvent.Type.PaletteChange:
+            self._draw()
+
+    def _retranslate(self) -> None:
+        labels: list[QLabel | QPushButton] = [self._title, self._text, *self.buttons]
+        for widget, text in zip(labels, self._texts, strict=True):
+            widget.setText(tr(text))
+        self._draw()
+
+    def _draw(self) -> None:
+        side = 8 * theme.GRID
+        self._picture.setPixmap(theme.icon(self._icon, "accent").pixmap(QSize(side, side), self.devicePixelRatioF()))

@@ -1,0 +1,161 @@
+"""Chooses how much a document is compressed, and says what that will come to. Knows the desk's predictions."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, Signal
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QDoubleSpinBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QRadioButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gistdesk.language.figures import bytes_text, count_text, duration_text
+from gistdesk.language.i18n import later, tr
+from gistdesk.session.desk import Desk
+from gistdesk.ui.widgets import theme
+
+PRESETS = (
+    (later("Faithful"), 8.0, later("Keeps most of the wording. Best for details and numbers.")),
+    (later("Balanced"), 32.0, later("For most documents.")),
+    (later("Compact"), 100.0, later("Smallest. Good for what a document is about, and for single facts.")),
+)
+_CUSTOM = len(PRESETS)
+LEAST, MOST = 2.0, 1000.0
+
+
+class RatioChooser(QWidget):
+    """Signals: changed."""
+
+    changed = Signal()
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._desk = desk
+        self._tokens: list[int] = []
+        self._group = QButtonGroup(self)
+        self.buttons = [QRadioButton(self) for _ in range(_CUSTOM + 1)]
+        self._notes = [QLabel(self) for _ in PRESETS]
+        self.spin = QDoubleSpinBox(self)
+        self.spin.setRange(LEAST, MOST)
+        self.spin.setDecimals(0)
+        self.spin.setSuffix("x")
+        theme.inset(self.spin)
+        self.remember = QCheckBox(self)
+        self._names = [QLabel(self) for _ in range(3)]
+        self._values = [QLabel(self) for _ in range(3)]
+        self._arrange()
+        self._choose(desk.settings.ratio)
+        self.remember.setChecked(desk.settings.remember_ratio)
+        self._group.idToggled.connect(self._on_changed)
+        self.spin.valueChanged.connect(self._on_changed)
+        self._retranslate()
+
+    def _arrange(self) -> None:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(2 * theme.GRID)
+        grid.setVerticalSpacing(theme.SMALL)
+        grid.setColumnStretch(1, 1)
+        for number, button in enumerate(self.buttons):
+            self._group.addButton(button, number)
+            grid.addWidget(button, number, 0)
+            if number < _CUSTOM:
+                self._notes[number].setWordWrap(True)
+                theme.set_role(self._notes[number], "muted")
+                grid.addWidget(self._notes[number], number, 1)
+        custom = QHBoxLayout()
+        self.spin.setMinimumWidth(12 * theme.GRID)
+        custom.addWidget(self.spin)
+        custom.addStretch()
+        grid.addLayout(custom, _CUSTOM, 1)
+        figures = QHBoxLayout()
+        figures.setSpacing(4 * theme.GRID)
+        for name, value in zip(self._names, self._values, strict=True):
+            theme.set_role(name, "muted")
+            theme.set_role(value, "heading")
+            pair = QVBoxLayout()
+            pair.setSpacing(0)
+            pair.addWidget(name)
+            pair.addWidget(value)
+            figures.addLayout(pair)
+        figures.addStretch()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2 * theme.GRID)
+        column.addLayout(grid)
+        column.addLayout(figures)
+        column.addWidget(self.remember)
+
+    @property
+    def ratio(self) -> float:
+        """Tokens per gist token."""
+        number = self._group.checkedId()
+        return PRESETS[number][1] if 0 <= number < _CUSTOM else self.spin.value()
+
+    def show_tokens(self, tokens: Sequence[int]) -> None:
+        """What is to be compressed: tokens of each document that was counted so far."""
+        self._tokens = list(tokens)
+        self._predict()
+
+    def keep(self) -> None:
+        """Remember the ratio for next time, where that is ticked."""
+        if self.remember.isChecked():
+            self._desk.change_settings(ratio=self.ratio, remember_ratio=True)
+        elif self._desk.settings.remember_ratio:
+            self._desk.change_settings(remember_ratio=False)
+
+    def start_over(self) -> None:
+        """Back to the ratio of the settings."""
+        self._choose(self._desk.settings.ratio)
+        self.remember.setChecked(self._desk.settings.remember_ratio)
+
+    def _choose(self, ratio: float) -> None:
+        known = [preset for _, preset, _ in PRESETS]
+        number = known.index(ratio) if ratio in known else _CUSTOM
+        self.buttons[number].setChecked(True)
+        self.spin.setValue(ratio)
+        self.spin.setEnabled(number == _CUSTOM)
+
+    def _on_changed(self) -> None:
+        self.spin.setEnabled(self._group.checkedId() == _CUSTOM)
+        self._predict()
+        self.changed.emit()
+
+    def _predict(self) -> None:
+        if not self._tokens:
+            self._desk.forecast(0)
+            for value in self._values:
+                value.setText("–")
+            return
+        coming = self._desk.predict(sum(self._tokens), self.ratio, len(self._tokens))
+        self._desk.forecast(coming.memory_bytes)
+        self._values[0].setText(tr("about {figure}", figure=bytes_text(coming.file_bytes)))
+        self._values[0].setToolTip(tr("Gist tokens: {n}", n=count_text(coming.n_slots)))
+        self._values[1].setText(bytes_text(coming.memory_bytes) if coming.memory_bytes else tr("not known yet"))
+        self._values[2].setText(
+            tr("not measured yet")
+            if coming.seconds is None
+            else tr("about {figure}", figure=duration_text(coming.seconds))
+        )
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        for button, note, (name, ratio, text) in zip(self.buttons, self._notes, PRESETS, strict=False):
+            button.setText(f"{tr(name)}  {ratio:.0f}x")
+            button.setAccessibleDescription(tr(text))
+            note.setText(tr(text))
+        self.buttons[_CUSTOM].setText(tr("Custom"))
+        self.spin.setAccessibleName(tr("Custom ratio"))
+        self.remember.setText(tr("Remember, and do not ask again"))
+        for label, text in zip(self._names, (tr("File size"), tr("Memory"), tr("Time")), strict=True):
+            label.setText(text)
+        self._predict()

@@ -1,0 +1,136 @@
+"""Taking documents in: from dialogs, drops, the command line and folders, up to the sheet that asks for the ratio.
+
+Knows the window and the desk; reads no document.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.resources import resource
+from gistdesk.language.figures import bytes_text
+from gistdesk.language.i18n import tr
+from gistdesk.session.desk import Notice
+from gistdesk.session.files import Found
+
+if TYPE_CHECKING:
+    from gistdesk.ui.window.main import MainWindow
+
+_DOCUMENTS = "*.pdf *.docx *.epub *.html *.htm *.xhtml *.md *.txt *.gistkv"
+_GISTS = "*.gistkv"
+
+
+class Adding(QObject):
+    """Signals: added (entry ids), sample_ready (entry id: it can be asked now; and a question that it answers)."""
+
+    added = Signal(list)
+    sample_ready = Signal(int, str)
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window, self._desk = window, window.desk
+        self._sample: int | None = None
+        window.drop_sheet.documents_added.connect(self.added)
+        window.desk.entry_changed.connect(self._on_entry)
+
+    # --- dialogs
+
+    def choose_files(self) -> None:
+        """Ctrl+O: choose documents to add."""
+        filters = (tr("Documents ({patterns})", patterns=_DOCUMENTS), tr("All files ({patterns})", patterns="*"))
+        self._open_dialog(tr("Add documents"), QFileDialog.FileMode.ExistingFiles, filters)
+
+    def choose_folder(self) -> None:
+        """Choose a folder of documents to add."""
+        self._open_dialog(tr("Add a folder"), QFileDialog.FileMode.Directory, ())
+
+    def choose_gists(self) -> None:
+        """Choose gist files to import."""
+        filters = (tr("Gist files ({pattern})", pattern=_GISTS),)
+        self._open_dialog(tr("Import gists"), QFileDialog.FileMode.ExistingFiles, filters)
+
+    def _open_dialog(self, title: str, mode: QFileDialog.FileMode, filters: Sequence[str]) -> None:
+        dialog = QFileDialog(self._window, title)
+        dialog.setFileMode(mode)
+        if filters:
+            dialog.setNameFilters(list(filters))
+        dialog.filesSelected.connect(self._on_chosen)
+        dialog.open()
+
+    def _on_chosen(self, names: list[str]) -> None:
+        self.take([Path(name) for name in names])
+
+    # --- paths
+
+    def take(self, paths: Sequence[Path]) -> None:
+        """Gists are imported, folders asked about once, documents shown in the drop sheet."""
+        gists = [path for path in paths if path.suffix.lower() == ".gistkv"]
+        folders = [path for path in paths if path.is_dir()]
+        files = [path for path in paths if path not in gists and path not in folders]
+        for path in gists:
+            self._desk.import_gist(path)
+        if folders:
+            self._desk.find_documents(folders, partial(self._ask_about, folders, files))
+        elif files:
+            self._add(files)
+
+    def _ask_about(self, folders: list[Path], files: list[Path], found: Found) -> None:
+        names = ", ".join(folder.name for folder in folders)
+        if found.paths:
+            self._window.question.ask(
+                tr("Add the documents in “{name}”?", name=names),
+                tr("Documents: {n} · In all: {total}", n=len(found.paths), total=bytes_text(found.n_bytes)),
+                tr("Add"),
+                partial(self._add, [*files, *found.paths]),
+            )
+            return
+        self._window.banners.tell(
+            Notice(
+                tr("No documents that can be read are in “{name}”.", name=names),
+                tr("PDF, Word, EPUB, HTML, Markdown and plain text files can be."),
+            )
+        )
+        if files:
+            self._add(files)
+
+    def _add(self, paths: list[Path]) -> None:
+        settings = self._desk.settings
+        if settings.remember_ratio:
+            self.added.emit(self._desk.add_documents(paths, settings.ratio))
+        else:
+            self._window.drop_sheet.show_paths(paths)
+
+    # --- the sample
+
+    def open_sample(self) -> None:
+        """Add the bundled sample; `sample_ready` tells when it is compressed."""
+        self._sample = self._desk.open_sample()
+        self.added.emit([self._sample])
+
+    def _on_entry(self, entry_id: int) -> None:
+        if entry_id != self._sample:
+            return
+        try:
+            entry = self._desk.library.entry(entry_id)
+        except UserError:  # deleted meanwhile
+            self._sample = None
+            return
+        if entry.state in ("ready", "failed", "cancelled"):
+            self._sample = None
+        if entry.state == "ready":
+            self.sample_ready.emit(entry_id, _question_for(entry.source_path))
+
+
+def _question_for(sample: Path) -> str:
+    """A question that the bundled sample answers."""
+    samples = json.loads(resource("samples/samples.json").read_text(encoding="utf-8"))
+    questions: list[str] = [each["questions"][0][0] for each in samples if each["file"] == sample.name]
+    return questions[0] if questions else ""

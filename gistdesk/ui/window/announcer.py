@@ -1,0 +1,52 @@
+"""Tells screen readers what has ended without being looked at: documents, and answers of chats that are not open.
+
+An open chat tells of its own answers, banners and runs of theirs. Each end is told once, progress never.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+
+from gistdesk.core.errors import UserError
+from gistdesk.language.i18n import tr
+from gistdesk.ui.library.states import WORKING, state_words
+from gistdesk.ui.widgets.speech import announce
+
+if TYPE_CHECKING:
+    from gistdesk.ui.window.main import MainWindow
+
+
+class Announcer(QObject):
+    """Listens to the desk of a window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window, self._desk = window, window.desk
+        self._working = {entry.id for entry in self._desk.library.entries(states=WORKING)}
+        self._desk.entry_changed.connect(self._on_entry)
+        self._desk.answer_done.connect(self._on_answer)
+
+    def _on_entry(self, entry_id: int) -> None:
+        try:
+            entry = self._desk.library.entry(entry_id)
+        except UserError:  # deleted in another window
+            self._working.discard(entry_id)
+            return
+        if entry.state in WORKING:
+            self._working.add(entry_id)
+        elif entry_id in self._working:
+            self._working.discard(entry_id)
+            announce(self._window, f"{entry.title}: {state_words(entry)}", urgent=entry.state == "failed")
+
+    def _on_answer(self, message_id: int) -> None:
+        try:
+            message = self._desk.library.message(message_id)
+            chat = self._desk.library.chat(message.chat_id)
+        except UserError:
+            return
+        if message.chat_id != self._window.chat.chat_id:
+            failed = message.state == "failed"
+            words = tr("The answer failed") if failed else tr("The answer is complete")
+            announce(self._window, f"{chat.title}: {words}", urgent=failed)

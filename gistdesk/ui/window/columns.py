@@ -1,0 +1,116 @@
+"""The columns of each place, list, main and inspector: how wide they are, and which there is room for.
+
+Knows the places' widgets, and keeps the window's shape from one time to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from PySide6.QtCore import QByteArray, QObject, QSettings, Qt
+from PySide6.QtWidgets import QSplitter, QWidget
+
+from gistdesk.folders import folders
+from gistdesk.ui.widgets import theme
+
+if TYPE_CHECKING:
+    from gistdesk.ui.window.main import MainWindow
+
+LIBRARY, CHAT, LAB = range(3)
+_NARROW = 120 * theme.GRID
+"""Below this width there is room for two columns beside the rail."""
+_INSPECTOR, _LIST = 38 * theme.GRID, 32 * theme.GRID
+
+
+class Place(Protocol):
+    """What the window knows of a place: its columns, of which some may be missing, and where Ctrl+F goes."""
+
+    @property
+    def list_widget(self) -> QWidget | None: ...
+
+    @property
+    def main_widget(self) -> QWidget: ...
+
+    @property
+    def inspector_widget(self) -> QWidget | None: ...
+
+    def focus_find(self) -> None: ...
+
+
+class Columns(QObject):
+    """Attributes: splitters, one per place."""
+
+    def __init__(self, window: MainWindow, places: Sequence[Place]) -> None:
+        super().__init__(window)
+        self._window = window
+        self.splitters = [_splitter(place) for place in places]
+        self._inspector_shown = {
+            (LIBRARY, False): True,
+            (LIBRARY, True): True,
+            (CHAT, False): True,
+            (CHAT, True): False,
+        }
+        """By place, and whether the window is narrow: there the inspector takes another column's room."""
+        width = 150 * theme.GRID
+        self.splitters[LIBRARY].setSizes([width - _INSPECTOR, width // 2, _INSPECTOR])
+        self.splitters[CHAT].setSizes([_LIST, width - _INSPECTOR - _LIST, _INSPECTOR])
+
+    def show_inspector(self, place: int, shown: bool) -> None:
+        """For one place, and for windows as wide or narrow as this one is now."""
+        self._inspector_shown[place, self._narrow] = shown
+        self.fit()
+
+    @property
+    def _narrow(self) -> bool:
+        return self._window.width() < _NARROW
+
+    def fit(self) -> None:
+        """Show as many columns as there is room for: three, or two in a narrow window."""
+        narrow, shown = self._narrow, self._inspector_shown
+        window, library, chat = self._window, self._window.library, self._window.chat
+        library.inspector_widget.setVisible(shown[LIBRARY, narrow])
+        library.list_widget.setVisible(not (narrow and shown[LIBRARY, True] and not library.main_widget.isHidden()))
+        chat.inspector_widget.setVisible(shown[CHAT, narrow])
+        chat.list_widget.setVisible(not (narrow and shown[CHAT, True]))
+        window.menus.inspector.setEnabled(window.place != LAB)
+        window.menus.inspector.setChecked(shown.get((window.place, narrow), False))
+
+    def make_room_for_reader(self) -> None:
+        """In a narrow window the reader takes the inspector's room."""
+        self._inspector_shown[LIBRARY, True] = self._window.library.main_widget.isHidden()
+        self.fit()
+
+    def keep(self) -> None:
+        """Write down the window's shape."""
+        store = _store()
+        store.setValue("geometry", self._window.saveGeometry())
+        for number, splitter in enumerate(self.splitters):
+            store.setValue(f"columns{number}", splitter.saveState())
+
+    def restore(self) -> None:
+        """The window as it was left."""
+        store = _store()
+        geometry = store.value("geometry")
+        if isinstance(geometry, QByteArray):
+            self._window.restoreGeometry(geometry)
+        for number, splitter in enumerate(self.splitters):
+            state = store.value(f"columns{number}")
+            if isinstance(state, QByteArray):
+                splitter.restoreState(state)
+
+
+def _splitter(place: Place) -> QSplitter:
+    splitter = QSplitter(Qt.Orientation.Horizontal)
+    splitter.setChildrenCollapsible(False)
+    splitter.setHandleWidth(1)
+    columns = ((place.list_widget, 2), (place.main_widget, 3), (place.inspector_widget, 0))
+    for widget, stretch in columns:
+        if widget is not None:
+            splitter.addWidget(widget)
+            splitter.setStretchFactor(splitter.count() - 1, stretch)
+    return splitter
+
+
+def _store() -> QSettings:
+    return QSettings(str(folders().config / "window.ini"), QSettings.Format.IniFormat)

@@ -1,0 +1,201 @@
+"""The drawer of jobs: what is being compressed, downloaded or copied, or waits, each with its progress and Cancel.
+
+Knows the desk's entries, downloads and work with files.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gistdesk.core.errors import UserError
+from gistdesk.language.i18n import tr
+from gistdesk.library import Entry
+from gistdesk.session.desk import Desk
+from gistdesk.ui.library.states import WORKING, fraction, state_words
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import ElidedLabel
+
+_MOST_ROWS = 50
+
+
+@dataclass(frozen=True)
+class _Job:
+    key: str
+    title: str
+    words: str
+    share: float | None
+    """From 0 to 1."""
+    cancel: Callable[[], object]
+    is_open: bool = False
+    """At work, and nobody knows how much there is."""
+
+
+class _JobRow(QWidget):
+    def __init__(self, job: _Job, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._job = job
+        self._title, self._words = ElidedLabel(parent=self), QLabel(self)
+        theme.set_role(self._words, "muted")
+        self._bar = QProgressBar(self)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedWidth(24 * theme.GRID)
+        self._cancel = QToolButton(self)
+        self._cancel.setIcon(theme.icon("close"))
+        self._cancel.clicked.connect(self._on_cancelled)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(2 * theme.GRID, 0, theme.GRID, 0)
+        row.setSpacing(2 * theme.GRID)
+        row.addWidget(self._title, 1)
+        row.addWidget(self._words)
+        row.addWidget(self._bar)
+        row.addWidget(self._cancel)
+        self.show_job(job)
+
+    def show_job(self, job: _Job) -> None:
+        self._job = job
+        self._title.setText(job.title)
+        self._words.setText(job.words)
+        self._bar.setRange(0, 0 if job.is_open else 1000)
+        self._bar.setValue(round(1000 * (job.share or 0)))
+        self._bar.setAccessibleName(f"{job.title}: {job.words}")
+        name = tr("Cancel: {title}", title=job.title)
+        self._cancel.setToolTip(name)
+        self._cancel.setAccessibleName(name)
+
+    def _on_cancelled(self) -> None:
+        self._job.cancel()
+
+
+class JobsDrawer(QFrame):
+    """Signals: closed."""
+
+    closed = Signal()
+
+    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setProperty("surface", "bar")
+        self._desk = desk
+        self._rows: dict[str, _JobRow] = {}
+        self._title, self._nothing, self._more = QLabel(self), QLabel(self), QLabel(self)
+        theme.set_role(self._title, "heading")
+        theme.set_role(self._nothing, "muted")
+        theme.set_role(self._more, "muted")
+        self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._close = QToolButton(self)
+        self._close.setIcon(theme.icon("chevron-down"))
+        self._close.clicked.connect(self.closed)
+        self._list = QWidget(self)
+        self._column = QVBoxLayout(self._list)
+        self._column.setContentsMargins(0, 0, 0, theme.GRID)
+        self._column.setSpacing(theme.SMALL)
+        self._column.addWidget(self._nothing)
+        self._more.setContentsMargins(2 * theme.GRID, 0, 0, 0)
+        self._column.addWidget(self._more)
+        self._column.addStretch()
+        self._arrange()
+        desk.entries_changed.connect(self.refresh)
+        desk.models_changed.connect(self.refresh)
+        desk.file_jobs.changed.connect(self.refresh)
+        desk.entry_changed.connect(self._on_entry_changed)
+        self._retranslate()
+
+    def _arrange(self) -> None:
+        head = QHBoxLayout()
+        head.setContentsMargins(2 * theme.GRID, theme.GRID, theme.GRID, 0)
+        head.addWidget(self._title, 1)
+        head.addWidget(self._close)
+        area = QScrollArea(self)
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidget(self._list)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(theme.SMALL)
+        column.addLayout(head)
+        column.addWidget(area, 1)
+        self.setFixedHeight(23 * theme.GRID)
+
+    def refresh(self) -> None:
+        """Show the jobs of now; nothing is done while the drawer is closed."""
+        if self.isHidden():
+            return
+        jobs = self._jobs()
+        for key in self._rows.keys() - {job.key for job in jobs[:_MOST_ROWS]}:
+            row = self._rows.pop(key)
+            self._column.removeWidget(row)
+            row.hide()
+            row.deleteLater()
+        for number, job in enumerate(jobs[:_MOST_ROWS]):
+            if job.key in self._rows:
+                self._rows[job.key].show_job(job)
+            else:
+                self._rows[job.key] = _JobRow(job, self._list)
+                self._column.insertWidget(number, self._rows[job.key])
+        self._nothing.setVisible(not jobs)
+        self._more.setVisible(len(jobs) > _MOST_ROWS)
+        self._more.setText(tr("And more: {n}", n=len(jobs) - _MOST_ROWS))
+
+    def _on_entry_changed(self, entry_id: int) -> None:
+        """Progress changes a row; what begins or ends changes the list."""
+        row = self._rows.get(f"entry {entry_id}")
+        try:
+            entry = self._desk.library.entry(entry_id)
+        except UserError:  # deleted in another window
+            self.refresh()
+            return
+        if row is not None and entry.state in ("extracting", "compressing"):
+            row.show_job(self._job(entry))
+        else:
+            self.refresh()
+
+    def _jobs(self) -> list[_Job]:
+        entries = self._desk.library.entries(states=WORKING)
+        entries.sort(key=lambda entry: (entry.state == "queued", entry.id))
+        jobs = [self._job(entry) for entry in entries]
+        for row in self._desk.models():
+            if row.downloading is not None:
+                words = tr("Downloading {percent}%", percent=round(100 * row.downloading))
+                cancel = partial(self._desk.cancel_download, row.name)
+                jobs.append(_Job(f"model {row.name}", row.title, words, row.downloading, cancel))
+        for number, job in enumerate(self._desk.file_jobs.jobs):
+            runs = number == 0
+            words = tr("Waiting") if not runs else tr(job.words)
+            if runs and job.share is not None:
+                words = f"{words} {round(100 * job.share)}%"
+            cancel = partial(self._desk.file_jobs.cancel, job.id)
+            jobs.append(_Job(f"files {job.id}", job.title, words, job.share, cancel, runs and job.share is None))
+        return jobs
+
+    def _job(self, entry: Entry) -> _Job:
+        return _Job(
+            f"entry {entry.id}",
+            entry.title or entry.source_path.name,
+            state_words(entry, self._desk.eta_s(entry.id)),
+            fraction(entry),
+            partial(self._desk.cancel, entry.id),
+        )
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        self._title.setText(tr("Jobs"))
+        self.setAccessibleName(tr("Jobs"))
+        self._nothing.setText(tr("Nothing is running."))
+        self._close.setToolTip(tr("Close the jobs"))
+        self._close.setAccessibleName(tr("Close the jobs"))
+        self.refresh()

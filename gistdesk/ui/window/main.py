@@ -1,0 +1,374 @@
+"""The main window: rail, places, resource bar, drawer, banners, menus and keys; what is dropped onto it; quitting.
+
+Puts the places together and passes on what they ask of one another. Knows of places what `Place` names.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractScrollArea,
+    QApplication,
+    QHBoxLayout,
+    QLineEdit,
+    QMainWindow,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from gistdesk.language.i18n import later, set_language, tr
+from gistdesk.library import Entry
+from gistdesk.session.desk import Desk, Notice
+from gistdesk.ui.lab.place import LabPlace
+from gistdesk.ui.library.place import LibraryPlace
+from gistdesk.ui.settings.dialog import MODELS, SettingsDialog
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.banner import BannerArea
+from gistdesk.ui.widgets.overlay import Overlay
+from gistdesk.ui.widgets.question import Question
+from gistdesk.ui.window.adding import Adding
+from gistdesk.ui.window.announcer import Announcer
+from gistdesk.ui.window.columns import CHAT, LAB, LIBRARY, Columns, Place
+from gistdesk.ui.window.drop import DropPicture, dropped_paths
+from gistdesk.ui.window.drop_sheet import DropSheet, RecompressSheet
+from gistdesk.ui.window.first_run import FirstRun
+from gistdesk.ui.window.help import Help
+from gistdesk.ui.window.jobs_drawer import JobsDrawer
+from gistdesk.ui.window.menus import Menus
+from gistdesk.ui.window.palette import Command, Palette
+from gistdesk.ui.window.quitting import Quitting
+from gistdesk.ui.window.rail import Rail
+from gistdesk.ui.window.resource_bar import ResourceBar
+
+
+class MainWindow(QMainWindow):
+    """Attributes: library, chat, lab (the places), desk."""
+
+    def __init__(self, desk: Desk, library: LibraryPlace, chat: Any, lab: LabPlace) -> None:
+        """`chat` is a ChatPlace: a place with `open_new`, `new_chat`, `focus_composer`, `stop` and so on."""
+        super().__init__()
+        self.desk, self.library, self.chat, self.lab = desk, library, chat, lab
+        self._places: tuple[Place, ...] = (library, chat, lab)
+        self._language, self._theme = desk.settings.language, desk.settings.theme
+        self._settings_dialog: SettingsDialog | None = None
+        self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
+        self.columns = Columns(self, self._places)
+        self._stack = QStackedWidget()
+        self._pages = QStackedWidget()
+        self.first_run: FirstRun | None = None
+        self.banners = BannerArea()
+        self.drawer = JobsDrawer(desk)
+        self.bar = ResourceBar(desk)
+        self._arrange()
+        over = self._central
+        self.drop_sheet, self.recompress_sheet = DropSheet(desk, over), RecompressSheet(desk, over)
+        self.question, self.palette_, self.help = Question(over), Palette(over), Help(over)
+        self.drop_picture = DropPicture(self)
+        self.adding = Adding(self)
+        self.menus = Menus(self)
+        self.quitting = Quitting(self)
+        self.announcer = Announcer(self)
+        self._connect()
+        self._leave_drops_to_window()
+        self.show_place(LIBRARY)
+        self.columns.restore()
+        self._on_settings()
+        self._retranslate()
+
+    # --- parts
+
+    def _arrange(self) -> None:
+        for splitter in self.columns.splitters:
+            self._stack.addWidget(splitter)
+        places = QWidget()
+        row = QHBoxLayout(places)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self.rail)
+        row.addWidget(self._stack, 1)
+        self._pages.addWidget(places)
+        self._central = QWidget()
+        column = QVBoxLayout(self._central)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (self.banners, self._pages, self.drawer, self.bar):
+            column.addWidget(widget, 1 if widget is self._pages else 0)
+        self.setCentralWidget(self._central)
+        self.drawer.hide()
+        self.setAcceptDrops(True)
+        self.setMinimumSize(80 * theme.GRID, 50 * theme.GRID)
+        self.resize(QSize(160 * theme.GRID, 100 * theme.GRID).boundedTo(self.screen().availableSize()))
+
+    def _connect(self) -> None:
+        self.rail.place_chosen.connect(self.show_place)
+        self.rail.settings_pressed.connect(self.show_settings)
+        self.bar.jobs_toggled.connect(self.show_jobs)
+        self.bar.models_pressed.connect(self.show_models)
+        self.drawer.closed.connect(self._on_drawer_closed)
+        self.library.chat_requested.connect(self.chat_about)
+        self.library.files_requested.connect(self.adding.choose_files)
+        self.library.sample_requested.connect(self.open_sample)
+        self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
+        self.library.export_requested.connect(self._on_export)
+        self.library.told.connect(self._on_told)
+        self.lab.told.connect(self._on_told)
+        self.library.reader_toggled.connect(self.columns.make_room_for_reader)
+        self.chat.source_requested.connect(self._on_source)
+        self.chat.documents_requested.connect(self.adding.choose_files)
+        self.adding.added.connect(self._on_added)
+        self.adding.sample_ready.connect(self._on_sample_ready)
+        self.desk.notice.connect(self._on_notice)
+        self.desk.settings_changed.connect(self._on_settings)
+        self.desk.file_jobs.slow.connect(self._on_slow_files)
+
+    def _leave_drops_to_window(self) -> None:
+        """Text fields would take a dropped file as text."""
+        for field in self.findChildren(QLineEdit):
+            field.setAcceptDrops(False)
+        for area in self.findChildren(QAbstractScrollArea):
+            area.setAcceptDrops(False)
+            area.viewport().setAcceptDrops(False)
+
+    # --- places
+
+    @property
+    def place(self) -> int:
+        """The place that is shown: LIBRARY, CHAT or LAB."""
+        return self._stack.currentIndex()
+
+    def show_place(self, number: int) -> None:
+        """Go to a place, and bring the focus there unless it came from the rail."""
+        if self._pages.currentIndex() != 0:
+            self._end_welcome()
+        self._stack.setCurrentIndex(number)
+        self.rail.choose(number)
+        self.columns.fit()
+        holder = QApplication.focusWidget()
+        if holder is None or not self.rail.isAncestorOf(holder):
+            self._focus_place(number)
+
+    def _focus_place(self, number: int) -> None:
+        """Where the keyboard is wanted first in a place."""
+        if number == LIBRARY:
+            self.library.focus_list()
+        elif number == CHAT and self.chat.chat_id is not None:
+            self.chat.focus_composer()
+        else:
+            self._places[number].focus_find()
+
+    def focus_find(self) -> None:
+        """Ctrl+F."""
+        self._places[self.place].focus_find()
+
+    def show_inspector(self, shown: bool) -> None:
+        """F9."""
+        self.columns.show_inspector(self.place, shown)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self.columns.fit()
+
+    def show_jobs(self, shown: bool) -> None:
+        """Ctrl+J."""
+        self.drawer.setVisible(shown)
+        self.drawer.refresh()
+        self.bar.jobs.setChecked(shown)
+        self.menus.jobs.setChecked(shown)
+
+    def _on_slow_files(self) -> None:
+        """Copying that takes long is seen, and can be cancelled, where all work is."""
+        self.show_jobs(True)
+
+    def _on_drawer_closed(self) -> None:
+        self.show_jobs(False)
+        self.bar.jobs.setFocus()
+
+    def show_settings(self) -> None:
+        """Ctrl+,"""
+        self._open_settings(0)
+
+    def show_models(self) -> None:
+        self._open_settings(MODELS)
+
+    def _open_settings(self, page: int) -> None:
+        if self._settings_dialog is None:
+            self._settings_dialog = SettingsDialog(self.desk, self)
+        self._settings_dialog.show_page(page)
+
+    def show_palette(self) -> None:
+        """Ctrl+K."""
+        commands = self.menus.commands()
+        commands += [
+            Command(entry.title, partial(self._show_entry, entry.id), theme.icon("file", "muted"))
+            for entry in self.desk.library.entries()
+        ]
+        commands += [
+            Command(chat.title, partial(self._show_chat, chat.id), theme.icon("chat", "muted"))
+            for chat in self.desk.library.chats()
+            if chat.title
+        ]
+        self.palette_.show_commands(commands)
+
+    def _show_entry(self, entry_id: int) -> None:
+        self.show_place(LIBRARY)
+        self.library.choose([entry_id])
+
+    def _show_chat(self, chat_id: int) -> None:
+        self.show_place(CHAT)
+        self.chat.open(chat_id)
+
+    # --- documents
+
+    def open_paths(self, paths: Sequence[Path]) -> None:
+        """Take in files and folders, from a drop, the command line or another instance."""
+        self.show()
+        self.raise_()
+        self.activateWindow()
+        if self.place == LAB or self._pages.currentIndex() != 0:
+            self.show_place(LIBRARY)
+        self.adding.take(paths)
+
+    def _on_added(self, entry_ids: list[int]) -> None:
+        if self.place == CHAT and self.chat.chat_id is not None:
+            self.chat.use_documents(entry_ids)
+            return
+        self.show_place(LIBRARY)
+        self.library.choose(entry_ids)
+
+    def _on_sample_ready(self, entry_id: int, question: str) -> None:
+        """The way to a first answer ends with the question in its place: Enter asks it."""
+        self.chat_about([entry_id])
+        self.chat.composer.field.setPlainText(question)
+        self.chat.composer.field.selectAll()
+
+    def open_sample(self) -> None:
+        """Add the bundled sample, and open a chat about it as soon as it is compressed."""
+        self.show_place(LIBRARY)
+        self.adding.open_sample()
+
+    def chat_about(self, entry_ids: list[int]) -> None:
+        """A new chat about these documents."""
+        self.show_place(CHAT)
+        self.chat.open_new(entry_ids)
+
+    def new_chat(self) -> None:
+        """Ctrl+N: about the chosen documents in the Library, else as the open chat's."""
+        if self.place == LIBRARY and any(entry.gist is not None for entry in self.library.chosen):
+            self.library.do("chat")
+            return
+        self.show_place(CHAT)
+        self.chat.new_chat()
+
+    def _on_source(self, entry_id: int, page: int, start: int, end: int) -> None:
+        self.show_place(LIBRARY)
+        self.library.show_passage(entry_id, page, start, end)
+
+    def _on_export(self, entry: Entry) -> None:
+        self.question.ask(
+            tr("Export the gist of “{title}”?", title=entry.title),
+            tr(
+                "A gist encodes its document: whoever has this file and the model can ask what the document says. "
+                "Share it as you would share the document."
+            ),
+            tr("Choose where…"),
+            partial(self.library.export_to_chosen_file, entry),
+        )
+
+    # --- dropping
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:  # noqa: N802
+        paths = dropped_paths(event.mimeData())
+        if paths:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.drop_picture.show_for(paths)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:  # noqa: N802
+        self.drop_picture.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:  # noqa: N802
+        self.drop_picture.hide()
+        paths = dropped_paths(event.mimeData())
+        if paths:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.open_paths(paths)
+
+    # --- what is told
+
+    def _on_notice(self, notice: Notice) -> None:
+        self.banners.tell(notice)
+
+    def _on_told(self, notice: Notice) -> None:
+        self.banners.tell(notice, "warning" if notice.hint else "info")
+
+    def _on_settings(self) -> None:
+        settings = self.desk.settings
+        app = QApplication.instance()
+        if settings.theme != self._theme and isinstance(app, QApplication):
+            self._theme = settings.theme
+            theme.apply(app, settings.theme)
+        if settings.language != self._language:
+            self._language = settings.language
+            set_language(settings.language)
+        if settings.first_run:
+            self._show_welcome()
+
+    def _show_welcome(self) -> None:
+        if self.first_run is None:
+            self.first_run = FirstRun(self.desk)
+            self.first_run.started.connect(self._on_start)
+            self.first_run.skipped.connect(self._end_welcome)
+            self._pages.addWidget(self.first_run)
+        self._pages.setCurrentWidget(self.first_run)
+        self.first_run.start.setFocus()
+
+    def _end_welcome(self) -> None:
+        self._pages.setCurrentIndex(0)
+        if self.desk.settings.first_run:
+            self.desk.change_settings(first_run=False)
+
+    def _on_start(self) -> None:
+        self._end_welcome()
+        self.open_sample()
+
+    # --- the window itself
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_Escape and self.place == CHAT:
+            self.chat.stop()
+        else:
+            super().keyPressEvent(event)
+
+    def overlays(self) -> list[Overlay]:
+        """Every card that can lie over the window."""
+        return [self.drop_sheet, self.recompress_sheet, self.question, self.palette_, self.help]
+
+    def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
+        if self.quitting.may_close():
+            self.columns.keep()
+            self.lab.close()
+            self.library.close()
+            event.accept()
+            QApplication.quit()
+        else:
+            event.ignore()
+
+    def quit_now(self) -> None:
+        """Close without questions."""
+        self.quitting.decided = True
+        self.close()
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        self.setWindowTitle("gistdesk")
+        self.menus.retranslate()

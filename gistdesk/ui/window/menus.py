@@ -1,0 +1,105 @@
+"""The window's menus and keys; the command palette lists the same. Knows the window's methods, not what they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu
+
+from gistdesk.language.i18n import later, tr
+from gistdesk.ui.widgets import theme
+from gistdesk.ui.window.palette import Command
+
+if TYPE_CHECKING:
+    from gistdesk.ui.window.main import MainWindow
+
+_CHAT = 1
+
+
+class Menus:
+    """Attributes: inspector, jobs (checkable actions)."""
+
+    def __init__(self, window: MainWindow) -> None:
+        self._window = window
+        self._menus: list[tuple[QMenu, str]] = []
+        self._actions: list[tuple[QAction, str]] = []
+        w = window
+        self._begin(later("File"))
+        self._add(later("Add documents…"), w.adding.choose_files, "plus", "Ctrl+O")
+        self._add(later("Add a folder…"), w.adding.choose_folder, "folder")
+        self._add(later("Import gists…"), w.adding.choose_gists, "import")
+        self._add(later("Open the sample document"), w.open_sample, "reader")
+        self._line()
+        self._add(later("New chat"), w.new_chat, "chat", "Ctrl+N")
+        self._add(later("Undo moving to the trash"), w.library.undo, "undo")
+        self._line()
+        self._add(later("Settings"), w.show_settings, "settings", "Ctrl+,")
+        self._add(later("Quit"), w.close, "close", "Ctrl+Q")
+        self._begin(later("View"))
+        for number, (text, icon) in enumerate(
+            ((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab"))
+        ):
+            self._add(text, partial(w.show_place, number), icon, f"Ctrl+{number + 1}")
+        self._line()
+        self.inspector = self._add(later("Inspector"), None, "inspector", "F9")
+        self.jobs = self._add(later("Jobs"), None, "jobs", "Ctrl+J")
+        for action in (self.inspector, self.jobs):
+            action.setCheckable(True)
+        self.inspector.setChecked(True)
+        self.inspector.triggered.connect(w.show_inspector)
+        self.jobs.triggered.connect(w.show_jobs)
+        self._line()
+        self._add(later("Find"), w.focus_find, "search", "Ctrl+F")
+        self._add(later("Command palette"), w.show_palette, "search", "Ctrl+K")
+        self._begin(later("Chat"))
+        self._chat(later("Write a question"), w.chat.focus_composer, "edit", "Ctrl+L")
+        self._chat(later("Stop the answer"), w.chat.stop, "stop")
+        self._chat(later("Regenerate the answer"), w.chat.regenerate, "retry", "Ctrl+R")
+        self._chat(later("Look up passages"), w.chat.toggle_look_up, "search")
+        self._chat(later("Verify in source"), w.chat.verify, "verify", "Ctrl+Shift+F")
+        self._begin(later("Help"))
+        self._add(later("Help"), w.help.show_help, "help", "F1")
+
+    def _begin(self, text: str) -> None:
+        self._menus.append((self._window.menuBar().addMenu(text), text))
+
+    def _line(self) -> None:
+        self._menus[-1][0].addSeparator()
+
+    def _add(self, text: str, slot: Callable[[], object] | None, icon: str, keys: str = "") -> QAction:
+        action = QAction(theme.icon(icon), text, self._window)
+        action.setIconVisibleInMenu(False)
+        action.setMenuRole(QAction.MenuRole.NoRole)
+        if keys:
+            action.setShortcut(QKeySequence(keys))
+        if slot is not None:
+            action.triggered.connect(lambda _=False, slot=slot: slot())
+        self._menus[-1][0].addAction(action)
+        self._actions.append((action, text))
+        return action
+
+    def _chat(self, text: str, slot: Callable[[], object], icon: str, keys: str = "") -> None:
+        """An action on the open chat, which brings its place to the front."""
+        self._add(text, partial(self._in_chat, slot), icon, keys)
+
+    def _in_chat(self, slot: Callable[[], object]) -> None:
+        self._window.show_place(_CHAT)
+        slot()
+
+    def commands(self) -> list[Command]:
+        """Everything in the menus, for the palette."""
+        return [
+            Command(action.text(), action.trigger, action.icon(), action.shortcut().toString())
+            for action, _ in self._actions
+            if action.isEnabled() and action.text() != tr("Command palette")
+        ]
+
+    def retranslate(self) -> None:
+        """Set every text again."""
+        for menu, text in self._menus:
+            menu.setTitle(tr(text))
+        for action, text in self._actions:
+            action.setText(tr(text))

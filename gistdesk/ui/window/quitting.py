@@ -1,0 +1,118 @@
+"""Quitting: at once when nothing is at work; otherwise the one question that is asked in a dialog.
+
+Knows the desk's idleness, the Lab's live run and the window.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtWidgets import QMenu, QMessageBox, QSystemTrayIcon
+
+from gistdesk.language.i18n import tr
+from gistdesk.ui.widgets import theme
+
+if TYPE_CHECKING:
+    from gistdesk.ui.window.main import MainWindow
+
+_LOOK_MS = 1000
+
+
+class Quitting(QObject):
+    """Attributes: decided (whether the window may close without a question)."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self.decided = False
+        self._tray: QSystemTrayIcon | None = None
+        self._box: QMessageBox | None = None
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._on_look)
+
+    def may_close(self) -> bool:
+        """Whether the window may close now; if not, the reader is asked and it closes later, or stays."""
+        if self.decided:
+            return True
+        run = self._window.lab.runs.live()
+        if run is not None and run.state != "stopping":
+            self._ask_about_run(run.start.title)
+            return False
+        if self._window.desk.idle():
+            return True
+        self._ask()
+        return False
+
+    def _ask_about_run(self, title: str) -> None:
+        """A run of the Lab needs no window: it goes on, or stops where it can go on from."""
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle(tr("Quit gistdesk"))
+        box.setText(tr("“{title}” is still running.", title=title))
+        box.setInformativeText(tr("It can go on without the window, which finds it again when it is opened."))
+        leave = box.addButton(tr("Quit, and let it go on"), QMessageBox.ButtonRole.AcceptRole)
+        stop = box.addButton(tr("Stop it with a checkpoint, and quit"), QMessageBox.ButtonRole.DestructiveRole)
+        cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(leave)
+        box.setEscapeButton(cancel)
+        leave.clicked.connect(self._window.quit_now)
+        stop.clicked.connect(self._stop_run)
+        self._box = box
+        box.open()
+
+    def _stop_run(self) -> None:
+        self._window.lab.stop_live()
+        self._window.quit_now()
+
+    def _ask(self) -> None:
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setWindowTitle(tr("Quit gistdesk"))
+        box.setText(tr("Something is still at work."))
+        box.setInformativeText(tr("What is done so far is kept in either case, and work goes on from there."))
+        if self._window.desk.file_jobs.jobs:
+            box.setInformativeText(tr("A copy of a file that is stopped leaves nothing behind."))
+        finish = box.addButton(tr("Finish in the tray"), QMessageBox.ButtonRole.AcceptRole)
+        stop = box.addButton(tr("Stop and keep what is done"), QMessageBox.ButtonRole.DestructiveRole)
+        cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
+        if not QSystemTrayIcon.isSystemTrayAvailable():
+            finish.setText(tr("Finish, then quit"))
+        box.setDefaultButton(finish)
+        box.setEscapeButton(cancel)
+        finish.clicked.connect(self.finish_first)
+        stop.clicked.connect(self._window.quit_now)
+        self._box = box
+        box.open()
+
+    def finish_first(self) -> None:
+        """Leave the screen, and quit as soon as nothing is at work."""
+        if QSystemTrayIcon.isSystemTrayAvailable():
+            self._show_tray()
+            self._window.hide()
+        else:
+            self._window.showMinimized()
+        self._timer.start(_LOOK_MS)
+
+    def _show_tray(self) -> None:
+        self._tray = QSystemTrayIcon(theme.application_icon(), self)
+        self._tray.setToolTip(tr("gistdesk is finishing its work"))
+        menu = QMenu(self._window)
+        menu.addAction(tr("Open the window"), self._on_back)
+        menu.addAction(tr("Stop and quit"), self._window.quit_now)
+        self._tray.setContextMenu(menu)
+        self._tray.activated.connect(self._on_back)
+        self._tray.show()
+
+    def _on_back(self) -> None:
+        self._timer.stop()
+        if self._tray is not None:
+            self._tray.hide()
+            self._tray = None
+        self._window.showNormal()
+
+    def _on_look(self) -> None:
+        if self._window.isVisible() and not self._window.isMinimized():
+            self._timer.stop()
+        elif self._window.desk.idle():
+            self._window.quit_now()

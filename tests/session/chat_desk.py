@@ -1,0 +1,193 @@
+"""A desk whose engine is a script: the real library and the real keeping of answers, and words that come at once.
+
+For what the widgets do with what comes. That the real engine says such things is shown in `test_chat_real.py`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gistdesk.library import Entry, GistFigures, Library, Passage
+from gistdesk.protocol import (
+    Answer,
+    AnswerDelta,
+    AnswerDone,
+    AnswerFirstToken,
+    ContextPassages,
+    ContextProgress,
+    Error,
+    Event,
+    FoundPassage,
+    ModelLoadProgress,
+    Request,
+)
+from gistdesk.session.answers import Answers
+from gistdesk.session.calls import Calls
+from gistdesk.settings import Settings
+
+
+@dataclass
+class Script:
+    """What the engine will say.
+
+    Attributes:
+        pieces: of the answer.
+        found: where passages are to be looked up.
+        error: said after the pieces instead of the end.
+        held: nothing is said until it is `release`d or cancelled.
+        delay_ms: between pieces.
+    """
+
+    pieces: Sequence[str] = ("The passkey ", "is **58203**.")
+    found: Sequence[FoundPassage] = ()
+    error: Error | None = None
+    held: bool = False
+    delay_ms: int = 0
+
+
+@dataclass
+class _Run:
+    request: Answer
+    left: list[Event] = field(default_factory=list)
+    n_said: int = 0
+
+
+class ScriptedEngine(QObject):
+    """Attributes: script, for the answers that are asked from now on; requests, all that came."""
+
+    event = Signal(int, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.script = Script()
+        self.requests: list[Answer] = []
+        self._runs: dict[int, _Run] = {}
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self._on_timeout)
+
+    def send(self, request: Request) -> int:
+        assert isinstance(request, Answer)
+        self.requests.append(request)
+        request_id = len(self.requests)
+        run = _Run(request)
+        run.left = [ModelLoadProgress("weights", 0.4)]
+        if request.lookup_paths:
+            run.left += [ContextProgress("passages", 0.3), ContextPassages(tuple(self.script.found))]
+        run.left.append(ContextProgress("text" if request.text_paths else "gist", 0.5))
+        run.left.append(AnswerFirstToken(0.82))
+        run.left += [AnswerDelta(piece) for piece in self.script.pieces]
+        n_read = sum(len(passage.text) for passage in self.script.found) if request.lookup_paths else 0
+        run.left.append(self.script.error or _done("end", request, n_read))
+        self._runs[request_id] = run
+        self._timer.setInterval(self.script.delay_ms)
+        if not self.script.held:
+            self._timer.start()
+        return request_id
+
+    def say(self, n: int) -> None:
+        """Say the next `n` events of every answer that is held."""
+        for request_id in list(self._runs):
+            for _ in range(n):
+                self._say_next(request_id)
+
+    def release(self) -> None:
+        """Go on by itself."""
+        self._timer.start()
+
+    def is_busy(self) -> bool:
+        """Whether an answer has not ended."""
+        return bool(self._runs)
+
+    def cancel(self, request_id: int) -> None:
+        run = self._runs[request_id]
+        run.left = [_done("cancelled", run.request)]
+        self._timer.start()
+
+    def _on_timeout(self) -> None:
+        self.say(1)
+        if not self._runs:
+            self._timer.stop()
+
+    def _say_next(self, request_id: int) -> None:
+        run = self._runs.get(request_id)
+        if run is None:
+            return
+        event = run.left.pop(0)
+        if not run.left:
+            del self._runs[request_id]
+        self.event.emit(request_id, event)
+
+
+def _done(stopped: str, request: Answer, n_read: int = 0) -> AnswerDone:
+    n_slots = 1204 * len(request.gists)
+    return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, n_read, 0.4)
+
+
+class ScriptedDesk(QObject):
+    """The part of the desk that the Chat place talks to. Attributes: windows, kept alive as long as the desk."""
+
+    entries_changed = Signal()
+    entry_changed = Signal(int)
+    chats_changed = Signal()
+    chat_changed = Signal(int)
+    answer_phase = Signal(int, str)
+    answer_delta = Signal(int, str)
+    answer_done = Signal(int)
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.library = Library(folder)
+        self.settings = Settings()
+        self.windows: list[QObject] = []
+        self.engine = ScriptedEngine(self)
+        self._answers = Answers(self.library, Calls(self.engine, self), lambda: self.settings, self)  # type: ignore[arg-type]
+        self._answers.phase.connect(self.answer_phase)
+        self._answers.delta.connect(self.answer_delta)
+        self._answers.done.connect(self.answer_done)
+        self._answers.chat_changed.connect(self._on_chat)
+        self.ask, self.edit = self._answers.ask, self._answers.edit
+        self.regenerate, self.compare = self._answers.regenerate, self._answers.compare
+        self.stop = self._answers.stop
+
+    def new_chat(self, entry_ids: Sequence[int]) -> int:
+        chat = self.library.add_chat(entry_ids)
+        self.chats_changed.emit()
+        return chat.id
+
+    def branch(self, message_id: int) -> int:
+        chat = self.library.branch(message_id)
+        self.chats_changed.emit()
+        return chat.id
+
+    def passages(self, message_id: int) -> list[Passage]:
+        return self._answers.passages(message_id)
+
+    def _on_chat(self, chat_id: int) -> None:
+        self.chat_changed.emit(chat_id)
+        self.chats_changed.emit()
+
+
+def add_document(library: Library, title: str, pages: Sequence[str] = (), *, n_slots: int = 1204) -> Entry:
+    """A document that is ready, as the engine would leave it."""
+    data = "\f".join(pages or [f"The text of {title}."]).encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    entry = library.add_entry(source_path=library.folder.parent / title, model="starter", ratio=40.0, title=title)
+    (library.texts_folder / f"{sha256}.txt").write_bytes(data)
+    library.set_extracted(
+        entry.id,
+        title=title,
+        text_sha256=sha256,
+        source_sha256=sha256,
+        source_bytes=len(data),
+        n_chars=len(data),
+        n_pages=max(1, len(pages)),
+        page_label="page",
+        n_tokens=40 * n_slots,
+    )
+    path = library.incoming_path(entry.id)
+    path.write_bytes(title.encode())
+    figures = GistFigures("starter", "m", "t", "a", 40 * n_slots, n_slots, 4096, 5000, 20.0, 2400.0, "cpu")
+    return library.adopt_gist(entry.id, path, figures)

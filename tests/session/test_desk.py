@@ -1,0 +1,287 @@
+"""The desk with the real library, the real engine process and the real starter: documents in, answers out."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from gistdesk.core.resources import resource
+from gistdesk.language import i18n
+from gistdesk.library import Library, Problem
+from gistdesk.session import engine as engine_module
+from gistdesk.session.desk import Desk, Measured, Notice
+from gistdesk.settings import Settings
+
+ENGLISH, KOREAN = (resource("samples") / name for name in ("alice-with-a-note.txt", "korean-with-a-note.txt"))
+WAIT_MS = 120_000
+NewDesk = Callable[[], Desk]
+
+
+@pytest.fixture
+def new_desk(tmp_path: Path, qtbot: QtBot) -> Iterator[NewDesk]:
+    """Opens a desk on one library; open it again after closing it, as after a restart."""
+    desks: list[Desk] = []
+
+    def open_desk() -> Desk:
+        desk = Desk(Library(tmp_path / "library"), Settings(threads=1), tmp_path / "settings.toml")
+        desks.append(desk)
+        return desk
+
+    yield open_desk
+    for desk in desks:
+        desk.close()
+
+
+@pytest.fixture
+def desk(new_desk: NewDesk) -> Desk:
+    return new_desk()
+
+
+def wait_for_state(qtbot: QtBot, desk: Desk, entry_id: int, *states: str) -> None:
+    qtbot.waitUntil(lambda: desk.library.entry(entry_id).state in states, timeout=WAIT_MS)
+
+
+def wait_for_progress(qtbot: QtBot, desk: Desk, entry_id: int) -> None:
+    """Until some of its segments are compressed, but not all."""
+
+    def is_under_way() -> bool:
+        entry = desk.library.entry(entry_id)
+        return entry.state == "compressing" and entry.done > 0
+
+    qtbot.waitUntil(is_under_way, timeout=WAIT_MS)
+
+
+def wait_for_answer(qtbot: QtBot, desk: Desk, message_id: int) -> str:
+    qtbot.waitUntil(lambda: desk.library.message(message_id).state != "writing", timeout=WAIT_MS)
+    return desk.library.message(message_id).text.strip()
+
+
+def ready(qtbot: QtBot, desk: Desk, *paths: Path, ratio: float = 100.0) -> list[int]:
+    ids = desk.add_documents(paths, ratio)
+    for entry_id in ids:
+        wait_for_state(qtbot, desk, entry_id, "ready", "failed")
+        assert desk.library.entry(entry_id).state == "ready", desk.library.entry(entry_id).problem
+    return ids
+
+
+def test_documents_become_ready_and_answer(qtbot: QtBot, desk: Desk) -> None:
+    """English and Korean; a second question; both documents in one chat; figures for the footer."""
+    english, korean = ready(qtbot, desk, ENGLISH, KOREAN)
+    chat_id = desk.new_chat([english])
+    first = desk.ask(chat_id, "What is the passkey?")
+    assert desk.library.message(first).state == "writing"
+    assert wait_for_answer(qtbot, desk, first) == "58203"
+    figures = desk.library.message(first).figures
+    assert figures["n_slots"] == desk.library.entry(english).gist.n_slots  # type: ignore[union-attr]
+    assert figures["ttft_s"] > 0
+    assert figures["ratio"] > 90
+    assert wait_for_answer(qtbot, desk, desk.ask(chat_id, "What is the passkey?")) == "58203"
+    assert [m.role for m in desk.library.path(chat_id)] == ["user", "assistant"] * 2
+    assert desk.library.chat(chat_id).title == "What is the passkey?"
+
+    answer = desk.ask(desk.new_chat([korean]), "패스키는 무엇입니까?")
+    assert wait_for_answer(qtbot, desk, answer) == "40917"
+    both = desk.ask(desk.new_chat([korean, english]), "What is the passkey?")
+    assert wait_for_answer(qtbot, desk, both)
+    assert desk.library.message(both).figures["n_document_tokens"] == sum(
+        desk.library.entry(i).gist.n_tokens  # type: ignore[union-attr]
+        for i in (english, korean)
+    )
+    assert desk.passages(first)[0].text.find("58203") >= 0
+    assert desk.idle()
+
+
+@pytest.mark.parametrize(("language", "sample"), [("en", ENGLISH), ("ko", KOREAN)])
+def test_the_sample_is_in_the_language_of_the_window(desk: Desk, language: str, sample: Path) -> None:
+    """Which may be the system's, where the settings say "auto"."""
+    before = i18n.language()
+    i18n.set_language(language)
+    try:
+        assert desk.settings.language == "auto"
+        assert desk.library.entry(desk.open_sample()).source_path == sample
+    finally:
+        i18n.set_language(before)
+
+
+def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
+    qtbot: QtBot, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No document is given up that the engine was not tried with, and nobody is told of a start that does not come."""
+    monkeypatch.setattr(engine_module, "_BACK_OFF_S", (0.01,))
+    for name in ("first", "second", "third"):
+        (tmp_path / f"{name}.txt").write_text(f"The {name} harbour was quiet.", "utf-8")
+    notices: list[Notice] = []
+    desk.notice.connect(notices.append)
+    working, desk._engine._command = desk._engine._command, [sys.executable, "-c", "raise SystemExit(3)"]
+    ids = desk.add_documents([tmp_path / f"{name}.txt" for name in ("first", "second", "third")], 8.0)
+    qtbot.waitUntil(lambda: desk.engine_state.state == "failed", timeout=WAIT_MS)
+    qtbot.wait(300)
+    assert [desk.library.entry(i).state for i in ids] == ["queued"] * 3
+    assert desk.idle()
+    assert [notice.hint for notice in notices] == [
+        *["Nothing is lost. It is started again."] * 2,
+        "Nothing is lost. Trying again starts it.",
+    ]
+    desk._engine._command = working
+    desk.retry(ids[0])
+    for entry_id in ids:
+        wait_for_state(qtbot, desk, entry_id, "ready")
+
+
+def test_versions_branches_edits_and_the_full_text(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    short, text = tmp_path / "short.txt", ENGLISH.read_text("utf-8")
+    short.write_text(text[text.index("58203") - 800 :][:1600], "utf-8")
+    [entry_id] = ready(qtbot, desk, short)
+    chat_id = desk.new_chat([entry_id])
+    first = desk.ask(chat_id, "What is the passkey?")
+    wait_for_answer(qtbot, desk, first)
+    second = desk.regenerate(first)
+    wait_for_answer(qtbot, desk, second)
+    shown = desk.library.path(chat_id)[-1]
+    assert (shown.id, shown.version, shown.n_versions) == (second, 2, 2)
+    edited = desk.edit(desk.library.path(chat_id)[0].id, "Tell me the passkey.")
+    assert wait_for_answer(qtbot, desk, edited) == "58203"
+    assert desk.library.path(chat_id)[0].text == "Tell me the passkey."
+    branch = desk.branch(edited)
+    assert [m.text for m in desk.library.path(branch)] == ["Tell me the passkey.", "58203"]
+    compared = desk.compare(edited)
+    wait_for_answer(qtbot, desk, compared)
+    full = desk.library.comparison(edited)
+    assert full is not None
+    assert full.id == compared
+    assert full.figures["n_slots"] == 0
+    assert full.figures["n_prompt_tokens"] > 0
+    assert desk.library.path(chat_id)[-1].id == edited
+
+
+def test_a_question_to_what_is_not_compressed_says_so(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    missing = desk.add_documents([tmp_path / "gone.txt"], 100.0)[0]
+    wait_for_state(qtbot, desk, missing, "failed")
+    problem = desk.library.entry(missing).problem
+    assert problem is not None
+    assert problem.kind == "user"
+    answer = desk.ask(desk.new_chat([missing]), "What is the passkey?")
+    message = desk.library.message(answer)
+    assert message.state == "failed"
+    assert "not compressed" in message.figures["problem"]["message"]
+    assert desk.idle()
+
+
+def test_a_long_document_waits_while_an_answer_is_written(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    [short] = ready(qtbot, desk, ENGLISH)
+    long = tmp_path / "long.txt"
+    long.write_text(ENGLISH.read_text("utf-8") * 15, "utf-8")
+    [entry_id] = desk.add_documents([long], 100.0)
+    wait_for_progress(qtbot, desk, entry_id)
+    answer = desk.ask(desk.new_chat([short]), "What is the passkey?")
+    assert wait_for_answer(qtbot, desk, answer) == "58203"
+    assert desk.library.entry(entry_id).state != "ready"
+    wait_for_state(qtbot, desk, entry_id, "ready", "failed")
+    entry = desk.library.entry(entry_id)
+    assert entry.gist is not None
+    assert entry.gist.n_tokens > 40_000
+
+
+def test_cancel_and_retry_go_on_where_it_stopped(qtbot: QtBot, new_desk: NewDesk, tmp_path: Path) -> None:
+    desk = new_desk()
+    long = tmp_path / "long.txt"
+    long.write_text(ENGLISH.read_text("utf-8") * 15, "utf-8")
+    [entry_id] = desk.add_documents([long], 100.0)
+    wait_for_progress(qtbot, desk, entry_id)
+    desk.cancel(entry_id)
+    wait_for_state(qtbot, desk, entry_id, "cancelled")
+    part = desk.library.incoming_path(entry_id)
+    assert part.with_name(part.name + ".part").exists()
+    desk.close()
+
+    again = new_desk()
+    again.retry(entry_id)
+    wait_for_state(qtbot, again, entry_id, "ready", "failed")
+    assert again.library.entry(entry_id).state == "ready"
+    assert not part.with_name(part.name + ".part").exists()
+
+
+def test_the_queue_survives_a_restart(qtbot: QtBot, new_desk: NewDesk, tmp_path: Path) -> None:
+    desk = new_desk()
+    long = tmp_path / "long.txt"
+    long.write_text(ENGLISH.read_text("utf-8") * 15, "utf-8")
+    first, second = desk.add_documents([long, KOREAN], 100.0)
+    wait_for_progress(qtbot, desk, first)
+    desk.close()
+    again = new_desk()
+    assert {again.library.entry(i).state for i in (first, second)} <= {"queued", "extracting", "compressing"}
+    for entry_id in (first, second):
+        wait_for_state(qtbot, again, entry_id, "ready", "failed")
+        assert again.library.entry(entry_id).state == "ready"
+
+
+def test_the_same_text_twice_is_one_gist(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.txt"
+    copy.write_bytes(ENGLISH.read_bytes())
+    first, second = ready(qtbot, desk, ENGLISH, copy)
+    one, two = desk.library.entry(first).gist, desk.library.entry(second).gist
+    assert one is not None
+    assert two is not None
+    assert one.id == two.id
+
+
+def test_stop_keeps_the_partial_answer(qtbot: QtBot, desk: Desk) -> None:
+    [entry_id] = ready(qtbot, desk, ENGLISH)
+    chat_id = desk.new_chat([entry_id])
+    desk.library.set_chat(chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
+    answer = desk.ask(chat_id, "What is the passkey?")
+    with qtbot.waitSignal(desk.answer_delta, timeout=WAIT_MS):
+        pass
+    desk.stop(answer)
+    text = wait_for_answer(qtbot, desk, answer)
+    assert desk.library.message(answer).state == "stopped"
+    assert text
+    assert desk.idle()
+
+
+def test_measuring_and_predicting(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    found: dict[str, object] = {}
+    desk.measured.connect(lambda path, result: found.__setitem__(path, result))
+    empty = tmp_path / "empty.txt"
+    empty.touch()
+    desk.measure([ENGLISH, empty])
+    qtbot.waitUntil(lambda: len(found) == 2, timeout=WAIT_MS)
+    measured = found[str(ENGLISH)]
+    assert isinstance(measured, Measured)
+    assert isinstance(found[str(empty)], Problem)
+    qtbot.waitUntil(lambda: desk.model_info() is not None, timeout=WAIT_MS)
+    assert desk.predict(measured.n_tokens, 100.0).seconds is None
+    [entry_id] = ready(qtbot, desk, ENGLISH)
+    gist = desk.library.entry(entry_id).gist
+    assert gist is not None
+    before = desk.predict(measured.n_tokens, 100.0)
+    after = desk.predict(gist.n_tokens, 100.0)
+    assert measured.n_tokens == gist.n_tokens
+    assert after.n_slots == pytest.approx(gist.n_slots, rel=0.15)
+    assert after.file_bytes == pytest.approx(gist.file_bytes, rel=0.15)
+    assert after.seconds == pytest.approx(gist.seconds, rel=0.6)
+    assert before.file_bytes > 0
+
+
+def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    [entry_id] = ready(qtbot, desk, ENGLISH)
+    target = tmp_path / "alice.gistkv"
+    exported: list[Path] = []
+    desk.export_gist(desk.library.entry(entry_id), target, exported.append)
+    assert not desk.idle()
+    qtbot.waitUntil(lambda: exported == [target])
+    n_before = len(desk.library.entries())
+    notices: list[Notice] = []
+    desk.notice.connect(notices.append)
+    with qtbot.waitSignal(desk.entries_changed, timeout=WAIT_MS):
+        desk.import_gist(target)
+    assert len(desk.library.entries()) == n_before + 1
+    imported = desk.library.entries()[-1]
+    assert wait_for_answer(qtbot, desk, desk.ask(desk.new_chat([imported.id]), "What is the passkey?")) == "58203"
+    rubbish = tmp_path / "rubbish.gistkv"
+    rubbish.write_bytes(b"rubbish")
+    with qtbot.waitSignal(desk.notice, timeout=WAIT_MS):
+        desk.import_gist(rubbish)
+    assert notices[-1].message

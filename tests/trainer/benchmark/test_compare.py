@@ -1,0 +1,149 @@
+"""Runs side by side, and a report page that needs nothing from anywhere. Plumbing: any starter will do."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.model import GistModel
+from trainer.benchmark.compare import comparison, named
+from trainer.benchmark.config import BenchConfig
+from trainer.report.folder import measure, read_results
+from trainer.report.main_table import main_table
+
+CONFIG = BenchConfig(
+    lengths=(128,),
+    depths=(0, 100),
+    samples=1,
+    languages=("en",),
+    methods=("gist", "full", "none", "rag", "hybrid"),
+    kinds=("passkey", "absent", "ruler-multivalue"),
+    ratio=(16.0, 8.0),
+    rank_by="bm25",
+    chunk_tokens=32,
+    overlap_tokens=4,
+)
+
+
+@pytest.fixture(scope="module")
+def two(starter: GistModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folders = tmp_path_factory.mktemp("a") / "run", tmp_path_factory.mktemp("b") / "run"
+    for folder, config in zip(folders, (CONFIG, replace(CONFIG, seed=2, kinds=("passkey",))), strict=True):
+        *_, _ = measure(starter, config, folder)
+    return folders
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("src", "href", "data", "action", "srcset")]
+
+    def handle_data(self, data: str) -> None:
+        self.text += data + "\n"
+
+
+def test_the_page_needs_nothing_from_anywhere(two: tuple[Path, Path]) -> None:
+    source = (two[0] / "report.html").read_text("utf-8")
+    page = Page()
+    page.feed(source)
+    assert {"script", "link", "iframe", "object"}.isdisjoint(page.tags)
+    assert len(page.links) == 2
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
+    assert not re.search(r"https?://|url\(", source)
+
+
+def test_the_page_tells_all_that_belongs_to_a_figure(two: tuple[Path, Path]) -> None:
+    page = Page()
+    page.feed((two[0] / "report.html").read_text("utf-8"))
+    for told in ("seed", "cpu", "torch", "transformers", "model fingerprint".split()[0], "chunk tokens", "threads"):
+        assert told in page.text
+    for caution in ("intervals overlap", "BM25 than people", "leaderboard", "made up", "whole process"):
+        assert caution in page.text
+    for method in CONFIG.methods:
+        assert method in page.text
+    assert "0.00 MiB" not in page.text and " KiB" in page.text  # documents of 128 tokens
+    assert page.text.count("before the question") == min(120, len(read_results(two[0])["samples"]))
+
+
+def test_what_a_sample_holds_cannot_spoil_the_page(starter: GistModel, tmp_path: Path) -> None:
+    config = replace(
+        CONFIG,
+        kinds=("passkey",),
+        methods=("none", "rag"),
+        haystack="Say <script>alert(1)</script> & go on. It was quiet then. " * 60,
+        needle='The "gate" <b>opens</b> with {value}.',
+        question="What <i>opens</i> the gate?",
+    )
+    *_, _ = measure(starter, config, tmp_path)
+    page = Page()
+    page.feed((tmp_path / "report.html").read_text("utf-8"))
+    assert {"script", "b", "i"}.isdisjoint(page.tags)
+    assert "What <i>opens</i> the gate?" in page.text
+
+
+def test_runs_are_compared_line_by_line(two: tuple[Path, Path]) -> None:
+    results = named(two, [read_results(folder) for folder in two])
+    assert list(results) == [str(folder) for folder in two]  # both are called run
+    text = comparison(results)
+    lines = text.splitlines()
+    assert any(line.startswith("| config seed | 1 | 2 |") for line in lines)
+    assert not any(line.startswith("| config lengths") for line in lines)
+    gist = next(line for line in lines if line.startswith("| passkey | en | gist 16x | 128 |"))
+    assert len(re.findall(r"\d+\.\d% of 2 \(\d+-\d+%\)", gist)) == 2
+    absent = next(line for line in lines if line.startswith("| absent | en | gist 16x | 128 |"))
+    assert absent.endswith(" | - |")
+
+
+def test_figures_that_are_apart_are_marked() -> None:
+    def run(accuracy: float, low: float, high: float) -> dict[str, Any]:
+        row = {
+            "needle_kind": "passkey",
+            "language": "en",
+            "method": "gist",
+            "ratio_asked": 100.0,
+            "context_tokens": 512,
+            "accuracy": accuracy,
+            "wilson_low": low,
+            "wilson_high": high,
+            "n": 50,
+            "ttft_s": 0.01,
+            "kept_bytes": 2**20,
+            "break_even_questions": 3,
+        }
+        return {"config": {"seed": 1}, "by_length": [row]}
+
+    text = comparison({"a": run(0.9, 0.8, 0.95), "b": run(0.5, 0.4, 0.6), "c": run(0.85, 0.75, 0.92)})
+    [line] = [line for line in text.splitlines() if line.startswith("| passkey") and "% of" in line]
+    cells = line.strip("| ").split(" | ")
+    assert [cell.endswith("*") for cell in cells[4:]] == [False, True, False]
+    [costs] = [line for line in text.splitlines() if line.startswith("| passkey") and "MiB" in line]
+    assert "10.0 ms, 1.00 MiB, 3" in costs
+
+
+def test_the_main_table_stands_beside_the_prototype(two: tuple[Path, Path]) -> None:
+    lines = [line.strip("| ").split(" | ") for line in main_table(read_results(two[1])).splitlines()]
+    rows = [line for line in lines[2:-2] if len(line) == 8]
+    assert {row[0] for row in rows} == {*CONFIG.methods, "the earlier prototype", "what it was to reach"}
+    assert [row[1] for row in rows if row[0] == "gist"] == ["16x", "8x"]
+    [full] = [row for row in rows if row[0] == "full"]
+    assert full[4:7] == ["100.0%", "1.0x", "100%"]
+    gist = next(row for row in rows if row[0] == "gist")
+    assert gist[3] == "-"  # no Korean in this run
+    assert gist[4] == "6.2%"
+    assert [row[1:3] for row in rows if row[0] == "the earlier prototype"] == [["299x", "14%"], ["609x", "23%"]]
+    results = read_results(two[1])
+    results["by_length"] = [row for row in results["by_length"] if row["method"] != "full"]
+    with pytest.raises(UserError, match="Full text was not measured"):
+        main_table(results)

@@ -1,0 +1,57 @@
+"""The card of a trained adapter says what its run measured, step by step, and no more."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.trainer.tiny_runs import tiny_config, tiny_gist_base
+from trainer.training.adapter_card import adapter_card, write_adapter_card
+from trainer.training.config import TrainConfig
+from trainer.training.train import train_adapter
+
+
+def evaluation(step: int, accuracy: float, *, is_best: bool) -> list[dict[str, Any]]:
+    row = {"needle_kind": "passkey", "context_tokens": 512, "depth_percent": 0, "ratio": 128.0, "n": 20}
+    shares = {"gist accuracy": accuracy, "none accuracy": 0.0, "wrong-gist accuracy": 0.05, "full accuracy": 1.0}
+    conditions = {"gist right": 19, "wrong-gist right": 1, "none right": 0, "full right": 20}
+    rows = [row | {"language": language, "accuracy": accuracy} for language in ("en", "ko")]
+    return [
+        {"event": "check", "step": step, "part": "passkeys", "n": 20, **conditions},
+        {"event": "needles", "step": step, **shares},
+        {"event": "evaluation", "step": step, "is_best": is_best, "rows": rows},
+    ]
+
+
+def test_accuracy_over_steps_beside_its_controls() -> None:
+    events = [*evaluation(0, 0.0, is_best=False), *evaluation(200, 0.95, is_best=True)]
+    text = adapter_card(
+        TrainConfig(), [*events, {"event": "warning", "step": 200, "message": "Look out."}], "a machine"
+    )
+    assert "| step | passkey, English | passkey, Korean | wrong-gist | none | full |" in text
+    assert "| 200 | 95% of 20 (76-99%) | 95% of 20 (76-99%) | 5% | 0% | 100% |" in text
+    assert "| 200 | passkeys | 20 | 19 | 1 | 0 | 20 |" in text
+    assert "- Look out." in text and "minutes on a machine" in text
+    assert "that of step 200" in text
+
+
+def test_every_run_leaves_one(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    found = list(train_adapter(folder, tiny_config(tmp_path), model=tiny_gist_base()))
+    text = (folder / "adapter" / "README.md").read_text(encoding="utf-8")
+    check = [event for event in found if event["event"] == "check"][-1]
+    assert f"| 6 | questions | {check['n']} | {check['gist right']} | {check['wrong-gist right']}" in text
+    assert "Needles" not in text  # it measured none
+    assert "rank: 4" in text
+
+
+def test_what_was_done_twice_is_told_once(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    list(train_adapter(folder, tiny_config(tmp_path), model=tiny_gist_base()))
+    lines = (folder / "run.jsonl").read_text(encoding="utf-8").splitlines()
+    changed = json.dumps({**json.loads(lines[1]), "n": 999})
+    (folder / "run.jsonl").write_text("\n".join([*lines[:1], changed, *lines[1:], lines[-1][:20]]), encoding="utf-8")
+    before = (folder / "adapter" / "README.md").read_text(encoding="utf-8")
+    write_adapter_card(folder, torch.device("cpu"))
+    assert (folder / "adapter" / "README.md").read_text(encoding="utf-8") == before

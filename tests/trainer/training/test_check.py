@@ -1,0 +1,126 @@
+"""The bottleneck check says nothing of a sound run and speaks up when the answers see the document by another way."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gistdesk.core.load import load_model
+from gistdesk.core.model import GistModel
+from tests.trainer.tiny_runs import tiny_run
+from trainer.data.samples import Samples
+from trainer.training.base import load_base
+from trainer.training.check import CONDITIONS, Figure, warnings_of
+from trainer.training.config import TrainConfig
+from trainer.training.run import AdapterRun
+from trainer.training.train import Examiner
+
+CONFIG = TrainConfig(
+    steps=12,
+    samples=10,
+    document_tokens=600,
+    warmup_steps=2,
+    evaluate_lengths=(64,),
+    evaluate_samples=1,
+    precision="fp32",
+    learning_rate=3e-3,
+)
+
+
+def figures(**losses_and_right: tuple[float, int]) -> dict[str, Figure]:
+    names = dict(zip(("gist", "wrong", "none", "full"), CONDITIONS, strict=True))
+    return {names[name]: Figure(loss, right, 20) for name, (loss, right) in losses_and_right.items()}
+
+
+@pytest.mark.parametrize(
+    ("measured", "when", "said"),
+    [
+        # sound: nothing at the start, own gist far better than a wrong one later
+        (figures(gist=(2.3, 0), wrong=(2.3, 0), none=(2.3, 0), full=(0.0, 20)), "start", ""),
+        (figures(gist=(0.1, 18), wrong=(4.8, 0), none=(2.3, 0), full=(0.0, 20)), "middle", ""),
+        (figures(gist=(0.1, 18), wrong=(4.8, 0), none=(2.3, 0), full=(0.0, 20)), "end", ""),
+        # not yet learned is no alarm, not learned at the end is one
+        (figures(gist=(2.0, 0), wrong=(2.0, 0), none=(2.3, 0), full=(0.0, 20)), "middle", ""),
+        (figures(gist=(2.0, 0), wrong=(2.0, 0), none=(2.3, 0), full=(0.0, 20)), "end", "do not depend on the gist"),
+        # the document is seen beside the gist
+        (figures(gist=(0.1, 19), wrong=(0.1, 19), none=(2.3, 0), full=(0.0, 20)), "start", "suspiciously low"),
+        (figures(gist=(0.1, 19), wrong=(0.1, 19), none=(2.3, 0), full=(0.0, 20)), "middle", "do not depend on"),
+        # what the base knows anyway says nothing
+        (figures(gist=(0.1, 19), wrong=(0.1, 19), none=(0.1, 19), full=(0.0, 20)), "start", ""),
+    ],
+)
+def test_what_is_said_of_figures(measured: dict[str, Figure], when: str, said: str) -> None:
+    found = warnings_of(measured, fresh=True, at_start=when == "start", last=when == "end")
+    assert bool(found) == bool(said)
+    assert said in " ".join(found)
+
+
+def test_an_adapter_that_is_gone_on_with_may_begin_low() -> None:
+    low = figures(gist=(0.1, 18), wrong=(4.8, 0), none=(2.3, 0), full=(0.0, 20))
+    assert not warnings_of(low, fresh=False, at_start=True, last=False)
+    assert "suspiciously low" in " ".join(warnings_of(low, fresh=True, at_start=True, last=False))
+
+
+@pytest.fixture(scope="module")
+def base() -> GistModel:
+    return load_base("starter", device="cpu", precision="fp32")
+
+
+def run_of(base: GistModel, texts: tuple[Samples, Samples], **changes: bool) -> AdapterRun:
+    config = TrainConfig(**{**CONFIG.__dict__, **changes})
+    return AdapterRun(base, config, texts=texts)
+
+
+def test_a_run_whose_answers_see_the_text_is_caught_at_once_and_a_sound_one_is_not(
+    base: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    """The same recipe twice, on the starter: as it should be, and with the bottleneck removed on purpose."""
+    texts = training_samples, evaluation_samples
+    sound = Examiner(run_of(base, texts)).measure()
+    assert [event for event in sound.events if event["event"] == "warning"] == []
+
+    leaking = Examiner(run_of(base, texts, remove_bottleneck=True)).measure()
+    said = " ".join(event["message"] for event in leaking.events if event["event"] == "warning")
+    assert "The first loss is suspiciously low" in said
+    assert "The answers do not depend on the gist" in said
+    [check] = [event for event in leaking.events if event["event"] == "check"]
+    assert check["gist right"] > 0.8 * check["n"]
+    assert check["wrong-gist right"] > 0.8 * check["n"]
+    assert check["none right"] == 0
+    # compressing and asking as a user does knows nothing of the text
+    assert leaking.score == 0
+    assert "the two do not do the same" in said
+
+
+def test_evaluation_leaves_the_base_and_the_adapter_as_they_were(
+    base: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    run = run_of(base, (training_samples, evaluation_samples))
+    before = [p.detach().clone() for p in run.descent.parameters]
+    base_before = {name: p.detach().clone() for name, p in base.causal_lm.named_parameters()}
+    run.conditions()
+    assert all(torch.equal(p, q) for p, q in zip(run.descent.parameters, before, strict=True))
+    assert all(torch.equal(p, base_before[name]) for name, p in base.causal_lm.named_parameters())
+    run.train_step()
+    assert not all(torch.equal(p, q) for p, q in zip(run.descent.parameters, before, strict=True))
+    assert all(torch.equal(p, base_before[name]) for name, p in base.causal_lm.named_parameters())
+
+
+def test_a_fresh_adapter_has_nothing_of_the_shipped_one(
+    base: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    run = run_of(base, (training_samples, evaluation_samples))
+    shipped = load_model("starter", device="cpu", precision="fp32").adapter
+    assert shipped is not None
+    mine = run.adapter.adapter()
+    assert all(float(b.detach().abs().max()) == 0 for _, b in mine.lora.values())
+    for name, (a, _) in mine.lora.items():
+        if a.shape == shipped.lora[name][0].shape:
+            assert not torch.allclose(a, shipped.lora[name][0].float(), atol=1e-3)
+
+
+def test_wrong_gists_are_of_documents_with_other_answers(tmp_path: Path) -> None:
+    run = tiny_run(tmp_path, held_out_share=0.6)
+    found = run.conditions()["questions"]
+    assert found["gist"].n == found["wrong-gist"].n > 5
+    assert found["gist"].loss != found["wrong-gist"].loss

@@ -1,0 +1,232 @@
+"""Look up passages: the box by the composer, the request, the answer with its citations, and the way to the source."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QLabel
+from pytestqt.qtbot import QtBot
+
+from gistdesk.language.i18n import set_language
+from gistdesk.library import Entry
+from gistdesk.protocol import Answer, Error, FoundPassage
+from gistdesk.ui.chat.place import ChatPlace
+from gistdesk.ui.chat.sources import Citation
+from gistdesk.ui.widgets import theme
+from tests.library.test_gists import DESCRIPTION
+from tests.session.chat_desk import Script, ScriptedDesk, add_document
+from tests.ui.chat.test_chat_place import PAGES, answers, ask, open_place, wait_idle, words_of
+
+RENT = PAGES[1].index("The rent")
+FOUND = (FoundPassage(0, 2, 0, RENT, PAGES[1][:RENT]), FoundPassage(0, 3, 0, 4, PAGES[2][:4]))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, qapp: QApplication) -> Iterator[ScriptedDesk]:
+    theme.apply(qapp, "light")
+    desk = ScriptedDesk(tmp_path / "library")
+    desk.engine.script = Script(found=FOUND)
+    yield desk
+    for window in desk.windows:
+        window.deleteLater()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    desk.library.close()
+
+
+@pytest.fixture
+def lease(desk: ScriptedDesk) -> Entry:
+    return add_document(desk.library, "Lease.pdf", PAGES)
+
+
+@pytest.fixture
+def place(desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> ChatPlace:
+    """With an open chat about the lease."""
+    place = open_place(desk, qtbot)
+    place.open_new([lease.id])
+    return place
+
+
+def imported(desk: ScriptedDesk, title: str = "From a friend") -> Entry:
+    """A gist that came without its text."""
+    path = desk.library.folder.parent / f"{title}.gistkv"
+    path.write_bytes(title.encode())
+    for _ in desk.library.import_gist(path, DESCRIPTION | {"title": title}):
+        pass
+    return desk.library.entries()[-1]
+
+
+def asked(desk: ScriptedDesk) -> Answer:
+    return desk.engine.requests[-1]
+
+
+def citations(place: ChatPlace) -> list[Citation]:
+    return [card for card in answers(place)[-1].findChildren(Citation) if card.isVisibleTo(answers(place)[-1])]
+
+
+def test_the_box_is_the_chats_own_and_is_kept(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
+    box = place.composer.look_up
+    assert box.accessibleName() == "Look up passages" and not box.isChecked()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    assert asked(desk).lookup_paths == () and citations(place) == []
+    first = place.chat_id
+    assert first is not None
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Space)
+    assert box.isChecked() and desk.library.chat(first).look_up
+    place.open_new([lease.id])
+    assert not box.isChecked()
+    place.open(first)
+    assert box.isChecked()
+    again = open_place(desk, qtbot)  # after a restart
+    again.open(first)
+    assert again.composer.look_up.isChecked()
+    place.toggle_look_up()
+    assert not box.isChecked() and not desk.library.chat(first).look_up
+
+
+def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
+    place.composer.look_up.click()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    assert asked(desk).lookup_paths == (str(desk.library.text_path(lease.id)),)
+    assert asked(desk).gists and not asked(desk).text_paths
+    first, second = citations(place)
+    assert (first.accessibleName(), second.accessibleName()) == ("Open Lease.pdf, page 2", "Open Lease.pdf, page 3")
+    words = words_of(answers(place)[-1])
+    assert "Passages read after the gist: 2" in words and "The pass key is 58203. Remember it." in words
+    assert "from compressed memory and passages" in words
+    n_read = sum(len(found.text) for found in FOUND)
+    assert f"48,160 → 1,204 gist + {n_read} passage tokens (" in words
+    assert answers(place)[-1].message.figures["ratio"] == 48_160 / (1204 + n_read)
+
+    with qtbot.waitSignal(place.source_requested) as chosen:
+        QTest.mouseClick(first, Qt.MouseButton.LeftButton)
+    assert chosen.args == [lease.id, 1, 0, RENT]
+    view = answers(place)[-1]
+    place.transcript.focus_current()
+    QTest.keyClick(view, Qt.Key.Key_Tab)
+    assert QApplication.focusWidget() is first
+    with qtbot.waitSignal(place.source_requested) as chosen:
+        QTest.keyClick(first, Qt.Key.Key_Return)
+    assert chosen.args[1] == 1
+    set_language("ko")
+    assert "gist 다음에 읽은 구절: 2개" in words_of(view) and first.accessibleName() == "Lease.pdf, 2쪽 열기"
+    set_language("en")
+
+
+def test_citations_stay_with_the_answer(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
+    place.composer.look_up.click()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    chat_id, message_id = place.chat_id, answers(place)[-1].id
+    assert chat_id is not None
+    exported = desk.library.export_chat(chat_id, "markdown")
+    assert "- Lease.pdf, page 2: “The pass key is 58203. Remember it.”" in exported
+    assert "58203. Remember" in json.dumps(json.loads(desk.library.export_chat(chat_id, "json")))
+    assert desk.library.chats(search="passkey") and not desk.library.chats(search="Remember")
+
+    desk.engine.script = Script(("Another.",), found=FOUND[1:])
+    place.regenerate()
+    wait_idle(qtbot, desk, place)
+    assert [card.accessibleName() for card in citations(place)] == ["Open Lease.pdf, page 3"]
+    answers(place)[-1].act("older")
+    assert answers(place)[-1].id == message_id and len(citations(place)) == 2
+    place.composer.look_up.click()
+    place.regenerate()
+    wait_idle(qtbot, desk, place)
+    assert citations(place) == [] and "from compressed memory\n" in words_of(answers(place)[-1]) + "\n"
+
+    answers(place)[-1].act("older")
+    answers(place)[-1].act("older")
+    answers(place)[-1].act("branch")
+    assert place.chat_id != chat_id and len(citations(place)) == 2
+    desk.library.trash([lease.id])
+    desk.library.empty_trash()  # what was read is still told
+    place._refresh()
+    assert len(citations(place)) == 2
+
+
+def test_a_stopped_answer_keeps_what_was_read(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
+    desk.engine.script = Script(held=True, found=FOUND)
+    place.composer.look_up.click()
+    ask(place)
+    desk.engine.say(2)
+    assert "Looking up passages 30%" in words_of(answers(place)[-1])
+    assert citations(place) == []
+    desk.engine.say(4)
+    assert len(desk.library.message(answers(place)[-1].id).passages or ()) == 2  # a crash of the window loses nothing
+    place.stop()
+    wait_idle(qtbot, desk, place)
+    assert answers(place)[-1].message.state == "stopped" and len(citations(place)) == 2
+    desk.engine.script = Script(found=FOUND, error=Error("crash", "answer", "It ended.", ""))
+    place.regenerate()
+    wait_idle(qtbot, desk, place)
+    assert answers(place)[-1].message.state == "failed" and len(citations(place)) == 2
+
+
+def test_where_nothing_is_found_it_says_so(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
+    desk.engine.script = Script()
+    place.composer.look_up.click()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    words = words_of(answers(place)[-1])
+    assert citations(place) == [] and "No passage has words of the question" in words
+    assert "1,204 gist tokens" in words and "passage tokens" not in words
+
+
+def test_several_documents_and_one_text_twice(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
+    other = add_document(desk.library, "House rules.pdf", ["Quiet after ten."])
+    copy = add_document(desk.library, "Lease, copy.pdf", PAGES)
+    place.use_documents([copy.id, other.id])
+    desk.engine.script = Script(found=[FoundPassage(1, 1, 0, 5, "Quiet"), FOUND[0]])
+    place.composer.look_up.click()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    paths = [str(desk.library.text_path(entry.id)) for entry in (lease, other)]
+    assert list(asked(desk).lookup_paths) == paths
+    assert [card.accessibleName() for card in citations(place)] == [
+        "Open House rules.pdf, page 1",
+        "Open Lease.pdf, page 2",
+    ]
+
+
+def test_a_gist_without_its_text_says_why_nothing_is_looked_up(
+    place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot
+) -> None:
+    composer, alone = place.composer, imported(desk)
+    place.open_new([alone.id])
+
+    def note() -> str:
+        found = [w.text() for w in composer.findChildren(QLabel) if w.isVisibleTo(composer)]
+        return next((text for text in found if "looked up" in text), "")
+
+    assert not note()
+    assert "it came as a gist file" in composer.look_up.toolTip()
+    composer.look_up.click()
+    assert note() == "Nothing can be looked up in From a friend: it came as a gist file, without its text."
+    assert note() in composer.look_up.accessibleDescription()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    assert asked(desk).lookup_paths == () and asked(desk).gists
+    assert citations(place) == [] and answers(place)[-1].message.passages is None
+    place.use_documents([lease.id])
+    assert "From a friend" in note() and "Lease" not in note()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    assert asked(desk).lookup_paths == (str(desk.library.text_path(lease.id)),)
+    assert citations(place)[0].accessibleName() == "Open Lease.pdf, page 2"
+
+
+def test_the_answer_from_the_full_text_looks_nothing_up(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
+    place.composer.look_up.click()
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    answers(place)[-1].act("compare")
+    wait_idle(qtbot, desk, place)
+    assert asked(desk).text_paths and not asked(desk).lookup_paths
+    beside = answers(place)[-1].answers()[1]
+    assert beside.message.kind == "full" and beside.citations.cards == []

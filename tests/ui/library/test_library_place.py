@@ -1,0 +1,285 @@
+"""The Library place on a real library: what the table says, what can be done, with keys, too."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from gistdesk.library import Problem
+from gistdesk.ui.library.cells import in_two_lines
+from gistdesk.ui.library.inspector import possible
+from gistdesk.ui.library.model import ADDED, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS
+from gistdesk.ui.library.states import state_words
+from gistdesk.ui.window.main import CHAT, MainWindow
+from tests.session.still_desk import add_entry, fill
+from tests.ui.window.window_made import open_window, still
+
+
+@pytest.fixture
+def window(qtbot: QtBot, tmp_path: Path) -> MainWindow:
+    return open_window(qtbot, tmp_path / "w")
+
+
+def cell(window: MainWindow, row: int, column: int) -> str:
+    model = window.library.list_widget.table.model_
+    return str(model.index(row, column).data())
+
+
+def titles(window: MainWindow) -> list[str]:
+    return [cell(window, row, TITLE) for row in range(window.library.list_widget.table.model_.rowCount())]
+
+
+def test_an_empty_library_says_what_to_do(window: MainWindow) -> None:
+    shown = window.library.list_widget._stack.currentWidget()
+    assert shown is window.library.list_widget._empty
+    assert [button.text() for button in shown.buttons] == ["Choose files", "Open sample"]
+    assert shown.buttons[0].hasFocus()
+
+
+def test_tab_into_the_table_chooses_a_row(window: MainWindow, qtbot: QtBot) -> None:
+    """Also after a search that had taken the chosen one away: with one row left, no arrow key would choose it."""
+    first, second = (add_entry(still(window), name) for name in ("Lease.pdf", "Letter.pdf"))
+    place = window.library.list_widget
+    window.library.choose([first.id])
+    place.search.setText("letter")
+    place.refresh()
+    assert window.library.chosen == []
+    place.search.setFocus()
+    for _ in range(3):
+        qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
+    assert place.table.hasFocus()
+    assert [entry.id for entry in window.library.chosen] == [second.id]
+
+
+def test_the_focus_is_not_lost_with_the_last_row(window: MainWindow, qtbot: QtBot) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    add_entry(still(window), "Other.pdf")
+    place = window.library.list_widget
+    place.search.setText("lease")
+    place.refresh()
+    window.library.choose([entry.id])
+    place.table.setFocus()
+    qtbot.keyClick(place.table, Qt.Key.Key_Delete)
+    assert place.search.hasFocus()
+
+
+def test_a_row_says_what_became_of_the_document(window: MainWindow) -> None:
+    add_entry(still(window), "Lease.pdf", n_tokens=48_210, ratio=40.0)
+    assert [cell(window, 0, column) for column in (TITLE, TOKENS, SLOTS, RATIO, STATUS)] == [
+        "Lease",
+        "48,210",
+        "1,205",
+        "40x",
+        "Ready",
+    ]
+
+
+def test_what_was_measured_of_a_gist_is_in_its_row(window: MainWindow) -> None:
+    desk = still(window)
+    first, second, third = (add_entry(desk, name) for name in ("a.pdf", "b.pdf", "c.pdf"))
+    for entry, n_kept in ((first, 33), (second, 0)):
+        assert entry.gist is not None
+        parts = [{"from": 0, "to": 20, "n": 40, "kept": n_kept}]
+        result = {"n": 40, "kept": n_kept, "recall": n_kept / 40, "low": 0.1, "high": 0.9, "guessed": 1}
+        desk.library.set_recall(entry.gist.id, result | {"by_depth": parts})
+    desk.entries_changed.emit()
+    window.library.list_widget.refresh()
+    table = window.library.list_widget.table
+    assert not table.isColumnHidden(RECALL)
+    table.sortByColumn(RECALL, Qt.SortOrder.DescendingOrder)
+    assert [cell(window, row, RECALL) for row in range(3)] == ["82%", "0%", "–"]
+    tips = [table.model_.index(row, RECALL).data(Qt.ItemDataRole.ToolTipRole) for row in range(3)]
+    assert tips[0].endswith("33 of 40") and "Not measured yet" in tips[2]
+    card = window.library.inspector_widget.recall
+    window.library.choose([first.id])
+    assert "82% of 40 facts kept" in card._figure.text() and card.measure.text() == "Measure again"
+    window.library.choose([third.id])
+    assert card._figure.isHidden() and card.measure.text() == "Measure"
+
+
+def test_every_state_has_words(window: MainWindow) -> None:
+    entries = fill(still(window))
+    words = {state: state_words(entry) for state, entry in entries.items()}
+    assert words["extracting"] == "Extracting p. 12/300"
+    assert words["compressing"] == "Compressing 41%"
+    assert state_words(entries["compressing"], 130.0) == "Compressing 41% · 2 min left"
+    assert words["failed"] == "Failed: has no text: its pages are only pictures, as in a scan."
+    assert [words[s] for s in ("queued", "outdated", "source changed", "cancelled")] == [
+        "Queued",
+        "Needs re-compress",
+        "Source changed",
+        "Cancelled",
+    ]
+
+
+def test_sorting_keeps_what_is_chosen(window: MainWindow) -> None:
+    entries = fill(still(window))
+    table = window.library.list_widget.table
+    table.select([entries["book"].id])
+    table.sortByColumn(TOKENS, Qt.SortOrder.DescendingOrder)
+    assert titles(window)[0] == "Middlemarch"
+    assert [entry.id for entry in table.selected()] == [entries["book"].id]
+    table.sortByColumn(TITLE, Qt.SortOrder.AscendingOrder)
+    assert titles(window) == sorted(titles(window), key=str.casefold)
+    table.sortByColumn(ADDED, Qt.SortOrder.DescendingOrder)
+    assert titles(window)[0] == "Federalist papers"
+
+
+def test_progress_changes_the_row_in_place(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Walden.txt", "compressing", done=1, total=10)
+    window.desk.library.set_progress(entry.id, 5, 10)
+    window.desk.entry_changed.emit(entry.id)
+    assert cell(window, 0, STATUS) == "Compressing 50%"
+
+
+def test_search_finds_titles_and_texts(window: MainWindow, qtbot: QtBot) -> None:
+    add_entry(still(window), "Lease.pdf", pages=["The door code is 58203."])
+    entry = add_entry(still(window), "계약서.docx", pages=["임차인은 매달 3일에 임대료를 냅니다."])
+    for each in window.desk.library.unindexed():
+        list(window.desk.library.index_text(each))
+    search = window.library.list_widget.search
+    for wanted, found in (("lease", ["Lease"]), ("58203", ["Lease"]), ("임대료", [entry.title]), ("zebra", [])):
+        search.setText(wanted)
+        qtbot.waitUntil(lambda found=found: titles(window) == found)
+    assert "zebra" in window.library.list_widget._nothing.text()
+
+
+def test_filters_show_their_states_only(window: MainWindow) -> None:
+    fill(still(window))
+    counts = []
+    for number in range(5):
+        window.library.list_widget._filter.setCurrentIndex(number)
+        counts.append(len(titles(window)))
+    assert counts == [11, 3, 3, 5, 0]
+
+
+def test_delete_acts_only_while_the_list_has_the_focus(window: MainWindow, qtbot: QtBot) -> None:
+    add_entry(still(window), "Lease.pdf")
+    table, search = window.library.list_widget.table, window.library.list_widget.search
+    table.selectAll()
+    search.setFocus()
+    qtbot.keyClick(search, Qt.Key.Key_Delete)
+    assert titles(window) == ["Lease"]
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_Backspace)
+    assert titles(window) == ["Lease"]
+    qtbot.keyClick(table, Qt.Key.Key_Delete)
+    assert titles(window) == []
+
+
+def test_delete_can_be_undone_from_the_banner(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    window.library.trash([entry.id])
+    banner = window.banners.banners[0]
+    assert banner.buttons[0].text() == "Undo"
+    banner.buttons[0].click()
+    assert titles(window) == ["Lease"] and not window.banners.banners
+
+
+def test_the_trash_is_looked_at_and_restored_from(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    window.library.trash([entry.id])
+    window.library.list_widget._filter.setCurrentIndex(4)
+    window.library.list_widget.table.selectAll()
+    assert possible(window.library.chosen) == {"restore"}
+    window.library.do("restore")
+    assert titles(window) == []
+
+
+def test_what_can_be_done_follows_the_state(window: MainWindow) -> None:
+    entries = fill(still(window))
+    assert possible([entries["ready"]]) == {"chat", "read", "recompress", "reveal", "export", "trash"}
+    assert possible([entries["compressing"]]) == {"cancel", "read", "reveal", "trash"}
+    assert possible([entries["failed"]]) == {"retry", "reveal", "trash"}
+    assert possible([entries["outdated"]]) == {"read", "recompress", "reveal", "export", "trash"}
+    assert possible([entries["ready"], entries["book"]]) == {"chat", "recompress", "trash"}
+    assert possible([]) == set()
+
+
+def test_out_of_memory_offers_less_memory_and_another_ratio(window: MainWindow) -> None:
+    problem = Problem("out_of_memory", "The memory was not enough.", "Try smaller batches.")
+    entry = add_entry(still(window), "Walden.txt", "failed", problem=problem)
+    assert {"retry", "retry_small", "recompress"} <= possible([entry])
+
+
+def test_enter_opens_the_kept_text_and_escape_closes_it(window: MainWindow, qtbot: QtBot) -> None:
+    add_entry(still(window), "Lease.pdf", pages=["One page.", "And another."])
+    table, reader = window.library.list_widget.table, window.library.main_widget
+    table.setFocus()
+    table.setCurrentIndex(table.model_.index(0, 0))
+    qtbot.keyClick(table, Qt.Key.Key_Return)
+    assert reader.isVisible() and reader._text.toPlainText() == "One page."
+    qtbot.keyClick(reader._text, Qt.Key.Key_Escape)
+    assert not reader.isVisible() and table.hasFocus()
+
+
+def test_a_passage_is_shown_in_its_page(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Lease.pdf", pages=["One page.", "The code is 58203."])
+    window.chat.source_requested.emit(entry.id, 1, 12, 17)
+    reader = window.library.main_widget
+    assert reader._text.textCursor().selectedText() == "58203"
+    assert reader._place.text() == "Page 2 of 2"
+
+
+def test_chat_opens_a_chat_about_all_that_is_chosen(window: MainWindow) -> None:
+    ids = [add_entry(still(window), name).id for name in ("a.txt", "b.txt")]
+    window.library.list_widget.table.select(ids)
+    window.library.do("chat")
+    assert window.place == CHAT
+    assert set(window.desk.library.chat(window.chat.chat_id).entry_ids) == set(ids)
+
+
+def test_the_fingerprint_is_shown_and_copied(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    window.library.choose([entry.id])
+    assert entry.gist is not None
+    window.library.inspector_widget._fingerprint_copy.click()
+    assert entry.gist.adapter_fingerprint in QApplication.clipboard().text()
+
+
+def test_a_locked_document_is_retried_with_the_password(window: MainWindow, qtbot: QtBot) -> None:
+    problem = Problem("password", "It is protected with a password.", "Enter the password to open it.")
+    entry = add_entry(still(window), "Salaries.pdf", "failed", problem=problem)
+    window.library.choose([entry.id])
+    field = window.library.inspector_widget._password
+    assert field.isVisible()
+    qtbot.keyClicks(field, "secret")
+    qtbot.keyClick(field, Qt.Key.Key_Return)
+    assert window.desk.library.entry(entry.id).state == "queued"
+    assert field.text() == ""
+
+
+def test_columns_give_way_to_the_title(window: MainWindow) -> None:
+    fill(still(window))
+    table = window.library.list_widget.table
+    window.resize(1900, 900)
+    QApplication.processEvents()
+    assert not any(table.isColumnHidden(column) for column in range(8))
+    window.resize(800, 600)
+    QApplication.processEvents()
+    assert not table.isColumnHidden(TITLE) and not table.isColumnHidden(STATUS)
+    assert table.columnWidth(TITLE) >= 150
+
+
+def test_a_long_status_takes_two_lines(window: MainWindow) -> None:
+    metrics = window.fontMetrics()
+    text = in_two_lines("Failed: the file has no text, only pictures", metrics, 150)
+    assert text.count("\n") == 1
+    assert all(metrics.horizontalAdvance(line) <= 150 for line in text.split("\n"))
+    assert in_two_lines("Ready", metrics, 150) == "Ready"
+
+
+def test_retry_stands_in_the_row_of_what_failed(window: MainWindow, qtbot: QtBot) -> None:
+    problem = Problem("user", "It is not there.", "Look for it.")
+    entry = add_entry(still(window), "Gone.pdf", "failed", problem=problem)
+    QApplication.processEvents()
+    table = window.library.list_widget.table
+    cell_rect = table.visualRect(table.model_.index(0, STATUS))
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell_rect.center())
+    assert window.desk.library.entry(entry.id).state == "failed"
+    right = cell_rect.center()
+    right.setX(cell_rect.right() - 16)
+    qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=right)
+    assert window.desk.library.entry(entry.id).state == "queued"

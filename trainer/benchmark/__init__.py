@@ -1,0 +1,1 @@
+"""Measuring: tasks, methods, scores, and the folder that keeps every trial."""

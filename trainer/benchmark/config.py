@@ -1,0 +1,168 @@
+"""What a benchmark measures: methods, tasks, sizes and how passages are found; refused at once where it makes no sense.
+
+Knows names and numbers; knows nothing of models or of how anything is measured.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import get_args
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.ranking import TOP_K, RankBy, check_ranking
+from trainer.benchmark.needles import ENGLISH_ONLY, NEEDLE_KINDS, own_needle
+from trainer.benchmark.ruler import RULER_KINDS
+
+METHODS = (
+    "gist",
+    "full",
+    "none",
+    "wrong-gist",
+    "truncate",
+    "truncate-last",
+    "truncate-both",
+    "rag",
+    "rag-budget",
+    "hybrid",
+)
+"""gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the gist
+of another document. truncate, truncate-last, truncate-both: as many tokens of the text's beginning, end, or both ends
+as the gist has slots. rag: the best passages of the text. rag-budget: passages of together as many tokens as the gist
+has slots. hybrid: the gist, and the best passages after it."""
+
+BY_RATIO = ("gist", "wrong-gist", "truncate", "truncate-last", "truncate-both", "rag-budget", "hybrid")
+"""Methods that depend on a ratio, and so need an adapter: it decides how many slots a document gets."""
+
+BY_PASSAGES = ("rag", "rag-budget", "hybrid")
+
+KINDS = NEEDLE_KINDS | RULER_KINDS
+
+LANGUAGES = ("en", "ko")
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """What is measured.
+
+    Attributes:
+        lengths: lengths of generated documents, tokens.
+        depths: where the needle stands, percent of the document before it.
+        samples: per length, depth, language and kind.
+        languages: "en", "ko"; of records in files, those that name another one are passed over.
+        methods: of `METHODS`.
+        kinds: of `KINDS`; ignored when `needle` is given; may be empty beside files.
+        ratio: tokens per slot; with several, every method of `BY_RATIO` is measured at each.
+        seed: of everything random.
+        haystack: text to hide needles in; empty takes the bundled evaluation texts.
+        needle, question: a needle of the user's own, with {value} in it.
+        top_k: passages that rag and hybrid read.
+        chunk_tokens, overlap_tokens: length of a passage, and what it has in common with the next one.
+        rank_by: how passages are found: "auto", "bm25", "embeddings".
+        longbench: folder of LongBench's JSONL files; empty: none.
+        choices: a JSONL file of multiple-choice questions; empty: none.
+        instructions: a JSON or JSONL file in the Alpaca+ form; empty: none.
+        records: most records taken of one file, those that stand first; 0 takes all.
+    """
+
+    lengths: tuple[int, ...] = (512, 2048, 8192)
+    depths: tuple[int, ...] = (0, 25, 50, 75, 100)
+    samples: int = 4
+    languages: tuple[str, ...] = LANGUAGES
+    methods: tuple[str, ...] = METHODS[:5]
+    kinds: tuple[str, ...] = ("passkey",)
+    ratio: float | tuple[float, ...] = 100.0
+    seed: int = 1
+    haystack: str = ""
+    needle: str = ""
+    question: str = ""
+    top_k: int = TOP_K
+    chunk_tokens: int = 128
+    overlap_tokens: int = 16
+    rank_by: RankBy = "auto"
+    longbench: str = ""
+    choices: str = ""
+    instructions: str = ""
+    records: int = 0
+
+    def __post_init__(self) -> None:
+        known = {
+            "method": (self.methods, METHODS),
+            "needle kind": (self.kinds, tuple(KINDS)),
+            "language": (self.languages, LANGUAGES),
+            "way to rank passages": ((self.rank_by,), get_args(RankBy)),
+        }
+        for what, (given, allowed) in known.items():
+            if not given and not (what == "needle kind" and self.files):
+                raise UserError(f"No {what} is given.", f"Choose from {', '.join(allowed)}.")
+            for name in given:
+                if name not in allowed:
+                    raise UserError(f'There is no {what} "{name}".', f"Choose from {', '.join(allowed)}.")
+        if not self.series and not self.files:
+            raise UserError(f"There is no {' or '.join(self.kinds)} needle but in English.", "Add en to --languages.")
+        self._check_numbers()
+        if bool(self.needle) != bool(self.question):
+            raise UserError("A needle of your own needs a question, and the other way round.", "Give both.")
+        if self.needle:
+            own_needle(self.needle, self.question)
+        if set(BY_PASSAGES) & set(self.methods):
+            check_ranking(self.rank_by)
+
+    def _check_numbers(self) -> None:
+        if not self.lengths or min(self.lengths) < 64:
+            raise UserError("A length must be at least 64 tokens.", "Give for example --lengths 512,2048.")
+        if not self.depths or not all(0 <= depth <= 100 for depth in self.depths):
+            raise UserError("A depth is a percentage from 0 to 100.", "Give for example --depths 0,50,100.")
+        if self.samples < 1:
+            raise UserError("There must be at least one sample.", "Give --samples 1 or more.")
+        if not self.ratios:
+            raise UserError("No ratio is given.", "Give for example --ratio 100.")
+        for ratio in self.ratios:
+            if not 1.0 <= ratio < math.inf:
+                raise UserError(f"A ratio of {ratio:g} cannot be had.", "Give for example --ratio 100.")
+        if self.top_k < 1:
+            raise UserError("At least one passage has to be read.", "Give --top-k 1 or more.")
+        if self.chunk_tokens < 8:
+            raise UserError("A passage must have at least 8 tokens.", "Give for example --chunk-tokens 128.")
+        if not 0 <= self.overlap_tokens <= self.chunk_tokens // 2:
+            raise UserError(
+                f"Passages of {self.chunk_tokens} tokens cannot overlap by {self.overlap_tokens}.",
+                f"Give --overlap-tokens 0 to {self.chunk_tokens // 2}.",
+            )
+        if self.records < 0:
+            raise UserError("A number of records cannot be negative.", "Give --records 0 for all of them.")
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        return self.ratio if isinstance(self.ratio, tuple) else (self.ratio,)
+
+    @property
+    def files(self) -> bool:
+        """Whether anything is read from files."""
+        return bool(self.longbench or self.choices or self.instructions)
+
+    @property
+    def series(self) -> list[tuple[str, str]]:
+        """Needle kind and language of every grid that is measured."""
+        kinds = ("own",) if self.needle else self.kinds
+        return [(k, lang) for k in kinds for lang in self.languages if k not in ENGLISH_ONLY or lang == "en"]
+
+    @property
+    def variants(self) -> list[tuple[str, float | None]]:
+        """Every method, once per ratio where it depends on one."""
+        return [(m, ratio) for m in self.methods for ratio in (self.ratios if m in BY_RATIO else (None,))]
+
+    @property
+    def needs_adapter(self) -> bool:
+        return bool(set(BY_RATIO) & set(self.methods))
+
+    @property
+    def n_trials(self) -> int:
+        """Of the grids; what is read from files comes on top."""
+        return len(self.series) * len(self.lengths) * len(self.depths) * self.samples * len(self.variants)
+
+
+SIZES = {
+    "quick": {"lengths": (512, 2048), "depths": (0, 50, 100), "samples": 1},
+    "standard": {"lengths": (512, 2048, 8192), "depths": (0, 25, 50, 75, 100), "samples": 4},
+    "full": {"lengths": (512, 1024, 2048, 4096, 8192, 16384), "depths": (0, 25, 50, 75, 100), "samples": 8},
+}
+"""Sizes of a run: quick is for two minutes on a CPU with the starter, the others for a card or a night."""

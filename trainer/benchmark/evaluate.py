@@ -1,0 +1,191 @@
+"""The benchmark: every method on the same samples, through the same compress and answer as users.
+
+Samples depend on seed and place alone, never on the list of methods. A generator: it can be stopped after every
+trial, and goes on from the trials that are there. Knows nothing of files, pictures or terminals.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from gistdesk.core.answer import Sampling
+from gistdesk.core.compress import check_ratio
+from gistdesk.core.errors import UserError
+from gistdesk.core.interval import wilson
+from gistdesk.core.memory import peak_memory_bytes
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.readings import Reader, gist_of
+from trainer.benchmark.tasks import Sample, Task, tasks_of
+
+__all__ = ["Benchmark", "NiahConfig", "Trial", "TrialKey", "evaluate", "gist_of", "wilson"]
+
+NiahConfig = BenchConfig
+
+TrialKey = tuple[str, str, float | None]
+"""Sample, method, and the ratio that was asked for, where there is one."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question put to one method.
+
+    Attributes:
+        needle_kind: or the name of a set of records.
+        depth_percent: None for records of files.
+        correct: all of it is right.
+        prompt_tail: the question.
+        ratio: document tokens per gist slot, or per token read in its place; None where no gist sets the size.
+        kv_bytes: of what stands before the question.
+        ttft_s: seconds from having gist, index, or the text's tokens in memory to the first token of the answer.
+        peak_memory_bytes: while the gist was made and the answer was written; see `memory.peak_memory_bytes`.
+        sample: its name within the run.
+        score: from 0 to 1 where there is more than right and wrong; None where there is not.
+        ratio_asked: what the ratio was to be.
+        prompt: what stood before the question, in words, long texts without their middle.
+        document_bytes: of the text, in UTF-8.
+        document_kv_bytes: what keys and values of the whole text would take.
+        kept_bytes: what has to be kept of the document between two questions.
+        prepare_s: seconds to compress, or to cut and index, once per document.
+        tokens_per_second: of the answer's tokens after the first; 0 where there was only one.
+        n_answer_tokens: the one that ends it included.
+        places: start and end of every passage that was read, in characters of the document's text, best first.
+    """
+
+    method: str
+    language: str
+    needle_kind: str
+    context_tokens: int
+    depth_percent: int | None
+    correct: bool
+    expected: str
+    answer: str
+    prompt_tail: str
+    ratio: float | None
+    kv_bytes: int
+    ttft_s: float
+    peak_memory_bytes: int
+    sample: str = ""
+    score: float | None = None
+    ratio_asked: float | None = None
+    prompt: str = ""
+    document_bytes: int = 0
+    document_kv_bytes: int = 0
+    kept_bytes: int = 0
+    prepare_s: float = 0.0
+    tokens_per_second: float = 0.0
+    n_answer_tokens: int = 0
+    places: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def key(self) -> TrialKey:
+        return self.sample, self.method, self.ratio_asked
+
+    @property
+    def points(self) -> float:
+        """From 0 to 1, whatever the rule is."""
+        return float(self.correct) if self.score is None else self.score
+
+
+class Benchmark:
+    """A configuration made ready for a model.
+
+    Attributes:
+        n_trials: in all, those of files included.
+        costs: per trial in order, about how long it takes compared with others; for a forecast of the time.
+
+    Raises:
+        UserError: the model has no adapter but a method needs one, a haystack is too short, or a file is unusable.
+    """
+
+    def __init__(self, model: GistModel, config: BenchConfig) -> None:
+        if model.adapter is None and config.needs_adapter:
+            raise UserError("The model has no gist adapter.", "Train one, or measure full, none and rag only.")
+        if model.adapter is not None:
+            for ratio in config.ratios:
+                check_ratio(model.adapter, ratio)
+        self._model, self._config = model, config
+        self._tasks: list[Task] = tasks_of(model, config)
+        self._variants = config.variants
+        self.costs = [
+            cost
+            for task in self._tasks
+            for length in task.lengths
+            for cost in _costs(length, self._variants, config.top_k * config.chunk_tokens)
+        ]
+        self.n_trials = len(self.costs)
+
+    def run(self, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
+        """Yield every trial in order; those in `done` as they are there, the others as they are measured."""
+        done = done or {}
+        reader = Reader(self._model, self._config)
+        for task in self._tasks:
+            for index, name in enumerate(task.names):
+                keys: list[TrialKey] = [(name, method, ratio) for method, ratio in self._variants]
+                sample = None if all(key in done for key in keys) else task.sample(index)
+                for key in keys:
+                    if key in done:
+                        yield done[key]
+                    elif sample is not None:
+                        yield _trial(self._model, reader, sample, key[1], key[2])
+
+
+def evaluate(model: GistModel, config: BenchConfig, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
+    """Run the benchmark; yields every trial as it is done.
+
+    Raises:
+        UserError: see `Benchmark`.
+    """
+    yield from Benchmark(model, config).run(done)
+
+
+def _trial(model: GistModel, reader: Reader, sample: Sample, method: str, ratio: float | None) -> Trial:
+    reading = reader.read(sample, method, ratio)
+    context = reading.context
+    sampling = Sampling(max_tokens=sample.max_tokens)
+    answer = "".join(context.answer([Turn(sample.question)], sampling))
+    assert context.figures is not None
+    points = sample.points(answer)
+    n_tokens = len(sample.source.token_ids)
+    return Trial(
+        method=method,
+        language=sample.language,
+        needle_kind=sample.task,
+        context_tokens=n_tokens,
+        depth_percent=sample.depth_percent,
+        correct=points > 1 - 1e-6,
+        expected=sample.expected,
+        answer=answer,
+        prompt_tail=sample.question,
+        ratio=reading.ratio,
+        kv_bytes=context.kv_bytes,
+        ttft_s=round(reading.prefill_s + context.figures.ttft_s, 5),
+        peak_memory_bytes=max(reading.prepare_peak_bytes, peak_memory_bytes(model.device)),
+        sample=sample.name,
+        score=round(points, 6) if sample.is_graded else None,
+        ratio_asked=ratio,
+        prompt=reading.shown,
+        document_bytes=len(model.tokenizer.decode(sample.source.token_ids.tolist()).encode()),
+        document_kv_bytes=n_tokens * reader.position_bytes,
+        kept_bytes=reading.kept_bytes,
+        prepare_s=round(reading.prepare_s, 5),
+        tokens_per_second=round(context.figures.tokens_per_second, 1),
+        n_answer_tokens=context.figures.n_tokens,
+        places=tuple((passage.start, passage.end) for passage in reading.passages),
+    )
+
+
+_ANSWER_COST = 250
+"""What opening a context and writing an answer costs, in tokens that could be read instead: the starter, on a CPU."""
+
+
+def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_tokens: int) -> list[float]:
+    """Per trial of a sample, in tokens read. A gist is made once per ratio, as is a wrong one; the rest is quick."""
+    reading = {
+        "gist": length,
+        "full": length * (1 + length / 8192),
+        "rag": length + n_passage_tokens,  # cutting and indexing, then reading
+        "rag-budget": length,
+        "hybrid": n_passage_tokens,
+    }
+    return [_ANSWER_COST + float(reading.get(method, 0)) for method, _ in variants]

@@ -1,0 +1,226 @@
+"""What every method puts in front of a question, and what that costs to prepare, to keep and to read.
+
+Gists come from the product's own `compress`, contexts are the product's own. Knows nothing of scores or of runs.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.answer import Context
+from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
+from gistdesk.core.gist import GistKV
+from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.model import GistModel
+from gistdesk.core.passages import (
+    Passage,
+    PassageIndex,
+    context_with_passages,
+    cut_passages,
+    passages_text,
+    within,
+)
+from trainer.benchmark.config import BY_PASSAGES, BenchConfig
+from trainer.benchmark.tasks import Sample, Source
+
+_SHOWN_CHARACTERS = 800
+"""Of each end of a text, in what a report shows of a prompt."""
+_TEMPLATE_TOKENS = 32
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Prepared(Generic[T]):
+    """What is made of a document once, before any question."""
+
+    made: T
+    seconds: float
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A context ready for its question.
+
+    Attributes:
+        ratio: document tokens per token or slot that is read in their place; None where no gist sets the size.
+        kept_bytes: what has to be kept of the document between two questions.
+        prepare_s: seconds to make that, once per document.
+        prefill_s: seconds from the question to a context that holds it all.
+        prepare_peak_bytes: peak memory while it was made; 0 where nothing was.
+        passages: that are read, best first.
+        shown: what stands before the question, in words, long texts without their middle.
+    """
+
+    context: Context
+    ratio: float | None
+    kept_bytes: int
+    prepare_s: float
+    prefill_s: float
+    prepare_peak_bytes: int
+    passages: tuple[Passage, ...]
+    shown: str
+
+
+class Reader:
+    """Puts documents in front of a model in any of the ways there are; keeps what the next method can use again."""
+
+    def __init__(self, model: GistModel, config: BenchConfig) -> None:
+        self._model, self._config = model, config
+        layers, two, heads, head_dim = model.kv_shape
+        self.position_bytes = layers * two * heads * head_dim * torch.empty(0, dtype=model.dtype).element_size()
+        self._name = ""
+        self._gists: dict[tuple[str, float], Prepared[GistKV]] = {}
+        self._indexes: dict[tuple[str, int], Prepared[PassageIndex]] = {}
+
+    def read(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        """Put a sample's document in front, as a method does it."""
+        self._forget_all_but(sample.source.name)
+        if method == "none":
+            return self._reading(lambda: (Context(self._model), ()), "")
+        if method in ("gist", "wrong-gist"):
+            return self._gist(sample.source if method == "gist" else sample.other(), _given(ratio))
+        if method in BY_PASSAGES:
+            return self._passages(sample, method, ratio)
+        return self._text(sample, method, ratio)
+
+    def gist_of(self, source: Source, ratio: float) -> Prepared[GistKV]:
+        key = source.name, ratio
+        if key not in self._gists:
+            self._gists[key] = _prepared(self._model, lambda: gist_of(self._model, source.token_ids, ratio))
+        return self._gists[key]
+
+    def _gist(self, source: Source, ratio: float) -> Reading:
+        gist = self.gist_of(source, ratio)
+        return self._reading(
+            lambda: (Context(self._model, [gist.made]), ()),
+            _gist_shown(gist.made),
+            ratio=gist.made.ratio,
+            kept_bytes=gist.made.kv_bytes,
+            prepared=(gist,),
+        )
+
+    def _text(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        """The whole text, or as much of it as the gist has slots."""
+        ids = sample.source.token_ids
+        n_kept = len(ids) if ratio is None else self._n_slots(ids, ratio)
+        if ratio is None and sample.may_be_cut:
+            n_question = len(self._model.token_ids(sample.question))
+            n_kept = min(n_kept, self._model.max_positions - n_question - sample.max_tokens - _TEMPLATE_TOKENS)
+        first = {"truncate": n_kept, "truncate-last": 0}.get(method, n_kept - n_kept // 2)
+        kept = ids if n_kept == len(ids) else torch.cat([ids[:first], ids[len(ids) - (n_kept - first) :]])
+        return self._reading(
+            lambda: (Context(self._model, text_ids=kept), ()),
+            shortened(self._model.tokenizer.decode(kept.tolist())),
+            ratio=None if ratio is None else len(ids) / n_kept,
+            kept_bytes=len(kept) * self.position_bytes,
+        )
+
+    def _passages(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        gist = self.gist_of(sample.source, _given(ratio)) if method == "hybrid" else None
+        n_slots = self._n_slots(sample.source.token_ids, _given(ratio)) if method == "rag-budget" else 0
+        index = self._index(sample.source, min(self._config.chunk_tokens, n_slots or self._config.chunk_tokens))
+        gists = [gist.made] if gist else []
+
+        def read() -> tuple[Context, Sequence[Passage]]:
+            if n_slots:
+                found = within(self._model, index.made.best(sample.question, n_slots), n_slots)
+            else:
+                found = index.made.best(sample.question, self._config.top_k)
+            return context_with_passages(self._model, gists, found), found
+
+        tokens = gist.made.ratio if gist else len(sample.source.token_ids) / n_slots if n_slots else None
+        return self._reading(
+            read,
+            _gist_shown(gist.made) if gist else "",
+            ratio=tokens,
+            kept_bytes=index.made.n_bytes + (gist.made.kv_bytes if gist else 0),
+            prepared=(index, gist) if gist else (index,),
+        )
+
+    def _reading(
+        self,
+        read: Callable[[], tuple[Context, Sequence[Passage]]],
+        shown: str,
+        *,
+        ratio: float | None = None,
+        kept_bytes: int = 0,
+        prepared: tuple[Prepared[GistKV] | Prepared[PassageIndex], ...] = (),
+    ) -> Reading:
+        """Time what happens once the question is there; peak memory is counted anew from here on."""
+        reset_peak_memory()
+        begun = time.perf_counter()
+        context, passages = read()
+        prefill_s = time.perf_counter() - begun
+        return Reading(
+            context,
+            None if ratio is None else round(ratio, 2),
+            kept_bytes,
+            sum(part.seconds for part in prepared),
+            prefill_s,
+            max((part.peak_bytes for part in prepared), default=0),
+            tuple(passages),
+            "\n\n".join(part for part in (shown, shortened(passages_text(passages))) if part),
+        )
+
+    def _n_slots(self, token_ids: Tensor, ratio: float) -> int:
+        return plan_tokens(self._model, token_ids, ratio=ratio).n_slots
+
+    def _index(self, source: Source, chunk_tokens: int) -> Prepared[PassageIndex]:
+        key = source.name, chunk_tokens
+        if key not in self._indexes:
+            self._indexes[key] = _prepared(self._model, lambda: self._indexed(source, chunk_tokens))
+        return self._indexes[key]
+
+    def _indexed(self, source: Source, chunk_tokens: int) -> PassageIndex:
+        text = self._model.tokenizer.decode(source.token_ids.tolist())
+        overlap_tokens = min(self._config.overlap_tokens, chunk_tokens // 8)
+        passages = cut_passages(self._model, [text], chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
+        return PassageIndex(passages, self._config.rank_by)
+
+    def _forget_all_but(self, name: str) -> None:
+        """At a new sample. Its own gist may be there already: the one before had it as the wrong one."""
+        if name == self._name:
+            return
+        self._name = name
+        self._gists = {key: gist for key, gist in self._gists.items() if key[0] == name}
+        self._indexes = {key: index for key, index in self._indexes.items() if key[0] == name}
+
+
+def gist_of(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
+    """Compress tokens exactly as a document is compressed."""
+    plan = plan_tokens(model, token_ids, ratio=ratio)
+    *_, gist = compress(model, plan, batch_tokens=batch_tokens_for(model))
+    return gist
+
+
+def shortened(text: str) -> str:
+    """A long text without its middle."""
+    n_left_out = len(text) - 2 * _SHOWN_CHARACTERS
+    if n_left_out < 1:
+        return text
+    return f"{text[:_SHOWN_CHARACTERS]}\n[... {n_left_out:,} characters ...]\n{text[-_SHOWN_CHARACTERS:]}"
+
+
+def _gist_shown(gist: GistKV) -> str:
+    return f"[the gist of {gist.n_tokens:,} tokens in {gist.n_slots:,} slots]"
+
+
+def _given(ratio: float | None) -> float:
+    if ratio is None:
+        raise RuntimeError("this method needs a ratio")
+    return ratio
+
+
+def _prepared(model: GistModel, make: Callable[[], T]) -> Prepared[T]:
+    reset_peak_memory()
+    begun = time.perf_counter()
+    made = make()
+    if model.device.type == "cuda":
+        torch.cuda.synchronize()
+    return Prepared(made, time.perf_counter() - begun, peak_memory_bytes(model.device))

@@ -1,0 +1,212 @@
+"""Records of files as questions with their scores: LongBench, multiple choice, instructions in the Alpaca+ form.
+
+**LongBench** (a folder of `hotpotqa.jsonl` and so on, as published): beside what `data.forms` says of the form,
+`all_classes` and `language`. Questions are worded as published, as far as they stand after the text. Of its Chinese
+sets none is read. A set of the user's own in the same form may say "language": "ko": it is scored by character.
+
+**Multiple choice**, one object per line:
+`{"context": "...", "question": "...", "choices": ["서울", "부산", "대전"], "answer": 2, "language": "ko"}`;
+`answer` counts from 1; `language` may be left out ("ko").
+
+**Alpaca+** (Mu et al., 2023): ROUGE-L against the output.
+
+Knows wordings and scores; knows nothing of models.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from trainer.benchmark import metrics
+from trainer.data.forms import Line, Record, read_lines, read_records
+from trainer.data.source import is_korean
+
+Points = Callable[[str], float]
+
+
+@dataclass(frozen=True)
+class ScoredRecord:
+    """One question with its text, and what an answer to it is worth.
+
+    Attributes:
+        text: what a method compresses, reads or searches.
+        expected: the right answer, or the first of several.
+        max_tokens: of an answer.
+        points: an answer to a number from 0 to 1.
+        is_graded: whether there is anything between 0 and 1.
+    """
+
+    text: str
+    question: str
+    expected: str
+    language: str
+    max_tokens: int
+    points: Points
+    is_graded: bool
+
+
+@dataclass(frozen=True)
+class _Set:
+    """A LongBench set: how it asks, with {input}; how long an answer may be; how it is scored; what is cut off it."""
+
+    question: str
+    max_tokens: int
+    score: metrics.Score | None  # None: classes
+    korean: metrics.Score | None = None
+    first_line: bool = False
+
+
+_PASSAGES = (
+    "Answer the question based on the given passages. Only give me the answer and do not output any other words.\n\n"
+    "Question: {input}\nAnswer:"
+)
+_F1 = (metrics.word_f1, metrics.character_f1)
+_ROUGE = (metrics.longbench_rouge_l, metrics.longbench_rouge_l_by_character)
+
+LONGBENCH = {
+    "narrativeqa": _Set(
+        "Now, answer the question based on the story as concisely as you can, using a single phrase if possible. Do "
+        "not provide any explanation.\n\nQuestion: {input}\n\nAnswer:",
+        128,
+        *_F1,
+    ),
+    "qasper": _Set(
+        "Answer the question based on the above article as concisely as you can, using a single phrase or sentence if "
+        'possible. If the question cannot be answered based on the information in the article, write "unanswerable". '
+        'If the question is a yes/no question, answer "yes", "no", or "unanswerable". Do not provide any explanation.'
+        "\n\nQuestion: {input}\n\nAnswer:",
+        128,
+        *_F1,
+    ),
+    "multifieldqa_en": _Set(
+        "Now, answer the following question based on the above text, only give me the answer and do not output any "
+        "other words.\n\nQuestion: {input}\nAnswer:",
+        64,
+        *_F1,
+    ),
+    "hotpotqa": _Set(_PASSAGES, 32, *_F1),
+    "2wikimqa": _Set(_PASSAGES, 32, *_F1),
+    "musique": _Set(_PASSAGES, 32, *_F1),
+    "gov_report": _Set("Now, write a one-page summary of the report.\n\nSummary:", 512, *_ROUGE),
+    "qmsum": _Set(
+        "Now, answer the query based on the above meeting transcript in one or more sentences.\n\nQuery: {input}\n"
+        "Answer:",
+        512,
+        *_ROUGE,
+    ),
+    "multi_news": _Set("Now, write a one-page summary of all the news.\n\nSummary:", 512, *_ROUGE),
+    "trec": _Set("{input}", 64, None, first_line=True),
+    "triviaqa": _Set("{input}", 32, *_F1, first_line=True),
+    "samsum": _Set("{input}", 128, *_ROUGE, first_line=True),
+    "passage_count": _Set(
+        "Please enter the final count of unique paragraphs after removing duplicates. The output format should only "
+        "contain the number, such as 1, 2, 3, and so on.\n\nThe final answer is: ",
+        32,
+        metrics.number_score,
+    ),
+    "passage_retrieval_en": _Set(
+        "The following is an abstract.\n\n{input}\n\nPlease enter the number of the paragraph that the abstract is "
+        'from. The answer format must be like "Paragraph 1", "Paragraph 2", etc.\n\nThe answer is: ',
+        32,
+        metrics.paragraph_score,
+    ),
+    "lcc": _Set("Next line of code:\n", 64, metrics.code_score),
+    "repobench-p": _Set("{input}Next line of code:\n", 64, metrics.code_score),
+}
+"""Sets whose questions and answers are English or code, and how they are published to be asked and scored."""
+
+
+def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[ScoredRecord]]:
+    """All sets of a folder that are known, by name.
+
+    Args:
+        limit: most records of each; 0 takes all.
+
+    Raises:
+        UserError: the folder is not there, holds none of them, or a line is not of the form.
+    """
+    if not folder.is_dir():
+        raise UserError(f"The folder {folder} is not there.", "Give the folder with LongBench's JSONL files.")
+    found = {}
+    for name, kind in LONGBENCH.items():
+        path = folder / f"{name}.jsonl"
+        if path.is_file():
+            found[name] = [_longbench(kind, record) for record in read_records(path, "longbench", limit=limit)]
+    if not found:
+        raise UserError(
+            f"There is no LongBench file in {folder}.", f"Put hotpotqa.jsonl or others of {', '.join(LONGBENCH)} there."
+        )
+    return found
+
+
+def _longbench(kind: _Set, record: Record) -> ScoredRecord:
+    answers = record.answers
+    classes = record.line.texts("all_classes") if kind.score is None else []
+    language = "ko" if record.line.optional("language", "en") == "ko" else "en"
+    score = (kind.korean if language == "ko" else None) or kind.score
+
+    def points(given: str) -> float:
+        if kind.first_line:
+            given = given.lstrip("\n").split("\n")[0]
+        if score is None:
+            return max(metrics.class_score(given, answer, classes) for answer in answers)
+        return max(score(given, answer) for answer in answers)
+
+    question = kind.question.replace("{input}", record.question)
+    return ScoredRecord(record.context, question, answers[0], language, kind.max_tokens, points, True)
+
+
+_CHOOSE = {
+    "en": "{question}\n\n{choices}\n\nAnswer with the number of the right choice only.",
+    "ko": "{question}\n\n{choices}\n\n맞는 보기의 번호만 답하세요.",
+}
+
+
+def choice_records(path: Path, *, limit: int = 0) -> list[ScoredRecord]:
+    """Multiple-choice questions, see above.
+
+    Raises:
+        UserError: the file cannot be read, or a line is not of the form.
+    """
+    return [_choice(line) for line in read_lines(path, limit=limit)]
+
+
+def _choice(line: Line) -> ScoredRecord:
+    choices = line.texts("choices")
+    right = line.count("answer", len(choices))
+    language = "en" if line.optional("language", "ko") == "en" else "ko"
+    listed = "\n".join(f"{number}. {choice}" for number, choice in enumerate(choices, 1))
+    question = _CHOOSE[language].format(question=line.text("question"), choices=listed)
+
+    def points(given: str) -> float:
+        return float(metrics.choice_of(given, choices) == right)
+
+    return ScoredRecord(line.text("context"), question, f"{right}. {choices[right - 1]}", language, 16, points, False)
+
+
+_INSTRUCTION_TOKENS = 256
+
+
+def instruction_records(path: Path, *, limit: int = 0) -> list[ScoredRecord]:
+    """Instructions with what they should give, see above.
+
+    Raises:
+        UserError: the file cannot be read, or a line is not of the form.
+    """
+    return [_instruction(record) for record in read_records(path, "alpaca", limit=limit)]
+
+
+def _instruction(record: Record) -> ScoredRecord:
+    [right] = record.answers
+    language = "ko" if is_korean(right) else "en"
+    score = metrics.character_rouge_l if language == "ko" else metrics.word_rouge_l
+    return ScoredRecord(
+        record.context,
+        record.question,
+        right,
+        language,
+        _INSTRUCTION_TOKENS,
+        lambda given: score(given, right),
+        True,
+    )

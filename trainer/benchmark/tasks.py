@@ -1,0 +1,309 @@
+"""Where samples come from: grids of needles in haystacks, and records of files. A sample is made when it is asked for.
+
+A sample depends on seed and place alone, never on the methods or on what was asked for before it.
+Knows tokens; knows nothing of how they are answered.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.model import GistModel
+from trainer.benchmark.config import KINDS, BenchConfig
+from trainer.benchmark.needles import LANDMARK_FILLER, Needle, own_needle
+from trainer.benchmark.records import ScoredRecord, choice_records, instruction_records, longbench_records
+from trainer.benchmark.ruler import NOISE, other_needle, ruler_haystack
+from trainer.data.haystack import haystack_names, haystack_text
+
+_ANSWER_TOKENS = 64
+"""Room for template and answer that is kept free in the window."""
+_RULER_TOKENS = 128
+"""Longest answer to a RULER question, as published."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A document that gists and passages are made of; its name is its own within a run."""
+
+    name: str
+    token_ids: Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One question about one document.
+
+    Attributes:
+        task: needle kind, or the name of a set of records.
+        depth_percent: where the needle stands; None where nobody knows.
+        max_tokens: of an answer.
+        points: an answer to a number from 0 to 1.
+        is_graded: whether there is anything between 0 and 1.
+        other: a document in which the answer is not.
+        may_be_cut: a text too long for the window is read without its middle, as LongBench does it.
+    """
+
+    name: str
+    task: str
+    language: str
+    depth_percent: int | None
+    source: Source
+    question: str
+    expected: str
+    max_tokens: int
+    points: Callable[[str], float]
+    is_graded: bool
+    other: Callable[[], Source]
+    may_be_cut: bool
+
+
+class Task(Protocol):
+    """Some samples of one kind."""
+
+    @property
+    def names(self) -> list[str]:
+        """Of its samples, in order."""
+
+    @property
+    def lengths(self) -> list[int]:
+        """Document tokens of every sample, about."""
+
+    def sample(self, index: int) -> Sample:
+        """Make one."""
+
+
+def tasks_of(model: GistModel, config: BenchConfig) -> list[Task]:
+    """Everything that a configuration asks for.
+
+    Raises:
+        UserError: a haystack is too short, a file cannot be used, or a text does not fit into the window.
+    """
+    tasks: list[Task] = []
+    stacks = _Stacks(model, config)
+    for kind, language in config.series:
+        _check_possible(model, config, stacks, kind, language)
+    for kind, language in config.series:
+        for length in config.lengths:
+            tasks += [NeedleTask(model, config, stacks, kind, language, length, depth) for depth in config.depths]
+    for name, records in _records(config).items():
+        tasks.append(RecordTask(model, name, records))
+    return tasks
+
+
+def _records(config: BenchConfig) -> dict[str, list[ScoredRecord]]:
+    found: dict[str, list[ScoredRecord]] = {}
+    if config.longbench:
+        found |= longbench_records(Path(config.longbench), limit=config.records)
+    if config.choices:
+        found["choices"] = choice_records(Path(config.choices), limit=config.records)
+    if config.instructions:
+        found["instructions"] = instruction_records(Path(config.instructions), limit=config.records)
+    kept = {name: [r for r in records if r.language in config.languages] for name, records in found.items()}
+    for name, records in kept.items():
+        if not records:
+            raise UserError(f"No record of {name} is in {' or '.join(config.languages)}.", "Add to --languages.")
+    return kept
+
+
+class Haystack:
+    """A text as tokens, with the places where a sentence starts."""
+
+    def __init__(self, model: GistModel, text: str) -> None:
+        self.ids = torch.tensor(model.token_ids(" " + text.strip()))
+        self.starts = model.ends_sentence[self.ids].nonzero()[:, 0] + 1
+
+    def document(self, model: GistModel, random: Random, needle: Needle, n_tokens: int, depth: int) -> Tensor:
+        """A stretch that starts with a sentence, with the needle walked back to a sentence end; (n_tokens,).
+
+        Distractors are put between other sentences, at random.
+        """
+        statements = [torch.tensor(model.token_ids(" " + text)) for text in needle.statements]
+        n_hay = n_tokens - sum(len(ids) for ids in statements)
+        if n_tokens > len(self.ids):
+            raise UserError(
+                f"The haystack has {len(self.ids)} tokens, {n_tokens} are asked for.", "Give a longer text."
+            )
+        if n_hay < 0:
+            raise UserError(f"The needle does not fit into {n_tokens} tokens.", "Ask for longer documents.")
+        possible = self.starts[self.starts <= len(self.ids) - n_hay]
+        start = int(possible[random.randrange(len(possible))]) if len(possible) else 0
+        hay = self.ids[start : start + n_hay]
+        inside = self.starts[(self.starts > start) & (self.starts < start + n_hay)] - start
+        ends = [0, *inside.tolist(), n_hay] if depth == 100 else [0, *inside.tolist()]
+        target = n_hay * depth / 100
+        places = [max(end for end in ends if end <= target)]
+        places += [random.choice(ends) for _ in statements[1:]]
+        order = sorted(range(len(statements)), key=lambda i: places[i])
+        pieces, last = [], 0
+        for i in order:
+            pieces += [hay[last : places[i]], statements[i]]
+            last = places[i]
+        return torch.cat([*pieces, hay[last:]])
+
+
+class _Stacks:
+    """Per needle kind and language, the text to hide needles in; landmark and RULER's noise bring their own."""
+
+    def __init__(self, model: GistModel, config: BenchConfig) -> None:
+        self._model, self._longest = model, max(config.lengths)
+        self._own = config.haystack
+        self._made: dict[str, Haystack] = {}
+
+    def of(self, kind: str, language: str, random: Random) -> Haystack:
+        """`random` draws the other needles where those are all the haystack there is."""
+        what = ruler_haystack(kind)
+        if what == "needles":
+            return self._of_needles(kind, language, random)
+        if kind == "landmark" or what == "noise":
+            filler = LANDMARK_FILLER if kind == "landmark" else NOISE[language]
+            return self._kept(filler * (self._longest // 12 + 2))
+        return self._kept(self._own or " ".join(haystack_text(n) for n in haystack_names(language, evaluation=True)))
+
+    def _kept(self, text: str) -> Haystack:
+        if text not in self._made:
+            self._made[text] = Haystack(self._model, text)
+        return self._made[text]
+
+    def _of_needles(self, kind: str, language: str, random: Random) -> Haystack:
+        """Long enough for a start anywhere in its first tenth."""
+        text, n_tokens = "", 0
+        while n_tokens <= self._longest * 1.1:
+            sentences = "".join(f"{other_needle(kind, random, language)} " for _ in range(20))
+            text += sentences
+            n_tokens += len(self._model.token_ids(sentences))
+        return Haystack(self._model, text)
+
+
+def _draw_of(config: BenchConfig, kind: str) -> Callable[[Random, str], Needle]:
+    return own_needle(config.needle, config.question) if config.needle else KINDS[kind]
+
+
+def _check_possible(model: GistModel, config: BenchConfig, stacks: _Stacks, kind: str, language: str) -> None:
+    """Refuse at the start what would otherwise end the benchmark hours later."""
+    random = Random(f"{config.seed}:{kind}:{language}")
+    for length in sorted(config.lengths):
+        needle = _draw_of(config, kind)(random, language)
+        stacks.of(kind, language, random).document(model, random, needle, length, config.depths[0])
+        n_full = length + len(model.token_ids(needle.question)) + _ANSWER_TOKENS
+        if "full" in config.methods and n_full > model.max_positions:
+            raise UserError(
+                f"{length} tokens of text and a question do not fit into the model's window of {model.max_positions}.",
+                "Ask for shorter documents, or leave full out of --methods.",
+            )
+
+
+class NeedleTask:
+    """The samples of one cell: a needle kind, a language, a length and a depth."""
+
+    def __init__(
+        self, model: GistModel, config: BenchConfig, stacks: _Stacks, kind: str, language: str, length: int, depth: int
+    ) -> None:
+        self._model, self._stacks, self._draw = model, stacks, _draw_of(config, kind)
+        self._kind, self._language, self._length, self._depth = kind, language, length, depth
+        self._seed = config.seed
+        self._cell = f"{kind}:{language}:{length}:{depth}"
+        self._n_samples = config.samples
+        self._made = lru_cache(maxsize=2)(self._make)
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self._cell}:{index}" for index in range(self._n_samples)]
+
+    @property
+    def lengths(self) -> list[int]:
+        return [self._length] * self._n_samples
+
+    def sample(self, index: int) -> Sample:
+        source, needle = self._made(index)
+        n_expected = len(self._model.token_ids(needle.expected))
+        return Sample(
+            source.name,
+            self._kind,
+            self._language,
+            self._depth,
+            source,
+            needle.question,
+            needle.expected,
+            _RULER_TOKENS if needle.values else n_expected + 16,
+            needle.points,
+            len(needle.values) > 1,
+            lambda: self._other(index),
+            False,
+        )
+
+    def _make(self, index: int) -> tuple[Source, Needle]:
+        random = Random(f"{self._seed}:{self._cell}:{index}")
+        needle = self._draw(random, self._language)
+        stack = self._stacks.of(self._kind, self._language, random)
+        ids = stack.document(self._model, random, needle, self._length, self._depth)
+        return Source(f"{self._cell}:{index}", ids), needle
+
+    def _other(self, index: int) -> Source:
+        """The next sample's document; behind the last one there is one more, which only lends itself."""
+        (source, needle), (other, other_needle) = self._made(index), self._made(index + 1)
+        if other_needle.expected != needle.expected or needle.is_absent:
+            return other
+        return without_needle(self._model, source, needle)
+
+
+def without_needle(model: GistModel, source: Source, needle: Needle) -> Source:
+    """The document with its statement cut out: the wrong one for a needle whose value is always the same."""
+    ids = source.token_ids.tolist()
+    statement = model.token_ids(" " + needle.statements[0])
+    place = next(i for i in range(len(ids)) if ids[i : i + len(statement)] == statement)
+    return Source(f"{source.name}:without", torch.tensor(ids[:place] + ids[place + len(statement) :]))
+
+
+class RecordTask:
+    """The records of one file."""
+
+    def __init__(self, model: GistModel, name: str, records: list[ScoredRecord]) -> None:
+        self._model, self._name, self._records = model, name, records
+        self._made = lru_cache(maxsize=2)(self._make)
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self._name}:{index}" for index in range(len(self._records))]
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(record.text) // 4 for record in self._records]
+
+    def sample(self, index: int) -> Sample:
+        record, source = self._records[index], self._made(index)
+        return Sample(
+            source.name,
+            self._name,
+            record.language,
+            None,
+            source,
+            record.question,
+            record.expected,
+            record.max_tokens,
+            record.points,
+            record.is_graded,
+            lambda: self._other(index),
+            True,
+        )
+
+    def _make(self, index: int) -> Source:
+        ids = torch.tensor(self._model.token_ids(self._records[index].text), dtype=torch.long)
+        return Source(f"{self._name}:{index}", ids)
+
+    def _other(self, index: int) -> Source:
+        """The next record's text that is another one; a sentence about nothing where all are the same."""
+        for other in self._following(index):
+            if self._records[other].text != self._records[index].text:
+                return self._made(other)
+        return Source(f"{self._name}:nothing", torch.tensor(self._model.token_ids("There is nothing here to be read.")))
+
+    def _following(self, index: int) -> Iterator[int]:
+        n_records = len(self._records)
+        return ((index + step) % n_records for step in range(1, n_records))

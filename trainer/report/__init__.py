@@ -1,0 +1,1 @@
+"""What a benchmark or a model shows people: pages, pictures, tables."""

@@ -1,0 +1,154 @@
+"""A benchmark run from its first trial to its report: one folder with everything that was measured.
+
+`samples.jsonl` grows trial by trial; at the end come `results.json`, `results.csv`, pictures and `report.html`.
+Runs nothing itself: trials come from `evaluate`.
+"""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist_file import write_atomically
+from gistdesk.core.model import GistModel
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.evaluate import Benchmark, Trial
+from trainer.benchmark.figures import KEY, Figures, by_length, cells, overall, table
+from trainer.benchmark.run_folder import RESULTS, SAMPLES, RunFolder, check_folder, described, read_run, read_trials
+from trainer.report.page import page
+from trainer.report.pictures import curves, heatmap
+
+__all__ = ["cells", "heatmap", "measure", "read_results", "table", "write_report"]
+
+_OF_THE_FOLDER = ("started", "finished", "resumed", "n_trials")
+
+
+def measure(model: GistModel, config: BenchConfig, folder: Path) -> Iterator[dict[str, Any]]:
+    """Run the benchmark and write its folder; yields every trial, and at last the results alone.
+
+    An interrupted run of the same configuration and model in that folder is gone on with; a finished one is measured
+    anew. Close the generator, or kill the process, whenever you like: what is done is in the folder.
+
+    Yields:
+        `done` and `total` trials, `eta_s` (seconds that are left, None before the first measured one), `is_new`
+        (False for trials of an earlier start), `trial` (as in samples.jsonl), one by one; then what is in results.json.
+
+    Raises:
+        UserError: the folder cannot be written, or the configuration asks for what cannot be had.
+    """
+    check_folder(folder)
+    benchmark = Benchmark(model, config)
+    run = RunFolder(folder, {**described(model, config), "n_trials": benchmark.n_trials})
+    trials: list[Trial] = []
+    left = Forecast(benchmark.costs)
+    with run.appending() as add:
+        for trial in benchmark.run(run.done):
+            is_new = trial.key not in run.done
+            if is_new:
+                add(trial)
+            trials.append(trial)
+            yield {
+                "done": len(trials),
+                "total": benchmark.n_trials,
+                "eta_s": left.after(len(trials), is_new=is_new),
+                "is_new": is_new,
+                "trial": asdict(trial),
+            }
+    results = write_report(folder, run.description, trials)
+    run.finish(trials)
+    yield results
+
+
+class Forecast:
+    """How long the rest of a run will take, by the pace so far. Costs are in any unit."""
+
+    def __init__(self, costs: Sequence[float]) -> None:
+        self._costs = costs
+        self._begun = time.perf_counter()
+        self._measured = 0.0
+
+    def after(self, n_done: int, *, is_new: bool) -> float | None:
+        """Seconds that are left after so many trials; the last of them was measured now, or found."""
+        if is_new:
+            self._measured += self._costs[n_done - 1]
+        if not self._measured:
+            return None
+        pace = (time.perf_counter() - self._begun) / self._measured
+        return round(pace * sum(self._costs[n_done:]), 1)
+
+
+def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
+    """Everything that is made of the trials of a run, finished or not; `results.json` last. Returns what is in it.
+
+    Raises:
+        UserError: there are none, or the folder cannot be written.
+    """
+    if not trials:
+        raise UserError(f"No sample of {folder} is measured yet.", "Let the run go on first.")
+    results = _results(description, trials)
+    measured, lines = results["cells"], results["by_length"]
+    pictures: dict[str, bytes] = {}
+    if any(cell["depth_percent"] is not None for cell in measured):
+        pictures |= {"heatmap.png": heatmap(measured), "heatmap.svg": heatmap(measured, "svg")}
+    pictures |= {"curves.png": curves(lines), "curves.svg": curves(lines, "svg")}
+    for name, data in pictures.items():
+        write_atomically(folder / name, data)
+    write_atomically(folder / "report.html", page(results, trials, pictures).encode())
+    write_atomically(folder / "results.csv", _csv(measured).encode())
+    write_atomically(folder / RESULTS, json.dumps(results, ensure_ascii=False, indent=1).encode())
+    return results
+
+
+def _results(description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
+    return {
+        **{name: value for name, value in description.items() if name not in _OF_THE_FOLDER},
+        "methods": overall(trials),
+        "by_length": by_length(trials),
+        "cells": cells(trials),
+        "samples": [_sample(trial) for trial in trials],
+    }
+
+
+def read_results(folder: Path) -> Figures:
+    """The results of a run; of one that is unfinished, as far as it came. Writes nothing: it may be running.
+
+    Raises:
+        UserError: there is no run in the folder.
+    """
+    description = read_run(folder)
+    if description is not None and not description.get("finished") and (folder / SAMPLES).is_file():
+        if trials := list(read_trials(folder / SAMPLES)):
+            return _results(description, trials)
+        raise UserError(f"No sample of {folder} is measured yet.", "Let the run go on first.")
+    try:
+        found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
+        if not isinstance(found["cells"], list) or not isinstance(found["config"], dict):
+            raise ValueError("not of a benchmark")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"There is no benchmark run in {folder}.", "Give folders that gistdesk niah wrote.") from error
+    return {**found}
+
+
+def _sample(trial: Trial) -> dict[str, Any]:
+    return {
+        **{name: getattr(trial, name) for name in KEY},
+        "prompt_tail": trial.prompt_tail,
+        "expected": trial.expected,
+        "answer": trial.answer,
+        "correct": trial.correct,
+        "ratio_asked": trial.ratio_asked,
+        "score": trial.points,
+    }
+
+
+def _csv(rows: Sequence[Figures]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,1 @@
+"""The bundled starter model, made from nothing. Knows no other model."""

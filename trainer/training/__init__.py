@@ -1,0 +1,1 @@
+"""Training gist adapters: recipe, steps, checkpoints, what a run will need."""

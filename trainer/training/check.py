@@ -1,0 +1,109 @@
+"""Whether the bottleneck is real: do the answers of training come from the gist, and only from it?
+
+The same held-out questions are put through the very function that training answers with, four times: with the
+document's own gist, with another document's, with nothing, and with the whole text. A prototype of this program
+trained for days on answers that saw the document itself; these figures show that at the first step.
+Knows conditions and figures; not how answers are made.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainer.benchmark.evaluate import wilson
+from trainer.training.loss import Answers
+from trainer.training.staged import Unit
+
+CONDITIONS = ("gist", "wrong-gist", "none", "full")
+
+Answering = Callable[[Unit, Sequence[int], list[Tensor] | None], Answers]
+"""A unit, numbers of its documents, and what stands for each of them (None: nothing) -> answers."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One condition: mean cross-entropy of the answers in nats, answers right, answers asked for."""
+
+    loss: float
+    right: int
+    n: int
+
+    @property
+    def share(self) -> float:
+        return self.right / self.n if self.n else 0.0
+
+
+def measure_conditions(
+    units: Sequence[Unit],
+    gists_of: Callable[[Unit], list[Tensor]],
+    answering: Answering,
+    in_full: Callable[[Unit, Sequence[int]], Answers],
+) -> dict[str, Figure]:
+    """All four conditions on these units.
+
+    A wrong gist is that of another document with another answer, out of the same unit where there is one.
+    """
+    gists = [gists_of(unit) for unit in units]
+    sums = {condition: [0.0, 0.0, 0.0] for condition in CONDITIONS}
+    for number, unit in enumerate(units):
+        for document in range(len(unit.documents)):
+            wrong = _another(units, gists, number, document)
+            with torch.no_grad():
+                found = {
+                    "gist": answering(unit, [document], [gists[number][document]]),
+                    "wrong-gist": answering(unit, [document], [wrong]),
+                    "none": answering(unit, [document], None),
+                    "full": in_full(unit, [document]),
+                }
+            for condition, answers in found.items():
+                sums[condition][0] += float(answers.loss) * len(answers.right)
+                sums[condition][1] += float(answers.right.sum())
+                sums[condition][2] += len(answers.right)
+    return {name: Figure(loss / max(1.0, n), int(right), int(n)) for name, (loss, right, n) in sums.items()}
+
+
+def _another(units: Sequence[Unit], gists: Sequence[list[Tensor]], number: int, document: int) -> Tensor:
+    """The next document's gist, in this unit and then in the following ones, whose first answer is another."""
+    mine = units[number].turns[document][0].answer
+    own = set(units[number].documents[document])
+    places = [(number, d) for d in range(len(gists[number]))]
+    places = places[document + 1 :] + places[:document]
+    places += [(u, d) for u in range(len(units)) if u != number for d in range(len(gists[u]))]
+    for u, d in places:
+        shares = u == number and own & set(units[u].documents[d])  # a pool's documents share segments
+        if units[u].turns[d][0].answer != mine and not shares:
+            return gists[u][d]
+    return torch.zeros_like(gists[number][document])
+
+
+def warnings_of(figures: Mapping[str, Figure], *, fresh: bool, at_start: bool, last: bool) -> list[str]:
+    """What is wrong with a run, in sentences; empty when nothing is.
+
+    Args:
+        fresh: the adapter started from nothing.
+        at_start: no step has been made.
+        last: the run is over, or nearly: what is not there now was not learned.
+    """
+    gist, wrong, none, full = (figures[condition] for condition in CONDITIONS)
+    found = []
+    known = none.loss - full.loss
+    if at_start and fresh and known > 0.1 and none.loss - gist.loss > 0.5 * known:
+        found.append(
+            f"The first loss is suspiciously low: {gist.loss:.2f} nats with a gist that has learned nothing, "
+            f"{none.loss:.2f} without a document, {full.loss:.2f} with its whole text. The answers see the document "
+            "by another way than the gist."
+        )
+    chance = wilson(none.right, none.n)[1]
+    if gist.right and gist.share > chance and wrong.share > 0.5 * gist.share:
+        found.append(
+            f"The answers do not depend on the gist: {gist.right} of {gist.n} are right with the document's own gist "
+            f"and {wrong.right} with another document's. Whatever this run has learned, it is not to compress."
+        )
+    elif last and gist.loss > wrong.loss - 0.02:
+        found.append(
+            f"The answers do not depend on the gist: the loss is {gist.loss:.2f} nats with the document's own gist and "
+            f"{wrong.loss:.2f} with another document's. Nothing has been learned about the documents."
+        )
+    return found

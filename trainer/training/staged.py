@@ -1,0 +1,155 @@
+"""Back-propagation from answers through gists to the adapter, with memory that does not grow with the document.
+
+First all segments are encoded without a graph, micro-batch by micro-batch, and their keys and values become leaves.
+The answer loss is back-propagated to those leaves with the adapter off. Then each micro-batch is encoded once more,
+with a graph, and the gradients of its leaves are pushed through it. Exact: one extra forward pass for one micro-batch
+of activations at any length. What fits into one micro-batch keeps its graph and needs no second pass.
+
+Knows nothing of losses, optimizers or where a unit comes from.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.gist import join
+from gistdesk.core.layout import cut_segments, encoder_rows
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+from trainer.data.samples import Sample
+
+_WIDTH_MULTIPLE = 16
+"""oneDNN makes machine code for every shape that it meets: the fewer widths, the less of it."""
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The smallest piece of training work: segments that are encoded, documents put together from them, questions.
+
+    Attributes:
+        part: what kind of sample it is; its loss is reported under that name.
+        texts: (n_tokens,) each, the segments.
+        n_slots: gist tokens of every segment.
+        documents: of every document its segments, as indices into `texts`.
+        turns: of every document its questions with their answers.
+    """
+
+    part: str
+    texts: Sequence[Tensor]
+    n_slots: Sequence[int]
+    documents: Sequence[Sequence[int]]
+    turns: Sequence[tuple[Turn, ...]]
+
+    @property
+    def n_tokens(self) -> int:
+        """Document tokens that are encoded."""
+        return sum(len(text) for text in self.texts)
+
+    def text(self, document: int) -> Tensor:
+        """(n_tokens,) the whole text of a document."""
+        return torch.cat([self.texts[i] for i in self.documents[document]])
+
+    def n_document_tokens(self, document: int) -> int:
+        return sum(len(self.texts[i]) for i in self.documents[document])
+
+
+def unit_of(model: GistModel, part: str, sample: Sample, *, n_slots: int) -> Unit:
+    """One document, cut as compressing cuts it, with about `n_slots` gist tokens to a full segment."""
+    adapter = model.adapter
+    if adapter is None:
+        raise RuntimeError("training needs a model with gist tokens")
+    length = min(adapter.segment_tokens, len(sample.token_ids))
+    segments = cut_segments(
+        sample.token_ids,
+        segment_tokens=adapter.segment_tokens,
+        ratio=max(1.0, length / n_slots),
+        max_slots=adapter.max_slots,
+        ends_sentence=model.ends_sentence,
+    )
+    texts = [sample.token_ids[s.start : s.start + s.n_tokens] for s in segments]
+    return Unit(part, texts, [s.n_slots for s in segments], [range(len(segments))], [sample.turns])
+
+
+Loss = Callable[[Sequence[int], list[Tensor]], Tensor]
+"""Some of a unit's documents, and the gist of each, (n_layers, 2, n_kv_heads, n_slots, head_dim) -> scalar."""
+
+
+def staged_backward(
+    model: GistModel, unit: Unit, loss_of: Loss, *, micro_tokens: int, document_batches: Sequence[Sequence[int]]
+) -> None:
+    """Add the gradients of the unit's losses, summed over `document_batches`, to the adapter's parameters.
+
+    Args:
+        loss_of: called once per batch of documents; whatever else it finds out, it keeps to itself.
+        micro_tokens: segment tokens that are encoded with a graph at a time; at least one segment is.
+        document_batches: which documents answer together.
+    """
+    batches = list(micro_batches(unit.texts, micro_tokens))
+    keep_graph = len(batches) == 1
+    encoded: list[Tensor] = []
+    for batch in batches:
+        with torch.set_grad_enabled(keep_graph):
+            encoded.append(encode_segments(model, unit, batch))
+    # gradients of many batches of documents add up in float32; those of one, as of a long document, need no more room
+    dtype = torch.float32 if len(document_batches) > 1 else encoded[0].dtype
+    leaves = [kv.detach().to(dtype).requires_grad_() for kv in encoded]
+    segments = _by_segment(unit, batches, leaves)
+    for documents in document_batches:
+        torch.autograd.backward(
+            loss_of(documents, [join([segments[i] for i in unit.documents[d]], model.inv_freq) for d in documents])
+        )
+    for batch, kv, leaf in zip(batches, encoded, leaves, strict=True):
+        if leaf.grad is None:
+            continue
+        again = kv if keep_graph else encode_segments(model, unit, batch)
+        torch.autograd.backward(again, leaf.grad.to(again.dtype))
+        leaf.grad = None
+
+
+def encode_unit(model: GistModel, unit: Unit, *, micro_tokens: int) -> list[Tensor]:
+    """The gist of every document, without a graph; (n_layers, 2, n_kv_heads, n_slots, head_dim) each."""
+    batches = list(micro_batches(unit.texts, micro_tokens))
+    with torch.no_grad():
+        segments = _by_segment(unit, batches, [encode_segments(model, unit, batch) for batch in batches])
+        return [join([segments[i] for i in document], model.inv_freq) for document in unit.documents]
+
+
+def micro_batches(texts: Sequence[Tensor], micro_tokens: int) -> Iterator[list[int]]:
+    """Numbers of segments that are encoded together: in order, up to `micro_tokens` tokens with their padding."""
+    batch: list[int] = []
+    width = 0
+    for i, text in enumerate(texts):
+        width = max(width, len(text))
+        if batch and width * (len(batch) + 1) > micro_tokens:
+            yield batch
+            batch, width = [], len(text)
+        batch.append(i)
+    if batch:
+        yield batch
+
+
+def encode_segments(model: GistModel, unit: Unit, numbers: Sequence[int]) -> Tensor:
+    """Slots of these segments one after another, each segment's first slot at position 0.
+
+    Returns:
+        (n_layers, 2, n_kv_heads, n_slots, head_dim).
+    """
+    assert model.adapter is not None
+    counts = [unit.n_slots[i] for i in numbers]
+    rows = encoder_rows(
+        [unit.texts[i] for i in numbers],
+        counts,
+        bos_ids=model.bos_ids,
+        gist_ids=model.adapter.gist_ids,
+        width_multiple=_WIDTH_MULTIPLE,
+    )
+    return model.encode(rows, torch.cat([torch.arange(n) for n in counts]))
+
+
+def _by_segment(unit: Unit, batches: Sequence[Sequence[int]], encoded: Sequence[Tensor]) -> dict[int, Tensor]:
+    found: dict[int, Tensor] = {}
+    for batch, kv in zip(batches, encoded, strict=True):
+        found.update(zip(batch, kv.split([unit.n_slots[i] for i in batch], dim=3), strict=True))
+    return found

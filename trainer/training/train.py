@@ -1,0 +1,142 @@
+"""From a configuration to a trained adapter: loads the base, makes the run, measures it.
+
+Its folder holds config.yaml and adapter/ (the best so far, with a card) beside what every run has there. Knows no
+terminal and no window.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.model import GistModel
+from trainer.benchmark.evaluate import NiahConfig, Trial, evaluate, wilson
+from trainer.report.folder import cells
+from trainer.training.adapter_card import write_adapter_card
+from trainer.training.base import load_base
+from trainer.training.check import Figure, warnings_of
+from trainer.training.config import TrainConfig, read_config
+from trainer.training.loop import Event, Measured, Plan
+from trainer.training.processes import Processes
+from trainer.training.run import AdapterRun
+from trainer.training.work_folder import claim_folder, train_in_folder
+
+_DEPTHS = (0, 25, 50, 75, 100)
+_ROW = ("language", "needle_kind", "context_tokens", "depth_percent", "ratio", "n", "accuracy")
+_OF_ADAPTER, _OF_BASE = ("gist", "wrong-gist"), ("full", "none")
+
+
+def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None = None) -> Iterator[Event]:
+    """Train, or go on training, in `folder`; every event is also a line of its run.jsonl.
+
+    Args:
+        model: the base, where it is loaded already.
+
+    Raises:
+        UserError: what the configuration asks for cannot be had, or the folder holds a run of another recipe.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    if not config.base:
+        raise UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
+    claim_folder(folder / "config.yaml", config, read_config)
+    model = model or load_base(config.base, device=config.device, precision=config.precision)
+    run = AdapterRun(model, config, Processes(model.device.type))
+    plan = Plan(
+        folder,
+        "adapter",
+        config.checkpoint_s,
+        config.keep_checkpoints,
+        config.report_steps,
+        evaluate_steps=config.evaluate_steps,
+    )
+    yield from train_in_folder(folder, run, plan, evaluate=Examiner(run).measure)
+    if run.processes.first:
+        write_adapter_card(folder, model.device)
+
+
+class Examiner:
+    """Measures a run: the bottleneck check in training's own way, and needles in the user's way."""
+
+    def __init__(self, run: AdapterRun) -> None:
+        self._run = run
+        self._base_trials: list[Trial] | None = None
+
+    def measure(self) -> Measured:
+        """Raises UserError where the configuration asks for what the model cannot do."""
+        run = self._run
+        events: list[Event] = []
+        scores: list[float] = []
+        warnings: list[str] = []
+        late = run.step == run.steps
+        conditions = run.conditions()
+        for part, figures in conditions.items():
+            events.append({"event": "check", "part": part, **_flat(figures)})
+            warnings += warnings_of(figures, fresh=run.fresh, at_start=run.step == 0, last=late)
+            if part not in ("passkeys", "facts"):
+                scores.append(figures["gist"].share)
+        rows: list[dict[str, Any]] = []
+        if {"passkeys", "facts"} & run.mixture.sources.keys():
+            trials = self._trials()
+            measured = cells(trials)
+            rows = [{name: cell[name] for name in _ROW} for cell in measured if cell["method"] == "gist"]
+            shares = {method: [t.correct for t in trials if t.method == method] for method in _OF_ADAPTER}
+            scores.append(sum(shares["gist"]) / len(shares["gist"]))
+            events.append({"event": "needles", **_by_method(trials)})
+            warnings += _served_worse(conditions, shares["gist"])
+        events += [{"event": "warning", "message": message} for message in dict.fromkeys(warnings)]
+        return Measured(sum(scores) / len(scores) if scores else None, rows, events)
+
+    def _trials(self) -> list[Trial]:
+        """Needles through compress and answer. What needs no adapter is as it was: the base is frozen."""
+        config = self._run.config
+        languages = tuple(
+            name for name, share in (("en", 1 - config.korean_share), ("ko", config.korean_share)) if share
+        )
+        asked = NiahConfig(
+            lengths=config.evaluate_lengths,
+            depths=_DEPTHS,
+            samples=config.evaluate_samples,
+            languages=languages,
+            methods=_OF_ADAPTER,
+            kinds=config.evaluate_kinds,
+            ratio=config.ratio,
+            seed=config.seed % 1000,
+        )
+        if self._base_trials is None:
+            self._base_trials = list(evaluate(self._run.model, replace(asked, methods=_OF_BASE)))
+        return [*evaluate(self._run.model, asked), *self._base_trials]
+
+
+def _flat(figures: dict[str, Figure]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for condition, figure in figures.items():
+        found |= {f"{condition} loss": round(figure.loss, 4), f"{condition} right": figure.right}
+    return {**found, "n": next(iter(figures.values())).n}
+
+
+def _by_method(trials: list[Trial]) -> dict[str, Any]:
+    """Share of right answers per method, and per method and language."""
+    groups: dict[str, list[bool]] = {}
+    for trial in trials:
+        groups.setdefault(trial.method, []).append(trial.correct)
+        groups.setdefault(f"{trial.method} {trial.language}", []).append(trial.correct)
+    return {
+        "n": len(groups["gist"]),
+        **{f"{name} accuracy": round(sum(own) / len(own), 4) for name, own in sorted(groups.items())},
+    }
+
+
+def _served_worse(conditions: dict[str, dict[str, Figure]], served: list[bool]) -> list[str]:
+    """Right in training's own way and wrong in the user's: trained one thing and running another."""
+    trained = [figures["gist"] for part, figures in conditions.items() if part in ("passkeys", "facts")]
+    right, n = sum(f.right for f in trained), sum(f.n for f in trained)
+    if right and wilson(right, n)[0] > 0.5 and wilson(sum(served), len(served))[1] < 0.5 * right / n:
+        return [
+            f"Training answers {right} of {n} held-out questions, but compressing and asking as a user does answers "
+            f"{sum(served)} of {len(served)}: the two do not do the same."
+        ]
+    return []
