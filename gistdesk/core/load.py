@@ -23,6 +23,7 @@ from gistdesk.core.model import GistModel, ModelIdentity, TextTokenizer
 from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, has_bitsandbytes, trained_precision
 from gistdesk.core.quantize import is_quantized, quantize
 from gistdesk.core.resources import resource
+from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, shipped_adapter, smollm2_folder
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 _ROPE_TYPES = ("default", "linear", "llama3", "yarn")
@@ -116,7 +117,7 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
 
 
 def find_model(name: str, *, download: bool = True) -> ModelFolders:
-    """Resolve "starter", a folder of a model or of an adapter, or a hub id such as "Qwen/Qwen2.5-1.5B-Instruct".
+    """Resolve "starter", "smollm2", a folder of a model or an adapter, or a hub id such as "Qwen/Qwen3-1.7B".
 
     Args:
         download: False finds only what is on this computer.
@@ -124,8 +125,12 @@ def find_model(name: str, *, download: bool = True) -> ModelFolders:
     Raises:
         UserError: nothing of that name, or the download failed.
     """
-    if name == "starter":
-        return ModelFolders("starter", resource("starter"), resource("starter") / "adapter")
+    if name == STARTER:
+        return ModelFolders(STARTER, resource("starter"), resource("starter") / "adapter")
+    if name == SMOLLM2:
+        if not has_smollm2():
+            raise UserError(f'The model "{name}" is not on this computer.', f"Fetch it: gistdesk models fetch {name}.")
+        return ModelFolders(SMOLLM2, smollm2_folder(), shipped_adapter(SMOLLM2))
     folder = Path(name)
     with suppress(RuntimeError):  # there is no user of that name
         folder = folder.expanduser()
@@ -137,7 +142,8 @@ def find_model(name: str, *, download: bool = True) -> ModelFolders:
     if _HUB_ID.fullmatch(name):
         return ModelFolders(name, _from_hub(name, download=download), None)
     raise UserError(
-        f'There is no model "{name}".', "Give starter, a folder with config.json, or a hub id such as org/name."
+        f'There is no model "{name}".',
+        "Give starter, smollm2, a folder with config.json, or a hub id such as org/name.",
     )
 
 
@@ -148,7 +154,7 @@ def _adapter_folders(folder: Path, *, download: bool) -> ModelFolders:
         raise UserError(
             f"The adapter in {folder} does not name its base model.", "Train or import it again."
         ) from error
-    is_there = base == "starter" or _HUB_ID.fullmatch(base) or Path(base).is_dir()
+    is_there = base in NAMED or _HUB_ID.fullmatch(base) or Path(base).is_dir()
     if not is_there or (Path(base) / "gist.json").exists():  # an adapter is nobody's base, least of all its own
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
     found = find_model(base, download=download)

@@ -19,6 +19,7 @@ from gistdesk.core.gist import join
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.quantize import bitsandbytes
+from gistdesk.models import NAMED
 from trainer.data.mixture import Mixture
 from trainer.data.samples import Samples
 from trainer.training.adapter import TrainableAdapter
@@ -234,7 +235,7 @@ class AdapterRun:
 
     def write(self, folder: Path, measured: list[dict[str, Any]]) -> None:
         """The adapter as a folder in peft's layout, with the configuration beside it."""
-        base = self.config.base if self.config.base == "starter" else self._base_name()
+        base = self.config.base if self.config.base in NAMED else self._base_name()
         write_adapter(
             folder,
             self.adapter.adapter(),

@@ -46,7 +46,9 @@ def flipped(data: bytes) -> bytes:
     return data[:-30] + bytes([data[-30] ^ 1]) + data[-29:]
 
 
-@pytest.mark.parametrize("damage", [cut, flipped, lambda data: b"", lambda data: b"x" * 100], ids=["cut", "flipped", "empty", "other"])
+@pytest.mark.parametrize(
+    "damage", [cut, flipped, lambda data: b"", lambda data: b"x" * 100], ids=["cut", "flipped", "empty", "other"]
+)
 def test_a_damaged_one_is_passed_over(tmp_path: Path, damage: object) -> None:
     write(tmp_path, 1)
     newest = write(tmp_path, 2)
