@@ -3,7 +3,7 @@
 A stopped or broken answer keeps the text that had come. Knows the library and the engine; knows nothing of widgets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -130,7 +130,8 @@ class Answers(QObject):
         looked_up = _with_texts(entries) if chat.look_up and not full else []
         request = self._request(chat, entries, looked_up, message, varied)
         request_id = self._calls.send(request, self._handler(message.id))
-        self._writing[message.id] = _Writing(message, request_id, entries, looked_up)
+        figures = {"varied": varied_sampling(chat.sampling, varied)} if varied else {}
+        self._writing[message.id] = _Writing(message, request_id, entries, looked_up, figures=figures)
         self._saving.start()
         self.chat_changed.emit(chat_id)
         self.phase.emit(message.id, "queued")
@@ -144,8 +145,7 @@ class Answers(QObject):
         settings, full = self._settings(), message.kind == "full"
         sampling = dict(chat.sampling)
         if varied:
-            sampling["temperature"] = max(sampling.get("temperature", 0.0), _VARIED_TEMPERATURE)
-            sampling["seed"] = varied
+            sampling |= varied_sampling(sampling, varied)
         texts = [str(self._library.text_path(entry.id)) for entry in entries if full]
         gists = [str(entry.gist.path) for entry in entries if entry.gist is not None]
         return Answer(
@@ -214,6 +214,11 @@ class Answers(QObject):
             if len(writing.pieces) > writing.n_stored:
                 self._library.set_message(writing.message.id, text=writing.text)
                 writing.n_stored = len(writing.pieces)
+
+
+def varied_sampling(sampling: Mapping[str, Any], n_versions: int) -> dict[str, Any]:
+    """Temperature and seed with which a question of so many answers gets another one; told with that answer."""
+    return {"temperature": max(sampling.get("temperature", 0.0), _VARIED_TEMPERATURE), "seed": n_versions}
 
 
 def _obstacle(entries: list[Entry], full: bool) -> Problem | None:

@@ -39,6 +39,7 @@ class Script:
         error: said after the pieces instead of the end.
         held: nothing is said until it is `release`d or cancelled.
         delay_ms: between pieces.
+        prefill_s: what reading took, it says.
     """
 
     pieces: Sequence[str] = ("The passkey ", "is **58203**.")
@@ -46,6 +47,7 @@ class Script:
     error: Error | None = None
     held: bool = False
     delay_ms: int = 0
+    prefill_s: float = 0.4
 
 
 @dataclass
@@ -80,7 +82,7 @@ class ScriptedEngine(QObject):
         run.left.append(AnswerFirstToken(0.82))
         run.left += [AnswerDelta(piece) for piece in self.script.pieces]
         n_read = sum(len(passage.text) for passage in self.script.found) if request.lookup_paths else 0
-        run.left.append(self.script.error or _done("end", request, n_read))
+        run.left.append(self.script.error or _done("end", request, n_read, self.script.prefill_s))
         self._runs[request_id] = run
         self._timer.setInterval(self.script.delay_ms)
         if not self.script.held:
@@ -121,9 +123,9 @@ class ScriptedEngine(QObject):
         self.event.emit(request_id, event)
 
 
-def _done(stopped: str, request: Answer, n_read: int = 0) -> AnswerDone:
+def _done(stopped: str, request: Answer, n_read: int = 0, prefill_s: float = 0.4) -> AnswerDone:
     n_slots = 1204 * len(request.gists)
-    return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, n_read, 0.4)
+    return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, n_read, prefill_s)
 
 
 class ScriptedDesk(QObject):

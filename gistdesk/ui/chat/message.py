@@ -286,6 +286,8 @@ class MessageView(QWidget):
             button.set_words(words[action])
             if action in _KEYS:
                 button.setToolTip(f"{words[action]} ({_KEYS[action]})")
+            if action == "regenerate":
+                button.setToolTip(tr("Regenerate (Ctrl+R): another version, at a temperature of 0.70 or more"))
         message = self.message
         self._version.setText(f"{message.version} / {message.n_versions}")
         self._version.setAccessibleName(tr("Version {n} of {of}", n=message.version, of=message.n_versions))

@@ -30,7 +30,7 @@ def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> s
     """An excerpt of `text` as HTML, with what was searched for marked; starts near the first of it."""
     pattern = _pattern(terms)
     start = _start(text, pattern, n_chars)
-    excerpt = text[start : start + n_chars]
+    excerpt = text[start : _end(text, start + n_chars)]
     shown, at = [], 0
     style = f"background-color: {theme.colours().selected}; font-weight: 600;"
     for found in pattern.finditer(excerpt):
@@ -38,7 +38,7 @@ def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> s
         shown.append(f'<span style="{style}">{html.escape(found[0])}</span>')
         at = found.end()
     shown.append(html.escape(excerpt[at:]))
-    before, after = "… " if start else "", " …" if start + n_chars < len(text) else ""
+    before, after = "… " if start else "", " …" if start + len(excerpt) < len(text) else ""
     return before + "".join(shown).replace("\n", " ") + after
 
 
@@ -49,6 +49,14 @@ def _start(text: str, pattern: re.Pattern[str], n_chars: int) -> int:
         return 0
     space = re.compile(r"\s").search(text, first.start() - n_chars // 3, first.start())
     return space.end() if space else first.start()
+
+
+def _end(text: str, at: int) -> int:
+    """Where an excerpt ends that is to end about there: before the last word that would be cut."""
+    if at >= len(text) or text[at].isspace():
+        return at
+    space = max(text.rfind(" ", 0, at), text.rfind("\n", 0, at))
+    return space if space > at // 2 else at
 
 
 def _pattern(terms: Sequence[Term]) -> re.Pattern[str]:

@@ -11,6 +11,8 @@ from gistdesk.language.figures import count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, Passage
 
+_WORTH_TELLING_S = 0.05
+
 
 def phase_percent(phase: str) -> int | None:
     """The share at a phase's end, 0 to 100; None when it has none."""
@@ -38,7 +40,7 @@ def footer_words(figures: Mapping[str, Any]) -> str:
     """TTFT, speed, what was read in place of how many tokens, and the prefill that was saved; what was measured."""
     parts = []
     if (ttft_s := figures.get("ttft_s")) is not None:
-        parts.append(tr("TTFT {seconds} s", seconds=_seconds(ttft_s)))
+        parts.append(_first_token_words(ttft_s, figures.get("prefill_s") or 0.0))
     if speed := figures.get("tokens_per_second"):
         parts.append(tr("{n} tokens/s", n=f"{speed:.1f}" if speed < 99.95 else count_text(speed)))
     n_slots, n_tokens = figures.get("n_slots") or 0, figures.get("n_document_tokens") or 0
@@ -57,9 +59,19 @@ def footer_words(figures: Mapping[str, Any]) -> str:
         else:
             words = tr("{tokens} → {slots} gist tokens ({ratio})", tokens=tokens, slots=slots, ratio=ratio)
         parts.append(words)
+    if varied := figures.get("varied"):
+        parts.append(tr("another version: temperature {t}", t=f"{varied['temperature']:.2f}"))
     if (saved_s := figures.get("saved_s") or 0) > 0:
         parts.append(tr("prefill saved: {time}", time=duration_text(saved_s)))
     return "  ·  ".join(parts)
+
+
+def _first_token_words(ttft_s: float, prefill_s: float) -> str:
+    """From the question to the first token, as the reader has waited for it; what was read already took no time."""
+    if prefill_s < _WORTH_TELLING_S:
+        return tr("TTFT {seconds} s", seconds=_seconds(ttft_s + prefill_s))
+    both = _seconds(ttft_s + prefill_s)
+    return tr("TTFT {seconds} s, {reading} s of it reading", seconds=both, reading=_seconds(prefill_s))
 
 
 def _seconds(seconds: float) -> str:

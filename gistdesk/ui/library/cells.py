@@ -2,7 +2,7 @@
 
 from PySide6.QtCore import QAbstractItemModel, QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter
-from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
+from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry
@@ -37,7 +37,19 @@ class CellDelegate(QStyledItemDelegate):
             painter.setPen(QColor(c.text))
             text = option.fontMetrics.elidedText(option.text, Qt.TextElideMode.ElideRight, inner.width())
             painter.drawText(inner, int(option.displayAlignment), text)
+        self._paint_focus(painter, option, index)
         painter.restore()
+
+    def _paint_focus(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
+        """The row on which the keyboard is: a line above and below, and one at its beginning."""
+        view = option.widget
+        if not isinstance(view, QAbstractItemView) or not view.hasFocus() or view.currentIndex().row() != index.row():
+            return
+        rect, colour = option.rect, QColor(theme.colours().accent)
+        painter.fillRect(QRect(rect.left(), rect.top(), rect.width(), 2), colour)
+        painter.fillRect(QRect(rect.left(), rect.bottom() - 1, rect.width(), 2), colour)
+        if index.column() == TITLE:
+            painter.fillRect(QRect(rect.left(), rect.top(), 2, rect.height()), colour)
 
     def sizeHint(self, option: QStyleOptionViewItem, index: AnyIndex) -> QSize:  # noqa: N802
         return QSize(WIDTHS.get(index.column(), 240), row_height(option.fontMetrics))

@@ -3,10 +3,11 @@
 Knows pages of text; knows nothing of the library.
 """
 
+import re
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QShortcut, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QResizeEvent, QShortcut, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -26,6 +27,12 @@ from gistdesk.ui.widgets.labels import ElidedLabel
 
 SHEET_CHARACTERS = 12_000
 """About five book pages: laid out in a few milliseconds."""
+_LEAST_LINES = 4
+"""Fewer tell nothing of how long a full line is."""
+_FULL, _SURELY_FULL = 0.75, 0.9
+"""Of the page's long lines; the second where a line ends with a sentence, which may be a paragraph's last."""
+_ENDING = re.compile(r"[.!?:;。！？…][\"'”’)\]]*\s*$")
+_ITEM = re.compile(r"\s*(?:[-–•·*▪○●◦]|\(?\d{1,3}[.)]|\(?[a-zA-Z가-힣][.)])\s")
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,25 @@ def cut_into_sheets(pages: list[str]) -> list[Sheet]:
             start = end
         sheets.append(Sheet(number, start, len(text)))
     return sheets
+
+
+def with_lines_joined(page: str) -> str:
+    """A page with its lines joined to paragraphs: a space for each line end that only broke a line, so that every
+    character stays at its place.
+
+    A line end counts as one where its line is nearly as long as the page's long lines, and no list begins after it.
+    """
+    lines = page.split("\n")
+    lengths = sorted(len(line) for line in lines if line.strip())
+    if len(lengths) < _LEAST_LINES:
+        return page
+    full = lengths[len(lengths) * 3 // 4]
+    pieces = []
+    for line, after in zip(lines, [*lines[1:], ""], strict=True):
+        ends = _ENDING.search(line) is not None
+        breaks = len(line) >= (_SURELY_FULL if ends else _FULL) * full
+        pieces.append(line + (" " if breaks and after.strip() and not _ITEM.match(after) else "\n"))
+    return "".join(pieces)[:-1]
 
 
 class Reader(QFrame):
@@ -123,8 +149,9 @@ class Reader(QFrame):
     # --- what is read
 
     def show_text(self, title: str, pages: list[str], page_label: str | None) -> None:
-        """Open a text at its beginning."""
-        self._pages, self._label = pages, page_label
+        """Open a text at its beginning. Pages of a PDF have a line end wherever the printed line ended."""
+        self._label = page_label
+        self._pages = [with_lines_joined(page) for page in pages] if page_label == "page" else pages
         self._sheets = cut_into_sheets(pages) or [Sheet(0, 0, 0)]
         self._title.setText(title)
         self._show_sheet(0)
@@ -241,7 +268,7 @@ class Reader(QFrame):
         look.setForeground(QColor(theme.colours().on_accent))
         mark.format, mark.cursor = look, cursor
         self._text.setExtraSelections([mark])
-        self._text.centerCursor()
+        self._text.centre_on(cursor.selectionStart())
 
     # --- language
 
@@ -281,6 +308,25 @@ class _Text(QPlainTextEdit):
         )
         self.setTabChangesFocus(True)
         self.document().setDocumentMargin(2 * theme.GRID)
+        self._centred: tuple[int, int] | None = None
+
+    def centre_on(self, position: int) -> None:
+        """Bring a position into the middle, and keep it there while the room changes, until something scrolls."""
+        cursor = self.textCursor()
+        probe = QTextCursor(self.document())
+        probe.setPosition(position)
+        self.setTextCursor(probe)
+        self.centerCursor()
+        self.setTextCursor(cursor)
+        self._centred = (position, self.verticalScrollBar().value())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        """A reader that was closed gets its size after the place that it is to show."""
+        at = self._centred
+        stays = at is not None and at[1] == self.verticalScrollBar().value()
+        super().resizeEvent(event)
+        if stays and at is not None:
+            self.centre_on(at[0])
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         bar = self.verticalScrollBar()

@@ -25,6 +25,7 @@ from gistdesk.ui.library.model import (
     TITLE,
     TOKENS,
     WIDTHS,
+    AnyIndex,
     EntryModel,
 )
 from gistdesk.ui.widgets import theme
@@ -105,9 +106,19 @@ class EntryTable(QTableView):
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
         """Who comes by Tab is on a row: where none is chosen, the current one is."""
         super().focusInEvent(event)
+        self.viewport().update()
         by_key = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
         if by_key and self.currentIndex().isValid() and not self.selectionModel().hasSelection():
             self.selectRow(self.currentIndex().row())
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:  # noqa: N802
+        super().focusOutEvent(event)
+        self.viewport().update()
+
+    def currentChanged(self, current: AnyIndex, previous: AnyIndex) -> None:  # noqa: N802
+        """The row that has the focus is marked in all its cells."""
+        super().currentChanged(current, previous)
+        self.viewport().update()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         key = event.key()

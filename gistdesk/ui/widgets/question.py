@@ -23,8 +23,10 @@ class Question(Overlay):
         theme.set_kind(self.yes, "primary")
         self.yes.setDefault(True)
         self._then: Callable[[], object] | None = None
+        self._otherwise: Callable[[], object] | None = None
         self.yes.clicked.connect(self._on_yes)
         self.no.clicked.connect(self.dismiss)
+        self.closed.connect(self._on_closed)
         row = QHBoxLayout()
         row.setSpacing(theme.GRID)
         row.addStretch()
@@ -35,20 +37,34 @@ class Question(Overlay):
         self.body.addLayout(row)
         self._retranslate()
 
-    def ask(self, title: str, text: str, yes: str, then: Callable[[], object]) -> None:
-        """Show translated texts; `then` is called when the answer is yes."""
+    def ask(
+        self,
+        title: str,
+        text: str,
+        yes: str,
+        then: Callable[[], object],
+        *,
+        otherwise: Callable[[], object] | None = None,
+    ) -> None:
+        """Show translated texts; `then` is called when the answer is yes, `otherwise` when it is not."""
         self._title.setText(title)
         self._text.setText(text)
         self.yes.setText(yes)
-        self._then = then
+        self._then, self._otherwise = then, otherwise
         self.card.setAccessibleName(title)
         self.open()
         self.yes.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_yes(self) -> None:
+        self._otherwise = None
         self.dismiss()
         if self._then is not None:
             self._then()
+
+    def _on_closed(self) -> None:
+        otherwise, self._otherwise = self._otherwise, None
+        if otherwise is not None:
+            otherwise()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

@@ -66,7 +66,8 @@ def style_sheet(c: Colours, tinted: Callable[[str, str], str]) -> str:
     QComboBox:focus {{ padding-right: 27px; }}
     QComboBox::drop-down {{ border: 0; width: 24px; subcontrol-position: center right; }}
     QComboBox::down-arrow {{ image: url({tinted("chevron-down", c.muted)}); width: 16px; height: 16px; }}
-    QComboBox QAbstractItemView {{ background: {c.raised}; border: 1px solid {c.border}; padding: 4px;
+    QComboBox QAbstractItemView, QComboBox QAbstractItemView:focus {{ background: {c.raised};
+        border: 1px solid {c.border}; padding: 0;
         selection-background-color: {c.selected}; selection-color: {c.text}; outline: 0; }}
     QSpinBox::up-button, QDoubleSpinBox::up-button {{ border: 0; width: 20px; subcontrol-position: top right; }}
     QSpinBox::down-button, QDoubleSpinBox::down-button {{ border: 0; width: 20px; subcontrol-position: bottom right; }}
@@ -88,7 +89,8 @@ def style_sheet(c: Colours, tinted: Callable[[str, str], str]) -> str:
     QAbstractItemView {{ background: {c.surface}; border: 0; outline: 0; alternate-background-color: {c.surface};
         selection-background-color: {c.selected}; selection-color: {c.text}; }}
     QTableView, QTreeView, QListView {{ border: 2px solid transparent; }}
-    QTableView:focus, QTreeView:focus, QListView:focus {{ border: 2px solid {c.accent}; }}
+    QTreeView:focus, QListView:focus {{ border: 2px solid {c.accent}; }}
+    QTableView::item:focus {{ border: 2px solid {c.accent}; }}
     QTableView::item, QTreeView::item, QListView::item {{ padding: 0 8px; }}
     QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {{ background: {c.selected};
         color: {c.text}; }}

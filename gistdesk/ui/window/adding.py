@@ -90,6 +90,7 @@ class Adding(QObject):
                 tr("Documents: {n} · In all: {total}", n=len(found.paths), total=bytes_text(found.n_bytes)),
                 tr("Add"),
                 partial(self._add, [*files, *found.paths]),
+                otherwise=partial(self._add, files) if files else None,
             )
             return
         self._window.banners.tell(

@@ -175,7 +175,8 @@ def test_an_answer_comes(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot:
     said = words_of(answers(place)[0])
     assert "The passkey is 58203." in said
     assert "from compressed memory" in said
-    assert "TTFT 0.82 s  ·  23.4 tokens/s  ·  48,160 → 1,204 gist tokens (40x)  ·  prefill saved: 20 s" in said
+    assert "TTFT 1.22 s, 0.40 s of it reading  ·  23.4 tokens/s" in said
+    assert "48,160 → 1,204 gist tokens (40x)  ·  prefill saved: 20 s" in said
     assert "Send" in words_of(place.composer)
 
 
@@ -225,6 +226,8 @@ def test_versions_of_answers_and_questions(place: ChatPlace, desk: ScriptedDesk,
     view = answers(place)[0]
     assert "Another answer." in words_of(view)
     assert "2 / 2" in words_of(view)
+    assert desk.engine.requests[-1].temperature == 0.7 and desk.engine.requests[0].temperature == 0.0
+    assert "another version: temperature 0.70" in words_of(view)  # the inspector says 0.00
     assert not view.act("newer")
     assert view.act("older")
     view = answers(place)[0]
@@ -316,6 +319,13 @@ def test_an_excerpt_begins_at_a_word() -> None:
         assert dots == "…" and first in words and "58203" in rest
 
 
+def test_an_excerpt_ends_at_a_word() -> None:
+    words = [f"wonderful{i}" for i in range(60)]
+    for n in range(8):
+        *_, last, dots = marked("x" * n + " " + " ".join(words), []).split()
+        assert last in words and dots == "…"
+
+
 def test_verify_finds_korean_and_says_when_nothing_is_found(
     place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot
 ) -> None:
@@ -335,7 +345,7 @@ def test_verify_finds_korean_and_says_when_nothing_is_found(
 def test_compare_with_full_text(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
     ask(place)
     wait_idle(qtbot, desk, place)
-    desk.engine.script = Script(["The text says ", "58203, too."], held=True)
+    desk.engine.script = Script(["The text says ", "58203, too."], held=True, prefill_s=30.4)
     answers(place)[0].act("compare")
     assert desk.engine.requests[-1].text_paths
     desk.engine.say(2)
@@ -346,6 +356,7 @@ def test_compare_with_full_text(place: ChatPlace, desk: ScriptedDesk, chat: int,
     main, beside = answers(place)[0].answers()
     assert "58203, too." in words_of(beside)
     assert "from the full text" in words_of(beside)
+    assert "TTFT 31 s, 30 s of it reading" in words_of(beside)  # the reader has waited for both
     assert beside.mapTo(answers(place)[0], QPoint()).x() > main.mapTo(answers(place)[0], QPoint()).x() + 200
     n_requests = len(desk.engine.requests)
     answers(place)[0].act("compare")

@@ -223,6 +223,25 @@ def test_a_passage_is_shown_in_its_page(window: MainWindow) -> None:
     assert reader._place.text() == "Page 2 of 2"
 
 
+@pytest.mark.parametrize("page_label", ["page", None])
+def test_a_passage_is_seen_when_the_reader_was_closed(window: MainWindow, qtbot: QtBot, page_label: str | None) -> None:
+    lines = [f"Line {n} of this document says that nothing has happened on day {n} of the year." for n in range(120)]
+    lines[70] = "The code is 58203."
+    page = "\n\n".join(lines)
+    entry = add_entry(still(window), "Log.txt", pages=[page], page_label=page_label)
+    start = page.index("58203")
+    window.chat.source_requested.emit(entry.id, 0, start, start + 5)
+    reader = window.library.main_widget
+    qtbot.wait(50)  # it gets its size only now
+    text = reader._text
+    shown = text.cursorRect(text.textCursor())
+    assert text.textCursor().selectedText() == "58203"
+    assert text.viewport().rect().contains(shown)
+    window.resize(1000, 600)
+    qtbot.wait(50)
+    assert text.viewport().rect().contains(text.cursorRect(text.textCursor()))
+
+
 def test_chat_opens_a_chat_about_all_that_is_chosen(window: MainWindow) -> None:
     ids = [add_entry(still(window), name).id for name in ("a.txt", "b.txt")]
     window.library.list_widget.table.select(ids)

@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from gistdesk.ui.library.reader import SHEET_CHARACTERS, Reader, cut_into_sheets
+from gistdesk.ui.library.reader import SHEET_CHARACTERS, Reader, cut_into_sheets, with_lines_joined
 from gistdesk.ui.widgets.find import MOST_MATCHES, Matches
 
 PAGES = ["One apple\nand a pear.", "An Apple again 😀 and an apple.", ""]
@@ -36,6 +36,24 @@ def test_a_long_page_is_cut_at_line_ends_and_nothing_is_lost() -> None:
     assert all(sheet.end - sheet.start <= SHEET_CHARACTERS * 3 // 2 for sheet in sheets)
     for number, page in enumerate(pages):
         assert "".join(page[s.start : s.end] for s in sheets if s.page == number) == page
+
+
+def test_lines_of_a_pdf_are_joined_to_paragraphs_and_every_character_stays_at_its_place() -> None:
+    page = (
+        "Annual Report\n"
+        "The company has had a good year, in which the revenue rose to 12.4 million, most of it from\n"
+        "the new plant in Riga. The board proposes that the dividend stays as it was, and that the\n"
+        "rest is kept for the second plant.\n"
+        "The auditor has no remarks on the accounts of the year, which were approved by the board at\n"
+        "its meeting of 3 March, with these exceptions, all of them small ones, which are listed here:\n"
+        "- the stock in Oslo\n"
+        "- the lease of the office in Bergen, which was paid in the year before and is now to be paid\n"
+        "again\n\nOutlook"
+    )
+    joined = with_lines_joined(page)
+    assert len(joined) == len(page) and joined.replace("\n", " ") == page.replace("\n", " ")
+    assert [len(line.split()) for line in joined.split("\n")] == [2, 44, 35, 5, 22, 0, 1]
+    assert with_lines_joined("A poem\nof two\nlines") == "A poem\nof two\nlines"
 
 
 def test_pages_are_turned_by_button_and_by_key(reader: Reader, qtbot: QtBot) -> None:

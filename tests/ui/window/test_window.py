@@ -218,6 +218,20 @@ def test_a_folder_asks_once_with_count_and_total(window: MainWindow, qtbot: QtBo
     assert window.drop_sheet.isVisible() and len(window.drop_sheet._rows) == 2
 
 
+def test_who_leaves_a_folder_out_keeps_the_other_files(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    files(tmp_path, "in/a.txt")
+    others = files(tmp_path, "b.txt", "c.txt")
+    window.open_paths([tmp_path / "in", *others])
+    qtbot.waitUntil(window.question.isVisible)
+    window.question.no.click()
+    assert window.drop_sheet.isVisible() and set(window.drop_sheet._rows) == set(others)
+    window.drop_sheet.dismiss()
+    window.open_paths([tmp_path / "in"])
+    qtbot.waitUntil(window.question.isVisible)
+    qtbot.keyClick(window.question, Qt.Key.Key_Escape)
+    assert not window.drop_sheet.isVisible()
+
+
 def test_a_folder_without_documents_says_so(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     window.open_paths([tmp_path / "in"])
