@@ -4,7 +4,6 @@ Trigrams, because Korean words carry particles and no spaces part them from what
 one is begun again, and writing to it keeps nobody from the library. Knows nothing of entries.
 """
 
-import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.lexical import SENTENCE_END
 from gistdesk.library.store import connect, user_error
 
 INDEX = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
@@ -33,7 +33,6 @@ _PADDING = "  "
 """So that the last two characters begin a trigram, too."""
 _BATCH_BYTES = 30_000
 """Per transaction: 10 ms or so, in which others wait to index."""
-SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)\]]*\s|\n")
 
 
 @dataclass(frozen=True)

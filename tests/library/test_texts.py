@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.lexical import terms_of
 from gistdesk.library import Entry, Library
-from gistdesk.library.passages import terms_of
 from gistdesk.library.text_index import INDEX, cut
 from tests.library.made import add, extract
 from trainer.data.facts import Fact, draw_facts

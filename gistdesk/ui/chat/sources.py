@@ -12,9 +12,9 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from gistdesk.core.lexical import Term, terms_of
 from gistdesk.language.i18n import tr
 from gistdesk.library import Passage
-from gistdesk.library.passages import Term, terms_of
 from gistdesk.ui.chat.look import Card, FlatButton, Muted
 from gistdesk.ui.chat.words import place_words
 from gistdesk.ui.widgets import theme

@@ -27,9 +27,9 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+from gistdesk.core.lexical import terms_of
 from gistdesk.language.i18n import set_language
 from gistdesk.library import Entry, Message
-from gistdesk.library.passages import terms_of
 from gistdesk.protocol import Error
 from gistdesk.ui.chat.markdown import MarkdownView
 from gistdesk.ui.chat.message import MessageView
