@@ -3,7 +3,8 @@
 
     python3 packaging/start.py                 the window; without a display, the demonstration in the terminal
     python3 packaging/start.py run WORDS ...   gistdesk with these words, for example: run compress FILE
-    python3 packaging/start.py test WORDS ...  every check and test; the words go to pytest
+    python3 packaging/start.py test WORDS ...  every check, and the tests but the slow ones; the words go to pytest
+    python3 packaging/start.py test --all      the slow tests, too: what a release needs
 
 Needs nothing but Python 3.11: no third-party module may be imported here. Up to the version check, and in its
 syntax throughout, this file keeps to Python 3.6, so that an old Python can say what is wrong.
@@ -40,7 +41,7 @@ CHECKS = {
     "ruff format": ["-m", "ruff", "format", "--check", "."],
     "mypy": ["-m", "mypy"],
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as main; main()"],
-    "pytest": ["-P", "-m", "pytest"],
+    "pytest": ["-P", "-m", "pytest", "-n", "2", "--dist", "worksteal", "--durations", "20"],
 }
 UNFINISHED = "unfinished"
 QT_LIBRARIES = {
@@ -113,11 +114,14 @@ def follow(words: Sequence[str], cwd: Path) -> int:
     return code if code >= 0 else 128 - code
 
 
-def run_checks(pytest_words: Sequence[str]) -> int:
+def run_checks(words: Sequence[str]) -> int:
+    pytest_words = ["--run-slow" if word == "--all" else word for word in words]
     failed = []
-    for name, words in CHECKS.items():
+    for name, check in CHECKS.items():
         say(f"== {name}")
-        code = follow([*words, *pytest_words] if name == "pytest" else words, ROOT)
+        started = time.monotonic()
+        code = follow([*check, *pytest_words] if name == "pytest" else check, ROOT)
+        say(f"({time.monotonic() - started:.0f} s)")
         if code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
             return code
         if code != 0:

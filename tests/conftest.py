@@ -1,12 +1,17 @@
-"""What every test runs under: no display, no network, two threads; and when a marked test is skipped."""
+"""What every test runs under: no display, no network, one thread; and when a marked test is skipped."""
 
 import os
+import signal
 
 import pytest
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"
-os.environ.setdefault("OMP_NUM_THREADS", "2")  # read by torch, when a test first imports it
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch, when a test first imports it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's "&" has it, and every child would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+_SLOW = "slow: give --run-slow to run it"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,9 +20,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("slow") and not item.config.getoption("--run-slow"):
-        pytest.skip("slow: give --run-slow to run it")
+        pytest.skip(_SLOW)
     if item.get_closest_marker("gpu"):
         import torch
 
         if not torch.cuda.is_available():
             pytest.skip("gpu: no CUDA device here")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Every skipped test is named with its reason, so that none goes unnoticed."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section("not run")
+    for report in skipped:
+        _, _, reason = report.longrepr
+        terminalreporter.write_line(f"{report.nodeid}  ({reason.removeprefix('Skipped: ')})")

@@ -159,7 +159,7 @@ print("SLOW", sorted(set(sys.modules) & {{"torch", "transformers", "matplotlib",
 def test_a_bug_is_exit_code_1_with_its_traceback(program: Run) -> None:
     script = """
 import sys
-import gistdesk.doctor
+import gistdesk.cli.doctor
 from gistdesk.__main__ import main
 gistdesk.cli.doctor.examine = None
 sys.argv = ["gistdesk", "doctor"]
@@ -168,6 +168,7 @@ main()
     ended = program(script, start=("-c",))
     assert ended.code == 1
     assert "Traceback" in ended.err
+    assert "is not callable" in ended.err
 
 
 @posix_only

@@ -17,7 +17,7 @@ USABLE_S = 1.0
 _OPEN = """
 import json, os, sys, time
 from PySide6.QtCore import QTimer
-from gistdesk.ui import app
+from gistdesk.ui.app import start
 from gistdesk.__main__ import main
 
 def look():
@@ -31,13 +31,13 @@ def look():
     QTimer.singleShot(0, window.quit_now)
 
 programs = []
-class Program(app.Program):
+class Program(start.Program):
     def show(self, paths):
         super().show(paths)
         programs.append(self)
         QTimer.singleShot(0, look)
 
-app.Program = Program
+start.Program = Program
 sys.argv = ["gistdesk"]
 main()
 """

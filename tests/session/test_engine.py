@@ -333,7 +333,7 @@ WINDOW = """
 import sys
 from PySide6.QtCore import QCoreApplication
 from gistdesk.protocol import Load
-from gistdesk.ui.engine import Engine
+from gistdesk.session.engine import Engine
 app = QCoreApplication([])
 engine = Engine()
 engine.state_changed.connect(lambda state: print(engine.process_id if state == "busy" else 0, flush=True))

@@ -15,7 +15,7 @@ _HAND_OVER = """
 import sys
 from pathlib import Path
 from PySide6.QtCore import QCoreApplication
-from gistdesk.ui.instance import Instance
+from gistdesk.ui.app.instance import Instance
 app = QCoreApplication([])
 second = Instance(Path(sys.argv[1]))
 assert not second.first
