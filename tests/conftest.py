@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 import pytest
 
@@ -19,6 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if "PySide6.QtCore" in sys.modules:  # windows of the test before go now, not in the middle of this one
+        from PySide6.QtCore import QCoreApplication, QEvent
+
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     if item.get_closest_marker("slow") and not item.config.getoption("--run-slow"):
         pytest.skip(_SLOW)
     if item.get_closest_marker("gpu"):

@@ -20,9 +20,6 @@ from gistdesk.language import i18n
 from gistdesk.library import Problem
 from gistdesk.session.desk import EngineState, Notice
 from gistdesk.settings import Settings
-from gistdesk.ui.chat.place import ChatPlace
-from gistdesk.ui.lab.place import LabPlace
-from gistdesk.ui.library.place import LibraryPlace
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window.main import CHAT, LAB, LIBRARY, MainWindow
 from tests.session.still_desk import COMING, LARGE, PAGES, STARTER, TIGHT, StillDesk, fill
@@ -44,7 +41,7 @@ USUAL, SMALL = (1280, 800), (720, 480)
 
 def new_window(folder: Path, settings: Settings | None = None) -> MainWindow:
     desk = StillDesk(folder, settings)
-    return MainWindow(desk, LibraryPlace(desk), ChatPlace(desk), LabPlace(desk))
+    return MainWindow(desk)
 
 
 def _desk(window: MainWindow) -> StillDesk:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.language.i18n import tr
+from gistdesk.language.i18n import later, tr
 from gistdesk.roles import command
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.session.run import ERRORS, OUT, TRAIN, Run, Start, ended, read_start, write_start
@@ -44,6 +44,7 @@ class Runs(QObject):
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
         self._timer.timeout.connect(self.look)
+        desk.device_wanted.connect(self._on_device_wanted)
         self.find()
         self.look()
         self._timer.start()
@@ -154,6 +155,12 @@ class Runs(QObject):
         run.refresh()
         self.changed.emit(run.name)
 
+    def stop_live(self) -> None:
+        """End the run that has the device; what it has done is kept."""
+        run = self.live()
+        if run is not None:
+            self.stop(run)
+
     def delete(self, run: Run) -> None:
         """For good; only of a run that has ended."""
         if not run.is_live:
@@ -234,6 +241,17 @@ class Runs(QObject):
             self._tell(sentence, tr("Free some space."))
             return False
         return True
+
+    def _on_device_wanted(self) -> None:
+        live = self.live()
+        if live is not None:
+            self.told.emit(
+                Notice(
+                    tr("The answer waits: “{title}” has the device.", title=live.start.title),
+                    tr("It comes when the run ends. A run that is stopped now goes on later from where it is."),
+                    actions=((later("Stop the run, and answer"), self.stop_live),),
+                )
+            )
 
     def _tell(self, message: str, hint: str) -> None:
         self.told.emit(Notice(message, hint))

@@ -21,9 +21,6 @@ from gistdesk.session.desk import Desk, Notice
 from gistdesk.settings import read_settings
 from gistdesk.ui.app import failures
 from gistdesk.ui.app.instance import Instance
-from gistdesk.ui.chat.place import ChatPlace
-from gistdesk.ui.lab.place import LabPlace
-from gistdesk.ui.library.place import LibraryPlace
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window.main import MainWindow
 
@@ -89,7 +86,7 @@ class Program:
         i18n.set_language(settings.language)
         self._instance = instance
         self.desk = Desk(Library(where.data / "library"), settings, settings_path)
-        self.window = MainWindow(self.desk, LibraryPlace(self.desk), ChatPlace(self.desk), LabPlace(self.desk))
+        self.window = MainWindow(self.desk)
         instance.opened.connect(self.window.open_paths)
         if settings.notice is not None:
             self.desk.notice.emit(Notice(settings.notice.message, settings.notice.hint))

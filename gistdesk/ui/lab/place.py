@@ -10,7 +10,6 @@ from PySide6.QtCore import QEvent, QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QTabWidget, QWidget
 
-from gistdesk.folders import folders
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.session.run import Run
@@ -39,21 +38,18 @@ class LabPlace(QObject):
 
     told = Signal(object)
 
-    def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
+    def __init__(self, desk: Desk, runs: Runs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._desk = desk
+        self._desk, self.runs = desk, runs
         self.list_widget: QWidget | None = None
         self.inspector_widget: QWidget | None = None
-        self.runs = Runs(folders().data / "runs", desk, self)
         self.train = TrainTab(desk, self.runs)
         self.benchmark = BenchmarkTab(desk, self.runs)
         self.table = RunsTab(self.runs, self.run_check)
         self.attention = AttentionTab(desk, self.runs)
         self.main_widget = _Tabs((self.train, self.benchmark, self.table, self.attention))
-        self.runs.told.connect(self.told)
         self.attention.told.connect(self.told)
         self.main_widget.currentChanged.connect(self._on_tab)
-        desk.device_wanted.connect(self._on_device_wanted)
         for tab in (self.train, self.benchmark, self.table):
             tab.export_asked.connect(self.ask_where_to_export)
         for part in (self.train, self.table):
@@ -107,31 +103,13 @@ class LabPlace(QObject):
         else:
             self.told.emit(Notice(tr("{path} cannot be written.", path=path), tr("Choose another folder.")))
 
-    def stop_live(self) -> None:
-        """End the run that has the device; what it has done is kept."""
-        run = self.runs.live()
-        if run is not None:
-            self.runs.stop(run)
-
     def close(self) -> None:
         """The window ends; runs go on."""
         self.train.form.preflight.stop()
         self.attention.close_process()
-        self.runs.close()
 
     def _on_tab(self) -> None:
         self.runs.find()
-
-    def _on_device_wanted(self) -> None:
-        live = self.runs.live()
-        if live is not None:
-            self.told.emit(
-                Notice(
-                    tr("The answer waits: “{title}” has the device.", title=live.start.title),
-                    tr("It comes when the run ends. A run that is stopped now goes on later from where it is."),
-                    actions=((later("Stop the run, and answer"), self.stop_live),),
-                )
-            )
 
     def _on_delete(self, run: Run) -> None:
         self.told.emit(

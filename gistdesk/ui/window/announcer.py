@@ -13,6 +13,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.language.i18n import tr
 from gistdesk.ui.library.states import WORKING, state_words
 from gistdesk.ui.widgets.speech import announce
+from gistdesk.ui.window.columns import CHAT
 
 if TYPE_CHECKING:
     from gistdesk.ui.window.main import MainWindow
@@ -46,7 +47,7 @@ class Announcer(QObject):
             chat = self._desk.library.chat(message.chat_id)
         except UserError:
             return
-        if message.chat_id != self._window.chat.chat_id:
+        if not self._window.has_opened(CHAT) or message.chat_id != self._window.chat.chat_id:
             failed = message.state == "failed"
             words = tr("The answer failed") if failed else tr("The answer is complete")
             announce(self._window, f"{chat.title}: {words}", urgent=failed)

@@ -5,7 +5,6 @@ Knows the places' widgets, and keeps the window's shape from one time to the nex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Qt
@@ -39,12 +38,12 @@ class Place(Protocol):
 
 
 class Columns(QObject):
-    """Attributes: splitters, one per place."""
+    """Attributes: splitters, one per place; empty until the place is opened."""
 
-    def __init__(self, window: MainWindow, places: Sequence[Place]) -> None:
+    def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window = window
-        self.splitters = [_splitter(place) for place in places]
+        self.splitters = [_splitter() for _ in (LIBRARY, CHAT, LAB)]
         self._inspector_shown = {
             (LIBRARY, False): True,
             (LIBRARY, True): True,
@@ -52,9 +51,22 @@ class Columns(QObject):
             (CHAT, True): False,
         }
         """By place, and whether the window is narrow: there the inspector takes another column's room."""
-        width = 150 * theme.GRID
-        self.splitters[LIBRARY].setSizes([width - _INSPECTOR, width // 2, _INSPECTOR])
-        self.splitters[CHAT].setSizes([_LIST, width - _INSPECTOR - _LIST, _INSPECTOR])
+        self.fill(LIBRARY, window.library)
+
+    def fill(self, number: int, place: Place) -> None:
+        """Put a place's widgets into its columns, as wide as they were left."""
+        splitter, width = self.splitters[number], 150 * theme.GRID
+        for widget, stretch in ((place.list_widget, 2), (place.main_widget, 3), (place.inspector_widget, 0)):
+            if widget is not None:
+                splitter.addWidget(widget)
+                splitter.setStretchFactor(splitter.count() - 1, stretch)
+        if number == LIBRARY:
+            splitter.setSizes([width - _INSPECTOR, width // 2, _INSPECTOR])
+        elif number == CHAT:
+            splitter.setSizes([_LIST, width - _INSPECTOR - _LIST, _INSPECTOR])
+        state = _store().value(f"columns{number}")
+        if isinstance(state, QByteArray):
+            splitter.restoreState(state)
 
     def show_inspector(self, place: int, shown: bool) -> None:
         """For one place, and for windows as wide or narrow as this one is now."""
@@ -68,11 +80,12 @@ class Columns(QObject):
     def fit(self) -> None:
         """Show as many columns as there is room for: three, or two in a narrow window."""
         narrow, shown = self._narrow, self._inspector_shown
-        window, library, chat = self._window, self._window.library, self._window.chat
+        window, library = self._window, self._window.library
         library.inspector_widget.setVisible(shown[LIBRARY, narrow])
         library.list_widget.setVisible(not (narrow and shown[LIBRARY, True] and not library.main_widget.isHidden()))
-        chat.inspector_widget.setVisible(shown[CHAT, narrow])
-        chat.list_widget.setVisible(not (narrow and shown[CHAT, True]))
+        if window.has_opened(CHAT):
+            window.chat.inspector_widget.setVisible(shown[CHAT, narrow])
+            window.chat.list_widget.setVisible(not (narrow and shown[CHAT, True]))
         window.menus.inspector.setEnabled(window.place != LAB)
         window.menus.inspector.setChecked(shown.get((window.place, narrow), False))
 
@@ -86,29 +99,20 @@ class Columns(QObject):
         store = _store()
         store.setValue("geometry", self._window.saveGeometry())
         for number, splitter in enumerate(self.splitters):
-            store.setValue(f"columns{number}", splitter.saveState())
+            if self._window.has_opened(number):
+                store.setValue(f"columns{number}", splitter.saveState())
 
     def restore(self) -> None:
         """The window as it was left."""
-        store = _store()
-        geometry = store.value("geometry")
+        geometry = _store().value("geometry")
         if isinstance(geometry, QByteArray):
             self._window.restoreGeometry(geometry)
-        for number, splitter in enumerate(self.splitters):
-            state = store.value(f"columns{number}")
-            if isinstance(state, QByteArray):
-                splitter.restoreState(state)
 
 
-def _splitter(place: Place) -> QSplitter:
+def _splitter() -> QSplitter:
     splitter = QSplitter(Qt.Orientation.Horizontal)
     splitter.setChildrenCollapsible(False)
     splitter.setHandleWidth(1)
-    columns = ((place.list_widget, 2), (place.main_widget, 3), (place.inspector_widget, 0))
-    for widget, stretch in columns:
-        if widget is not None:
-            splitter.addWidget(widget)
-            splitter.setStretchFactor(splitter.count() - 1, stretch)
     return splitter
 
 

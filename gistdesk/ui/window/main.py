@@ -1,12 +1,13 @@
 """The main window: rail, places, resource bar, drawer, banners, menus and keys; what is dropped onto it; quitting.
 
-Puts the places together and passes on what they ask of one another. Knows of places what `Place` names.
+Puts the places together and passes on what they ask of one another. Knows of places what `Place` names. Chat and Lab
+are made, and their modules imported, when they are first opened: the library is drawn without them.
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent, QResizeEvent
@@ -21,12 +22,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.folders import folders
 from gistdesk.language.i18n import later, set_language, tr
 from gistdesk.library import Entry
 from gistdesk.session.desk import Desk, Notice
-from gistdesk.ui.lab.place import LabPlace
+from gistdesk.session.runs import Runs
 from gistdesk.ui.library.place import LibraryPlace
-from gistdesk.ui.settings.dialog import MODELS, SettingsDialog
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.banner import BannerArea
 from gistdesk.ui.widgets.overlay import Overlay
@@ -36,7 +37,6 @@ from gistdesk.ui.window.announcer import Announcer
 from gistdesk.ui.window.columns import CHAT, LAB, LIBRARY, Columns, Place
 from gistdesk.ui.window.drop import DropPicture, dropped_paths
 from gistdesk.ui.window.drop_sheet import DropSheet, RecompressSheet
-from gistdesk.ui.window.first_run import FirstRun
 from gistdesk.ui.window.help import Help
 from gistdesk.ui.window.jobs_drawer import JobsDrawer
 from gistdesk.ui.window.menus import Menus
@@ -45,19 +45,24 @@ from gistdesk.ui.window.quitting import Quitting
 from gistdesk.ui.window.rail import Rail
 from gistdesk.ui.window.resource_bar import ResourceBar
 
+if TYPE_CHECKING:
+    from gistdesk.ui.chat.place import ChatPlace
+    from gistdesk.ui.lab.place import LabPlace
+    from gistdesk.ui.settings.dialog import SettingsDialog
+    from gistdesk.ui.window.first_run import FirstRun
+
 
 class MainWindow(QMainWindow):
-    """Attributes: library, chat, lab (the places), desk."""
+    """Attributes: library, chat, lab (the places), desk, runs."""
 
-    def __init__(self, desk: Desk, library: LibraryPlace, chat: Any, lab: LabPlace) -> None:
-        """`chat` is a ChatPlace: a place with `open_new`, `new_chat`, `focus_composer`, `stop` and so on."""
+    def __init__(self, desk: Desk) -> None:
         super().__init__()
-        self.desk, self.library, self.chat, self.lab = desk, library, chat, lab
-        self._places: tuple[Place, ...] = (library, chat, lab)
+        self.desk, self.library = desk, LibraryPlace(desk)
+        self.runs = Runs(folders().data / "runs", desk, self)
         self._language, self._theme = desk.settings.language, desk.settings.theme
         self._settings_dialog: SettingsDialog | None = None
         self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
-        self.columns = Columns(self, self._places)
+        self.columns = Columns(self)
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()
         self.first_run: FirstRun | None = None
@@ -116,10 +121,8 @@ class MainWindow(QMainWindow):
         self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
         self.library.export_requested.connect(self._on_export)
         self.library.told.connect(self._on_told)
-        self.lab.told.connect(self._on_told)
+        self.runs.told.connect(self._on_told)
         self.library.reader_toggled.connect(self.columns.make_room_for_reader)
-        self.chat.source_requested.connect(self._on_source)
-        self.chat.documents_requested.connect(self.adding.choose_files)
         self.adding.added.connect(self._on_added)
         self.adding.sample_ready.connect(self._on_sample_ready)
         self.desk.notice.connect(self._on_notice)
@@ -136,6 +139,37 @@ class MainWindow(QMainWindow):
 
     # --- places
 
+    @cached_property
+    def chat(self) -> "ChatPlace":
+        from gistdesk.ui.chat.place import ChatPlace
+
+        place = ChatPlace(self.desk)
+        place.source_requested.connect(self._on_source)
+        place.documents_requested.connect(self.adding.choose_files)
+        self._take_in(CHAT, place)
+        return place
+
+    @cached_property
+    def lab(self) -> "LabPlace":
+        from gistdesk.ui.lab.place import LabPlace
+
+        place = LabPlace(self.desk, self.runs)
+        place.told.connect(self._on_told)
+        self._take_in(LAB, place)
+        return place
+
+    def has_opened(self, number: int) -> bool:
+        """Whether a place was made already."""
+        return ("library", "chat", "lab")[number] in self.__dict__
+
+    def _take_in(self, number: int, place: Place) -> None:
+        self.columns.fill(number, place)
+        self._leave_drops_to_window()
+
+    def _place(self, number: int) -> Place:
+        places: tuple[Callable[[], Place], ...] = (lambda: self.library, lambda: self.chat, lambda: self.lab)
+        return places[number]()
+
     @property
     def place(self) -> int:
         """The place that is shown: LIBRARY, CHAT or LAB."""
@@ -145,6 +179,7 @@ class MainWindow(QMainWindow):
         """Go to a place, and bring the focus there unless it came from the rail."""
         if self._pages.currentIndex() != 0:
             self._end_welcome()
+        self._place(number)
         self._stack.setCurrentIndex(number)
         self.rail.choose(number)
         self.columns.fit()
@@ -159,11 +194,11 @@ class MainWindow(QMainWindow):
         elif number == CHAT and self.chat.chat_id is not None:
             self.chat.focus_composer()
         else:
-            self._places[number].focus_find()
+            self._place(number).focus_find()
 
     def focus_find(self) -> None:
         """Ctrl+F."""
-        self._places[self.place].focus_find()
+        self._place(self.place).focus_find()
 
     def show_inspector(self, shown: bool) -> None:
         """F9."""
@@ -193,10 +228,14 @@ class MainWindow(QMainWindow):
         self._open_settings(0)
 
     def show_models(self) -> None:
+        from gistdesk.ui.settings.dialog import MODELS
+
         self._open_settings(MODELS)
 
     def _open_settings(self, page: int) -> None:
         if self._settings_dialog is None:
+            from gistdesk.ui.settings.dialog import SettingsDialog
+
             self._settings_dialog = SettingsDialog(self.desk, self)
         self._settings_dialog.show_page(page)
 
@@ -321,6 +360,8 @@ class MainWindow(QMainWindow):
 
     def _show_welcome(self) -> None:
         if self.first_run is None:
+            from gistdesk.ui.window.first_run import FirstRun
+
             self.first_run = FirstRun(self.desk)
             self.first_run.started.connect(self._on_start)
             self.first_run.skipped.connect(self._end_welcome)
@@ -352,12 +393,18 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if self.quitting.may_close():
             self.columns.keep()
-            self.lab.close()
-            self.library.close()
+            self.end_places()
             event.accept()
             QApplication.quit()
         else:
             event.ignore()
+
+    def end_places(self) -> None:
+        """End the processes of the places; runs go on."""
+        if self.has_opened(LAB):
+            self.lab.close()
+        self.runs.close()
+        self.library.close()
 
     def quit_now(self) -> None:
         """Close without questions."""

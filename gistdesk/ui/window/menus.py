@@ -55,11 +55,11 @@ class Menus:
         self._add(later("Find"), w.focus_find, "search", "Ctrl+F")
         self._add(later("Command palette"), w.show_palette, "search", "Ctrl+K")
         self._begin(later("Chat"))
-        self._chat(later("Write a question"), w.chat.focus_composer, "edit", "Ctrl+L")
-        self._chat(later("Stop the answer"), w.chat.stop, "stop")
-        self._chat(later("Regenerate the answer"), w.chat.regenerate, "retry", "Ctrl+R")
-        self._chat(later("Look up passages"), w.chat.toggle_look_up, "search")
-        self._chat(later("Verify in source"), w.chat.verify, "verify", "Ctrl+Shift+F")
+        self._chat(later("Write a question"), lambda: w.chat.focus_composer(), "edit", "Ctrl+L")
+        self._chat(later("Stop the answer"), lambda: w.chat.stop(), "stop")
+        self._chat(later("Regenerate the answer"), lambda: w.chat.regenerate(), "retry", "Ctrl+R")
+        self._chat(later("Look up passages"), lambda: w.chat.toggle_look_up(), "search")
+        self._chat(later("Verify in source"), lambda: w.chat.verify(), "verify", "Ctrl+Shift+F")
         self._begin(later("Help"))
         self._add(later("Help"), w.help.show_help, "help", "F1")
 
@@ -82,7 +82,7 @@ class Menus:
         return action
 
     def _chat(self, text: str, slot: Callable[[], object], icon: str, keys: str = "") -> None:
-        """An action on the open chat, which brings its place to the front."""
+        """An action on the open chat, which brings its place to the front; the place is made when it is wanted."""
         self._add(text, partial(self._in_chat, slot), icon, keys)
 
     def _in_chat(self, slot: Callable[[], object]) -> None:

@@ -35,7 +35,7 @@ class Quitting(QObject):
         """Whether the window may close now; if not, the reader is asked and it closes later, or stays."""
         if self.decided:
             return True
-        run = self._window.lab.runs.live()
+        run = self._window.runs.live()
         if run is not None and run.state != "stopping":
             self._ask_about_run(run.start.title)
             return False
@@ -62,7 +62,7 @@ class Quitting(QObject):
         box.open()
 
     def _stop_run(self) -> None:
-        self._window.lab.stop_live()
+        self._window.runs.stop_live()
         self._window.quit_now()
 
     def _ask(self) -> None:

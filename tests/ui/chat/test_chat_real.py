@@ -17,8 +17,6 @@ from gistdesk.settings import Settings
 from gistdesk.ui.chat.message import MessageView
 from gistdesk.ui.chat.place import ChatPlace
 from gistdesk.ui.chat.sources import Citation, PassageCard
-from gistdesk.ui.lab.place import LabPlace
-from gistdesk.ui.library.place import LibraryPlace
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window.columns import CHAT, LIBRARY
 from gistdesk.ui.window.main import MainWindow
@@ -43,8 +41,8 @@ def test_what_a_gist_lost_is_looked_up_and_cited(desk: Desk, qtbot: QtBot, tmp_p
     pages[1] += "\nThe pass key is 71432. Remember it. 71432 is the pass key."
     source = tmp_path / "Alice.pdf"
     source.write_bytes(pdf_bytes(pages))
-    library, place = LibraryPlace(desk), ChatPlace(desk)
-    window = MainWindow(desk, library, place, LabPlace(desk))
+    window = MainWindow(desk)
+    library, place = window.library, window.chat
     qtbot.addWidget(window, before_close_func=_decided)
     window.show()
     [entry_id] = desk.add_documents([source], 400.0)
@@ -85,7 +83,7 @@ def _decided(window: MainWindow) -> None:
     window.desk.close()
     for timer in window.findChildren(QTimer):
         timer.stop()  # the window itself goes later, when the library is closed
-    window.lab.close()
+    window.end_places()
 
 
 def test_from_a_question_to_its_source(desk: Desk, qtbot: QtBot) -> None:

@@ -7,9 +7,6 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.language import i18n
 from gistdesk.settings import Settings
-from gistdesk.ui.chat.place import ChatPlace
-from gistdesk.ui.lab.place import LabPlace
-from gistdesk.ui.library.place import LibraryPlace
 from gistdesk.ui.window.main import MainWindow
 from tests.session.still_desk import StillDesk
 
@@ -33,7 +30,7 @@ def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None, *,
     _speak_english()
     folder.mkdir(exist_ok=True)
     desk = StillDesk(folder, settings)
-    window = MainWindow(desk, LibraryPlace(desk), ChatPlace(desk), LabPlace(desk))
+    window = MainWindow(desk)
     qtbot.addWidget(window, before_close_func=_end)
     if resize:
         window.resize(1280, 800)
@@ -48,5 +45,5 @@ def _end(window: MainWindow) -> None:
     window.quitting.decided = True
     for timer in window.findChildren(QTimer):
         timer.stop()  # the window itself goes later, when the library is closed
-    window.lab.close()
+    window.end_places()
     window.desk.close()
