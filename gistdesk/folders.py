@@ -1,6 +1,7 @@
-"""The folders that everything is kept in. Knows nothing of what is in them."""
+"""The folders that everything is kept in, which are for their owner's eyes. Knows nothing of what is in them."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,3 +34,26 @@ def folders() -> Folders:
         data, config, log = dirs.user_data_path, dirs.user_config_path, dirs.user_log_path
     models = os.environ.get(MODELS_VARIABLE)
     return Folders(data, config, log, Path(models).expanduser().absolute() if models else data / "models")
+
+
+def make_private(folder: Path) -> None:
+    """Have the folder, with those above it, and let nobody else look into it. Raises OSError: it cannot be made."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(OSError):  # a disk without permissions, or another's folder that was lent
+        if folder.stat().st_mode & 0o077:
+            folder.chmod(0o700)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, in one step. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

@@ -3,9 +3,7 @@
 Knows nothing of what the choices do.
 """
 
-import os
 import tomllib
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from gistdesk.core.errors import UserError
+from gistdesk.folders import make_private, write_private
 
 _CHOICES = {
     "language": ("auto", "en", "ko"),
@@ -131,17 +130,10 @@ def write_settings(path: Path, settings: Settings) -> None:
     for name in _names():
         value = getattr(settings, name)
         document[name] = list(value) if isinstance(value, tuple) else value
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(tomlkit.dumps(document))
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        make_private(path.parent)
+        write_private(path, tomlkit.dumps(document).encode("utf-8"))
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise UserError(
             f"The settings {path} cannot be written ({error.strerror}).", "Check that its folder may be written to."
         ) from error

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import printable
 
 
 def run(app: typer.Typer, name: str) -> NoReturn:
@@ -56,7 +57,7 @@ def _drop_output() -> None:
 
 def complain(name: str, error: UserError) -> None:
     """The user's error, in one line whatever it quotes."""
-    print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+    print(f"{name}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
 
 
 def _explain_usage(name: str, error: Any) -> None:
@@ -64,7 +65,7 @@ def _explain_usage(name: str, error: Any) -> None:
     message = " ".join(error.format_message().split())
     if message:
         command = error.ctx.command_path if getattr(error, "ctx", None) else name
-        print(f"{name}: {message.rstrip('.')}. See {command} --help.", file=sys.stderr)
+        print(f"{name}: {printable(message.rstrip('.'))}. See {command} --help.", file=sys.stderr)
 
 
 def _speak_utf8() -> None:
@@ -128,4 +129,4 @@ def readable(name: str, value: Any) -> str:
         return ", ".join(f"{label_of(key)} {readable(key, item)}" for key, item in value.items())
     if isinstance(value, int):
         return human_bytes(value) if name.endswith("_bytes") else f"{value:,}"
-    return str(value)
+    return printable(str(value))

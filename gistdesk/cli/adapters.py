@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gistdesk.core.title import printable
 from gistdesk.terminal import human_bytes
 
 app = typer.Typer(help="Gist adapters that are kept here: list, import, export, remove.", no_args_is_help=True)
@@ -23,7 +24,7 @@ def list_adapters(as_json: Annotated[bool, typer.Option("--json", help="Print JS
         return
     for row in rows:
         if row["problem"]:
-            print(f"{row['name']}: {row['problem']}")
+            print(printable(f"{row['name']}: {row['problem']}"))
         else:
             trained = f", trained in {row['precision']}" if row["precision"] else ""
             print(

@@ -18,6 +18,7 @@ from gistdesk.cli.adapters import app as adapters
 from gistdesk.cli.arguments import numbers, ratios_of, unicode_of, words
 from gistdesk.cli.cuda import app as cuda
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import printable
 from gistdesk.terminal import complain, counted, each, human_bytes, label_of, readable
 
 app = typer.Typer(
@@ -185,7 +186,7 @@ def ask(
 
 def _stream(pieces: Any) -> None:
     for piece in pieces:
-        print(piece, end="", flush=True)
+        print(printable(piece), end="", flush=True)
     print()
 
 

@@ -25,6 +25,7 @@ from gistdesk.core.document_formats import (
     open_text,
 )
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import printable, shown_title
 
 __all__ = ["MAX_FILE_BYTES", "Document", "PagesRead", "PasswordError", "extract", "read_document"]
 
@@ -100,7 +101,7 @@ def read_document(path: Path, *, password: str | None = None) -> Document:
 
 def extract(path: Path, *, password: str | None = None) -> Generator[PagesRead, None, Document]:
     """`read_document` in steps of one page; the document is the generator's return value."""
-    name = _shown(path.name or str(path))
+    name = shown_title(path.name or str(path))
     data = _bytes_of(path, name)
     pages: list[str] = []
     try:
@@ -112,13 +113,8 @@ def extract(path: Path, *, password: str | None = None) -> Generator[PagesRead, 
         raise UserError(f"{name} is nested too deeply to be read.", CONVERT_HINT) from error
     if not any(pages):
         raise opened.if_empty
-    title = " ".join(_tidy(opened.title or "").split()) or _shown(path.stem)
+    title = shown_title(_tidy(opened.title or "")) or shown_title(path.stem)
     return Document(title, tuple(pages), opened.page_label, path, hashlib.sha256(data).hexdigest())
-
-
-def _shown(name: str) -> str:
-    """A file name fit for a message: names need not be valid Unicode, and macOS takes Hangul apart."""
-    return unicodedata.normalize("NFC", name.encode("utf-8", errors="replace").decode("utf-8"))
 
 
 def _bytes_of(path: Path, name: str) -> bytes:
@@ -136,7 +132,9 @@ def _bytes_of(path: Path, name: str) -> bytes:
             )
         data = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a zero in the path
-        raise UserError(f"{name} is not there.", f"Check whether {_shown(str(path))} was moved or renamed.") from error
+        raise UserError(
+            f"{name} is not there.", f"Check whether {printable(str(path))} was moved or renamed."
+        ) from error
     except PermissionError as error:
         raise UserError(f"{name} may not be read by you.", "Change its permissions, or copy it elsewhere.") from error
     except OSError as error:

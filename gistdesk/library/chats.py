@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import shown_title
 from gistdesk.library.chat_export import as_json, as_markdown
 from gistdesk.library.records import Chat, Kind, Message, MessageState, Role
 from gistdesk.library.store import Store, now
@@ -53,7 +54,7 @@ class Chats(Store):
         with self._write() as db:
             chat_id = db.execute(
                 "INSERT INTO chats(title, system, sampling, created, updated) VALUES (?, ?, ?, ?, ?)",
-                (title, system, _packed(sampling), time, time),
+                (shown_title(title), system, _packed(sampling), time, time),
             ).lastrowid
             assert chat_id is not None
             _set_entries(db, chat_id, entry_ids)
@@ -91,12 +92,13 @@ class Chats(Store):
         look_up: bool | None = None,
     ) -> None:
         """Change what is given; an empty system prompt is none."""
+        short = None if title is None else shown_title(title)
         with self._write() as db:
             db.execute(
                 "UPDATE chats SET title = coalesce(?, title), sampling = coalesce(?, sampling), "
                 "system = CASE WHEN ? IS NULL THEN system ELSE nullif(?, '') END, look_up = coalesce(?, look_up), "
                 "updated = ? WHERE id = ?",
-                (title, None if sampling is None else _packed(sampling), system, system, look_up, now(), chat_id),
+                (short, None if sampling is None else _packed(sampling), system, system, look_up, now(), chat_id),
             )
             if entry_ids is not None:
                 db.execute("DELETE FROM chat_entries WHERE chat_id = ?", (chat_id,))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import shown_title
 from gistdesk.library.records import Entry, GistRow, Problem, State
 from gistdesk.library.store import now
 from gistdesk.library.texts import Texts
@@ -29,13 +30,13 @@ class Entries(Texts):
 
     def add_entry(self, *, source_path: Path, model: str, ratio: float, title: str = "") -> Entry:
         """Queue a document. The file is not read; without a title its name is one."""
-        size, mtime_ns = _size_and_mtime(source_path)
+        shown, (size, mtime_ns) = shown_title(title or source_path.stem), _size_and_mtime(source_path)
         time = now()
         with self._write() as db:
             added = db.execute(
                 "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, model, ratio, state, queued, "
                 "added) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
-                (_shown(title or source_path.stem), stored_path(source_path), size, mtime_ns, model, ratio, time, time),
+                (shown, stored_path(source_path), size, mtime_ns, model, ratio, time, time),
             )
             assert added.lastrowid is not None
             return self.entry(added.lastrowid)
@@ -91,7 +92,7 @@ class Entries(Texts):
                 "UPDATE entries SET title = ?, text_sha256 = ?, source_sha256 = ?, source_bytes = ?, "
                 "source_mtime_ns = ?, n_chars = ?, n_pages = ?, page_label = ?, n_tokens = ? WHERE id = ?",
                 (
-                    *(_shown(title), text_sha256, source_sha256, source_bytes, mtime_ns, n_chars, n_pages),
+                    *(shown_title(title), text_sha256, source_sha256, source_bytes, mtime_ns, n_chars, n_pages),
                     *(page_label, n_tokens, entry_id),
                 ),
             )
@@ -230,11 +231,6 @@ def stored_path(path: Path) -> str | bytes:
     except UnicodeEncodeError:
         return os.fsencode(text)
     return text
-
-
-def _shown(title: str) -> str:
-    """Fit to be shown and searched: valid Unicode, and Hangul composed (macOS takes names apart)."""
-    return unicodedata.normalize("NFC", title.encode("utf-8", errors="replace").decode("utf-8"))
 
 
 def _size_and_mtime(path: Path) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import shown_title
 from gistdesk.library.entries import GIST_FIELDS, Entries, stored_path
 from gistdesk.library.records import Entry, GistFigures, GistRow, Identity
 from gistdesk.library.store import copy_file, copying, n_bytes, now
@@ -141,7 +142,7 @@ class Gists(Entries):
     def _adopt_import(
         self, incoming: Path, path: Path, sha256: str, description: dict[str, Any], figures: GistFigures, ratio: float
     ) -> Entry:
-        key = content_key(f"file {sha256}", figures, ratio)
+        key, shown = content_key(f"file {sha256}", figures, ratio), shown_title(str(description["title"]))
         time = now()
         with self._write() as db:
             gist_id = self._keep(db, key, incoming, figures, ratio=ratio, text_sha256=None)
@@ -154,7 +155,7 @@ class Gists(Entries):
                 "n_tokens, model, ratio, state, gist_id, queued, added) "
                 "VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, 'ready', ?, ?, ?)",
                 (
-                    *(str(description["title"]), stored_path(path), n_bytes(path), description["source_sha256"]),
+                    *(shown, stored_path(path), n_bytes(path), description["source_sha256"]),
                     *(description["n_pages"], figures.n_tokens, figures.model_id, ratio, gist_id, time, time),
                 ),
             )
@@ -202,6 +203,8 @@ class Gists(Entries):
                     path.unlink()
             else:
                 _move(path, target)
+                with suppress(OSError):
+                    target.chmod(0o600)  # what a gist holds is the document's content
                 db.execute(  # it was measured of a file that is gone
                     "UPDATE gists SET recall = NULL, recall_n = NULL, recall_kept = NULL WHERE key = ?", (key,)
                 )

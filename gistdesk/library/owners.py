@@ -10,6 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from gistdesk.folders import make_private
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -43,7 +45,7 @@ class Owner:
 
     def __init__(self, folder: Path) -> None:
         """Raises OSError."""
-        folder.mkdir(exist_ok=True)
+        make_private(folder)
         self._folder = folder
         self.name = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
         self._path = folder / (self.name + _SUFFIX)

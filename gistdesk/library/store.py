@@ -14,6 +14,7 @@ from threading import get_ident
 from typing import Any
 
 from gistdesk.core.errors import UserError
+from gistdesk.folders import make_private
 from gistdesk.library.owners import Owner
 from gistdesk.library.schema import STEPS, VERSION
 
@@ -78,8 +79,8 @@ class Store:
         """Open the library there; False when it was moved while we waited for it."""
         self.folder = folder
         try:
-            for needed in (self.texts_folder, self.gists_folder, self.incoming_folder):
-                needed.mkdir(parents=True, exist_ok=True)
+            for needed in (folder, self.texts_folder, self.gists_folder, self.incoming_folder):
+                make_private(needed)
         except OSError as error:
             raise self._not_writable(error) from error
         with self._errors():
@@ -188,7 +189,14 @@ class Store:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection in autocommit mode with a write-ahead log. Raises sqlite3.Error."""
+    """A connection in autocommit mode with a write-ahead log. Raises sqlite3.Error.
+
+    The files are for their owner's eyes: SQLite gives its log the database's own permissions.
+    """
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         db.row_factory = sqlite3.Row

@@ -4,14 +4,13 @@ A file named by its own SHA-256, UTF-8, a form feed between pages. Needs torch o
 """
 
 import hashlib
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from gistdesk.core.document_formats import PageLabel
 from gistdesk.core.documents import Document, PagesRead, extract
 from gistdesk.core.errors import UserError
+from gistdesk.folders import make_private, write_private
 from gistdesk.protocol import Extract, ExtractDone, ExtractProgress
 from gistdesk.worker.pulse import Pulse, run_to_end
 
@@ -60,19 +59,12 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
 
 def _keep(path: Path, data: bytes) -> None:
     """Write a text that may be there already, whole or not at all."""
-    temporary = path.with_name(f".{os.getpid()}.txt.tmp")
     try:
         if path.exists() and path.stat().st_size == len(data):
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
+        make_private(path.parent)
+        write_private(path, data)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise UserError(
             f"The text cannot be kept in {path.parent} ({error.strerror or error}).",
             f"Check that the folder may be written to and has {len(data) / 2**20:.1f} MiB of space.",

@@ -19,7 +19,7 @@ SHOWING = {
         "setStatusTip setWhatsThis setInformativeText setDetailedText setTabText setItemText setHeaderLabels addTab "
         "addMenu addButton setLabelText setSpecialValueText setToolTipText announce"
     ).split(),
-    *"QLabel QPushButton QToolButton QAction QCheckBox QRadioButton QGroupBox QMessageBox ElidedLabel".split(),
+    *"QLabel QPushButton QToolButton QAction QCheckBox QRadioButton QGroupBox QMessageBox Label ElidedLabel".split(),
 }
 """Calls whose texts people read."""
 

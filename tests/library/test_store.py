@@ -3,8 +3,10 @@
 import os
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from gistdesk.core.errors import UserError
 from gistdesk.library import Library, schema
 from gistdesk.library.store import DATABASE, user_error
+from gistdesk.worker.texts import _keep
 from tests.library.made import add, ready
 
 HERE = Path(__file__).parent
@@ -201,3 +204,24 @@ def test_closing_twice_and_leaving_nothing_locked(library: Library):
     library.close()
     assert list((library.folder / "open").iterdir()) == []
     shutil.rmtree(library.folder)
+
+
+def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
+    """Texts, gists, questions and answers, under the usual umask; also a library made by an earlier version."""
+    before = os.umask(0o022)
+    try:
+        folder = tmp_path / "library"
+        folder.mkdir(mode=0o755)
+        (folder / "texts").mkdir(mode=0o755)
+        with closing(Library(folder)) as library:
+            entry = ready(library)
+            chat = library.add_chat([entry.id])
+            library.add_message(chat.id, parent_id=None, role="user", text="secret")
+            _keep(library.texts_folder / "0.txt", b"text")
+            for path in (folder, *folder.rglob("*")):
+                if path.is_dir():
+                    assert stat.S_IMODE(path.stat().st_mode) == 0o700, path
+                elif path.parent.name not in ("open", "texts") or path.name == "0.txt":
+                    assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    finally:
+        os.umask(before)

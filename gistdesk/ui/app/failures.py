@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gistdesk.core.errors import UserError
+from gistdesk.folders import make_private
 from gistdesk.session.desk import Desk, Notice
 
 _LOG = "window.log"
@@ -40,7 +41,7 @@ def _log(folder: Path, details: str) -> None:
     """Append; a log that has grown large is begun anew. A log that cannot be written stops nothing."""
     path = folder / _LOG
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         too_large = path.exists() and path.stat().st_size > _MAX_LOG_BYTES
         with path.open("w" if too_large else "a", encoding="utf-8") as log:
             log.write(f"{datetime.now().isoformat(timespec='seconds')}\n{details}\n")

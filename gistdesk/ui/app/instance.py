@@ -3,15 +3,18 @@
 Knows a lock and a local socket; knows nothing of what is opened.
 """
 
-import hashlib
 import json
+import re
+import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from PySide6.QtCore import QLockFile, QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from gistdesk.core.errors import UserError
+from gistdesk.folders import make_private, write_private
 
 _ANSWER_MS = 3000
 _CLOSING_MS = 10_000
@@ -33,10 +36,10 @@ class Instance(QObject):
         """Raises UserError: the folder cannot be made or written to."""
         super().__init__(parent)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_private(folder)
         except OSError as error:
             raise _not_usable(folder, error.strerror or "") from error
-        self._name = "gistdesk-" + hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
+        self._note = folder / "window.socket"
         self._lock = QLockFile(str(folder / "window.lock"))
         self._lock.setStaleLockTime(0)  # a lock is given up when its process is gone, however long it was held
         self._server = QLocalServer(self)
@@ -49,16 +52,30 @@ class Instance(QObject):
         """Wait for another window to end that is closing already; whether this is the first one now."""
         if not self.first and self._lock.tryLock(patience_ms):
             self.first = True
-            QLocalServer.removeServer(self._name)  # what a killed window left
-            self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
-            self._server.newConnection.connect(self._on_connection)
-            self._server.listen(self._name)
+            self._listen()
         return self.first
+
+    def _listen(self) -> None:
+        """Under a name that is made up now and told in the private folder only: whoever could foretell it might listen
+        in this window's place, and be told what is opened. Where this fails, a second start says that the window does
+        not answer."""
+        if left := _noted(self._note):
+            QLocalServer.removeServer(left)  # by a killed window
+        name = f"gistdesk-{secrets.token_hex(16)}"
+        self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
+        self._server.newConnection.connect(self._on_connection)
+        with suppress(OSError):
+            self._note.unlink(missing_ok=True)
+            if self._server.listen(name):
+                write_private(self._note, name.encode())
 
     def hand_over(self, paths: Sequence[Path], patience_ms: int = _ANSWER_MS) -> bool:
         """Give paths to the window that is open; False when it does not say that it took them."""
+        name = _noted(self._note)
+        if name is None:
+            return False
         socket = QLocalSocket()
-        socket.connectToServer(self._name)
+        socket.connectToServer(name)
         if not socket.waitForConnected(patience_ms):
             return False
         socket.write(json.dumps([str(path.absolute()) for path in paths]).encode() + b"\n")
@@ -74,6 +91,9 @@ class Instance(QObject):
 
     def close(self) -> None:
         self.refuse()
+        if self.first:
+            with suppress(OSError):
+                self._note.unlink(missing_ok=True)
         self._lock.unlock()
 
     def _on_connection(self) -> None:
@@ -105,6 +125,14 @@ class Instance(QObject):
         for socket in gone:
             del self._received[socket]
             socket.deleteLater()
+
+
+def _noted(note: Path) -> str | None:
+    """The name that a window listens under; None where there is none, or no such name."""
+    with suppress(OSError, UnicodeDecodeError):
+        name = note.read_text("ascii")
+        return name if re.fullmatch("gistdesk-[0-9a-f]{32}", name) else None
+    return None
 
 
 def _paths(line: bytes) -> list[Path] | None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QEvent, QTimer, Signal
+from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QFileOpenEvent, QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
@@ -43,7 +43,7 @@ def run_window(paths: Sequence[Path]) -> int:
         program = Program(app, instance)
     except UserError as error:
         i18n.set_language("auto")
-        QMessageBox.critical(None, "gistdesk", f"{i18n.tr(error.message)}\n\n{i18n.tr(error.hint)}")
+        _say(QMessageBox.Icon.Critical, f"{i18n.tr(error.message)}\n\n{i18n.tr(error.hint)}")
         return 2
     app.opened.connect(program.window.open_paths)
     failures.catch(program.desk, folders().log)
@@ -106,14 +106,20 @@ class Program:
 
 def _no_answer() -> int:
     i18n.set_language("auto")
-    QMessageBox.warning(
-        None,
-        "gistdesk",
+    _say(
+        QMessageBox.Icon.Warning,
         i18n.tr("Another gistdesk window has this library open and does not answer.")
         + "\n"
         + i18n.tr("Close it, or end its process, and start again."),
     )
     return 2
+
+
+def _say(icon: QMessageBox.Icon, text: str) -> None:
+    box = QMessageBox(icon, "gistdesk", "")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(text)
+    box.exec()
 
 
 def _end_on_signals(window: MainWindow) -> None:

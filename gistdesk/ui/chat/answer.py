@@ -5,7 +5,7 @@ desk; is handed messages and pieces of text.
 """
 
 from PySide6.QtCore import QEvent, QSize, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Message
@@ -16,6 +16,7 @@ from gistdesk.ui.chat.markdown import MarkdownView
 from gistdesk.ui.chat.sources import CitationsView
 from gistdesk.ui.chat.words import footer_words, phase_percent, phase_words
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label, tip
 from gistdesk.ui.widgets.speech import announce
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
@@ -40,10 +41,10 @@ class AnswerView(QWidget):
         self._phase = "queued" if message.state == "writing" else ""
         self._grown: list[str] = []
         self._dirty = False
-        self._origin = QLabel()
+        self._origin = Label()
         theme.set_role(self._origin, "small")
-        self._origin_sign = QLabel()
-        self._stopped = QLabel()
+        self._origin_sign = Label()
+        self._stopped = Label()
         theme.set_role(self._stopped, "warning")
         self._phase_label = Muted()
         self._phase_label.setWordWrap(False)
@@ -163,7 +164,7 @@ class AnswerView(QWidget):
                 tr("Written from gist tokens, without the text. It may be wrong: Verify in source looks it up."),
             )
         self._origin.setText(words[0])
-        self._origin.setToolTip(words[1])
+        self._origin.setToolTip(tip(words[1]))
         icon = theme.icon("reader" if full else "compress", "muted")
         self._origin_sign.setPixmap(icon.pixmap(theme.SMALL_ICON, theme.SMALL_ICON))
 

@@ -5,12 +5,13 @@ Buttons stand below the words, so that it fits into a narrow column. Knows not w
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Notice
 from gistdesk.ui.chat.look import Card, FlowRow, Muted
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 
@@ -22,8 +23,8 @@ class ChatBanner(Card):
     def __init__(self, notice: Notice, parent: QWidget | None = None) -> None:
         super().__init__("warning", parent)
         self._notice = notice
-        self._sign = QLabel()
-        self._message = QLabel()
+        self._sign = Label()
+        self._message = Label()
         self._message.setWordWrap(True)
         self._message.setTextFormat(Qt.TextFormat.PlainText)
         self._message.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)

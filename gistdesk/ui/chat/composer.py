@@ -15,6 +15,7 @@ from gistdesk.ui.chat.look import Card, Muted
 from gistdesk.ui.chat.pills import Pills
 from gistdesk.ui.chat.prompt import PromptEdit
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import tip
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _WIDEST_PX = 880
@@ -131,7 +132,7 @@ class Composer(QWidget):
             why = tr("Nothing can be looked up in {titles}: it came as a gist file, without its text.", titles=titles)
         self._note.setText(why)
         self._note.setVisible(bool(why) and self.look_up.isChecked())
-        self.look_up.setToolTip(f"{what} {why}".strip())
+        self.look_up.setToolTip(tip(f"{what} {why}".strip()))
         self.look_up.setAccessibleDescription(self.look_up.toolTip())
 
     def _on_look_up_clicked(self, wanted: bool) -> None:

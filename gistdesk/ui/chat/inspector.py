@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QFrame,
-    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QPushButton,
@@ -23,12 +22,14 @@ from PySide6.QtWidgets import (
 )
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import file_name
 from gistdesk.language.i18n import tr
 from gistdesk.library import Chat
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.ui.chat.list import chat_title
 from gistdesk.ui.chat.look import Muted
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _SAVE_MS = 500
@@ -63,7 +64,7 @@ class ChatInspector(QFrame):
         self._fold.setIcon(theme.icon("chevron-right", "accent"))
         self._markdown, self._json = QPushButton(), QPushButton()
         names = ("title", "system", "sampling", "temperature", "max_tokens", "top_p", "seed", "export")
-        self._labels = {name: QLabel() for name in names}
+        self._labels = {name: Label() for name in names}
         self._notes = {name: Muted() for name in ("system", "temperature", "max_tokens", "top_p", "seed")}
         self._nothing = Muted()
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -191,8 +192,8 @@ class ChatInspector(QFrame):
     def _export_to_chosen_file(self, form: str) -> None:
         assert self._chat is not None
         ending = {"markdown": ".md", "json": ".json"}[form]
-        name = "".join(c if c.isalnum() or c in " -_" else "_" for c in chat_title(self._chat)).strip()[:60]
-        target, _ = QFileDialog.getSaveFileName(self, tr("Export the chat"), name + ending, f"*{ending}")
+        start = str(Path.home() / (file_name(chat_title(self._chat)) + ending))
+        target, _ = QFileDialog.getSaveFileName(self, tr("Export the chat"), start, f"*{ending}")
         if not target:
             return
         try:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label, tip
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 RADIUS = GRID
@@ -82,10 +83,10 @@ class FlatButton(QToolButton):
         self.setText(words)
         self.setAccessibleName(words)
         if not self.icon().isNull():
-            self.setToolTip(words)
+            self.setToolTip(tip(words))
 
 
-class Muted(QLabel):
+class Muted(Label):
     """Less important text; it wraps."""
 
     def __init__(self, parent: QWidget | None = None) -> None:

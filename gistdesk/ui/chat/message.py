@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QPen,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QBoxLayout, QLabel, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import tr
 from gistdesk.library import Message, Passage
@@ -29,6 +29,7 @@ from gistdesk.ui.chat.prose import ProseView
 from gistdesk.ui.chat.question import QuestionView
 from gistdesk.ui.chat.sources import Citation, SourcesView
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _SIDE_BY_SIDE_PX = 560
@@ -89,7 +90,7 @@ class MessageView(QWidget):
             self.main.citations.chosen.connect(self.passage_chosen)
         self._actions = FlowRow(at_right=message.role == "user")
         self._buttons: dict[str, FlatButton] = {}
-        self._version = QLabel()
+        self._version = Label()
         theme.set_role(self._version, "small")
         self._make_buttons()
         self._columns = QBoxLayout(QBoxLayout.Direction.LeftToRight)

@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QDesktopServices,
     QFocusEvent,
     QFont,
+    QImage,
     QPainter,
     QPaintEvent,
     QPalette,
@@ -28,6 +29,7 @@ from PySide6.QtWidgets import QFrame, QSizePolicy, QTextBrowser, QWidget
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import tip
 from gistdesk.ui.widgets.speech import announce
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
@@ -108,8 +110,11 @@ class ProseView(QTextBrowser):
         return min(most, math.ceil(self.document().idealWidth()) + 2)
 
     def loadResource(self, kind: int, name: QUrl | str) -> object:  # noqa: N802
-        """Nothing: a model's answer must not make the window read files."""
-        return None
+        """An empty picture, whatever is named: where this returned nothing, Qt would open the name as a file itself,
+        and wait for ever where that is a pipe."""
+        picture = QImage(1, 1, QImage.Format.Format_ARGB32)
+        picture.fill(Qt.GlobalColor.transparent)
+        return picture
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
         return QSize(5 * GRID, 0)
@@ -185,7 +190,7 @@ class ProseView(QTextBrowser):
             QDesktopServices.openUrl(url)
 
     def _on_highlighted(self, url: QUrl) -> None:
-        self.setToolTip(url.toString())
+        self.setToolTip(tip(url.toString()))
         if not url.isEmpty() and self.hasFocus():
             words = self.textCursor().selectedText()
             announce(self, tr("Link: {words}, {address}", words=words, address=url.toString()))

@@ -18,7 +18,7 @@ from gistdesk.library import Passage
 from gistdesk.ui.chat.look import Card, FlatButton, Muted
 from gistdesk.ui.chat.words import place_words
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _EXCERPT_CHARS = 320
@@ -91,7 +91,7 @@ class PassageCard(Card):
 
     def _lay_out(self) -> tuple[QLabel, QLabel]:
         """Labels for the place and the excerpt."""
-        place, excerpt = QLabel(), QLabel()
+        place, excerpt = Label(), Label()
         excerpt.setTextFormat(Qt.TextFormat.RichText)
         excerpt.setWordWrap(True)
         self.rows.addWidget(place)
@@ -211,7 +211,7 @@ class SourcesView(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._title = QLabel()
+        self._title = Label()
         theme.set_role(self._title, "heading")
         self._close = FlatButton("close")
         self._close.clicked.connect(self.closed)

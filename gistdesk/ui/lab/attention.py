@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -35,7 +34,7 @@ from gistdesk.ui.lab.models import ModelBox
 from gistdesk.ui.lab.split import RESULTS, LabSplit
 from gistdesk.ui.lab.words import bug_text
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import EmptyState
+from gistdesk.ui.widgets.labels import EmptyState, Label
 from gistdesk.ui.widgets.speech import announce
 
 _WAIT_MS = 1000
@@ -163,10 +162,10 @@ class AttentionTab(QWidget):
         self._problem: Callable[[], str] | None = None
         self.form = AttentionForm(desk, runs, self)
         self.layer, self.head = QSpinBox(self), QSpinBox(self)
-        self._names = QLabel(self), QLabel(self)
+        self._names = Label(self), Label(self)
         self.save = QPushButton(self)
         self.save.setIcon(theme.icon("export"))
-        self._state, self._bar, self.cancel = QLabel(self), QProgressBar(self), QPushButton(self)
+        self._state, self._bar, self.cancel = Label(self), QProgressBar(self), QPushButton(self)
         self._state.setWordWrap(True)
         self._bar.setRange(0, 0)
         self._bar.setTextVisible(False)

@@ -6,7 +6,7 @@ Knows the words of the command line; starts nothing.
 import re
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
 
 from gistdesk.language.figures import count_text, duration_text
 from gistdesk.language.i18n import later, tr
@@ -19,6 +19,7 @@ from gistdesk.ui.lab.models import ModelBox
 from gistdesk.ui.lab.words import METHOD_NOTES, METHODS, TASKS
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 
 _SIZE_NAMES = (later("Quick: up to two minutes"), later("Standard"), later("Full: a night"), later("Own sizes"))
 _OWN = 3
@@ -47,10 +48,10 @@ class BenchForm(Form):
         self.document = PathField(folder=False, parent=self)
         self.files = self.add_choices(QComboBox(self), _FILES)
         self.file = PathField(folder=False, parent=self)
-        self._predicted = QLabel(self)
+        self._predicted = Label(self)
         self.command = CommandLine(self)
         self.start = QPushButton(self)
-        self._problem = QLabel(self)
+        self._problem = Label(self)
         self._arrange()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)

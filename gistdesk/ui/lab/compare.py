@@ -8,7 +8,6 @@ from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
     QHeaderView,
-    QLabel,
     QSplitter,
     QTableWidget,
     QTableWidgetItem,
@@ -24,6 +23,7 @@ from gistdesk.ui.lab.train import loss_points
 from gistdesk.ui.lab.words import interval_text, kind_text, method_name, share_text
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label, tip
 
 FEWEST, MOST = 2, 4
 
@@ -88,7 +88,7 @@ class Comparison(QFrame):
         super().__init__(parent)
         self.setProperty("surface", "page")
         self._runs: list[Run] = []
-        self.plot, self.table, self._title = Plot(self), QTableWidget(self), QLabel(self)
+        self.plot, self.table, self._title = Plot(self), QTableWidget(self), Label(self)
         theme.set_role(self._title, "heading")
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -128,7 +128,7 @@ class Comparison(QFrame):
         for row, (name, values) in enumerate(rows):
             for column, text in enumerate((name, *values)):
                 item = QTableWidgetItem(text)
-                item.setToolTip(text)
+                item.setToolTip(tip(text))
                 if column > 1 and text != values[0]:
                     font = self.table.font()
                     font.setBold(True)

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QListWidgetItem,
@@ -29,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 
 
 class Form(QFrame):
@@ -71,7 +71,7 @@ class Form(QFrame):
         column.setContentsMargins(0, 0, 0, theme.GRID)
         column.setSpacing(theme.SMALL)
         if label:
-            name = QLabel(row)
+            name = Label(row)
             name.setBuddy(control)
             theme.set_role(name, "muted")
             column.addWidget(name)
@@ -117,7 +117,7 @@ class CommandLine(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._label, self.field, self._copy = QLabel(self), QPlainTextEdit(self), QToolButton(self)
+        self._label, self.field, self._copy = Label(self), QPlainTextEdit(self), QToolButton(self)
         theme.set_role(self._label, "muted")
         self.field.setReadOnly(True)
         self.field.setTabChangesFocus(True)

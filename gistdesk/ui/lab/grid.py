@@ -31,6 +31,7 @@ from gistdesk.language.i18n import tr
 from gistdesk.session.run import Row, points
 from gistdesk.ui.lab.words import interval_text, language_name, method_name, share_text, task_name
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label, tip
 
 Index = QModelIndex | QPersistentModelIndex
 _CELL_WIDTH, _CELL_HEIGHT = 7 * theme.GRID, 4 * theme.GRID
@@ -121,8 +122,10 @@ class GridModel(QAbstractTableModel):
         cell = self.cell(index)
         if role == Qt.ItemDataRole.DisplayRole:
             return share_text(cell.points, cell.n) if cell else ""
-        if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
+        if role == Qt.ItemDataRole.AccessibleTextRole:
             return self._described(index, cell)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return tip(self._described(index, cell))
         if role == Qt.ItemDataRole.UserRole:
             return cell
         return None
@@ -225,7 +228,7 @@ class _Titled(QWidget):
     def __init__(self, grid: Grid, parent: QWidget) -> None:
         super().__init__(parent)
         self.grid = grid
-        self._title, self._figures = QLabel(self), QLabel(self)
+        self._title, self._figures = Label(self), Label(self)
         self._title.setBuddy(grid)
         self._title.setStyleSheet("font-weight: 600;")
         theme.set_role(self._figures, "muted")
@@ -342,7 +345,7 @@ class GridBoard(QScrollArea):
         self._grids[series] = _Titled(grid, self._inner)
         where = series.language, series.task
         if where not in self._headings:
-            self._headings[where] = QLabel(self._inner)
+            self._headings[where] = Label(self._inner)
             theme.set_role(self._headings[where], "heading")
         self.retranslate()
 

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -19,7 +18,7 @@ from gistdesk.session.run import Run
 from gistdesk.session.runs import Runs
 from gistdesk.ui.lab.words import STATE_ICONS, resume_text, state_text
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 from gistdesk.ui.widgets.speech import announce
 
 _NARROW = 92 * theme.GRID
@@ -43,7 +42,7 @@ class RunHeader(QFrame):
         self.box.setMinimumContentsLength(18)
         self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.box.activated.connect(self._on_activated)
-        self._icon, self._words = QLabel(self), ElidedLabel(parent=self)
+        self._icon, self._words = Label(self), ElidedLabel(parent=self)
         self._bar = QProgressBar(self)
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 1000)
@@ -53,7 +52,7 @@ class RunHeader(QFrame):
         self.pause.clicked.connect(self._on_pause)
         self.stop.clicked.connect(self._on_stop)
         self.resume.clicked.connect(self._on_resume)
-        self._why = QLabel(self)
+        self._why = Label(self)
         self._why.setWordWrap(True)
         theme.set_role(self._why, "muted")
         self._arrange()

@@ -10,6 +10,7 @@ from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Desk
 from gistdesk.session.runs import Runs
 from gistdesk.ui.library.model import model_title
+from gistdesk.ui.widgets.labels import tip
 
 
 class ModelBox(QComboBox):
@@ -61,6 +62,6 @@ class ModelBox(QComboBox):
         self.clear()
         for name, title in rows:
             self.addItem(title, name)
-            self.setItemData(self.count() - 1, name, Qt.ItemDataRole.ToolTipRole)
+            self.setItemData(self.count() - 1, tip(name), Qt.ItemDataRole.ToolTipRole)
         self.choose(chosen)
         self.blockSignals(False)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, QTimer, Signal
-from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from gistdesk.language.figures import bytes_text, duration_text, parameters_text
 from gistdesk.language.i18n import later, tr
@@ -15,6 +15,7 @@ from gistdesk.roles import command
 from gistdesk.session.run import Row
 from gistdesk.ui.lab.words import bug_text
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 
 _WAIT_MS = 700
 _USES = {
@@ -46,7 +47,7 @@ class Preflight(QFrame):
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self._start)
-        self._icon, self._verdict, self._time = QLabel(self), QLabel(self), QLabel(self)
+        self._icon, self._verdict, self._time = Label(self), Label(self), Label(self)
         self._verdict.setWordWrap(True)
         self._time.setWordWrap(True)
         theme.set_role(self._time, "muted")
@@ -54,7 +55,7 @@ class Preflight(QFrame):
         self._uses.setHorizontalSpacing(2 * theme.GRID)
         self._uses.setVerticalSpacing(0)
         self._uses.setColumnStretch(0, 1)
-        self._labels = [(QLabel(self), QLabel(self)) for _ in _USES]
+        self._labels = [(Label(self), Label(self)) for _ in _USES]
         for row, (name, value) in enumerate(self._labels):
             theme.set_role(name, "muted")
             theme.set_role(value, "muted")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QTextBrowser, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
 from gistdesk.language.figures import count_text
 from gistdesk.language.i18n import tr
@@ -13,6 +13,7 @@ from gistdesk.session.run import Row, points
 from gistdesk.ui.lab.grid import Cell, Series
 from gistdesk.ui.lab.words import interval_text, language_name, method_name, share_text, task_name
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 
 
 class SamplePanel(QFrame):
@@ -24,7 +25,7 @@ class SamplePanel(QFrame):
         super().__init__(parent)
         self.setProperty("surface", "page")
         self._shown: tuple[Cell, Series] | None = None
-        self._title, self._figures = QLabel(self), QLabel(self)
+        self._title, self._figures = Label(self), Label(self)
         theme.set_role(self._title, "heading")
         theme.set_role(self._figures, "muted")
         self._title.setWordWrap(True)

@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSplitter,
@@ -39,7 +38,7 @@ from gistdesk.ui.lab.compare import FEWEST, MOST, Comparison
 from gistdesk.ui.lab.words import STATE_ICONS, kind_text, resume_text, state_text
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import EmptyState
+from gistdesk.ui.widgets.labels import EmptyState, Label, tip
 
 Index = QModelIndex | QPersistentModelIndex
 NAME, KIND, MODEL, STATE, ACCURACY, STEPS, TOOK, SEED, STARTED = range(9)
@@ -116,7 +115,7 @@ class RunModel(QAbstractTableModel):
             icon, colour = STATE_ICONS[run.state]
             return theme.icon(icon, colour)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _text(run, column)
+            return tip(_text(run, column))
         if role == Qt.ItemDataRole.TextAlignmentRole and column in _RIGHT:
             return int(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         return None
@@ -199,7 +198,7 @@ class RunsTab(QWidget):
         self.model_ = RunModel(runs, self)
         self._sorted = QSortFilterProxyModel(self)
         self.table, self.search = _Table(self), QLineEdit(self)
-        self.comparison, self._hint = Comparison(self), QLabel(self)
+        self.comparison, self._hint = Comparison(self), Label(self)
         self._buttons = {name: QPushButton(self) for name in _ICONS}
         for name, button in self._buttons.items():
             button.setIcon(theme.icon(_ICONS[name]))

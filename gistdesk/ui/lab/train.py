@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
@@ -31,7 +30,7 @@ from gistdesk.ui.lab.split import RESULTS, LabSplit
 from gistdesk.ui.lab.train_form import TrainForm
 from gistdesk.ui.lab.words import METHODS, interval_text
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import EmptyState
+from gistdesk.ui.widgets.labels import EmptyState, Label
 
 CONTROLS = ("gist", "full", "wrong-gist", "none")
 _LOG_LINES = 300
@@ -76,10 +75,10 @@ class TrainTab(QWidget):
         self._export.setIcon(theme.icon("export"))
         for button in (self.use, self._export):
             self.header.add_button(button)
-        self._figures = [(QLabel(self), QLabel(self)) for _ in range(5)]
-        self._warning = QLabel(self)
+        self._figures = [(Label(self), Label(self)) for _ in range(5)]
+        self._warning = Label(self)
         self.loss, self.accuracy, self.memory = Plot(self), Plot(self), Plot(self)
-        self._log_title, self.log = QLabel(self), QPlainTextEdit(self)
+        self._log_title, self.log = Label(self), QPlainTextEdit(self)
         self._logged = ("", 0, "")
         self._empty = EmptyState(
             "train",

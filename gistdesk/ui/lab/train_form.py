@@ -6,7 +6,7 @@ Knows the words of the command line; starts nothing.
 import shlex
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QSpinBox, QWidget
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
@@ -18,6 +18,7 @@ from gistdesk.ui.lab.models import ModelBox
 from gistdesk.ui.lab.preflight import Preflight
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 
 PRESETS = ("check", "quick", "standard", "full")
 _PRESET_NAMES = (
@@ -55,7 +56,7 @@ class TrainForm(Form):
         self.preflight = Preflight(self)
         self.command = CommandLine(self)
         self.start = QPushButton(self)
-        self._problem = QLabel(self)
+        self._problem = Label(self)
         self._arrange()
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)

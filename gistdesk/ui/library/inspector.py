@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QProgressBar,
     QPushButton,
@@ -26,7 +25,7 @@ from gistdesk.ui.library.model import added_text, model_title
 from gistdesk.ui.library.recall_card import RecallCard
 from gistdesk.ui.library.states import ICONS, WORKING, explanation, fraction, state_words
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 
 _ACTIONS = ("chat", "read", "recompress", "retry", "retry_small", "cancel", "reveal", "export", "restore", "trash")
 _ICONS = {
@@ -88,18 +87,18 @@ class LibraryInspector(QFrame):
         self.recall = recall
         self._entries: list[Entry] = []
         self._in_trash = False
-        self._title = QLabel(self)
+        self._title = Label(self)
         self._title.setWordWrap(True)
         self._title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         theme.set_role(self._title, "heading")
         self._source = ElidedLabel(parent=self)
         theme.set_role(self._source, "muted")
-        self._state_icon, self._state = QLabel(self), QLabel(self)
+        self._state_icon, self._state = Label(self), Label(self)
         self._state.setWordWrap(True)
         self._bar = QProgressBar(self)
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 1000)
-        self._why = QLabel(self)
+        self._why = Label(self)
         self._why.setWordWrap(True)
         self._why.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         theme.set_role(self._why, "muted")
@@ -113,7 +112,7 @@ class LibraryInspector(QFrame):
         self._fingerprint_copy.setIcon(theme.icon("copy"))
         theme.set_kind(self._fingerprint_copy, "quiet")
         self._fingerprint_copy.clicked.connect(self._on_copy_fingerprint)
-        self._nothing = QLabel(self)
+        self._nothing = Label(self)
         self._nothing.setWordWrap(True)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         theme.set_role(self._nothing, "muted")
@@ -233,7 +232,7 @@ class LibraryInspector(QFrame):
                 widget.deleteLater()
                 widget.hide()
         for row, (name, value) in enumerate(facts):
-            label, figure = QLabel(name, self._body), ElidedLabel(value, self._body)
+            label, figure = Label(name, self._body), ElidedLabel(value, self._body)
             theme.set_role(label, "muted")
             figure.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             figure.setAccessibleName(f"{name}: {value}")

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QSizePolicy,
@@ -25,7 +24,7 @@ from gistdesk.session.desk import Desk
 from gistdesk.ui.library.states import NEEDS_ATTENTION, WORKING
 from gistdesk.ui.library.table import EntryTable
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import EmptyState
+from gistdesk.ui.widgets.labels import EmptyState, Label
 
 _FILTERS: tuple[tuple[str, tuple[str, ...] | None], ...] = (
     (later("All documents"), None),
@@ -69,7 +68,7 @@ class LibraryList(QFrame):
             ),
             self,
         )
-        self._nothing = QLabel(self)
+        self._nothing = Label(self)
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._nothing.setWordWrap(True)
         theme.set_role(self._nothing, "muted")

@@ -10,6 +10,7 @@ from gistdesk.language.figures import bytes_text, count_text, percent_text, rati
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
 from gistdesk.ui.library.states import ICONS, explanation, fraction, state_words
+from gistdesk.ui.widgets.labels import tip
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
@@ -91,7 +92,7 @@ class EntryModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(index.column())
         if role == Qt.ItemDataRole.ToolTipRole:
-            return self._tool_tip(entry, index.column())
+            return tip(self._tool_tip(entry, index.column()))
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{tr(HEADERS[index.column()])}: {self._text(entry, index.column())}"
         return None

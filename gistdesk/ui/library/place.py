@@ -10,6 +10,7 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import file_name
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
 from gistdesk.session.desk import Desk, Notice
@@ -172,7 +173,8 @@ class LibraryPlace(QObject):
 
     def export_to_chosen_file(self, entry: Entry) -> None:
         """Ask where to, and export the gist of `entry`."""
-        dialog = QFileDialog(self.list_widget.window(), tr("Export gist"), f"{entry.title}.gistkv")
+        dialog = QFileDialog(self.list_widget.window(), tr("Export gist"), str(Path.home()))
+        dialog.selectFile(f"{file_name(entry.title)}.gistkv")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix("gistkv")
         dialog.setNameFilter(tr("Gist files ({pattern})", pattern=GIST_FILES))

@@ -11,7 +11,6 @@ from PySide6.QtGui import QColor, QKeyEvent, QKeySequence, QResizeEvent, QShortc
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPlainTextEdit,
     QTextEdit,
@@ -23,7 +22,7 @@ from PySide6.QtWidgets import (
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.find import Matches
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 
 SHEET_CHARACTERS = 12_000
 """About five book pages: laid out in a few milliseconds."""
@@ -95,14 +94,14 @@ class Reader(QFrame):
         self._find = QLineEdit(self)
         self._find.setClearButtonEnabled(True)
         self._find.setMaxLength(200)
-        self._matches = QLabel(self)
+        self._matches = Label(self)
         theme.set_role(self._matches, "small")
         self._previous_match = self._tool("chevron-up", self.find_previous)
         self._next_match = self._tool("chevron-down", self.find_next)
         self._text = _Text(self)
         self._previous = self._tool("chevron-left", self._on_previous)
         self._next = self._tool("chevron-right", self._on_next)
-        self._place = QLabel(self)
+        self._place = Label(self)
         theme.set_role(self._place, "muted")
         self._counter = Matches(self)
         self._arrange()

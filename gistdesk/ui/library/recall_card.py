@@ -6,7 +6,7 @@ the gist. Knows its figures; draws no facts.
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gistdesk.core.errors import UserError
 from gistdesk.language.i18n import tr
@@ -17,6 +17,7 @@ from gistdesk.session.run import Row
 from gistdesk.ui.lab.grid import ramp
 from gistdesk.ui.lab.words import bug_text
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.speech import announce
 
 _N_FACTS = 40
@@ -72,7 +73,7 @@ class RecallCard(QWidget):
         self._process: Child | None = None
         self._progress: Row = {}
         self._problem: dict[int, str] = {}
-        self._title, self._figure, self._note = QLabel(self), QLabel(self), QLabel(self)
+        self._title, self._figure, self._note = Label(self), Label(self), Label(self)
         self._depths = _Depths(self)
         self.measure = QPushButton(self)
         self.measure.setIcon(theme.icon("verify"))

@@ -5,12 +5,13 @@ Looks when it is shown. Knows the desk's CUDA set-up; decides nothing.
 
 from PySide6.QtCore import QEvent
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Desk
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.speech import announce
 
 
@@ -21,7 +22,7 @@ class CudaOffer(QWidget):
         super().__init__(parent)
         self._cuda = desk.cuda
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.said, self._problem = QLabel(self), QLabel(self)
+        self.said, self._problem = Label(self), Label(self)
         for label in (self.said, self._problem):
             label.setWordWrap(True)
         theme.set_role(self.said, "muted")

@@ -6,11 +6,11 @@ Knows the desk's rows of models.
 import re
 from pathlib import Path
 
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMessageBox,
     QProgressBar,
@@ -25,7 +25,7 @@ from gistdesk.ui.library.model import model_title
 from gistdesk.ui.settings.page import SettingsPage
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -150,7 +150,7 @@ class _ModelCard(QFrame):
         self.setProperty("surface", "card")
         self._desk = desk
         self._row: ModelRow | None = None
-        self._title, self._facts = ElidedLabel(), QLabel()
+        self._title, self._facts = ElidedLabel(), Label()
         theme.set_role(self._title, "heading")
         theme.set_role(self._facts, "muted")
         self._facts.setWordWrap(True)
@@ -228,6 +228,7 @@ class _ModelCard(QFrame):
             QMessageBox.StandardButton.NoButton,
             self.window(),
         )
+        box.setTextFormat(Qt.TextFormat.PlainText)
         delete = box.addButton(tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 
 
 class SettingsPage(QScrollArea):
@@ -43,7 +44,7 @@ class SettingsPage(QScrollArea):
     def add_row(self, label: str, control: QWidget, note: str = "") -> None:
         """A control with its label at the left and, below, a sentence on what it does."""
         row = self._grid.rowCount()
-        name = QLabel(self)
+        name = Label(self)
         name.setBuddy(control)
         name.setMinimumHeight(4 * theme.GRID)
         self._texts.append((name, label))
@@ -57,7 +58,7 @@ class SettingsPage(QScrollArea):
         else:
             self._grid.addWidget(control, row, 1)
         if note:
-            text = QLabel(self)
+            text = Label(self)
             text.setWordWrap(True)
             theme.set_role(text, "muted")
             self._texts.append((text, note))
@@ -66,7 +67,7 @@ class SettingsPage(QScrollArea):
 
     def add_text(self, text: str, role: str = "") -> QLabel:
         """A paragraph over the whole width."""
-        label = QLabel(self)
+        label = Label(self)
         label.setWordWrap(True)
         theme.set_role(label, role)
         self._texts.append((label, text))

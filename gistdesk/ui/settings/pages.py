@@ -4,7 +4,7 @@ import os
 
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QLabel, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from gistdesk.folders import folders
 from gistdesk.language.figures import PRECISIONS
@@ -13,7 +13,7 @@ from gistdesk.session.desk import Desk
 from gistdesk.ui.settings.cuda import CudaOffer
 from gistdesk.ui.settings.page import SettingsPage
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 from gistdesk.ui.widgets.ratio_chooser import LEAST, MOST
 
 _LANGUAGES = ("auto", "en", "ko")
@@ -59,7 +59,7 @@ class HardwarePage(SettingsPage):
         super().__init__(later("Hardware"))
         self._desk = desk
         self.device = self.add_choices(QComboBox(), (later("Automatic"), later("Processor"), later("Graphics card")))
-        self.why = QLabel()
+        self.why = Label()
         self.why.setWordWrap(True)
         theme.set_role(self.why, "muted")
         self.threads = QSpinBox()

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QMessageBox,
     QProgressBar,
     QPushButton,
@@ -28,7 +27,7 @@ from gistdesk.session.desk import Desk
 from gistdesk.session.file_jobs import CANCELLED
 from gistdesk.ui.settings.page import SettingsPage
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 
 
 def _at_once(work: Callable[[Library], int], library: Library) -> Generator[float, None, int]:
@@ -48,7 +47,7 @@ class StoragePage(SettingsPage):
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("Storage"))
         self._desk = desk
-        self._values = [QLabel() for _ in range(6)]
+        self._values = [Label() for _ in range(6)]
         self._move: Move | None = None
         self._job = 0
         self._folder = ElidedLabel()
@@ -58,7 +57,7 @@ class StoragePage(SettingsPage):
         self._bar.setRange(0, 1000)
         self._moving = QWidget()
         self._moving.hide()
-        self._said = QLabel()
+        self._said = Label()
         self._said.setWordWrap(True)
         self._arrange()
         self.open.clicked.connect(self._on_open)
@@ -83,7 +82,7 @@ class StoragePage(SettingsPage):
             later("Total"),
         )
         for row, (name, value) in enumerate(zip(names, self._values, strict=True)):
-            label = QLabel()
+            label = Label()
             self.set_text_of(label, name)
             theme.set_role(label, "muted")
             grid.addWidget(label, row, 0)
@@ -139,6 +138,7 @@ class StoragePage(SettingsPage):
             QMessageBox.StandardButton.NoButton,
             self.window(),
         )
+        box.setTextFormat(Qt.TextFormat.PlainText)
         delete = box.addButton(tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)

@@ -6,7 +6,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Notice
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.speech import announce
 
 _MOST = 3
@@ -34,9 +34,9 @@ class Banner(QFrame):
         super().__init__(parent)
         self.setProperty("surface", "card")
         self.notice = notice
-        self._icon = QLabel(self)
+        self._icon = Label(self)
         self._icon.setPixmap(theme.icon(tone, "accent" if tone == "info" else "warning").pixmap(theme.ICON, theme.ICON))
-        self._message, self._hint = QLabel(self), QLabel(self)
+        self._message, self._hint = Label(self), Label(self)
         theme.set_role(self._message, "heading" if notice.hint else "")
         theme.set_role(self._hint, "muted")
         for label in (self._message, self._hint):

@@ -1,12 +1,13 @@
 """A badge that says whether a model fits this computer: icon, word and numbers. Knows rows of models only."""
 
 from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import ModelRow
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label, tip
 
 _LOOKS = {
     "fits": (later("Fits"), "ready", "good"),
@@ -32,7 +33,7 @@ class FitBadge(QWidget):
     def __init__(self, row: ModelRow, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._row = row
-        self._icon, self._text = QLabel(self), QLabel(self)
+        self._icon, self._text = Label(self), Label(self)
         line = QHBoxLayout(self)
         line.setContentsMargins(0, 0, 0, 0)
         line.setSpacing(theme.SMALL)
@@ -48,7 +49,7 @@ class FitBadge(QWidget):
         self._icon.setPixmap(theme.icon(icon, colour).pixmap(theme.SMALL_ICON, theme.SMALL_ICON))
         self._text.setText(tr(text))
         theme.set_role(self._text, colour)
-        self.setToolTip(numbers(row))
+        self.setToolTip(tip(numbers(row)))
         self.setAccessibleName(f"{tr(text)}: {numbers(row)}")
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802

@@ -1,19 +1,39 @@
-"""Labels that cope with room: one that shortens a long line, one that shows what an empty place is for.
+"""Labels and tooltips that show text as it is, and labels that cope with room.
 
-Know nothing of what they say.
+Titles, paths and messages come from outside; what looks like HTML in them stays text. Know nothing of what they say.
 """
 
+import html
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import Qt as Text
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
 
 
-class ElidedLabel(QLabel):
+class Label(QLabel):
+    """A label that takes nothing for HTML, unless it is told to: Qt would fetch the pictures that a title names."""
+
+    def __init__(self, text: str | QWidget | None = "", parent: QWidget | None = None) -> None:
+        """As Qt's: a text, a parent, or both."""
+        if not isinstance(text, str):
+            text, parent = "", text
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if text:
+            self.setText(text)
+
+
+def tip(text: str) -> str:
+    """A tooltip of `text` as it is, whatever Qt would take for HTML in it."""
+    return f"<qt>{html.escape(text).replace(chr(10), '<br>')}</qt>" if Text.mightBeRichText(text) else text
+
+
+class ElidedLabel(Label):
     """One line that is shortened, in its middle unless told otherwise, where there is no room for it; the tooltip then
     has all of it."""
 
@@ -24,8 +44,9 @@ class ElidedLabel(QLabel):
         *,
         where: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
     ) -> None:
-        super().__init__(text, parent)
+        super().__init__(parent)
         self._where = where
+        self.setText(text)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def setText(self, text: str) -> None:  # noqa: N802
@@ -48,7 +69,7 @@ class ElidedLabel(QLabel):
         return self.fontMetrics().elidedText(self.text(), self._where, self.contentsRect().width())
 
     def _explain(self) -> None:
-        self.setToolTip(self.text() if self._shortened() != self.text() else "")
+        self.setToolTip(tip(self.text()) if self._shortened() != self.text() else "")
 
 
 class EmptyState(QWidget):
@@ -68,8 +89,8 @@ class EmptyState(QWidget):
         """Texts are English (marked by `later`); the first action's button is the default one."""
         super().__init__(parent)
         self._icon, self._texts = icon, (title, text, *(label for label, _ in actions))
-        self._picture = QLabel(self)
-        self._title, self._text = QLabel(self), QLabel(self)
+        self._picture = Label(self)
+        self._title, self._text = Label(self), Label(self)
         theme.set_role(self._title, "title")
         theme.set_role(self._text, "muted")
         self.buttons = [QPushButton(self) for _ in actions]

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.overlay import Overlay
 
 
@@ -15,7 +16,7 @@ class Question(Overlay):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, width=60 * theme.GRID)
-        self._title, self._text = QLabel(self.card), QLabel(self.card)
+        self._title, self._text = Label(self.card), Label(self.card)
         for label in (self._title, self._text):
             label.setWordWrap(True)
         theme.set_role(self._title, "heading")

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QRadioButton,
     QVBoxLayout,
     QWidget,
@@ -19,6 +18,7 @@ from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 
 PRESETS = (
     (later("Faithful"), 8.0, later("Keeps most of the wording. Best for details and numbers.")),
@@ -40,15 +40,15 @@ class RatioChooser(QWidget):
         self._tokens: list[int] = []
         self._group = QButtonGroup(self)
         self.buttons = [QRadioButton(self) for _ in range(_CUSTOM + 1)]
-        self._notes = [QLabel(self) for _ in PRESETS]
+        self._notes = [Label(self) for _ in PRESETS]
         self.spin = QDoubleSpinBox(self)
         self.spin.setRange(LEAST, MOST)
         self.spin.setDecimals(0)
         self.spin.setSuffix("x")
         theme.inset(self.spin)
         self.remember = QCheckBox(self)
-        self._names = [QLabel(self) for _ in range(3)]
-        self._values = [QLabel(self) for _ in range(3)]
+        self._names = [Label(self) for _ in range(3)]
+        self._values = [Label(self) for _ in range(3)]
         self._arrange()
         self._choose(desk.settings.ratio)
         self.remember.setChecked(desk.settings.remember_ratio)

@@ -12,7 +12,6 @@ from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
     QTreeWidget,
@@ -25,6 +24,7 @@ from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, Problem
 from gistdesk.session.desk import Desk, Measured
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label, tip
 from gistdesk.ui.widgets.overlay import Overlay
 from gistdesk.ui.widgets.ratio_chooser import RatioChooser
 
@@ -48,7 +48,7 @@ class DropSheet(Overlay):
         self._desk = desk
         self._rows: dict[Path, _Row] = {}
         self._passwords: dict[Path, str] = {}
-        self._title = QLabel(self.card)
+        self._title = Label(self.card)
         theme.set_role(self._title, "title")
         self._list = QTreeWidget(self.card)
         self._list.setRootIsDecorated(False)
@@ -61,7 +61,7 @@ class DropSheet(Overlay):
         self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._list.setSelectionMode(QTreeWidget.SelectionMode.SingleSelection)
         self.chooser = RatioChooser(desk, self.card)
-        self._left_out = QLabel(self.card)
+        self._left_out = Label(self.card)
         self._left_out.setWordWrap(True)
         theme.set_role(self._left_out, "warning")
         self.cancel, self.accept = QPushButton(self.card), QPushButton(self.card)
@@ -90,7 +90,7 @@ class DropSheet(Overlay):
         added = [path for path in dict.fromkeys(paths) if path not in self._rows]
         for path in added:
             item = QTreeWidgetItem([path.name, ""])
-            item.setToolTip(_FILE, str(path))
+            item.setToolTip(_FILE, tip(str(path)))
             item.setIcon(_FILE, theme.icon("file", "muted"))
             item.setSizeHint(_FILE, QSize(0, 5 * theme.GRID))
             self._list.addTopLevelItem(item)
@@ -153,7 +153,7 @@ class DropSheet(Overlay):
         for path, row in self._rows.items():
             problem = isinstance(row.found, Problem) and row.password is None
             row.item.setText(_WHAT, "" if row.password is not None else _words(row.found, path.name))
-            row.item.setToolTip(_WHAT, _tip(row.found))
+            row.item.setToolTip(_WHAT, tip(_tip(row.found)))
             row.item.setForeground(_WHAT, QColor(c.bad if problem else c.muted))
             row.item.setIcon(_WHAT, theme.icon("error", "bad") if problem else QIcon())
         ready, left_out = self._usable(), self._left_out_count()
@@ -203,7 +203,7 @@ class RecompressSheet(Overlay):
         super().__init__(parent, width=72 * theme.GRID)
         self._desk = desk
         self._entries: list[Entry] = []
-        self._title, self._text = QLabel(self.card), QLabel(self.card)
+        self._title, self._text = Label(self.card), Label(self.card)
         theme.set_role(self._title, "title")
         theme.set_role(self._text, "muted")
         self._text.setWordWrap(True)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -25,6 +24,7 @@ from gistdesk.session.desk import Desk, ModelRow
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
+from gistdesk.ui.widgets.labels import Label
 
 
 def recommended(rows: list[ModelRow]) -> ModelRow | None:
@@ -44,16 +44,16 @@ class FirstRun(QFrame):
         super().__init__(parent)
         self.setProperty("surface", "page")
         self._desk = desk
-        self._picture = QLabel(self)
-        self._title, self._text = QLabel(self), QLabel(self)
+        self._picture = Label(self)
+        self._title, self._text = Label(self), Label(self)
         theme.set_role(self._title, "title")
         theme.set_role(self._text, "muted")
         self._text.setWordWrap(True)
-        self._names = [QLabel(self) for _ in range(4)]
-        self._values = [QLabel(self) for _ in range(4)]
+        self._names = [Label(self) for _ in range(4)]
+        self._values = [Label(self) for _ in range(4)]
         self._badge: FitBadge | None = None
         self._badge_row = QHBoxLayout()
-        self._numbers = QLabel(self)
+        self._numbers = Label(self)
         self.start, self.skip = QPushButton(self), QPushButton(self)
         theme.set_kind(self.start, "primary")
         theme.set_kind(self.skip, "quiet")
@@ -61,7 +61,7 @@ class FirstRun(QFrame):
         self.language = QComboBox(self)
         self.language.addItem("English", "en")
         self.language.addItem("한국어", "ko")
-        self._private = QLabel(self)
+        self._private = Label(self)
         self._private.setWordWrap(True)
         theme.set_role(self._private, "muted")
         self._arrange()

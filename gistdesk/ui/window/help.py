@@ -1,10 +1,11 @@
 """Help (F1): how it works in four sentences, and the keys. Knows nothing of the window's state."""
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.overlay import Overlay
 
 _SENTENCES = (
@@ -38,13 +39,13 @@ class Help(Overlay):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, width=80 * theme.GRID)
-        self._title, self._keys_title = QLabel(self.card), QLabel(self.card)
+        self._title, self._keys_title = Label(self.card), Label(self.card)
         theme.set_role(self._title, "title")
         theme.set_role(self._keys_title, "heading")
         self.body.addWidget(self._title)
         column = QVBoxLayout()
         column.setSpacing(theme.GRID)
-        self._sentences = [QLabel(self.card) for _ in _SENTENCES]
+        self._sentences = [Label(self.card) for _ in _SENTENCES]
         for label in self._sentences:
             label.setWordWrap(True)
             column.addWidget(label)
@@ -54,9 +55,9 @@ class Help(Overlay):
         grid.setHorizontalSpacing(3 * theme.GRID)
         grid.setVerticalSpacing(theme.SMALL)
         grid.setColumnStretch(1, 1)
-        self._meanings = [QLabel(self.card) for _ in _KEYS]
+        self._meanings = [Label(self.card) for _ in _KEYS]
         for row, ((keys, _), meaning) in enumerate(zip(_KEYS, self._meanings, strict=True)):
-            name = QLabel(keys, self.card)
+            name = Label(keys, self.card)
             name.setFont(theme.mono_font(name))
             meaning.setWordWrap(True)
             grid.addWidget(name, row, 0)

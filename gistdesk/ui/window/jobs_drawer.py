@@ -11,7 +11,6 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QScrollArea,
     QToolButton,
@@ -25,7 +24,7 @@ from gistdesk.library import Entry
 from gistdesk.session.desk import Desk
 from gistdesk.ui.library.states import WORKING, fraction, state_words
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.labels import ElidedLabel, Label
 
 _MOST_ROWS = 50
 
@@ -46,7 +45,7 @@ class _JobRow(QWidget):
     def __init__(self, job: _Job, parent: QWidget) -> None:
         super().__init__(parent)
         self._job = job
-        self._title, self._words = ElidedLabel(parent=self), QLabel(self)
+        self._title, self._words = ElidedLabel(parent=self), Label(self)
         theme.set_role(self._words, "muted")
         self._bar = QProgressBar(self)
         self._bar.setTextVisible(False)
@@ -88,7 +87,7 @@ class JobsDrawer(QFrame):
         self.setProperty("surface", "bar")
         self._desk = desk
         self._rows: dict[str, _JobRow] = {}
-        self._title, self._nothing, self._more = QLabel(self), QLabel(self), QLabel(self)
+        self._title, self._nothing, self._more = Label(self), Label(self), Label(self)
         theme.set_role(self._title, "heading")
         theme.set_role(self._nothing, "muted")
         theme.set_role(self._more, "muted")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QMenu, QMessageBox, QSystemTrayIcon
 
 from gistdesk.language.i18n import tr
@@ -48,6 +48,7 @@ class Quitting(QObject):
         """A run of the Lab needs no window: it goes on, or stops where it can go on from."""
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Question)
+        box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle(tr("Quit gistdesk"))
         box.setText(tr("“{title}” is still running.", title=title))
         box.setInformativeText(tr("It can go on without the window, which finds it again when it is opened."))
@@ -68,6 +69,7 @@ class Quitting(QObject):
     def _ask(self) -> None:
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Question)
+        box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle(tr("Quit gistdesk"))
         box.setText(tr("Something is still at work."))
         box.setInformativeText(tr("What is done so far is kept in either case, and work goes on from there."))

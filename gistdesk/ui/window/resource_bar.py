@@ -8,7 +8,6 @@ from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -25,6 +24,7 @@ from gistdesk.session.desk import Desk
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.library.states import WORKING
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.labels import Label, tip
 
 _COUNT_MS = 100
 """Jobs are counted so often at most: many may change at once."""
@@ -59,7 +59,7 @@ class MemoryBar(QWidget):
         lines = [f"{name}: {bytes_text(n_bytes)}" for name, n_bytes in rows]
         if forecast > max(0, memory.free - memory.reserve):
             lines.append(tr("This is more than is free."))
-        self.setToolTip("\n".join([tr("Memory ({source})", source=memory.source), *lines]))
+        self.setToolTip(tip("\n".join([tr("Memory ({source})", source=memory.source), *lines])))
         self.setAccessibleName(tr("Memory ({source})", source=memory.source))
         self.setAccessibleDescription(", ".join(lines))
         self.update()
@@ -116,7 +116,7 @@ class ResourceBar(QFrame):
         self.chip = QToolButton(self)
         self.chip.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.chip.clicked.connect(self.show_device)
-        self._figure = QLabel(self)
+        self._figure = Label(self)
         theme.set_role(self._figure, "muted")
         self._bar = MemoryBar(desk, self)
         self.jobs = QToolButton(self)
@@ -151,7 +151,7 @@ class ResourceBar(QFrame):
         self.chip.setText("  ·  ".join(parts))
         self.chip.setIcon(theme.icon(icon, colour))
         self.chip.setAccessibleName(tr("Model and device: {text}", text=", ".join(parts)))
-        self.chip.setToolTip((engine.reason and tr(engine.reason)) or tr("Click to see why this device"))
+        self.chip.setToolTip(tip((engine.reason and tr(engine.reason)) or tr("Click to see why this device")))
 
     def _engine_words(self) -> tuple[str, str, str]:
         engine = self._desk.engine_state
@@ -210,9 +210,9 @@ class ResourceBar(QFrame):
         column.setContentsMargins(*(2 * theme.GRID,) * 4)
         column.setSpacing(theme.GRID)
         words, _, _ = self._engine_words()
-        heading = QLabel(f"{model_title(engine.model or self._desk.settings.model)}  ·  {words}", card)
+        heading = Label(f"{model_title(engine.model or self._desk.settings.model)}  ·  {words}", card)
         theme.set_role(heading, "heading")
-        why = QLabel(
+        why = Label(
             tr(engine.reason) if engine.reason else tr("The device is chosen when the model is first needed."), card
         )
         why.setWordWrap(True)
