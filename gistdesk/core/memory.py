@@ -55,5 +55,5 @@ def peak_memory_bytes(device: torch.device) -> int:
 def total_bytes(device: str) -> int:
     """All memory of the card ("cuda"), or of the machine ("cpu"), in use or not."""
     if device == "cuda":
-        return int(torch.cuda.get_device_properties(0).total_memory)
+        return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
     return int(psutil.virtual_memory().total)

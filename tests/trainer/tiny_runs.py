@@ -1,8 +1,9 @@
 """Tiny real training runs: a random base of any family, a file of questions, an adapter in training."""
 
 import json
+from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gistdesk.core.model import GistModel
 from tests.core.tiny_models import IDENTITY, PLAIN, Kind, tiny_base, tiny_tokenizer
@@ -10,6 +11,7 @@ from trainer.training.config import TrainConfig
 from trainer.training.processes import Processes
 from trainer.training.run import AdapterRun
 
+Found = TypeVar("Found")
 SHORT: dict[str, Any] = {
     "base": "tiny",
     "rank": 4,
@@ -28,6 +30,16 @@ SHORT: dict[str, Any] = {
     "checkpoint_s": 0.0,
     "report_steps": 1,
 }
+
+
+def outcome(work: Generator[Any, None, Found]) -> Found:
+    """What a generator returns at its end, whatever it yields before."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: Found = end.value
+            return found
 
 
 def tiny_gist_base(kind: Kind = PLAIN, *, seed: int = 0, **changes: Any) -> GistModel:

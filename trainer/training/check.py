@@ -6,7 +6,7 @@ trained for days on answers that saw the document itself; these figures show tha
 Knows conditions and figures; not how answers are made.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,32 +35,38 @@ class Figure:
         return self.right / self.n if self.n else 0.0
 
 
+def n_readings(units: Sequence[Unit]) -> int:
+    """How often `measure_conditions` yields."""
+    return sum(1 + len(CONDITIONS) * len(unit.documents) for unit in units)
+
+
 def measure_conditions(
     units: Sequence[Unit],
     gists_of: Callable[[Unit], list[Tensor]],
     answering: Answering,
     in_full: Callable[[Unit, Sequence[int]], Answers],
-) -> dict[str, Figure]:
-    """All four conditions on these units.
+) -> Generator[None, None, dict[str, Figure]]:
+    """All four conditions on these units; yields after everything that was read.
 
     A wrong gist is that of another document with another answer, out of the same unit where there is one.
     """
-    gists = [gists_of(unit) for unit in units]
+    gists = []
+    for unit in units:
+        gists.append(gists_of(unit))
+        yield
     sums = {condition: [0.0, 0.0, 0.0] for condition in CONDITIONS}
     for number, unit in enumerate(units):
         for document in range(len(unit.documents)):
             wrong = _another(units, gists, number, document)
-            with torch.no_grad():
-                found = {
-                    "gist": answering(unit, [document], [gists[number][document]]),
-                    "wrong-gist": answering(unit, [document], [wrong]),
-                    "none": answering(unit, [document], None),
-                    "full": in_full(unit, [document]),
-                }
-            for condition, answers in found.items():
+            before = {"gist": [gists[number][document]], "wrong-gist": [wrong], "none": None}
+            for condition in CONDITIONS:
+                with torch.no_grad():
+                    full = condition == "full"
+                    answers = in_full(unit, [document]) if full else answering(unit, [document], before[condition])
                 sums[condition][0] += float(answers.loss) * len(answers.right)
                 sums[condition][1] += float(answers.right.sum())
                 sums[condition][2] += len(answers.right)
+                yield
     return {name: Figure(loss / max(1.0, n), int(right), int(n)) for name, (loss, right, n) in sums.items()}
 
 

@@ -49,7 +49,7 @@ def write_checkpoint(
     """
     path = folder / _NAME.format(step)
     temporary = path.with_name(path.name + _TEMPORARY)
-    plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    plain = _apart(tensors)
     header = {"state": json.dumps(state), "sha256": _digest(plain)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,6 +114,18 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise ValueError("its tensors are not those that were written")
     state: dict[str, Any] = json.loads(header["state"])
     return tensors, state
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """All of them on the CPU, and no two on the same memory: the map of an 8-bit optimizer is one for all weights."""
+    plain: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in tensors.items():
+        here = tensor.detach().to("cpu").contiguous()
+        place = here.untyped_storage().data_ptr()
+        plain[name] = here.clone() if place in seen else here
+        seen.add(place)
+    return plain
 
 
 def _newest_first(folder: Path) -> list[Path]:

@@ -29,8 +29,11 @@ def run_training(*, preset: str, config: Path | None, work: Path | None, setting
         print(json.dumps(estimate(chosen), ensure_ascii=False, indent=1))
         return
     from trainer.training.estimate import check_fits
+    from trainer.training.processes import take_card
     from trainer.training.train import train_adapter
 
+    if chosen.device != "cpu":
+        take_card()
     check_fits(chosen)
     folder = work or Path("runs") / (preset or "train")
     show(folder, train_adapter(folder, chosen))

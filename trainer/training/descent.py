@@ -62,7 +62,7 @@ class Descent:
         plain: dict[str, Any] = {}
         for name, (optimizer, _) in self._optimizers.items():
             for index, values in optimizer.state_dict()["state"].items():
-                for key, value in values.items():
+                for key, value in _flat(values):
                     kept = tensors if isinstance(value, Tensor) else plain
                     kept[f"{name}.{index}.{key}"] = value
         return tensors, plain
@@ -74,13 +74,25 @@ class Descent:
                 parameter.copy_(tensors[f"weight.{name}"])
         for name, (optimizer, _) in self._optimizers.items():
             state: dict[int, dict[str, Any]] = {}
-            for index, key, value in _of(name, {**tensors, **plain}):
-                state.setdefault(index, {})[key] = value
+            for index, keys, value in _of(name, {**tensors, **plain}):
+                place = state.setdefault(index, {})
+                for key in keys[:-1]:
+                    place = place.setdefault(key, {})
+                place[keys[-1]] = value
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
-def _of(optimizer: str, values: Mapping[str, Any]) -> Iterator[tuple[int, str, Any]]:
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Dictionaries in dictionaries by names with dots: bitsandbytes keeps its moments in 8 bits one level deeper."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{key}.{inner}", found) for inner, found in _flat(value))
+        else:
+            yield key, value
+
+
+def _of(optimizer: str, values: Mapping[str, Any]) -> Iterator[tuple[int, list[str], Any]]:
     for name, value in values.items():
         if name.startswith(f"{optimizer}."):
-            index, _, key = name.removeprefix(f"{optimizer}.").partition(".")
-            yield int(index), key, value
+            index, *keys = name.removeprefix(f"{optimizer}.").split(".")
+            yield int(index), keys, value

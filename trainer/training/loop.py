@@ -27,13 +27,16 @@ if TYPE_CHECKING:
 Event = dict[str, Any]
 """`event` says which, `step` when; the rest are plain numbers and words, with their units in their names.
 
-started, resumed: steps. progress: every field of `_progress`. check, needles: what an evaluation measures, in front of
-its evaluation: score, best, is_best, rows. checkpoint: path, bytes. warning: message, to be shown loudly. paused,
-continued. stopped, finished: seconds. failure: message, hint; the last one.
+started, resumed: steps. progress: every field of `_progress`. evaluating: done, of; how far an evaluation is. check,
+needles: what an evaluation measures, in front of its evaluation: score, best, is_best, rows. checkpoint: path, bytes.
+warning: message, to be shown loudly. paused, continued. stopped, finished: seconds. failure: message, hint; the last
+one.
 """
 
 Wish = Literal["go", "pause", "stop"]
 _PAUSE_S = 0.2
+_EVALUATING_S = 1.0
+"""Between two events that say how far an evaluation is."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,10 @@ class Measured:
     score: float | None
     rows: list[dict[str, Any]]
     events: list[Event]
+
+
+Evaluation = Generator[Event, None, Measured]
+"""Yields an event "evaluating" often: each is a place to pause and to stop."""
 
 
 class Run(Protocol):
@@ -112,7 +119,7 @@ def train(
     run: Run,
     plan: Plan,
     *,
-    evaluate: Callable[[], Measured] | None = None,
+    evaluate: Callable[[], Evaluation] | None = None,
     wish: Callable[[], Wish] = lambda: "go",
 ) -> Iterator[Event]:
     """Train to the end, or to a stop; go on from the newest checkpoint that is whole.
@@ -121,8 +128,8 @@ def train(
     checkpoint; a wish to stop loses none.
 
     Args:
-        evaluate: at the start, every `evaluate_steps` and at the end.
-        wish: asked after every step.
+        evaluate: at the start, every `evaluate_steps` and at the end. One that is stopped is made when the run goes on.
+        wish: asked after every step, and as often as an evaluation yields.
 
     Raises:
         UserError: no checkpoint is whole, or the last one cannot be written; a "failure" event comes before it.
@@ -145,7 +152,9 @@ def train(
 
 
 class _Loop:
-    def __init__(self, run: Run, plan: Plan, evaluate: Callable[[], Measured] | None, wish: Callable[[], Wish]) -> None:
+    def __init__(
+        self, run: Run, plan: Plan, evaluate: Callable[[], Evaluation] | None, wish: Callable[[], Wish]
+    ) -> None:
         self.run, self.plan, self.evaluate, self.wish = run, plan, evaluate, wish
         self.best: float | None = None
         self.evaluated_at = -1
@@ -157,8 +166,10 @@ class _Loop:
         yield from self._resume()
         self.begun = time.monotonic() - self.seconds
         saved, self.steps_begun = time.monotonic(), (time.monotonic(), run.step)  # without what is no step
-        if self.evaluate and self.evaluated_at < run.step and (run.step == 0 or self._due()):
-            yield from self._evaluation()
+        first = self.evaluate and self.evaluated_at < run.step and (run.step == 0 or self._due())
+        if first and (yield from self._evaluation()) == "stop":
+            yield from self._stopped()
+            return
         recent: dict[str, list[float]] = {}
         n_tokens, marked = 0, time.monotonic()
         while run.step < run.steps:
@@ -178,7 +189,9 @@ class _Loop:
             if self.evaluate and self._due():
                 # saved before: an evaluation that fails costs no step
                 yield from self._save()
-                yield from self._evaluation()
+                if (yield from self._evaluation()) == "stop":
+                    yield from self._stopped()
+                    return
                 marked = time.monotonic()
             due = run.processes.from_first(str(time.monotonic() - saved > plan.checkpoint_s)) == "True"
             if due and run.step < run.steps:
@@ -188,10 +201,10 @@ class _Loop:
             if wanted != "go" and run.step < run.steps:
                 yield from self._save(must=wanted == "stop")
                 if wanted == "pause":
-                    wanted = yield from self._pause()
+                    wanted = yield from self._pause(lambda: run.processes.from_first(self.wish()))
                     saved, marked, n_tokens = time.monotonic(), time.monotonic(), 0
                 if wanted == "stop":
-                    yield {"event": "stopped", "step": run.step, "seconds": round(self.seconds, 1)}
+                    yield from self._stopped()
                     return
         yield from self._save(must=True)
         if run.processes.first and not (plan.folder / plan.artefact).exists():
@@ -237,37 +250,72 @@ class _Loop:
             **step.bounds,
         }
 
-    def _evaluation(self) -> Iterator[Event]:
+    def _stopped(self) -> Iterator[Event]:
+        yield from self._save(must=True)
+        yield {"event": "stopped", "step": self.run.step, "seconds": round(self.seconds, 1)}
+
+    def _evaluation(self) -> Generator[Event, None, str]:
+        """Measure, and keep what is best -> "go", or "stop" where that is wished for before the end."""
         assert self.evaluate is not None
-        run, begun = self.run, time.monotonic()
+        run, begun = self.run, time.monotonic() - self.begun
+        wanted = "go"
         if run.processes.first:
             free_memory()
-            measured = self.evaluate()
-            for event in measured.events:
-                yield {"step": run.step, **event}
-            better = measured.score is not None and run.step > 0 and (self.best is None or measured.score > self.best)
-            if better:
-                try:
-                    replace_folder(run, self.plan.folder / self.plan.artefact, measured.rows)
-                    self.best = measured.score
-                except UserError as error:
-                    if run.step == run.steps:
-                        raise
-                    better = False
-                    yield {"event": "warning", "step": run.step, "message": f"{error.message} {error.hint}"}
-            yield {
-                "event": "evaluation",
-                "step": run.step,
-                "score": measured.score,
-                "best": self.best,
-                "is_best": better,
-                "evaluation_s": round(time.monotonic() - begun, 1),
-                "rows": measured.rows,
-            }
-        self.evaluated_at = run.step
-        self.saved_at = -1  # the next checkpoint knows of this evaluation
-        run.processes.wait()
-        self.steps_begun = (self.steps_begun[0] + time.monotonic() - begun, self.steps_begun[1])
+            measured = yield from self._measured(self.evaluate())
+            if measured is None:
+                wanted = "stop"
+            else:
+                yield from self._told(measured, begun)
+        wanted = run.processes.from_first(wanted)
+        if wanted == "go":
+            self.evaluated_at = run.step
+            self.saved_at = -1  # the next checkpoint knows of this evaluation
+        took = time.monotonic() - self.begun - begun
+        self.steps_begun = (self.steps_begun[0] + took, self.steps_begun[1])
+        return wanted
+
+    def _measured(self, evaluation: Evaluation) -> Generator[Event, None, Measured | None]:
+        """What an evaluation comes to; None where it is stopped."""
+        told = -_EVALUATING_S
+        while True:
+            try:
+                event = next(evaluation)
+            except StopIteration as end:
+                measured: Measured = end.value
+                return measured
+            if time.monotonic() - told >= _EVALUATING_S:
+                told = time.monotonic()
+                yield {"step": self.run.step, **event}
+            wanted = self.wish()
+            if wanted == "pause":
+                wanted = yield from self._pause(self.wish)
+            if wanted == "stop":
+                evaluation.close()
+                return None
+
+    def _told(self, measured: Measured, begun: float) -> Iterator[Event]:
+        run = self.run
+        for event in measured.events:
+            yield {"step": run.step, **event}
+        better = measured.score is not None and run.step > 0 and (self.best is None or measured.score > self.best)
+        if better:
+            try:
+                replace_folder(run, self.plan.folder / self.plan.artefact, measured.rows)
+                self.best = measured.score
+            except UserError as error:
+                if run.step == run.steps:
+                    raise
+                better = False
+                yield {"event": "warning", "step": run.step, "message": f"{error.message} {error.hint}"}
+        yield {
+            "event": "evaluation",
+            "step": run.step,
+            "score": measured.score,
+            "best": self.best,
+            "is_best": better,
+            "evaluation_s": round(time.monotonic() - self.begun - begun, 1),
+            "rows": measured.rows,
+        }
 
     def _save(self, *, must: bool = False) -> Iterator[Event]:
         """A checkpoint, unless this step has one. One that cannot be written is a warning, or an error if it must."""
@@ -291,7 +339,7 @@ class _Loop:
                 return
         self.saved_at = run.step
 
-    def _pause(self) -> Generator[Event, None, Wish]:
+    def _pause(self, ask: Callable[[], str]) -> Generator[Event, None, Wish]:
         """Wait until something else is wished for, and give what it is."""
         begun = time.monotonic()
         yield {"event": "paused", "step": self.run.step}
@@ -299,7 +347,7 @@ class _Loop:
         wanted: Wish = "pause"
         while wanted == "pause":
             time.sleep(_PAUSE_S)
-            wanted = self.run.processes.from_first(self.wish())  # type: ignore[assignment]
+            wanted = ask()  # type: ignore[assignment]
         away = time.monotonic() - begun
         self.begun, self.steps_begun = self.begun + away, (self.steps_begun[0] + away, self.steps_begun[1])
         if wanted == "go":

@@ -13,8 +13,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gistdesk.core.errors import UserError
+
 _TIMEOUT = timedelta(hours=3)
 """The others wait while the first one evaluates."""
+
+
+def take_card() -> None:
+    """Give this process the card of its number, before anything is put on one; nothing to do for one alone.
+
+    Raises:
+        UserError: there are more processes than cards.
+    """
+    number, n_cards = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1 or not torch.cuda.is_available():
+        return
+    if number >= n_cards:
+        raise UserError(
+            f"This computer has {n_cards} cards, and process {number + 1} was started on it.",
+            "Start as many processes as there are cards.",
+        )
+    torch.cuda.set_device(number)
 
 
 class Processes:

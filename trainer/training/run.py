@@ -4,7 +4,7 @@ The base is frozen. Answers are given by the base with the adapter off, from the
 Knows nothing of files, clocks, events or when to evaluate; see `loop`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -222,12 +222,12 @@ class AdapterRun:
 
     # --- What is measured and written
 
-    def conditions(self) -> dict[str, dict[str, Figure]]:
-        """Per part the four conditions of the bottleneck check, on held-out units."""
+    def conditions(self, held_out: Mapping[str, list[Unit]]) -> Generator[None, None, dict[str, dict[str, Figure]]]:
+        """Per part the four conditions of the bottleneck check, on these units; yields as `measure_conditions`."""
         found = {}
-        for part, units in self.mixture.held_out().items():
+        for part, units in held_out.items():
             if units:
-                found[part] = measure_conditions(units, self._gists, self.answers, self.in_full)
+                found[part] = yield from measure_conditions(units, self._gists, self.answers, self.in_full)
         return found
 
     def _gists(self, unit: Unit) -> list[Tensor]:

@@ -4,29 +4,30 @@ Its folder holds config.yaml and adapter/ (the best so far, with a card) beside 
 terminal and no window.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
-from trainer.benchmark.evaluate import NiahConfig, Trial, evaluate, wilson
+from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, wilson
 from trainer.report.folder import cells
 from trainer.training.adapter_card import write_adapter_card
 from trainer.training.base import load_base
-from trainer.training.check import Figure, warnings_of
+from trainer.training.check import Figure, n_readings, warnings_of
 from trainer.training.config import TrainConfig, read_config
-from trainer.training.loop import Event, Measured, Plan
-from trainer.training.processes import Processes
+from trainer.training.loop import Evaluation, Event, Measured, Plan
+from trainer.training.processes import Processes, take_card
 from trainer.training.run import AdapterRun
 from trainer.training.work_folder import claim_folder, train_in_folder
 
 _DEPTHS = (0, 25, 50, 75, 100)
 _ROW = ("language", "needle_kind", "context_tokens", "depth_percent", "ratio", "n", "accuracy")
 _OF_ADAPTER, _OF_BASE = ("gist", "wrong-gist"), ("full", "none")
+Found = TypeVar("Found")
 
 
 def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None = None) -> Iterator[Event]:
@@ -43,6 +44,8 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
     if not config.base:
         raise UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
     claim_folder(folder / "config.yaml", config, read_config)
+    if config.device != "cpu":
+        take_card()
     model = model or load_base(config.base, device=config.device, precision=config.precision)
     run = AdapterRun(model, config, Processes(model.device.type))
     plan = Plan(
@@ -63,24 +66,30 @@ class Examiner:
 
     def __init__(self, run: AdapterRun) -> None:
         self._run = run
+        self._held_out = run.mixture.held_out()
         self._base_trials: list[Trial] | None = None
+        self._done = self._of = 0
 
-    def measure(self) -> Measured:
+    def measure(self) -> Evaluation:
         """Raises UserError where the configuration asks for what the model cannot do."""
         run = self._run
+        benchmarks = self._benchmarks() if {"passkeys", "facts"} & run.mixture.sources.keys() else []
+        self._done = 0
+        self._of = sum(map(n_readings, self._held_out.values())) + sum(b.n_trials for b in benchmarks)
+        yield self._progress()
         events: list[Event] = []
         scores: list[float] = []
         warnings: list[str] = []
         late = run.step == run.steps
-        conditions = run.conditions()
+        conditions = yield from self._counted(run.conditions(self._held_out))
         for part, figures in conditions.items():
             events.append({"event": "check", "part": part, **_flat(figures)})
             warnings += warnings_of(figures, fresh=run.fresh, at_start=run.step == 0, last=late)
             if part not in ("passkeys", "facts"):
                 scores.append(figures["gist"].share)
         rows: list[dict[str, Any]] = []
-        if {"passkeys", "facts"} & run.mixture.sources.keys():
-            trials = self._trials()
+        if benchmarks:
+            trials = yield from self._counted(self._trials(benchmarks))
             measured = cells(trials)
             rows = [{name: cell[name] for name in _ROW} for cell in measured if cell["method"] == "gist"]
             shares = {method: [t.correct for t in trials if t.method == method] for method in _OF_ADAPTER}
@@ -90,8 +99,22 @@ class Examiner:
         events += [{"event": "warning", "message": message} for message in dict.fromkeys(warnings)]
         return Measured(sum(scores) / len(scores) if scores else None, rows, events)
 
-    def _trials(self) -> list[Trial]:
-        """Needles through compress and answer. What needs no adapter is as it was: the base is frozen."""
+    def _progress(self) -> Event:
+        return {"event": "evaluating", "done": self._done, "of": self._of}
+
+    def _counted(self, work: Generator[None, None, Found]) -> Generator[Event, None, Found]:
+        """What `work` comes to, with an event for every one of its yields."""
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                found: Found = end.value
+                return found
+            self._done += 1
+            yield self._progress()
+
+    def _benchmarks(self) -> list[Benchmark]:
+        """Needles through compress and answer. What needs no adapter is measured once: the base is frozen."""
         config = self._run.config
         languages = tuple(
             name for name, share in (("en", 1 - config.korean_share), ("ko", config.korean_share)) if share
@@ -106,9 +129,20 @@ class Examiner:
             ratio=config.ratio,
             seed=config.seed % 1000,
         )
+        own = Benchmark(self._run.model, asked)
+        known = self._base_trials is not None
+        return [own] if known else [own, Benchmark(self._run.model, replace(asked, methods=_OF_BASE))]
+
+    def _trials(self, benchmarks: list[Benchmark]) -> Generator[None, None, list[Trial]]:
+        found = []
+        for benchmark in benchmarks:
+            for trial in benchmark.run():
+                found.append(trial)
+                yield
         if self._base_trials is None:
-            self._base_trials = list(evaluate(self._run.model, replace(asked, methods=_OF_BASE)))
-        return [*evaluate(self._run.model, asked), *self._base_trials]
+            self._base_trials = [trial for trial in found if trial.method in _OF_BASE]
+            return found
+        return [*found, *self._base_trials]
 
 
 def _flat(figures: dict[str, Figure]) -> dict[str, float]:

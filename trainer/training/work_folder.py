@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
 from trainer.training.config import to_yaml
-from trainer.training.loop import Event, Measured, Plan, Run, Wish, train
+from trainer.training.loop import Evaluation, Event, Plan, Run, Wish, train
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -62,7 +62,7 @@ def claim_folder(path: Path, config: "DataclassInstance", read: Callable[[Path],
 
 
 def train_in_folder(
-    folder: Path, run: Run, plan: Plan, *, evaluate: Callable[[], Measured] | None = None
+    folder: Path, run: Run, plan: Plan, *, evaluate: Callable[[], Evaluation] | None = None
 ) -> Iterator[Event]:
     """Train as `loop.train` does; every event is also a line of the folder's run.jsonl, and wishes come from `control`.
 

@@ -7,7 +7,7 @@ import torch
 
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from tests.trainer.tiny_runs import tiny_run
+from tests.trainer.tiny_runs import outcome, tiny_run
 from trainer.data.samples import Samples
 from trainer.training.base import load_base
 from trainer.training.check import CONDITIONS, Figure, warnings_of
@@ -76,10 +76,10 @@ def test_a_run_whose_answers_see_the_text_is_caught_at_once_and_a_sound_one_is_n
 ) -> None:
     """The same recipe twice, on the starter: as it should be, and with the bottleneck removed on purpose."""
     texts = training_samples, evaluation_samples
-    sound = Examiner(run_of(base, texts)).measure()
+    sound = outcome(Examiner(run_of(base, texts)).measure())
     assert [event for event in sound.events if event["event"] == "warning"] == []
 
-    leaking = Examiner(run_of(base, texts, remove_bottleneck=True)).measure()
+    leaking = outcome(Examiner(run_of(base, texts, remove_bottleneck=True)).measure())
     said = " ".join(event["message"] for event in leaking.events if event["event"] == "warning")
     assert "The first loss is suspiciously low" in said
     assert "The answers do not depend on the gist" in said
@@ -98,7 +98,7 @@ def test_evaluation_leaves_the_base_and_the_adapter_as_they_were(
     run = run_of(base, (training_samples, evaluation_samples))
     before = [p.detach().clone() for p in run.descent.parameters]
     base_before = {name: p.detach().clone() for name, p in base.causal_lm.named_parameters()}
-    run.conditions()
+    outcome(run.conditions(run.mixture.held_out()))
     assert all(torch.equal(p, q) for p, q in zip(run.descent.parameters, before, strict=True))
     assert all(torch.equal(p, base_before[name]) for name, p in base.causal_lm.named_parameters())
     run.train_step()
@@ -121,6 +121,6 @@ def test_a_fresh_adapter_has_nothing_of_the_shipped_one(
 
 def test_wrong_gists_are_of_documents_with_other_answers(tmp_path: Path) -> None:
     run = tiny_run(tmp_path, held_out_share=0.6)
-    found = run.conditions()["questions"]
+    found = outcome(run.conditions(run.mixture.held_out()))["questions"]
     assert found["gist"].n == found["wrong-gist"].n > 5
     assert found["gist"].loss != found["wrong-gist"].loss

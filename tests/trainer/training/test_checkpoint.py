@@ -74,7 +74,7 @@ _FULL_DISK = """
 import resource, sys, torch
 from pathlib import Path
 from gistdesk.core.errors import UserError
-from trainer.checkpoint import write_checkpoint
+from trainer.training.checkpoint import write_checkpoint
 folder = Path(sys.argv[1])
 write_checkpoint(folder, 1, {"a": torch.zeros(10)}, {}, keep=1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
@@ -83,6 +83,14 @@ try:
 except UserError as error:
     print(error)
 """
+
+
+def test_tensors_on_the_same_memory_are_written_and_come_back(tmp_path: Path) -> None:
+    shared = torch.arange(6.0)
+    write_checkpoint(tmp_path, 1, {"a": shared, "b": shared, "c": shared[2:4]}, {}, keep=1)
+    found = read_checkpoint(tmp_path)
+    assert found is not None
+    assert [found.tensors[name].tolist() for name in "abc"] == [shared.tolist(), shared.tolist(), [2.0, 3.0]]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no file size limits")

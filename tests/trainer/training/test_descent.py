@@ -1,9 +1,14 @@
 """Rates rise and fall as told; several optimizers move as one, go on where they were, and not by what is not finite."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from trainer.training.checkpoint import read_checkpoint, write_checkpoint
+from trainer.training.config import TrainConfig
 from trainer.training.descent import Descent, share_of_peak
+from trainer.training.run import make_optimizer
 
 
 def made() -> tuple[torch.nn.Parameter, torch.nn.Parameter, Descent]:
@@ -68,3 +73,46 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert shares[-1] == pytest.approx(1 / 30)
     assert shares[70:] == sorted(shares[70:], reverse=True)
     assert share_of_peak(999, steps=1000, warmup_steps=0, fall_share=0.5) == 0.02
+
+
+def eight_bit() -> tuple[torch.nn.Parameter, torch.nn.Parameter, Descent]:
+    """As on a card: large weights with their moments in 8 bits, small ones in 32."""
+    large = torch.nn.Parameter(torch.linspace(-1, 1, 8192).view(64, 128).clone())
+    small = torch.nn.Parameter(torch.ones(3))
+    config = TrainConfig(learning_rate=1e-2)
+    optimizer = make_optimizer([large, small], torch.device("cuda"), config)
+    return large, small, Descent({"large": large, "small": small}, {"optimizer": (optimizer, 1e-2)}, clip=1.0)
+
+
+def wander(large: torch.nn.Parameter, small: torch.nn.Parameter, descent: Descent, *, seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    large.grad, small.grad = torch.randn(64, 128, generator=random), torch.randn(3, generator=random)
+    descent.step(1.0)
+
+
+@pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU")
+def test_moments_in_8_bits_go_through_a_checkpoint_bit_by_bit(tmp_path: Path) -> None:
+    """The optimizer of every run on a card; bitsandbytes keeps its quantized moments one level deeper."""
+    first, second = eight_bit(), eight_bit()
+    assert type(first[2]._optimizers["optimizer"][0]).__name__ == "PagedAdamW8bit"
+    for seed in range(3):
+        wander(*first, seed=seed)
+    tensors, plain = first[2].state()
+    assert {t.dtype for name, t in tensors.items() if "state1" in name} == {torch.uint8, torch.float32}
+    write_checkpoint(tmp_path, 3, tensors, {"optimizer": plain}, keep=1)
+    found = read_checkpoint(tmp_path)
+    assert found is not None
+    second[2].restore(found.tensors, found.state["optimizer"])
+    again, _ = second[2].state()
+    assert again.keys() == tensors.keys()
+    assert all(torch.equal(again[name], tensor) for name, tensor in tensors.items())
+    for seed in range(3, 6):
+        wander(*first, seed=seed)
+        wander(*second, seed=seed)
+        assert torch.equal(first[0], second[0])
+        assert torch.equal(first[1], second[1])
+    fresh = eight_bit()
+    with torch.no_grad():  # the same weights without the moments go elsewhere
+        fresh[0].copy_(tensors["weight.large"])
+    wander(*fresh, seed=5)
+    assert not torch.equal(fresh[0], first[0])

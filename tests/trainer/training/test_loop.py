@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from gistdesk.core.model import GistModel
 from tests.core.tiny_models import PLAIN, tiny_base, write_model
 from tests.trainer.tiny_runs import SHORT, tiny_config, tiny_gist_base, tiny_run, write_questions
 from trainer.data.samples import Samples
+from trainer.training import loop
 from trainer.training.config import TrainConfig, read_config
-from trainer.training.loop import Event, Measured, Plan, Wish, train
+from trainer.training.loop import Evaluation, Event, Measured, Plan, Wish, train
 from trainer.training.run import AdapterRun
 from trainer.training.train import train_adapter
 from trainer.training.work_folder import read_control, recorded, write_control
@@ -153,7 +155,8 @@ def test_the_best_is_kept(tmp_path: Path) -> None:
     run = tiny_run(tmp_path, steps=3)
     weights: dict[int, torch.Tensor] = {}
 
-    def measured() -> Measured:
+    def measured() -> Evaluation:
+        yield {"event": "evaluating"}
         weights[run.step] = run.adapter.gist_rows.detach().clone()
         return Measured(next(scores), [{"accuracy": run.step}], [{"event": "check"}])
 
@@ -167,6 +170,60 @@ def test_the_best_is_kept(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "adapter" / "gist.json").read_text())["measured"] == [{"accuracy": 2}]
     assert {path.name for path in tmp_path.iterdir()} >= {"adapter", "checkpoints"}
     assert not list(tmp_path.glob("adapter.*"))
+
+
+def giving(measured: Measured) -> Evaluation:
+    yield {"event": "evaluating"}
+    return measured
+
+
+def endless(seen: list[int]) -> Evaluation:
+    """An evaluation of hours."""
+    for done in range(10**6):
+        seen.append(done)
+        yield {"event": "evaluating", "done": done, "of": 10**6}
+        time.sleep(0.001)
+    raise AssertionError("it was not stopped")
+
+
+@pytest.mark.parametrize("at", [0, 3, 6], ids=["first", "middle", "last"])
+def test_an_evaluation_is_stopped_at_once_and_made_when_the_run_goes_on(tmp_path: Path, at: int) -> None:
+    seen: list[int] = []
+    run = tiny_run(tmp_path)
+    found = list(
+        train(
+            run,
+            plan(tmp_path, report_steps=9),
+            evaluate=lambda: endless(seen) if run.step == at else giving(Measured(0.5, [], [])),
+            wish=lambda: "stop" if len(seen) > 2 else "go",
+        )
+    )
+    assert kinds(found)[-1] == "stopped"
+    assert "evaluating" in kinds(found)
+    assert (found[-1]["step"], len(seen)) == (at, 3)
+    assert kinds(found).count("evaluation") == at // 3
+    again = list(train(tiny_run(tmp_path), plan(tmp_path), evaluate=lambda: giving(Measured(0.5, [], []))))
+    assert kinds(again)[:3] == ["resumed", "evaluating", "evaluation"]
+    assert [event["step"] for event in again if event["event"] == "evaluation"] == [0, 3, 6][at // 3 :]
+    assert again[-1]["event"] == "finished"
+
+
+def test_a_long_evaluation_tells_how_far_it_is_and_can_be_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "_EVALUATING_S", 0.0)
+
+    def evaluation() -> Evaluation:
+        for done in range(3):
+            yield {"event": "evaluating", "done": done, "of": 3}
+        return Measured(0.5, [], [])
+
+    found = list(
+        train(tiny_run(tmp_path), plan(tmp_path), evaluate=evaluation, wish=wishing("go", "pause", "pause", "go"))
+    )
+    assert kinds(found)[:7] == ["started", *["evaluating"] * 2, "paused", "continued", "evaluating", "evaluation"]
+    assert [event["done"] for event in found[:6] if event["event"] == "evaluating"] == [0, 1, 2]
+    assert found[6]["evaluation_s"] < 0.15  # the pause of 0.2 s is not of the evaluation
 
 
 def test_a_checkpoint_that_cannot_be_written_is_a_warning_and_at_the_end_an_error(tmp_path: Path) -> None:
@@ -188,13 +245,13 @@ def test_a_best_that_cannot_be_written_is_a_warning_and_at_the_end_an_error(tmp_
     run = tiny_run(tmp_path)
     found: list[Event] = []
     with pytest.raises(UserError, match="What was trained cannot be written"):
-        found.extend(train(run, plan(tmp_path), evaluate=lambda: Measured(next(scores), [], [])))
+        found.extend(train(run, plan(tmp_path), evaluate=lambda: giving(Measured(next(scores), [], []))))
     warnings = [event for event in found if event["event"] == "warning"]
     assert [event["step"] for event in warnings] == [3]
     assert "What was trained cannot be written" in warnings[0]["message"]
     assert (run.step, found[-1]["event"]) == (6, "failure")
     (tmp_path / "adapter.new").unlink()
-    rest = list(train(tiny_run(tmp_path), plan(tmp_path), evaluate=lambda: Measured(0.5, [], [])))
+    rest = list(train(tiny_run(tmp_path), plan(tmp_path), evaluate=lambda: giving(Measured(0.5, [], []))))
     assert kinds(rest)[-1] == "finished"
     assert rest[-1]["best"] == 0.5
     assert (tmp_path / "adapter" / "gist.json").exists()
@@ -258,10 +315,9 @@ def test_a_run_writes_everything_beside_its_artefacts(tmp_path: Path) -> None:
     config = tiny_config(tmp_path)
     folder = tmp_path / "run"
     found = list(train_adapter(folder, config, model=tiny_gist_base()))
-    assert [event["event"] for event in found if event["event"] in ("check", "evaluation")] == [
-        "check",
-        "evaluation",
-    ] * 3
+    told = [event for event in found if event["event"] in ("evaluating", "check", "evaluation")]
+    assert kinds(told) == ["evaluating", "check", "evaluation"] * 3
+    assert (told[0]["done"], told[0]["of"]) == (0, 5 * 5)  # five documents held out: a gist, and four conditions each
     lines = [json.loads(line) for line in (folder / "run.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines == found
     assert read_config(folder / "config.yaml") == config
@@ -353,6 +409,25 @@ def test_the_command_prints_events_stops_on_a_signal_and_goes_on(tmp_path: Path)
     lines = (tmp_path / "run" / "run.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(lines[-1])["step"] > stopped
     assert list((tmp_path / "run" / "checkpoints").glob("step-*.safetensors"))
+
+
+def test_a_signal_is_heard_in_the_first_evaluation(tmp_path: Path) -> None:
+    words = command(tmp_path, mix={"passkeys": 1.0}, questions="", base="starter", segment_tokens=120, ratio=60.0)
+    words += ["--set", "evaluate_samples=1000", "--set", "document_tokens=128", "--set", "evaluate_lengths=[64]"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = []
+        for line in process.stdout:
+            found.append(json.loads(line))
+            if found[-1]["event"] == "evaluating" and found[-1]["done"]:
+                process.send_signal(signal.SIGTERM)
+                begun = time.monotonic()
+                break
+        found += [json.loads(line) for line in process.stdout]
+    assert time.monotonic() - begun < 10
+    assert process.returncode == 0
+    assert kinds(found)[:2] == ["started", "evaluating"]
+    assert kinds(found)[-2:] == ["checkpoint", "stopped"]
 
 
 def test_a_run_goes_on_when_whoever_listened_has_gone(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Two processes with gloo make the same loss curve as one with the same global batch."""
+"""Two processes with gloo make the same loss curve as one with the same global batch; each has a card of its own."""
 
 import json
 import os
@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from gistdesk.core.errors import UserError
 from tests.core.tiny_models import write_model
-from tests.trainer.tiny_runs import SHORT, write_questions
+from tests.trainer.tiny_runs import SHORT, tiny_config, write_questions
+from trainer.training import train as training
+from trainer.training.command import run_training
+from trainer.training.config import TrainConfig
+from trainer.training.processes import take_card
 
 
 def curve(tmp_path: Path, name: str, start: list[str]) -> list[dict[str, Any]]:
@@ -47,3 +53,59 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
             if name.startswith("questions") or name in ("gradient norm", "step", "learning_rate"):
                 assert two[name] == pytest.approx(value, rel=1e-4, abs=1e-5), (one["step"], name)
     assert sum(event["event"] == "progress" for event in alone) == 5
+
+
+class LoadedError(Exception):
+    """The test has seen what it wanted."""
+
+
+def cards(monkeypatch: pytest.MonkeyPatch, n: int, *, rank: int, world: int) -> list[int]:
+    """A computer with n cards, in process number `rank` of `world` -> what the card in use was set to."""
+    chosen: list[int] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n)
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    monkeypatch.setenv("WORLD_SIZE", str(world))
+    monkeypatch.setenv("LOCAL_RANK", str(rank))
+    return chosen
+
+
+@pytest.mark.parametrize("rank", [0, 1, 2])
+def test_every_process_loads_its_weights_to_its_own_card(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rank: int
+) -> None:
+    chosen = cards(monkeypatch, 3, rank=rank, world=3)
+
+    def loads(*_: object, **__: object) -> None:
+        assert chosen == [rank]  # before: "cuda" alone is the card in use
+        raise LoadedError
+
+    monkeypatch.setattr(training, "load_base", loads)
+    with pytest.raises(LoadedError):
+        list(training.train_adapter(tmp_path / "run", tiny_config(tmp_path, device="cuda")))
+
+
+def test_memory_is_asked_of_the_own_card_before_anything_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = cards(monkeypatch, 2, rank=1, world=2)
+
+    def asked(_: TrainConfig) -> None:
+        assert chosen == [1]
+        raise LoadedError
+
+    monkeypatch.setattr("trainer.training.estimate.check_fits", asked)
+    with pytest.raises(LoadedError):
+        run_training(preset="check", config=None, work=tmp_path, settings=[], dry_run=False)
+
+
+def test_one_process_alone_takes_the_card_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = cards(monkeypatch, 2, rank=0, world=1)
+    take_card()
+    assert chosen == []
+
+
+def test_more_processes_than_cards_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    cards(monkeypatch, 2, rank=2, world=3)
+    with pytest.raises(UserError, match="has 2 cards, and process 3 was started on it"):
+        take_card()
