@@ -123,6 +123,14 @@ class FoundPassage:
     text: str
 
 
+@dataclass(frozen=True)
+class FactCount:
+    """Facts that were asked back, and how many of them came."""
+
+    n: int
+    kept: int
+
+
 # ---- Events
 
 
@@ -284,6 +292,34 @@ class AnswerDone(Event):
     n_document_tokens: int
     n_passage_tokens: int
     prefill_s: float
+
+
+@dataclass(frozen=True)
+class RecallProgress(Event):
+    """`done` of `total` facts were asked back."""
+
+    name = "recall.progress"
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class RecallDone(Event):
+    """How many facts of a text its gist gave back.
+
+    Attributes:
+        low: and high: the 95% interval of `kept / n` (Wilson).
+        guessed: as many came right without the document, too.
+        by_depth: in parts of the text that are equally long, from its beginning to its end.
+    """
+
+    name = "recall.done"
+    n: int
+    kept: int
+    low: float
+    high: float
+    guessed: int
+    by_depth: tuple[FactCount, ...]
 
 
 @dataclass(frozen=True)
@@ -503,6 +539,27 @@ class Answer(Request):
     top_p: float = 0.95
     seed: int = 0
     max_tokens: int = 512
+    model: str = "starter"
+    device: str = "auto"
+    threads: int = 0
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
+class Recall(Request):
+    """Ask facts of a kept text back from its gist.
+
+    Attributes:
+        n_facts: at most.
+        budget_s: seconds after which no more of them are asked, but for the first few; 0 sets no limit.
+    """
+
+    name = "recall"
+    done = RecallDone
+    gist: str
+    text_path: str
+    n_facts: int = 40
+    budget_s: float = 0.0
     model: str = "starter"
     device: str = "auto"
     threads: int = 0

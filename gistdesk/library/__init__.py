@@ -14,6 +14,7 @@ from gistdesk.library.records import (
     Problem,
     State,
     Storage,
+    Verdict,
 )
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Problem",
     "State",
     "Storage",
+    "Verdict",
 ]
 
 

@@ -11,6 +11,10 @@ State = Literal["queued", "extracting", "compressing", "ready", "failed", "outda
 Role = Literal["user", "assistant"]
 MessageState = Literal["complete", "writing", "stopped", "failed"]
 Kind = Literal["gist", "full"]
+Verdict = Literal["reliable", "partly", "unreliable"]
+
+_RELIABLE, _UNRELIABLE = 0.8, 0.4
+"""Share of the facts that come back: from the first on it is reliable, below the second it is not at all."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,13 @@ class GistRow:
     def recall(self) -> float | None:
         """The share of the facts that came back, 0 to 1."""
         return self.recall_kept / self.recall_n if self.recall_n and self.recall_kept is not None else None
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the measurement says of answers from this gist alone; None while there is none."""
+        if self.recall is None:
+            return None
+        return "reliable" if self.recall >= _RELIABLE else "partly" if self.recall >= _UNRELIABLE else "unreliable"
 
     @property
     def identity(self) -> Identity:

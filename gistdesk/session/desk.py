@@ -42,6 +42,7 @@ from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
 from gistdesk.session.files import Found, find_documents, with_library
 from gistdesk.session.models import Memory, ModelRow, Models, needed_bytes
 from gistdesk.session.queue import Queue
+from gistdesk.session.recall_checks import RecallChecks
 from gistdesk.settings import Settings, write_settings
 
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
@@ -113,6 +114,7 @@ class Desk(QObject):
             there is one.
         settings: the present ones; change them with `change_settings`.
         cuda: setting CUDA up, which widgets talk to directly.
+        recall_checks: measuring what gists kept, which widgets talk to directly.
         engine_state: the main engine process.
         forecast_bytes: what the pending action will need, hatched in the memory bar.
         file_jobs: long work with files, in a thread.
@@ -148,6 +150,7 @@ class Desk(QObject):
         self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
         self._models = Models(self._reader, self._new_download_calls, self._current_settings, self)
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
+        self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)
         self._answers = Answers(library, self._calls, self._current_settings, self)
         self.cuda = CudaSetUp(self)
         self._extra: list[Engine] = []
@@ -161,6 +164,8 @@ class Desk(QObject):
         self._engine.event.connect(self._on_engine_event)
         self._queue.entry_changed.connect(self._on_entry)
         self._queue.text_kept.connect(self._on_text_kept)
+        self._queue.compressed.connect(self.recall_checks.start_short)
+        self.recall_checks.kept.connect(self.entries_changed)
         self._answers.phase.connect(self._on_phase)
         self._answers.delta.connect(self.answer_delta)
         self._answers.done.connect(self.answer_done)
@@ -382,6 +387,12 @@ class Desk(QObject):
         """Compressing waits for answers, for a run that has the device, and once the engine has given up."""
         waits = self._answers.busy or bool(self.device_holder) or self.engine_state.state == "failed"
         self._queue.pause(waits or self._is_closing)
+        self._share_with_checks()
+
+    def _share_with_checks(self) -> None:
+        """Measuring comes last."""
+        waits = self._answers.busy or bool(self.device_holder) or self.engine_state.state == "failed"
+        self.recall_checks.pause(waits or self._queue.busy or self._is_closing)
 
     def models(self) -> list[ModelRow]:
         return self._models.rows()
@@ -438,6 +449,7 @@ class Desk(QObject):
         """Stop all work, keeping what is done, and end every process."""
         self._is_closing = True
         self._queue.pause(True)
+        self.recall_checks.pause(True)
         self.file_jobs.close()
         self.cuda.close()
         for engine in (self._engine, self._reader.engine, *self._extra):
@@ -465,6 +477,7 @@ class Desk(QObject):
             self.device_wanted.emit()
 
     def _on_entry(self, entry_id: int) -> None:
+        self._share_with_checks()
         self.entry_changed.emit(entry_id)
 
     def _on_text_kept(self, entry_id: int) -> None:

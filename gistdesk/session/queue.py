@@ -47,10 +47,11 @@ class _Work:
 
 class Queue(QObject):
     """Signals: `entry_changed` (id), `entries_changed` (a new text can be searched, a title is known),
-    `text_kept` (id: its text is to be indexed), `found` (a model's identity was seen)."""
+    `text_kept` (id: its text is to be indexed), `compressed` (id: its gist was made just now)."""
 
     entry_changed = Signal(int)
     text_kept = Signal(int)
+    compressed = Signal(int)
     loading = Signal(float)
 
     def __init__(
@@ -238,6 +239,7 @@ class Queue(QObject):
         work = self._work.entry
         if self._library.entry(entry_id).model == work.model:
             self._library.adopt_gist(entry_id, Path(event.target), _figures(event), ratio=work.ratio)
+            self.compressed.emit(entry_id)
         self._finished(entry_id)
 
     def _on_error(self, entry_id: int, event: Error) -> None:

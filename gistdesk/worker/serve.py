@@ -21,6 +21,7 @@ from gistdesk.protocol import (
     MeasureMemory,
     ModelLoadDone,
     ProtocolError,
+    Recall,
     Request,
 )
 from gistdesk.worker.failures import error_of, release_memory
@@ -69,6 +70,10 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
             from gistdesk.worker.answering import answer
 
             return answer(request, keeper, pulse)
+        case Recall():
+            from gistdesk.worker.recalling import recall
+
+            return recall(request, keeper, pulse)
         case Describe():
             from gistdesk.worker.gists import describe
 

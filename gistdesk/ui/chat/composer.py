@@ -14,6 +14,7 @@ from gistdesk.library import Entry
 from gistdesk.ui.chat.look import Card, Muted
 from gistdesk.ui.chat.pills import Pills
 from gistdesk.ui.chat.prompt import PromptEdit
+from gistdesk.ui.chat.words import reliance_words
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import tip
 from gistdesk.ui.widgets.theme import GRID, SMALL
@@ -39,6 +40,7 @@ class Composer(QWidget):
         self._busy = False
         self._n_documents = 0
         self._without_text: list[str] = []
+        self._entries: Sequence[Entry] = ()
         self.pills = Pills()
         self.look_up = QCheckBox()
         self.look_up.clicked.connect(self._on_look_up_clicked)
@@ -74,6 +76,7 @@ class Composer(QWidget):
         """Show the chat's documents."""
         self.pills.show_entries(entries)
         self._n_documents = len(entries)
+        self._entries = entries
         self._without_text = [entry.title for entry in entries if entry.gist is not None and entry.text_sha256 is None]
         self._retranslate()
 
@@ -130,8 +133,9 @@ class Composer(QWidget):
         if self._without_text:
             titles = ", ".join(self._without_text)
             why = tr("Nothing can be looked up in {titles}: it came as a gist file, without its text.", titles=titles)
-        self._note.setText(why)
-        self._note.setVisible(bool(why) and self.look_up.isChecked())
+        notes = [reliance_words(self._entries), why if self.look_up.isChecked() else ""]
+        self._note.setText(" ".join(note for note in notes if note))
+        self._note.setVisible(bool(self._note.text()))
         self.look_up.setToolTip(tip(f"{what} {why}".strip()))
         self.look_up.setAccessibleDescription(self.look_up.toolTip())
 

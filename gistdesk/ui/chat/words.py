@@ -4,12 +4,12 @@ Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "
 "writing").
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gistdesk.language.figures import count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
-from gistdesk.library import Entry, Passage
+from gistdesk.library import Entry, GistRow, Passage
 
 _WORTH_TELLING_S = 0.05
 
@@ -92,7 +92,7 @@ def pill_words(entry: Entry) -> str:
     if entry.trashed is not None:
         state = tr("in the trash")
     elif entry.state in ("ready", "source changed") and entry.gist is not None:
-        state = tr("{n} gist tokens", n=count_text(entry.gist.n_slots))
+        state = f"{tr('{n} gist tokens', n=count_text(entry.gist.n_slots))}, {_kept_words(entry.gist)}"
     elif entry.state == "compressing" and entry.total:
         state = tr("compressing {percent}%", percent=100 * entry.done // entry.total)
     else:
@@ -105,3 +105,23 @@ def pill_words(entry: Entry) -> str:
             "cancelled": tr("cancelled"),
         }.get(entry.state, tr("not compressed"))
     return f"{entry.title} – {state}"
+
+
+def _kept_words(gist: GistRow) -> str:
+    """What was measured of a gist, in few words."""
+    kept, n = gist.recall_kept, gist.recall_n
+    return {
+        "reliable": tr("reliable ({kept}/{n})", kept=kept, n=n),
+        "partly": tr("partly reliable ({kept}/{n})", kept=kept, n=n),
+        "unreliable": tr("unreliable ({kept}/{n})", kept=kept, n=n),
+    }.get(gist.verdict or "", tr("not measured yet"))
+
+
+def reliance_words(entries: Sequence[Entry]) -> str:
+    """What answers about these documents cannot be trusted with, if anything."""
+    lost = [e.title for e in entries if e.gist is not None and e.gist.verdict == "unreliable"]
+    if not lost:
+        return ""
+    return tr(
+        "Facts of {titles} did not come back from the gist: answers from it alone are guesses.", titles=", ".join(lost)
+    )

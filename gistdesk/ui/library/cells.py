@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QS
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry
 from gistdesk.ui.library.model import ENTRY, STATUS, TITLE, WIDTHS, AnyIndex, summary
-from gistdesk.ui.library.states import ICONS, fraction
+from gistdesk.ui.library.states import fraction, look
 from gistdesk.ui.widgets import theme
 
 
@@ -95,7 +95,7 @@ class CellDelegate(QStyledItemDelegate):
 
     def _paint_status(self, painter: QPainter, rect: QRect, entry: Entry, option: QStyleOptionViewItem) -> None:
         c = theme.colours()
-        name, colour = ICONS[entry.state]
+        name, colour = look(entry)
         size = theme.SMALL_ICON
         top = rect.center().y() - size // 2
         theme.paint_icon(painter, QRectF(rect.left(), top, size, size), name, getattr(c, colour))

@@ -23,7 +23,7 @@ from gistdesk.language.i18n import tr
 from gistdesk.library import Entry
 from gistdesk.ui.library.model import added_text, model_title
 from gistdesk.ui.library.recall_card import RecallCard
-from gistdesk.ui.library.states import ICONS, WORKING, explanation, fraction, state_words
+from gistdesk.ui.library.states import WORKING, explanation, fraction, look, state_words
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
 
@@ -185,7 +185,7 @@ class LibraryInspector(QFrame):
     def _show_one(self, entry: Entry, seconds_left: float | None) -> None:
         self._title.setText(entry.title or entry.source_path.name)
         self._source.setText(str(entry.source_path))
-        icon, colour = ICONS[entry.state]
+        icon, colour = look(entry)
         self._state_icon.setPixmap(theme.icon(icon, colour).pixmap(theme.SMALL_ICON, theme.SMALL_ICON))
         failed = entry.state == "failed"
         self._state.setText(tr("Failed") if failed else state_words(entry, seconds_left))

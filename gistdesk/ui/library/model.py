@@ -131,10 +131,10 @@ class EntryModel(QAbstractTableModel):
             TOKENS: entry.n_tokens or 0,
             SLOTS: gist.n_slots if gist else 0,
             RATIO: gist.ratio if gist else entry.ratio,
-            RECALL: gist.recall if gist and gist.recall is not None else -1.0,
+            RECALL: _share_kept(entry),
             SIZE: gist.file_bytes if gist else 0,
             MODEL: entry.model.casefold(),
-            STATUS: (_STATE_ORDER.index(entry.state), fraction(entry) or 0.0),
+            STATUS: (_STATE_ORDER.index(entry.state), fraction(entry) or 0.0, -_share_kept(entry)),
             ADDED: entry.added,
         }[self._order[0]]
         return (value, entry.id)
@@ -169,6 +169,11 @@ class EntryModel(QAbstractTableModel):
         if column == RECALL:
             return _recall_words(entry)
         return self._text(entry, column)
+
+
+def _share_kept(entry: Entry) -> float:
+    """For sorting: what was not measured comes below nothing at all."""
+    return entry.gist.recall if entry.gist is not None and entry.gist.recall is not None else -1.0
 
 
 def _recall_words(entry: Entry) -> str:

@@ -74,10 +74,6 @@ class LibraryPlace(QObject):
         """The chosen entries."""
         return self.list_widget.table.selected()
 
-    def close(self) -> None:
-        """The window ends."""
-        self.inspector_widget.recall.close_process()
-
     def focus_find(self) -> None:
         """Ctrl+F: in the text where one is being read, else in the list."""
         focus = QApplication.focusWidget()

@@ -2,7 +2,7 @@
 
 from gistdesk.language.figures import duration_text
 from gistdesk.language.i18n import later, tr
-from gistdesk.library import Entry
+from gistdesk.library import Entry, GistRow
 
 WORKING = ("queued", "extracting", "compressing")
 UNFINISHED = (*WORKING, "failed", "cancelled", "outdated", "source changed")
@@ -41,9 +41,33 @@ def state_words(entry: Entry, seconds_left: float | None = None) -> str:
         if seconds_left is None:
             return tr("Compressing {percent}%", percent=percent)
         return tr("Compressing {percent}% · {time} left", percent=percent, time=duration_text(seconds_left))
+    if entry.state == "ready" and entry.gist is not None:
+        return verdict_words(entry.gist)
     if entry.state == "failed" and entry.problem is not None:
         return tr("Failed: {reason}", reason=_reason(entry, tr(entry.problem.message)))
     return tr(_WORDS[entry.state])
+
+
+_VERDICTS = {
+    "reliable": later("Reliable: {kept} of {n} facts kept"),
+    "partly": later("Partly reliable: {kept} of {n} facts kept"),
+    "unreliable": later("Unreliable: {kept} of {n} facts kept"),
+}
+_LOOKS = {"reliable": ("ready", "good"), "partly": ("warning", "warning"), "unreliable": ("error", "bad")}
+
+
+def verdict_words(gist: GistRow) -> str:
+    """What was measured of a gist: a finished one that lost its facts is of no use."""
+    if gist.verdict is None:
+        return tr("Ready, not measured yet")
+    return tr(_VERDICTS[gist.verdict], kept=gist.recall_kept, n=gist.recall_n)
+
+
+def look(entry: Entry) -> tuple[str, str]:
+    """Icon, and name of its colour in the theme."""
+    if entry.state == "ready" and entry.gist is not None:
+        return _LOOKS[entry.gist.verdict] if entry.gist.verdict else ("ready", "muted")
+    return ICONS[entry.state]
 
 
 def _reason(entry: Entry, message: str) -> str:
@@ -59,6 +83,11 @@ def explanation(entry: Entry) -> str:
         return tr("The model or its adapter changed since this was compressed. Re-compress it to ask questions of it.")
     if entry.state == "source changed":
         return tr("The file changed on disk since it was read. Re-compress it to take in the changes.")
+    if entry.state == "ready" and entry.gist is not None and entry.gist.verdict in ("partly", "unreliable"):
+        return tr(
+            "Its facts were asked back from the gist, and not all came. The text is kept: answers that look up "
+            "passages rest on it."
+        )
     if entry.state == "cancelled":
         return tr("Compression was cancelled. What was done is kept; Retry goes on from there.")
     return ""

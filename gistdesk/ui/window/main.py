@@ -404,7 +404,6 @@ class MainWindow(QMainWindow):
         if self.has_opened(LAB):
             self.lab.close()
         self.runs.close()
-        self.library.close()
 
     def quit_now(self) -> None:
         """Close without questions."""

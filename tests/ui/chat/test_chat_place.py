@@ -140,7 +140,7 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
     assert desk.library.chat(place.chat_id or 0).entry_ids == (lease.id,)
     place.use_documents([other.id])
     pills = place.composer.pills.findChildren(Pill)
-    assert "Lease.pdf – 1,204 gist tokens" in [pill.accessibleName() for pill in pills]
+    assert "Lease.pdf – 1,204 gist tokens, not measured yet" in [pill.accessibleName() for pill in pills]
     assert "Annex.md – 88 gist tokens" in [pill.accessibleName() for pill in pills]
     next(pill for pill in pills if "Lease" in pill.accessibleName()).findChild(QAbstractButton).click()
     assert desk.library.chat(place.chat_id or 0).entry_ids == (other.id,)
@@ -149,6 +149,18 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
     desk.library.set_progress(other.id, 41, 100)
     desk.entry_changed.emit(other.id)
     assert "Annex.md – compressing 41%" in words_of(place.composer)
+
+
+def test_a_gist_that_lost_its_facts_is_said_to(place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int) -> None:
+    assert "1,204 gist tokens, not measured yet" in words_of(place.composer)
+    assert lease.gist is not None
+    desk.library.set_recall(lease.gist.id, {"n": 39, "kept": 0})
+    desk.entry_changed.emit(lease.id)
+    said = words_of(place.composer)
+    assert "unreliable (0/39)" in said and "answers from it alone are guesses" in said
+    desk.library.set_recall(lease.gist.id, {"n": 12, "kept": 7})
+    desk.entry_changed.emit(lease.id)
+    assert "partly reliable (7/12)" in words_of(place.composer)
 
 
 def test_an_answer_comes(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:

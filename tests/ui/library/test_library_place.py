@@ -10,8 +10,8 @@ from pytestqt.qtbot import QtBot
 from gistdesk.library import Problem
 from gistdesk.ui.library.cells import in_two_lines
 from gistdesk.ui.library.inspector import possible
-from gistdesk.ui.library.model import ADDED, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS
-from gistdesk.ui.library.states import state_words
+from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS
+from gistdesk.ui.library.states import look, state_words
 from gistdesk.ui.window.main import CHAT, MainWindow
 from tests.session.still_desk import add_entry, fill
 from tests.ui.window.window_made import open_window, still
@@ -72,7 +72,7 @@ def test_a_row_says_what_became_of_the_document(window: MainWindow) -> None:
         "48,210",
         "1,205",
         "40x",
-        "Ready",
+        "Ready, not measured yet",
     ]
 
 
@@ -92,6 +92,13 @@ def test_what_was_measured_of_a_gist_is_in_its_row(window: MainWindow) -> None:
     assert [cell(window, row, RECALL) for row in range(3)] == ["82%", "0%", "–"]
     tips = [table.model_.index(row, RECALL).data(Qt.ItemDataRole.ToolTipRole) for row in range(3)]
     assert tips[0].endswith("33 of 40") and "Not measured yet" in tips[2]
+    assert [cell(window, row, STATUS) for row in range(3)] == [
+        "Reliable: 33 of 40 facts kept",
+        "Unreliable: 0 of 40 facts kept",
+        "Ready, not measured yet",
+    ]
+    entries = [table.model_.index(row, 0).data(ENTRY) for row in range(3)]
+    assert [look(entry)[1] for entry in entries] == ["good", "bad", "muted"]
     card = window.library.inspector_widget.recall
     window.library.choose([first.id])
     assert "82% of 40 facts kept" in card._figure.text() and card.measure.text() == "Measure again"

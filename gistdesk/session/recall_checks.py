@@ -1,0 +1,173 @@
+"""Asks facts of documents back from their gists, by the engine that is loaded: after compressing, and on demand.
+
+One at a time, and only while nobody else wants the engine: what is stopped for that begins anew afterwards. Knows the
+library and the engine; knows nothing of widgets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from gistdesk.core.errors import UserError
+from gistdesk.library import Entry, Library
+from gistdesk.protocol import Error, Event, Recall, RecallDone, RecallProgress
+from gistdesk.session.calls import Calls
+from gistdesk.settings import Settings
+
+SHORT, LONG = 12, 40
+"""Facts that are asked by itself, and when somebody asks for it."""
+_BUDGET_S = 20.0
+_SOON_MS = 300
+"""The next document of the queue comes first."""
+
+
+@dataclass
+class Check:
+    """One that waits or runs; `total` is 0 before the first fact was asked."""
+
+    entry_id: int
+    n_facts: int
+    budget_s: float
+    request_id: int = 0
+    done: int = 0
+    total: int = 0
+
+
+class RecallChecks(QObject):
+    """Signals: `changed`, an entry whose check began, went on or ended; `kept`, when a result was kept."""
+
+    changed = Signal(int)
+    kept = Signal()
+
+    def __init__(
+        self, library: Library, calls: Calls, settings: Callable[[], Settings], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._library, self._calls, self._settings = library, calls, settings
+        self._waiting: list[Check] = []
+        self._running: Check | None = None
+        self._paused = False
+        self._problems: dict[int, str] = {}
+        self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
+        self._soon.timeout.connect(self._begin)
+
+    def check(self, entry_id: int) -> Check | None:
+        """The entry's check, while it waits or runs."""
+        found = [self._running, *self._waiting]
+        return next((each for each in found if each is not None and each.entry_id == entry_id), None)
+
+    def problem(self, entry_id: int) -> str:
+        """Why the entry's last check gave no result, in English; "" where it did."""
+        return self._problems.get(entry_id, "")
+
+    def start(self, entry_id: int, *, is_short: bool = False) -> None:
+        """Measure an entry's gist as soon as the engine is free."""
+        if self.check(entry_id) is None:
+            n_facts, budget_s = (SHORT, _BUDGET_S) if is_short else (LONG, 0.0)
+            self._waiting.append(Check(entry_id, n_facts, budget_s))
+            self._problems.pop(entry_id, None)
+            self._soon.start()
+            self.changed.emit(entry_id)
+
+    def start_short(self, entry_id: int) -> None:
+        """After compressing, unless the same gist was measured before."""
+        gist = self._library.entry(entry_id).gist
+        if gist is not None and gist.recall_n is None:
+            self.start(entry_id, is_short=True)
+
+    def stop(self, entry_id: int) -> None:
+        """Give an entry's check up."""
+        self._waiting = [each for each in self._waiting if each.entry_id != entry_id]
+        running = self._running
+        if running is not None and running.entry_id == entry_id:
+            self._running = None
+            self._calls.cancel(running.request_id)
+            self._soon.start()
+        self.changed.emit(entry_id)
+
+    def pause(self, paused: bool) -> None:
+        """While paused nothing runs; what was running begins anew afterwards."""
+        if paused == self._paused:
+            return
+        self._paused = paused
+        running = self._running
+        if paused and running is not None:
+            self._running = None
+            self._waiting.insert(0, Check(running.entry_id, running.n_facts, running.budget_s))
+            self._calls.cancel(running.request_id)
+            self.changed.emit(running.entry_id)
+        self._soon.start()
+
+    def _begin(self) -> None:
+        while self._waiting and self._running is None and not self._paused:
+            check = self._waiting.pop(0)
+            request = self._request(check)
+            if request is None:
+                self.changed.emit(check.entry_id)
+                continue
+            self._running = check
+            check.request_id = self._calls.send(request, lambda event, check=check: self._on_event(check, event))
+            self.changed.emit(check.entry_id)
+
+    def _request(self, check: Check) -> Recall | None:
+        """None where there is nothing to measure any more."""
+        try:
+            entry = self._library.entry(check.entry_id)
+        except UserError:  # deleted meanwhile
+            return None
+        text, settings = self._library.text_path(entry.id), self._settings()
+        if entry.gist is None or text is None or entry.trashed:
+            return None
+        return Recall(
+            gist=str(entry.gist.path),
+            text_path=str(text),
+            n_facts=check.n_facts,
+            budget_s=check.budget_s,
+            model=entry.model,
+            device=settings.device,
+            threads=settings.threads,
+            precision=settings.precision,
+        )
+
+    def _on_event(self, check: Check, event: Event) -> None:
+        if check is not self._running:
+            return
+        if isinstance(event, RecallProgress):
+            check.done, check.total = event.done, event.total
+        elif isinstance(event, RecallDone):
+            self._running = None
+            self._keep(check.entry_id, _row(event))
+        elif isinstance(event, Error):
+            self._running = None
+            self._problems[check.entry_id] = event.message
+        if self._running is None:
+            self._soon.start()
+        self.changed.emit(check.entry_id)
+
+    def _keep(self, entry_id: int, row: dict[str, Any]) -> None:
+        try:
+            entry: Entry = self._library.entry(entry_id)
+            if entry.gist is not None:
+                self._library.set_recall(entry.gist.id, row)
+                self.kept.emit()
+        except UserError as error:
+            self._problems[entry_id] = error.message
+
+
+def _row(event: RecallDone) -> dict[str, Any]:
+    """As the library keeps it, and as `gistdesk recall` writes it."""
+    n_parts = len(event.by_depth)
+    return {
+        "n": event.n,
+        "kept": event.kept,
+        "recall": event.kept / event.n if event.n else None,
+        "low": event.low,
+        "high": event.high,
+        "guessed": event.guessed,
+        "by_depth": [
+            {"from": 100 * i // n_parts, "to": 100 * (i + 1) // n_parts, "n": part.n, "kept": part.kept}
+            for i, part in enumerate(event.by_depth)
+        ],
+    }
