@@ -8,9 +8,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import tomlkit
-from tomlkit.exceptions import TOMLKitError
-
 from gistdesk.core.errors import UserError
 from gistdesk.folders import make_private, write_private
 
@@ -123,6 +120,9 @@ def write_settings(path: Path, settings: Settings) -> None:
     Raises:
         UserError: it cannot be written.
     """
+    import tomlkit  # not needed to draw the window
+    from tomlkit.exceptions import TOMLKitError
+
     try:
         document = tomlkit.parse(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, TOMLKitError):

@@ -13,7 +13,6 @@ from typing import Any
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import shown_title
-from gistdesk.library.chat_export import as_json, as_markdown
 from gistdesk.library.records import Chat, Kind, Message, MessageState, Role
 from gistdesk.library.store import Store, now
 from gistdesk.library.text_index import like, quoted
@@ -245,6 +244,8 @@ class Chats(Store):
         Raises:
             ValueError: it is to be something else.
         """
+        from gistdesk.library.chat_export import as_json, as_markdown  # not needed to draw the window
+
         chat = self.chat(chat_id)
         titles = self._rows(
             "SELECT title FROM chat_entries JOIN entries ON entries.id = entry_id WHERE chat_id = ? ORDER BY position",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.lexical import SENTENCE_END
 from gistdesk.library.store import connect, user_error
 
 INDEX = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
@@ -234,6 +233,8 @@ def _end(page: str, start: int) -> int:
     paragraph = page.find("\n\n", least, most)
     if paragraph > 0:
         return paragraph + 2
+    from gistdesk.core.lexical import SENTENCE_END  # not needed to draw the window
+
     sentences = list(SENTENCE_END.finditer(page, least, most))
     if sentences:
         return sentences[-1].end()

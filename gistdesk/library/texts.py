@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
-from gistdesk.library.passages import best_passages
 from gistdesk.library.records import Passage
 from gistdesk.library.store import Store
 from gistdesk.library.text_index import TextIndex
@@ -76,6 +75,8 @@ class Texts(Store):
                 for _ in self.index_text(entry_id):
                     pass
         pages = {sha256: self._pages(sha256) for sha256 in texts}
+        from gistdesk.library.passages import best_passages  # not needed to draw the window
+
         found = best_passages(self._index, query, pages, limit=limit)
         titles = {entry_id: self._one_of_entry(entry_id, "title") for entry_id in texts.values()}
         labels = {entry_id: self._one_of_entry(entry_id, "page_label") for entry_id in texts.values()}

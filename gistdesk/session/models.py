@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, kept_adapters
@@ -228,6 +227,8 @@ class Models(QObject):
         chosen = info or self._info.get(self._settings().model)
         figures = _card_bytes() if chosen is not None and chosen.device == "cuda" else None
         if figures is None:
+            import psutil  # not needed to draw the window
+
             virtual = psutil.virtual_memory()
             total, free, source = int(virtual.total), int(virtual.available), "RAM"
         else:

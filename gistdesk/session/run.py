@@ -11,8 +11,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 START, OUT, ERRORS = "lab.json", "stdout.log", "stderr.log"
 TRAIN, BENCHMARK = "train", "benchmark"
 LIVE = ("starting", "running", "paused", "stopping")
@@ -310,6 +308,8 @@ def is_alive(start: Start) -> bool:
     """Whether the process that was started still runs."""
     if not start.pid:
         return False
+    import psutil  # not needed to draw the window
+
     try:
         process = psutil.Process(start.pid)
         return abs(process.create_time() - start.pid_created) < 2 and process.status() != psutil.STATUS_ZOMBIE

@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.language.i18n import later, tr
@@ -149,6 +148,8 @@ class Runs(QObject):
             run.is_ending = True
             self._control(run, "stop")
         elif run.is_live:
+            import psutil
+
             run.is_ending = True
             with suppress(psutil.Error):
                 psutil.Process(run.start.pid).terminate()
@@ -195,6 +196,8 @@ class Runs(QObject):
     # --- processes
 
     def _launch(self, run: Run) -> None:
+        import psutil  # not needed to draw the window
+
         role = "trainer" if run.start.kind == TRAIN else "gistdesk"
         environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
         if run.start.threads:

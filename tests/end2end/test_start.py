@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 HEAVY = {"torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "tokenizers", "matplotlib"}
-USABLE_S = 1.0
+USABLE_S = 0.7
 """Of this process's own work; on a quiet machine that is also the time on the clock."""
 _OPEN = """
 import json, os, sys, time
@@ -53,7 +53,7 @@ def opened(home: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_window_opens_within_a_second_and_without_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_window_is_drawn_within_0_7_s_and_without_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     starts = [opened(tmp_path / "home") for _ in range(3)]
     with capsys.disabled():
         work_s, clock_s = (median(start[name] for start in starts) for name in ("work_s", "clock_s"))
@@ -63,6 +63,8 @@ def test_the_window_opens_within_a_second_and_without_torch(tmp_path: Path, caps
         assert "PySide6" in modules
         assert not modules & HEAVY
         assert not {name for name in modules if name.startswith(("gistdesk.worker", "trainer"))}
+        assert not {name for name in modules if name.startswith(("gistdesk.ui.chat.place", "gistdesk.ui.lab.place"))}
+        assert not modules & {"gistdesk.ui.settings.dialog", "gistdesk.ui.window.palette", "gistdesk.ui.window.drop_sheet"}
     assert min(start["work_s"] for start in starts) < USABLE_S
 
 

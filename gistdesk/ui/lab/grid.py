@@ -32,25 +32,10 @@ from gistdesk.session.run import Row, points
 from gistdesk.ui.lab.words import interval_text, language_name, method_name, share_text, task_name
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
+from gistdesk.ui.widgets.ramp import ramp
 
 Index = QModelIndex | QPersistentModelIndex
 _CELL_WIDTH, _CELL_HEIGHT = 7 * theme.GRID, 4 * theme.GRID
-_CIVIDIS = ("#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838")
-"""Points of matplotlib's cividis (Nunez, Anderton and Renslow, 2018)."""
-
-
-def ramp(share: float) -> QColor:
-    """A share from 0 to 1 as a colour, dark to light."""
-    place = max(0.0, min(1.0, share)) * (len(_CIVIDIS) - 1)
-    number = min(int(place), len(_CIVIDIS) - 2)
-    one, other, part = QColor(_CIVIDIS[number]), QColor(_CIVIDIS[number + 1]), place - int(place)
-    if number < int(place):
-        part = 1.0
-    mixed = (
-        round(a + (b - a) * part)
-        for a, b in ((one.red(), other.red()), (one.green(), other.green()), (one.blue(), other.blue()))
-    )
-    return QColor(*mixed)
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from gistdesk.library import Entry
 from gistdesk.session.desk import Desk
 from gistdesk.session.recall_checks import Check
 from gistdesk.session.run import Row
-from gistdesk.ui.lab.grid import ramp
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
+from gistdesk.ui.widgets.ramp import ramp
 from gistdesk.ui.widgets.speech import announce
 
 

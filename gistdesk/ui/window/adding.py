@@ -38,7 +38,6 @@ class Adding(QObject):
         super().__init__(window)
         self._window, self._desk = window, window.desk
         self._sample: int | None = None
-        window.drop_sheet.documents_added.connect(self.added)
         window.desk.entry_changed.connect(self._on_entry)
 
     # --- dialogs

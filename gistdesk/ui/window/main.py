@@ -1,13 +1,13 @@
 """The main window: rail, places, resource bar, drawer, banners, menus and keys; what is dropped onto it; quitting.
 
-Puts the places together and passes on what they ask of one another. Knows of places what `Place` names. Chat and Lab
-are made, and their modules imported, when they are first opened: the library is drawn without them.
+Puts the places together and passes on what they ask of one another. Knows of places what `Place` names. Chat, Lab
+and the cards over the window are made, and their modules imported, when they are first opened.
 """
 
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent, QResizeEvent
@@ -31,16 +31,12 @@ from gistdesk.ui.library.place import LibraryPlace
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.banner import BannerArea
 from gistdesk.ui.widgets.overlay import Overlay
-from gistdesk.ui.widgets.question import Question
 from gistdesk.ui.window.adding import Adding
 from gistdesk.ui.window.announcer import Announcer
 from gistdesk.ui.window.columns import CHAT, LAB, LIBRARY, Columns, Place
 from gistdesk.ui.window.drop import DropPicture, dropped_paths
-from gistdesk.ui.window.drop_sheet import DropSheet, RecompressSheet
-from gistdesk.ui.window.help import Help
 from gistdesk.ui.window.jobs_drawer import JobsDrawer
 from gistdesk.ui.window.menus import Menus
-from gistdesk.ui.window.palette import Command, Palette
 from gistdesk.ui.window.quitting import Quitting
 from gistdesk.ui.window.rail import Rail
 from gistdesk.ui.window.resource_bar import ResourceBar
@@ -49,7 +45,13 @@ if TYPE_CHECKING:
     from gistdesk.ui.chat.place import ChatPlace
     from gistdesk.ui.lab.place import LabPlace
     from gistdesk.ui.settings.dialog import SettingsDialog
+    from gistdesk.ui.widgets.question import Question
+    from gistdesk.ui.window.drop_sheet import DropSheet, RecompressSheet
     from gistdesk.ui.window.first_run import FirstRun
+    from gistdesk.ui.window.help import Help
+    from gistdesk.ui.window.palette import Palette
+
+_Card = TypeVar("_Card", bound=Overlay)
 
 
 class MainWindow(QMainWindow):
@@ -61,6 +63,7 @@ class MainWindow(QMainWindow):
         self.runs = Runs(folders().data / "runs", desk, self)
         self._language, self._theme = desk.settings.language, desk.settings.theme
         self._settings_dialog: SettingsDialog | None = None
+        self._overlays: list[Overlay] = []
         self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
         self.columns = Columns(self)
         self._stack = QStackedWidget()
@@ -70,9 +73,6 @@ class MainWindow(QMainWindow):
         self.drawer = JobsDrawer(desk)
         self.bar = ResourceBar(desk)
         self._arrange()
-        over = self._central
-        self.drop_sheet, self.recompress_sheet = DropSheet(desk, over), RecompressSheet(desk, over)
-        self.question, self.palette_, self.help = Question(over), Palette(over), Help(over)
         self.drop_picture = DropPicture(self)
         self.adding = Adding(self)
         self.menus = Menus(self)
@@ -118,7 +118,7 @@ class MainWindow(QMainWindow):
         self.library.chat_requested.connect(self.chat_about)
         self.library.files_requested.connect(self.adding.choose_files)
         self.library.sample_requested.connect(self.open_sample)
-        self.library.recompress_requested.connect(self.recompress_sheet.show_entries)
+        self.library.recompress_requested.connect(self._on_recompress)
         self.library.export_requested.connect(self._on_export)
         self.library.told.connect(self._on_told)
         self.runs.told.connect(self._on_told)
@@ -157,6 +157,43 @@ class MainWindow(QMainWindow):
         place.told.connect(self._on_told)
         self._take_in(LAB, place)
         return place
+
+    @cached_property
+    def drop_sheet(self) -> "DropSheet":
+        from gistdesk.ui.window.drop_sheet import DropSheet
+
+        sheet = self._laid_over(DropSheet(self.desk, self._central))
+        sheet.documents_added.connect(self.adding.added)
+        return sheet
+
+    @cached_property
+    def recompress_sheet(self) -> "RecompressSheet":
+        from gistdesk.ui.window.drop_sheet import RecompressSheet
+
+        return self._laid_over(RecompressSheet(self.desk, self._central))
+
+    @cached_property
+    def question(self) -> "Question":
+        from gistdesk.ui.widgets.question import Question
+
+        return self._laid_over(Question(self._central))
+
+    @cached_property
+    def palette_(self) -> "Palette":
+        from gistdesk.ui.window.palette import Palette
+
+        return self._laid_over(Palette(self._central))
+
+    @cached_property
+    def help(self) -> "Help":
+        from gistdesk.ui.window.help import Help
+
+        return self._laid_over(Help(self._central))
+
+    def _laid_over(self, card: _Card) -> _Card:
+        self._overlays.append(card)
+        self._leave_drops_to_window()
+        return card
 
     def has_opened(self, number: int) -> bool:
         """Whether a place was made already."""
@@ -241,6 +278,8 @@ class MainWindow(QMainWindow):
 
     def show_palette(self) -> None:
         """Ctrl+K."""
+        from gistdesk.ui.window.palette import Command
+
         commands = self.menus.commands()
         commands += [
             Command(entry.title, partial(self._show_entry, entry.id), theme.icon("file", "muted"))
@@ -306,6 +345,9 @@ class MainWindow(QMainWindow):
     def _on_source(self, entry_id: int, page: int, start: int, end: int) -> None:
         self.show_place(LIBRARY)
         self.library.show_passage(entry_id, page, start, end)
+
+    def _on_recompress(self, entries: list[Entry]) -> None:
+        self.recompress_sheet.show_entries(entries)
 
     def _on_export(self, entry: Entry) -> None:
         self.question.ask(
@@ -387,8 +429,8 @@ class MainWindow(QMainWindow):
             super().keyPressEvent(event)
 
     def overlays(self) -> list[Overlay]:
-        """Every card that can lie over the window."""
-        return [self.drop_sheet, self.recompress_sheet, self.question, self.palette_, self.help]
+        """Every card that has lain over the window."""
+        return list(self._overlays)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if self.quitting.may_close():

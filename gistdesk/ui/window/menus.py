@@ -11,10 +11,10 @@ from PySide6.QtWidgets import QMenu
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.window.palette import Command
 
 if TYPE_CHECKING:
     from gistdesk.ui.window.main import MainWindow
+    from gistdesk.ui.window.palette import Command
 
 _CHAT = 1
 
@@ -61,7 +61,7 @@ class Menus:
         self._chat(later("Look up passages"), lambda: w.chat.toggle_look_up(), "search")
         self._chat(later("Verify in source"), lambda: w.chat.verify(), "verify", "Ctrl+Shift+F")
         self._begin(later("Help"))
-        self._add(later("Help"), w.help.show_help, "help", "F1")
+        self._add(later("Help"), lambda: w.help.show_help(), "help", "F1")
 
     def _begin(self, text: str) -> None:
         self._menus.append((self._window.menuBar().addMenu(text), text))
@@ -91,6 +91,8 @@ class Menus:
 
     def commands(self) -> list[Command]:
         """Everything in the menus, for the palette."""
+        from gistdesk.ui.window.palette import Command
+
         return [
             Command(action.text(), action.trigger, action.icon(), action.shortcut().toString())
             for action, _ in self._actions

@@ -16,10 +16,10 @@ from gistdesk.language import i18n
 from gistdesk.session.run import Run, read_start
 from gistdesk.ui.lab.commands import _LOAD_S, SIZES, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab.compare import differences
-from gistdesk.ui.lab.grid import ramp
 from gistdesk.ui.lab.place import BENCHMARK, RUNS, TRAIN
 from gistdesk.ui.lab.plot import round_steps, smoothed
 from gistdesk.ui.lab.words import METHODS, TASKS
+from gistdesk.ui.widgets.ramp import ramp
 from gistdesk.ui.window.main import LAB, MainWindow
 from tests.ui.lab.lab_made import make_benchmark, make_training
 from tests.ui.window.window_made import open_window
