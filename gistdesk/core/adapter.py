@@ -8,7 +8,7 @@ Reads peft's folder layout. Does not know how an adapter is trained.
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from torch.func import functional_call
 from transformers import DynamicCache
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.json_file import read_object
 from gistdesk.core.layout import LAYOUT_VERSION
 
 Encoder = Callable[[Tensor], DynamicCache]
@@ -31,6 +32,7 @@ _GIST_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens
 _PREFIX = "base_model.model.model."
 _UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
 """Settings of peft that change what the factors mean. An adapter that uses one is refused."""
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 _UNREADABLE = (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, SafetensorError)
 
 
@@ -131,9 +133,11 @@ def parse_adapter(folder: Path) -> Adapter:
         UserError: files are missing or damaged.
     """
     try:
-        gist = json.loads((folder / "gist.json").read_text(encoding="utf-8"))
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-        return _adapter(gist, config, load_file(folder / "adapter_model.safetensors"))
+        gist, config = read_object(folder / "gist.json"), read_object(folder / "adapter_config.json")
+        weights = folder / "adapter_model.safetensors"
+        if weights.exists() and not weights.is_file():  # a pipe would be waited for
+            raise ValueError(f"{weights.name} is no ordinary file")
+        return _adapter(gist, config, load_file(weights))
     except _UNREADABLE as error:
         raise _unreadable(folder, error) from error
 
@@ -145,7 +149,7 @@ def check_base(folder: Path, base_fingerprint: str) -> None:
         UserError: it is one, or its gist.json is damaged.
     """
     try:
-        gist = json.loads((folder / "gist.json").read_text(encoding="utf-8"))
+        gist = read_object(folder / "gist.json")
         layout, wanted = gist["layout_version"], gist["base_model_fingerprint"]
     except _UNREADABLE as error:
         raise _unreadable(folder, error) from error
@@ -165,24 +169,46 @@ def _unreadable(folder: Path, error: Exception) -> UserError:
     return UserError(f"The gist adapter in {folder} cannot be read ({error}).", "Train or import the adapter again.")
 
 
-def _adapter(gist: Any, config: Any, tensors: dict[str, Tensor]) -> Adapter:
-    if not isinstance(config, dict):
-        raise ValueError("adapter_config.json is no object")
+def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Tensor]) -> Adapter:
     names = [name.removeprefix(_PREFIX).removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
     lora = {
         name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names
     }
     if any(config.get(name) for name in _UNREAD):
         raise ValueError(f"it uses one of {', '.join(_UNREAD)}")
-    ids, rows = tuple(int(i) for i in gist["gist_ids"]), tensors[_GIST_ROWS]
-    if ids[0] < 0 or ids != tuple(range(ids[0], ids[0] + len(ids))) or rows.shape[:1] != (len(ids),):
+    ids, rows = tuple(_count(i) for i in gist["gist_ids"]), tensors[_GIST_ROWS]
+    if ids != tuple(range(ids[0], ids[0] + len(ids))) or rows.shape[:1] != (len(ids),):
         raise ValueError("gist ids are not consecutive, or do not have a row each")
-    if not all(t.is_floating_point() and t.ndim == 2 and bool(t.isfinite().all()) for t in tensors.values()):
-        raise ValueError("a tensor is no matrix of finite numbers")
-    scaling, segment_tokens = float(config["lora_alpha"]) / float(config["r"]), int(gist["segment_tokens"])
+    if not all(t.dtype in _DTYPES and t.ndim == 2 and bool(t.isfinite().all()) for t in tensors.values()):
+        raise ValueError("a tensor is no matrix of finite numbers in 16 or 32 bits")
+    rank, segment_tokens = _count(config["r"]), _count(gist["segment_tokens"])
+    scaling = float(config["lora_alpha"]) / rank
     if not math.isfinite(scaling) or segment_tokens < 1:
         raise ValueError("its scaling or segment length is impossible")
+    if any(a.shape[0] == b.shape[1] != rank for a, b in lora.values()):
+        raise ValueError("its factors have another rank than it says")
     return Adapter(lora, scaling, rows, ids, segment_tokens)
+
+
+def peft_steps(gist_ids: Sequence[int]) -> list[str]:
+    """Lines of Python that put an adapter's folder on its base, `model`; `folder` is the folder's name.
+
+    peft writes the gist rows into the base's table, which may end where the tokenizer does (Llama 3.1).
+    """
+    n_rows = gist_ids[-1] + 1
+    return [
+        "from peft import PeftModel",
+        f"if model.get_input_embeddings().num_embeddings < {n_rows}:",
+        f"    model.resize_token_embeddings({n_rows}, mean_resizing=False)",
+        "model = PeftModel.from_pretrained(model, folder)",
+    ]
+
+
+def _count(value: Any) -> int:
+    """A number of things, or an id; nothing that merely looks like one."""
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError(f"{str(value)[:20]} is no count")
+    return value
 
 
 def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
@@ -248,6 +274,7 @@ def write_adapter(
         "segment_tokens": adapter.segment_tokens,
         "base_model_fingerprint": base_fingerprint,
         **({"precision": precision} if precision else {}),
+        "to_load_with_peft": peft_steps(adapter.gist_ids),
         "measured": measured,
     }
     for name, content in (("adapter_config.json", config), ("gist.json", gist)):

@@ -13,6 +13,7 @@ from pathlib import Path
 from gistdesk.core.adapter import check_base, parse_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint
+from gistdesk.core.json_file import read_object
 from gistdesk.core.load import check_config, find_model
 
 FILES = ("adapter_config.json", "adapter_model.safetensors", "gist.json")
@@ -32,7 +33,7 @@ def import_adapter(source: Path, into: Path, bases: Iterable[str]) -> Path:
         UserError: it cannot be read, none of the bases is its own, or it cannot be written.
     """
     parse_adapter(source)
-    named = json.loads((source / "adapter_config.json").read_text(encoding="utf-8")).get("base_model_name_or_path")
+    named = read_object(source / "adapter_config.json").get("base_model_name_or_path")
     base = _base_of(source, [named, *bases] if isinstance(named, str) else list(bases))
     if base is None:
         raise UserError(
@@ -88,7 +89,7 @@ def _copy(source: Path, target: Path, *, base: str = "") -> None:
                 shutil.copyfile(source / name, fresh / name)
         if base:
             path = fresh / "adapter_config.json"
-            config = json.loads(path.read_text(encoding="utf-8")) | {"base_model_name_or_path": base}
+            config = read_object(path) | {"base_model_name_or_path": base}
             path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         if target.is_dir():
             target.rmdir()  # an empty one that was chosen

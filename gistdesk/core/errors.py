@@ -3,6 +3,8 @@
 Does not know how or where the message is shown.
 """
 
+_MOST_CHARACTERS = 1000
+
 
 class UserError(Exception):
     """Something in the user's world is wrong: a file, a disk, an argument, a model.
@@ -13,9 +15,14 @@ class UserError(Exception):
     """
 
     def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message, self.hint = _short(message), _short(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}"
+
+
+def _short(sentence: str) -> str:
+    """Without its middle where it is longer than anybody reads: a file may name something of 100,000 letters."""
+    half = _MOST_CHARACTERS // 2
+    return sentence if len(sentence) <= _MOST_CHARACTERS else f"{sentence[:half]}…{sentence[-half:]}"

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from gistdesk.core.json_file import read_object
 from gistdesk.core.precision import QUANTIZED
 
 _WHOLE_BYTES = 64 * 2**20
@@ -73,7 +74,7 @@ def adapter_fingerprint(folder: Path) -> str:
     """Of the weights and of the settings that say what they mean; not of the measured table beside them."""
     digest = hashlib.sha256(files_fingerprint([folder / "adapter_model.safetensors"]).encode())
     for name, keys in _ADAPTER_SETTINGS.items():
-        settings = json.loads((folder / name).read_text(encoding="utf-8"))
+        settings = read_object(folder / name)
         digest.update(json.dumps({key: settings.get(key) for key in keys}, sort_keys=True).encode())
     return digest.hexdigest()[:32]
 

@@ -18,6 +18,7 @@ from torch import nn
 from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, merged_encoder, read_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
+from gistdesk.core.json_file import read_object
 from gistdesk.core.memory import keep_few_kernels, total_bytes
 from gistdesk.core.model import GistModel, ModelIdentity, TextTokenizer
 from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, has_bitsandbytes, trained_precision
@@ -149,13 +150,14 @@ def find_model(name: str, *, download: bool = True) -> ModelFolders:
 
 def _adapter_folders(folder: Path, *, download: bool) -> ModelFolders:
     try:
-        base = str(json.loads((folder / "adapter_config.json").read_text("utf-8"))["base_model_name_or_path"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        base = str(read_object(folder / "adapter_config.json")["base_model_name_or_path"])
+        is_there = base in NAMED or _HUB_ID.fullmatch(base) or Path(base).is_dir()
+        is_adapter = (Path(base) / "gist.json").exists()  # which is nobody's base, least of all its own
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(
             f"The adapter in {folder} does not name its base model.", "Train or import it again."
         ) from error
-    is_there = base in NAMED or _HUB_ID.fullmatch(base) or Path(base).is_dir()
-    if not is_there or (Path(base) / "gist.json").exists():  # an adapter is nobody's base, least of all its own
+    if not is_there or is_adapter:
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
     found = find_model(base, download=download)
     return ModelFolders(found.model_id, found.base, folder, adapter_alone=True)

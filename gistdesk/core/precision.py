@@ -4,7 +4,6 @@ NF4 and 8 bits hold the decoder's linear layers alone; embedding, output matrix 
 headers of weight files; loads no weights, and knows nothing of how a layer is quantized.
 """
 
-import json
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.json_file import read_object
 
 PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
 QUANTIZED = ("nf4", "int8")
@@ -58,10 +58,10 @@ def trained_precision(adapter: Path | None) -> str:
     if adapter is None:
         return ""
     try:
-        said = json.loads((adapter / "gist.json").read_text(encoding="utf-8")).get("precision", "")
-    except (OSError, ValueError, AttributeError, RecursionError):
+        said = read_object(adapter / "gist.json").get("precision", "")
+    except (OSError, ValueError):
         return ""  # whoever reads the adapter itself tells of it
-    return said if said in BITS else ""
+    return said if isinstance(said, str) and said in BITS else ""
 
 
 def check_precision(wanted: str) -> None:

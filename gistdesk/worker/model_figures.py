@@ -3,7 +3,6 @@
 Knows the files of a model folder; knows nothing of what is loaded.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from transformers import AutoConfig
 from gistdesk.core.adapter import check_base
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
+from gistdesk.core.json_file import read_object
 from gistdesk.core.load import ModelFolders, check_config, choose_precision
 from gistdesk.core.model import ModelIdentity
 from gistdesk.core.precision import count_weights, trained_precision
@@ -90,5 +90,5 @@ def model_identity(folders: ModelFolders, precision: str) -> ModelIdentity:
 
 def _adapter_sizes(folder: Path) -> tuple[int, int]:
     """Longest segment in tokens, and most slots per segment."""
-    gist = json.loads((folder / "gist.json").read_text(encoding="utf-8"))
+    gist = read_object(folder / "gist.json")
     return int(gist["segment_tokens"]), len(gist["gist_ids"])

@@ -1,6 +1,7 @@
 """Merged and branched are one encoder, peft reads the same adapter, and a folder that does not fit is refused."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from gistdesk.core.adapter import Adapter, branched_encoder, merged_encoder, read_adapter, write_adapter
+from gistdesk.core.adapter import Adapter, branched_encoder, check_base, merged_encoder, read_adapter, write_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.layout import LAYOUT_VERSION, encoder_rows
+from gistdesk.core.load import find_model
 from gistdesk.core.model import GistModel, cached_kv
+from gistdesk.core.precision import trained_precision
 from tests.core.tiny_models import (
     N_GIST,
     PLAIN,
@@ -129,6 +132,21 @@ def test_peft_reads_the_folder_and_makes_the_same_gist(tmp_path: Path, kind: Kin
     assert torch.allclose(cached_kv(cache)[:, :, 0, :, -N_GIST:], ours, rtol=1e-4, atol=1e-4)
 
 
+@every_kind
+def test_the_steps_that_the_folder_names_are_enough_for_peft(tmp_path: Path, kind: Kind) -> None:
+    """Where the base's table is exactly as large as its tokenizer, too, and so has no rows for gist tokens."""
+    written(tmp_path, kind)
+    [first, *_, last] = json.loads((tmp_path / "gist.json").read_text("utf-8"))["gist_ids"]
+    places = {"model": tiny_base(kind), "folder": str(tmp_path)}
+    n_rows = places["model"].get_input_embeddings().num_embeddings
+    assert (first == n_rows) == (not kind.reserved)
+    exec("\n".join(json.loads((tmp_path / "gist.json").read_text("utf-8"))["to_load_with_peft"]), places)
+    embedding = places["model"].get_input_embeddings()
+    given = embedding(torch.tensor([[first, last]]))
+    stored = load_file(tmp_path / "adapter_model.safetensors")[GIST_ROWS][[0, -1]]
+    assert torch.equal(given[0].half(), stored)
+
+
 def edit_json(name: str, **changes: Any) -> Callable[[Path], None]:
     def edit(folder: Path) -> None:
         content = json.loads((folder / name).read_text("utf-8"))
@@ -156,6 +174,16 @@ def write(name: str, content: bytes) -> Callable[[Path], None]:
     return lambda folder: (folder / name).write_bytes(content) and None
 
 
+def pipe(name: str) -> Callable[[Path], None]:
+    """Whoever opened it would wait for ever."""
+
+    def edit(folder: Path) -> None:
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return edit
+
+
 UNREADABLE = {
     "no gist.json": lambda folder: (folder / "gist.json").unlink(),
     "no config": lambda folder: (folder / "adapter_config.json").unlink(),
@@ -181,6 +209,18 @@ UNREADABLE = {
     "no B": edit_tensors(up_B=None),
     "no rows": edit_tensors(rows=None),
     "a vector": edit_tensors(up_A=torch.zeros(3)),
+    "no rank of its factors": edit_json("adapter_config.json", r=7),
+    "half a rank": edit_json("adapter_config.json", r=3.5),
+    "endless segments": write("gist.json", b'{"gist_ids": [1], "segment_tokens": 1e999, "layout_version": 1}'),
+    "huge segments": edit_json("gist.json", segment_tokens=10**30),
+    "half an id": edit_json("gist.json", gist_ids=[300.5 + i for i in range(N_GIST)]),
+    "huge ids": edit_json("gist.json", gist_ids=[10**30 + i for i in range(N_GIST)]),
+    "endless json": write("gist.json", b'{"gist_ids": [' + b"1," * (3 * 2**20) + b"1]}"),
+    "a pipe": pipe("gist.json"),
+    "a piped configuration": pipe("adapter_config.json"),
+    "piped weights": pipe("adapter_model.safetensors"),
+    "a folder": lambda folder: (folder / "gist.json").rename(folder / "old") and (folder / "gist.json").mkdir(),
+    "weights of 8 bits": edit_tensors(up_A=torch.zeros(3, 32, dtype=torch.float8_e4m3fn)),
     "integers": edit_tensors(up_A=torch.zeros(3, 32, dtype=torch.int32)),
     "not finite": edit_tensors(rows=torch.full((N_GIST, 32), float("inf"))),
 }
@@ -210,6 +250,25 @@ def test_an_adapter_of_another_base_is_refused(tmp_path: Path, edit: Callable[[P
     edit(tmp_path)
     with pytest.raises(UserError, match=message):
         read_adapter(tmp_path, base.model, "own")
+
+
+@pytest.mark.parametrize("said", [[], {}, 7, None, True, ["nf4"]], ids=str)
+def test_a_precision_of_another_kind_is_none(tmp_path: Path, said: object) -> None:
+    written(tmp_path)
+    edit_json("gist.json", precision=said)(tmp_path)
+    assert trained_precision(tmp_path) == ""
+
+
+def test_what_is_said_of_a_hostile_folder_is_short(tmp_path: Path) -> None:
+    written(tmp_path)
+    edit_json("gist.json", layout_version="x" * 10**5)(tmp_path)
+    with pytest.raises(UserError) as caught:
+        check_base(tmp_path, "own")
+    assert len(str(caught.value)) < 2000
+    edit_json("adapter_config.json", base_model_name_or_path="x" * 10**5)(tmp_path)
+    with pytest.raises(UserError) as caught:
+        find_model(str(tmp_path), download=False)
+    assert len(str(caught.value)) < 2000
 
 
 def test_a_folder_of_a_deeper_base_is_refused(tmp_path: Path) -> None:

@@ -515,6 +515,11 @@ def test_adapters_come_and_go(here: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert here("adapters", "export", "contracts", tmp_path / "out").code == 0
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
     assert here("adapters", "export", "contracts", tmp_path / "out").code == 2
+    gist = Path(kept) / "gist.json"
+    before = gist.read_text("utf-8")
+    gist.write_text(json.dumps({**json.loads(before), "precision": []}), "utf-8")
+    assert here("adapters", "list").out.startswith("contracts: for base, 8 slots for 24 tokens, ")
+    gist.write_text(before, "utf-8")
     shutil.rmtree(base)
     assert "is not there" in here("adapters", "list").out
     assert here("adapters", "remove", "contracts").code == 0

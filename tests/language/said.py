@@ -16,7 +16,7 @@ HOLE = "\0"
 TEXTS = {"UserError": (0, 1), "PasswordError": (0, 1), "Notice": (0, 1), "Problem": (1, 2), "Error": (2, 3)}
 """Calls that make something a person reads, and which of their arguments that are: message and hint."""
 
-REASONED = ("gistdesk/settings.py", "gistdesk/core/adapter.py", "gistdesk/core/load.py")
+REASONED = ("gistdesk/settings.py", "gistdesk/core/adapter.py", "gistdesk/core/json_file.py", "gistdesk/core/load.py")
 """Modules whose own ValueErrors become the reason in a UserError."""
 
 TERMINAL_ONLY = (

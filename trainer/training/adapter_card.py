@@ -13,6 +13,7 @@ import torch
 
 from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.interval import wilson
+from gistdesk.core.json_file import read_object
 from trainer.machine import hardware
 from trainer.training.config import TrainConfig, read_config, to_yaml
 
@@ -47,6 +48,16 @@ Right answers to held-out questions. Were `wrong-gist` or `none` as good as `gis
 |---|---|---|---|---|---|---|
 """
 
+_PEFT = """
+## With peft
+
+On the base as transformers loads it, `model`, and the name of this `folder`:
+
+```python
+{steps}
+```
+"""
+
 _TAIL = """
 ## To be careful about
 
@@ -69,6 +80,7 @@ def write_adapter_card(folder: Path, device: torch.device) -> None:
     events = list(_last_of_each(list(_events(folder / "run.jsonl"))))
     if any(event["event"] == "evaluation" for event in events) and (folder / "adapter").is_dir():
         text = adapter_card(read_config(folder / "config.yaml"), events, _name(device))
+        text += _PEFT.format(steps="\n".join(read_object(folder / "adapter" / "gist.json")["to_load_with_peft"]))
         write_atomically(folder / "adapter" / "README.md", text.encode())
 
 

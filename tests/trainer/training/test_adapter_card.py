@@ -44,6 +44,7 @@ def test_every_run_leaves_one(tmp_path: Path) -> None:
     assert f"| 6 | questions | {check['n']} | {check['gist right']} | {check['wrong-gist right']}" in text
     assert "Needles" not in text  # it measured none
     assert "rank: 4" in text
+    assert "model.resize_token_embeddings(" in text
 
 
 def test_what_was_done_twice_is_told_once(tmp_path: Path) -> None:
