@@ -268,6 +268,22 @@ class AnswerDelta(Event):
 
 
 @dataclass(frozen=True)
+class AnswerGrounded(Event):
+    """Whether an answer stands in the texts of `ground_paths`; comes before `answer.done`, if there is anything to say.
+
+    Attributes:
+        found: its names, numbers and dates are there, and one sentence holds most of it.
+        missing: its names, numbers and dates that are nowhere in the texts.
+        sentence: that holds most of it; null where none does. Its document is one of `ground_paths`.
+    """
+
+    name = "answer.grounded"
+    found: bool
+    missing: tuple[str, ...]
+    sentence: FoundPassage | None
+
+
+@dataclass(frozen=True)
 class AnswerDone(Event):
     """An answer is over.
 
@@ -526,6 +542,7 @@ class Answer(Request):
 
     Attributes:
         lookup_paths: kept texts, whose best passages for the question are put behind the gists.
+        ground_paths: kept texts in which the answer is looked for once it is written.
     """
 
     name = "answer"
@@ -534,6 +551,7 @@ class Answer(Request):
     gists: tuple[str, ...] = ()
     text_paths: tuple[str, ...] = ()
     lookup_paths: tuple[str, ...] = ()
+    ground_paths: tuple[str, ...] = ()
     system: str | None = None
     temperature: float = 0.0
     top_p: float = 0.95

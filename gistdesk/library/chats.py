@@ -48,11 +48,11 @@ class Chats(Store):
         system: str | None = None,
         sampling: dict[str, Any] | None = None,
     ) -> Chat:
-        """Begin a chat about entries, in this order."""
+        """Begin a chat about entries, in this order; passages are looked up where their texts are kept."""
         time = now()
         with self._write() as db:
             chat_id = db.execute(
-                "INSERT INTO chats(title, system, sampling, created, updated) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO chats(title, system, sampling, look_up, created, updated) VALUES (?, ?, ?, 1, ?, ?)",
                 (shown_title(title), system, _packed(sampling), time, time),
             ).lastrowid
             assert chat_id is not None

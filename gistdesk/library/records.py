@@ -153,6 +153,20 @@ class Passage:
 
 
 @dataclass(frozen=True)
+class Grounded:
+    """Whether the kept texts say what an answer says.
+
+    Attributes:
+        missing: its names, numbers and dates that are nowhere in them.
+        passage: the sentence that holds most of it; None where none does.
+    """
+
+    found: bool
+    missing: tuple[str, ...]
+    passage: Passage | None
+
+
+@dataclass(frozen=True)
 class Chat:
     """A conversation about entries.
 
@@ -199,6 +213,21 @@ class Message:
         """What of the kept texts was read for this answer, best first; None when nothing was looked up."""
         found = self.figures.get("passages")
         return None if found is None else tuple(Passage(**each) for each in found)
+
+    @property
+    def sentence(self) -> Passage | None:
+        """What of the kept texts fits the question best, known before there is an answer; None where nothing does."""
+        found = self.figures.get("sentence")
+        return None if found is None else Passage(**found)
+
+    @property
+    def grounded(self) -> Grounded | None:
+        """Whether the kept texts say what it says; None where that is not known, or there is nothing to look for."""
+        found = self.figures.get("grounding")
+        if found is None:
+            return None
+        passage = None if found["passage"] is None else Passage(**found["passage"])
+        return Grounded(found["found"], tuple(found["missing"]), passage)
 
 
 @dataclass(frozen=True)

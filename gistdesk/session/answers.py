@@ -3,32 +3,44 @@
 A stopped or broken answer keeps the text that had come. Knows the library and the engine; knows nothing of widgets.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.library import Chat, Entry, Library, Message, Passage, Problem
+from gistdesk.language.i18n import later
+from gistdesk.library import Chat, Entry, Grounded, Library, Message, Passage, Problem
+from gistdesk.library.evidence import Sentence, evidence, sentence_about
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,
     AnswerDone,
     AnswerFirstToken,
+    AnswerGrounded,
     Cancelled,
     ContextPassages,
     ContextProgress,
     Error,
     Event,
+    FoundPassage,
+    ModelInfo,
     ModelLoadProgress,
 )
+from gistdesk.session.abilities import ability, asks_too_much
 from gistdesk.session.calls import Calls
 from gistdesk.settings import Settings
 
 _SAVE_MS = 500
 _TITLE_CHARACTERS = 60
+TOO_MUCH = "too much"
+"""Kind of the problem that the model cannot do what was asked."""
+_ASK_ANOTHER = later("Ask for a name, a number or a date, or choose a larger model and compress the document with it.")
 _VARIED_TEMPERATURE = 0.7
 """A second version of a greedy answer would be the first again."""
+
+
+Place = Sentence | FoundPassage
 
 
 @dataclass
@@ -36,7 +48,7 @@ class _Writing:
     """An answer that is being written: its text so far, what of it is stored, and what was known before it began.
 
     Attributes:
-        looked_up: the entries in whose texts passages are looked up.
+        looked_up: the entries in whose texts passages are looked up; `grounded`, in which the answer is.
         figures: "passages" once they were found.
     """
 
@@ -44,6 +56,7 @@ class _Writing:
     request_id: int
     entries: list[Entry]
     looked_up: list[Entry]
+    grounded: list[Entry]
     pieces: list[str] = field(default_factory=list)
     n_stored: int = 0
     figures: dict[str, Any] = field(default_factory=dict)
@@ -63,10 +76,16 @@ class Answers(QObject):
     busy_changed = Signal(bool)
 
     def __init__(
-        self, library: Library, calls: Calls, settings: Callable[[], Settings], parent: QObject | None = None
+        self,
+        library: Library,
+        calls: Calls,
+        settings: Callable[[], Settings],
+        info: Callable[[str], ModelInfo | None],
+        parent: QObject | None = None,
     ) -> None:
+        """`info` gives what is known of a model by its name."""
         super().__init__(parent)
-        self._library, self._calls, self._settings = library, calls, settings
+        self._library, self._calls, self._settings, self._info = library, calls, settings, info
         self._writing: dict[int, _Writing] = {}
         self._saving = QTimer(self)
         self._saving.setInterval(_SAVE_MS)
@@ -92,10 +111,14 @@ class Answers(QObject):
         return self._answer(old.chat_id, question.id)
 
     def regenerate(self, message_id: int) -> int:
-        """Another version of an answer -> its id."""
+        """Another version of an answer -> its id. One that was refused is tried anyway, one that failed as it was."""
         old = self._library.message(message_id)
         assert old.parent_id is not None
-        return self._answer(old.chat_id, old.parent_id, varied=old.n_versions)
+        is_refused = (old.figures.get("problem") or {}).get("kind") == TOO_MUCH
+        has_failed = old.state == "failed" and not old.text
+        return self._answer(
+            old.chat_id, old.parent_id, varied=0 if has_failed else old.n_versions, is_anyway=is_refused
+        )
 
     def compare(self, message_id: int) -> int:
         """The same question, answered with the full texts in front of it -> the id of that answer."""
@@ -107,16 +130,34 @@ class Answers(QObject):
         if message_id in self._writing:
             self._calls.cancel(self._writing[message_id].request_id)
 
-    def passages(self, message_id: int) -> list[Passage]:
-        """Where the kept texts say what an answer says; where its question's words stand if nowhere."""
+    def verify(self, message_id: int) -> tuple[Grounded | None, list[Passage]]:
+        """Whether the kept texts say what an answer says, and the places that do, the sentence first.
+
+        Where they do not, the places that have words of its question.
+        """
         answer = self._library.message(message_id)
         entry_ids = self._library.chat(answer.chat_id).entry_ids
+        grounded = answer.grounded or self._grounded(answer.text, entry_ids)
+        if grounded is not None and not grounded.found:
+            question = "" if answer.parent_id is None else self._library.message(answer.parent_id).text
+            return grounded, self._library.find_passages(question, entry_ids)
         found = self._library.find_passages(answer.text, entry_ids)
-        if not found and answer.parent_id is not None:
-            found = self._library.find_passages(self._library.message(answer.parent_id).text, entry_ids)
-        return found
+        first = grounded.passage if grounded is not None else None
+        return grounded, found if first is None else [first, *(each for each in found if not _is_around(each, first))]
 
-    def _answer(self, chat_id: int, question_id: int, *, full: bool = False, varied: int = 0) -> int:
+    def _grounded(self, text: str, entry_ids: Sequence[int]) -> Grounded | None:
+        """Of an answer that an older version wrote."""
+        entries = _with_texts([self._library.entry(entry_id) for entry_id in entry_ids])
+        found = evidence(text, [self._library.kept_text(entry.id) for entry in entries])
+        if found is None:
+            return None
+        at = found.sentence
+        passage = None if at is None else _placed(at, entries)
+        return Grounded(found.found, found.missing, passage)
+
+    def _answer(
+        self, chat_id: int, question_id: int, *, full: bool = False, varied: int = 0, is_anyway: bool = False
+    ) -> int:
         kind = "full" if full else "gist"
         message = self._library.add_message(
             chat_id, parent_id=question_id, role="assistant", text="", state="writing", kind=kind
@@ -124,20 +165,32 @@ class Answers(QObject):
         chat = self._library.chat(chat_id)
         entries = [self._library.entry(i) for i in chat.entry_ids]
         problem = _obstacle(entries, full)
+        if problem is None and not (full or is_anyway):
+            problem = self._too_much(self._library.message(question_id).text, entries)
         if problem is not None:
             self._fail(message, problem, "")
             return message.id
         looked_up = _with_texts(entries) if chat.look_up and not full else []
+        grounded = _with_texts(entries)
         request = self._request(chat, entries, looked_up, message, varied)
         request_id = self._calls.send(request, self._handler(message.id))
         figures = {"varied": varied_sampling(chat.sampling, varied)} if varied else {}
-        self._writing[message.id] = _Writing(message, request_id, entries, looked_up, figures=figures)
+        self._writing[message.id] = _Writing(message, request_id, entries, looked_up, grounded, figures=figures)
         self._saving.start()
         self.chat_changed.emit(chat_id)
         self.phase.emit(message.id, "queued")
         if len(self._writing) == 1:
             self.busy_changed.emit(True)
         return message.id
+
+    def _too_much(self, question: str, entries: list[Entry]) -> Problem | None:
+        """What the model cannot do is said, and not tried unasked."""
+        model = entries[0].model if entries else self._settings().model
+        info = self._info(model)
+        found = ability(model, info.n_parameters if info is not None else None)
+        if found is None or not asks_too_much(question, found):
+            return None
+        return Problem(TOO_MUCH, f"{found.can} {found.cannot}", _ASK_ANOTHER)
 
     def _request(
         self, chat: Chat, entries: list[Entry], looked_up: list[Entry], message: Message, varied: int
@@ -153,6 +206,7 @@ class Answers(QObject):
             gists=() if full else tuple(gists),
             text_paths=tuple(texts) if full else (),
             lookup_paths=tuple(str(self._library.text_path(entry.id)) for entry in looked_up),
+            ground_paths=tuple(str(self._library.text_path(entry.id)) for entry in _with_texts(entries)),
             system=chat.system or None,
             temperature=float(sampling.get("temperature", 0.0)),
             top_p=float(sampling.get("top_p", 0.95)),
@@ -177,8 +231,16 @@ class Answers(QObject):
         elif isinstance(event, ContextProgress):
             self.phase.emit(message_id, _phase(event))
         elif isinstance(event, ContextPassages):
-            writing.figures["passages"] = [asdict(passage) for passage in _passages(event, writing.looked_up)]
+            passages = _passages(event, writing.looked_up)
+            writing.figures["passages"] = [asdict(passage) for passage in passages]
+            if passages:
+                writing.figures["sentence"] = asdict(self._sentence(writing.message, passages))
             self._library.set_message(message_id, figures=writing.figures)
+            self.chat_changed.emit(writing.message.chat_id)
+        elif isinstance(event, AnswerGrounded):
+            at = event.sentence
+            passage = None if at is None else asdict(_placed(at, writing.grounded))
+            writing.figures["grounding"] = {"found": event.found, "missing": list(event.missing), "passage": passage}
         elif isinstance(event, AnswerFirstToken):
             self.phase.emit(message_id, "writing")
         elif isinstance(event, AnswerDone):
@@ -189,6 +251,14 @@ class Answers(QObject):
         elif isinstance(event, Error):
             self._fail(writing.message, Problem(event.kind, event.message, event.hint), event.details or "")
 
+    def _sentence(self, message: Message, passages: list[Passage]) -> Passage:
+        """Of the passages that were looked up, the sentence that fits the question best."""
+        assert message.parent_id is not None
+        question = self._library.message(message.parent_id).text
+        number, start, end = sentence_about(question, [passage.text for passage in passages])
+        at = passages[number]
+        return replace(at, start=at.start + start, end=at.start + end, text=at.text[start:end])
+
     def _end(self, writing: _Writing, state: str) -> None:
         self._library.set_message(writing.message.id, text=writing.text, state=state, figures=writing.figures)
         self._over(writing.message)
@@ -197,7 +267,7 @@ class Answers(QObject):
         """Text that had come is kept, so an answer cut short by a crash is a stopped one that says why."""
         writing = self._writing.get(message.id)
         text, known = (writing.text, writing.figures) if writing else ("", {})
-        told = {"message": problem.message, "hint": problem.hint, "details": details}
+        told = {"kind": problem.kind, "message": problem.message, "hint": problem.hint, "details": details}
         self._library.set_message(message.id, text=text, state="failed", figures=known | {"problem": told})
         self._over(message)
 
@@ -252,11 +322,18 @@ def _with_texts(entries: list[Entry]) -> list[Entry]:
 
 
 def _passages(event: ContextPassages, entries: list[Entry]) -> list[Passage]:
-    return [
-        Passage(entry.id, entry.title, found.page, found.start, found.end, found.text, entry.page_label)
-        for found in event.passages
-        for entry in [entries[found.document]]
-    ]
+    return [_placed(found, entries) for found in event.passages]
+
+
+def _placed(at: Place, entries: list[Entry]) -> Passage:
+    """A stretch of one of these entries' texts."""
+    entry = entries[at.document]
+    return Passage(entry.id, entry.title, at.page, at.start, at.end, at.text, entry.page_label)
+
+
+def _is_around(place: Passage, sentence: Passage) -> bool:
+    is_same_page = (place.entry_id, place.page) == (sentence.entry_id, sentence.page)
+    return is_same_page and place.start <= sentence.start and sentence.end <= place.end
 
 
 def _phase(event: ContextProgress) -> str:

@@ -15,7 +15,7 @@ from gistdesk.adapters import adapters_folder, remove_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
-from gistdesk.library import Entry, Identity, Library, Passage, Problem
+from gistdesk.library import Entry, Grounded, Identity, Library, Passage, Problem
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -34,6 +34,7 @@ from gistdesk.protocol import (
     ModelLoadDone,
     ModelLoadProgress,
 )
+from gistdesk.session.abilities import Ability, ability
 from gistdesk.session.answers import Answers
 from gistdesk.session.calls import Calls
 from gistdesk.session.cuda import CudaSetUp
@@ -151,7 +152,7 @@ class Desk(QObject):
         self._models = Models(self._reader, self._new_download_calls, self._current_settings, self)
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
         self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)
-        self._answers = Answers(library, self._calls, self._current_settings, self)
+        self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
         self.cuda = CudaSetUp(self)
         self._extra: list[Engine] = []
         self._connect()
@@ -343,8 +344,14 @@ class Desk(QObject):
     def stop(self, message_id: int) -> None:
         self._answers.stop(message_id)
 
-    def passages(self, message_id: int) -> list[Passage]:
-        return self._answers.passages(message_id)
+    def verify(self, message_id: int) -> tuple[Grounded | None, list[Passage]]:
+        return self._answers.verify(message_id)
+
+    @property
+    def ability(self) -> Ability | None:
+        """What the chosen model can be asked; None while that is not known."""
+        info = self.model_info()
+        return ability(self.settings.model, info.n_parameters if info is not None else None)
 
     # models and settings
 

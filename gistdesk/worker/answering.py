@@ -21,11 +21,13 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cutting_passages
 from gistdesk.core.prompt import Turn
 from gistdesk.core.ranking import TOP_K
+from gistdesk.library.evidence import evidence
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,
     AnswerDone,
     AnswerFirstToken,
+    AnswerGrounded,
     ContextPassages,
     ContextProgress,
     FoundPassage,
@@ -52,11 +54,14 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
     sampling = Sampling(request.temperature, request.top_p, request.seed, request.max_tokens)
     context, n_document_tokens, prefill_s = _context(request, keeper, pulse)
     begun, is_first = time.perf_counter(), True
+    pieces = []
     for piece in context.answer(turns, sampling, stop=pulse.stopped):
         if is_first:
             pulse.tell(AnswerFirstToken(time.perf_counter() - begun))
             is_first = False
         pulse.tell(AnswerDelta(piece))
+        pieces.append(piece)
+    _ground("".join(pieces), request, pulse)
     figures = context.figures
     assert figures is not None
     return AnswerDone(
@@ -70,6 +75,19 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
         n_passage_tokens=context.n_text if request.lookup_paths else 0,
         prefill_s=prefill_s,
     )
+
+
+def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
+    """Tell whether the answer is in the kept texts; one that cannot be read keeps no answer from being done."""
+    try:
+        texts = [kept_document(Path(path)).pages for path in request.ground_paths]
+    except UserError:
+        return
+    found = evidence(answer, texts)
+    if found is not None:
+        at = found.sentence
+        sentence = None if at is None else FoundPassage(at.document, at.page, at.start, at.end, at.text)
+        pulse.tell(AnswerGrounded(found.found, found.missing, sentence))
 
 
 def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, int, float]:

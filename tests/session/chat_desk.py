@@ -10,12 +10,14 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.library import Entry, GistFigures, Library, Passage
+from gistdesk.library import Entry, GistFigures, Grounded, Library, Passage
+from gistdesk.library.evidence import evidence
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,
     AnswerDone,
     AnswerFirstToken,
+    AnswerGrounded,
     ContextPassages,
     ContextProgress,
     Error,
@@ -24,6 +26,7 @@ from gistdesk.protocol import (
     ModelLoadProgress,
     Request,
 )
+from gistdesk.session.abilities import Ability, ability
 from gistdesk.session.answers import Answers
 from gistdesk.session.calls import Calls
 from gistdesk.settings import Settings
@@ -82,6 +85,8 @@ class ScriptedEngine(QObject):
         run.left.append(AnswerFirstToken(0.82))
         run.left += [AnswerDelta(piece) for piece in self.script.pieces]
         n_read = sum(len(passage.text) for passage in self.script.found) if request.lookup_paths else 0
+        if grounded := _grounded("".join(self.script.pieces), request.ground_paths):
+            run.left.append(grounded)
         run.left.append(self.script.error or _done("end", request, n_read, self.script.prefill_s))
         self._runs[request_id] = run
         self._timer.setInterval(self.script.delay_ms)
@@ -123,6 +128,16 @@ class ScriptedEngine(QObject):
         self.event.emit(request_id, event)
 
 
+def _grounded(answer: str, paths: Sequence[str]) -> AnswerGrounded | None:
+    """As the engine says it."""
+    found = evidence(answer, [Path(path).read_text(encoding="utf-8").split("\f") for path in paths])
+    if found is None:
+        return None
+    at = found.sentence
+    sentence = None if at is None else FoundPassage(at.document, at.page, at.start, at.end, at.text)
+    return AnswerGrounded(found.found, found.missing, sentence)
+
+
 def _done(stopped: str, request: Answer, n_read: int = 0, prefill_s: float = 0.4) -> AnswerDone:
     n_slots = 1204 * len(request.gists)
     return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, n_read, prefill_s)
@@ -135,6 +150,8 @@ class ScriptedDesk(QObject):
     entry_changed = Signal(int)
     chats_changed = Signal()
     chat_changed = Signal(int)
+    models_changed = Signal()
+    settings_changed = Signal()
     answer_phase = Signal(int, str)
     answer_delta = Signal(int, str)
     answer_done = Signal(int)
@@ -145,7 +162,7 @@ class ScriptedDesk(QObject):
         self.settings = Settings()
         self.windows: list[QObject] = []
         self.engine = ScriptedEngine(self)
-        self._answers = Answers(self.library, Calls(self.engine, self), lambda: self.settings, self)  # type: ignore[arg-type]
+        self._answers = Answers(self.library, Calls(self.engine, self), lambda: self.settings, lambda _: None, self)  # type: ignore[arg-type]
         self._answers.phase.connect(self.answer_phase)
         self._answers.delta.connect(self.answer_delta)
         self._answers.done.connect(self.answer_done)
@@ -164,8 +181,12 @@ class ScriptedDesk(QObject):
         self.chats_changed.emit()
         return chat.id
 
-    def passages(self, message_id: int) -> list[Passage]:
-        return self._answers.passages(message_id)
+    def verify(self, message_id: int) -> tuple[Grounded | None, list[Passage]]:
+        return self._answers.verify(message_id)
+
+    @property
+    def ability(self) -> Ability | None:
+        return ability("starter", None)
 
     def _on_chat(self, chat_id: int) -> None:
         self.chat_changed.emit(chat_id)

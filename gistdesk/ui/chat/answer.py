@@ -9,8 +9,10 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayou
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Message
+from gistdesk.session.answers import TOO_MUCH
 from gistdesk.session.desk import Notice
 from gistdesk.ui.chat.banner import ChatBanner
+from gistdesk.ui.chat.evidence import EvidenceView
 from gistdesk.ui.chat.look import Muted
 from gistdesk.ui.chat.markdown import MarkdownView
 from gistdesk.ui.chat.sources import CitationsView
@@ -24,14 +26,16 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 class AnswerView(QWidget):
     """An answer that may be growing.
 
-    Attributes: citations, the passages that were read for it.
+    Attributes: evidence, the sentence that it is about; citations, the passages that were read for it.
 
     Signals:
         retried: a failed answer shall be tried again.
         pieces_added: there is more to be reached with Tab, perhaps.
+        models_wanted: another model is to be chosen.
     """
 
     retried = Signal()
+    models_wanted = Signal()
     pieces_added = Signal()
 
     def __init__(self, message: Message, width: int) -> None:
@@ -54,6 +58,8 @@ class AnswerView(QWidget):
         self._text = MarkdownView(width)
         self._text.pieces_added.connect(self.pieces_added)
         self._banner: ChatBanner | None = None
+        self.evidence = EvidenceView()
+        self.evidence.changed.connect(self.pieces_added)
         self.citations = CitationsView()
         self._footer = Muted()
         theme.set_role(self._footer, "small")
@@ -72,6 +78,7 @@ class AnswerView(QWidget):
         was_writing = self.message.state == "writing"
         self.message = message
         if message.state == "writing" and was_writing and len(message.text) <= len("".join(self._grown)):
+            self.evidence.show_message(message)
             return
         self._show_message()
         if was_writing and message.state != "writing":
@@ -122,6 +129,7 @@ class AnswerView(QWidget):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(GRID)
         rows.addLayout(head)
+        rows.addWidget(self.evidence)
         rows.addWidget(self._text)
         rows.addWidget(self.citations)
         rows.addWidget(self._footer)
@@ -144,6 +152,7 @@ class AnswerView(QWidget):
         self._stopped.setVisible(message.state == "stopped" or (message.state == "complete" and cut))
         self._show_phase()
         self._show_problem()
+        self.evidence.show_message(message)
         self.citations.show_passages(message.passages if message.state != "writing" else None, message.text)
         footer = footer_words(message.figures) if message.state in ("complete", "stopped") else ""
         self._footer.setText(footer)
@@ -191,8 +200,9 @@ class AnswerView(QWidget):
             problem.get("hint") or "",
             problem.get("details") or "",
         )
-        self._banner = ChatBanner(notice)
+        self._banner = ChatBanner(notice, is_refusal=problem.get("kind") == TOO_MUCH)
         self._banner.retried.connect(self.retried)
+        self._banner.models_wanted.connect(self.models_wanted)
         self._rows.insertWidget(self._rows.indexOf(self.citations), self._banner)
 
     def _announce_end(self) -> None:

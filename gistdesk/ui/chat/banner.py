@@ -16,11 +16,13 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 
 
 class ChatBanner(Card):
-    """Signals: retried."""
+    """Signals: retried; models_wanted: another model is to be chosen."""
 
     retried = Signal()
+    models_wanted = Signal()
 
-    def __init__(self, notice: Notice, parent: QWidget | None = None) -> None:
+    def __init__(self, notice: Notice, parent: QWidget | None = None, *, is_refusal: bool = False) -> None:
+        """`is_refusal`: the model cannot do what was asked, and did not try."""
         super().__init__("warning", parent)
         self._notice = notice
         self._sign = Label()
@@ -35,6 +37,11 @@ class ChatBanner(Card):
         self._details.setFixedHeight(14 * GRID)
         self._details.setTabChangesFocus(True)
         self._details.hide()
+        self._is_refusal = is_refusal
+        self.models = QPushButton()
+        self.models.setVisible(is_refusal)
+        theme.set_kind(self.models, "primary")
+        self.models.clicked.connect(self.models_wanted)
         self.retry, self._more, self._copy = QPushButton(), QPushButton(), QPushButton()
         theme.set_kind(self._more, "link")
         self._more.setCheckable(True)
@@ -56,7 +63,7 @@ class ChatBanner(Card):
         head.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
         head.addLayout(texts, 1)
         buttons = FlowRow(gap=GRID)
-        for button in (self.retry, self._more, self._copy):
+        for button in (self.models, self.retry, self._more, self._copy):
             buttons.add(button)
         self.rows.setSpacing(GRID)
         self.rows.addLayout(head)
@@ -75,7 +82,8 @@ class ChatBanner(Card):
         self._hint.setText(tr(self._notice.hint))
         self._hint.setVisible(bool(self._notice.hint))
         self.setAccessibleName(f"{self._message.text()} {self._hint.text()}")
-        self.retry.setText(tr("Retry"))
+        self.retry.setText(tr("Ask anyway") if self._is_refusal else tr("Retry"))
+        self.models.setText(tr("Choose another model"))
         self._more.setText(tr("Details"))
         self._details.setAccessibleName(tr("Details"))
         self._copy.setText(tr("Copy details"))

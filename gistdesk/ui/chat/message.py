@@ -21,13 +21,13 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import tr
-from gistdesk.library import Message, Passage
+from gistdesk.library import Grounded, Message, Passage
 from gistdesk.ui.chat.answer import AnswerView
 from gistdesk.ui.chat.code import CodeView
 from gistdesk.ui.chat.look import RADIUS, FlatButton, FlowRow
 from gistdesk.ui.chat.prose import ProseView
 from gistdesk.ui.chat.question import QuestionView
-from gistdesk.ui.chat.sources import Citation, SourcesView
+from gistdesk.ui.chat.sources import PassageCard, SourcesView
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
@@ -56,7 +56,7 @@ class MessageView(QWidget):
 
     Signals:
         acted: the message's id and what the reader wants: "regenerate", "retry", "older", "newer", "branch",
-            "verify", or "compare".
+            "verify", "compare" or "models".
         edited: the message's id and the question's new text.
         passage_chosen: a passage that was read or found for this answer.
         focus_moved: -1 or 1: to the message before or after.
@@ -88,6 +88,8 @@ class MessageView(QWidget):
             self.main.retried.connect(self._on_retried)
             self.main.pieces_added.connect(self._on_pieces_added)
             self.main.citations.chosen.connect(self.passage_chosen)
+            self.main.evidence.chosen.connect(self.passage_chosen)
+            self.main.models_wanted.connect(self._on_models_wanted)
         self._actions = FlowRow(at_right=message.role == "user")
         self._buttons: dict[str, FlatButton] = {}
         self._version = Label()
@@ -141,7 +143,7 @@ class MessageView(QWidget):
     def focus_chain(self) -> list[QWidget]:
         """What Tab reaches in this message, in order."""
         cards = self._sources.cards if self._sources is not None and self.shows_passages() else []
-        return [self, *self._reached_in_text(), *self._citations(), *self._buttons.values(), *cards]
+        return [self, *self._citations(), *self._reached_in_text(), *self._buttons.values(), *cards]
 
     def _reached_in_text(self) -> list[QWidget]:
         """Prose with links, and the buttons that copy code, as they follow one another."""
@@ -156,8 +158,9 @@ class MessageView(QWidget):
     def _copy_buttons(self) -> list[FlatButton]:
         return [code.copy_button for code in self.findChildren(CodeView)]
 
-    def _citations(self) -> list[Citation]:
-        return self.main.citations.cards if isinstance(self.main, AnswerView) else []
+    def _citations(self) -> list[PassageCard]:
+        """The sentence above the answer, and the passages below it."""
+        return [*self.main.evidence.cards, *self.main.citations.cards] if isinstance(self.main, AnswerView) else []
 
     def answers(self) -> list[AnswerView]:
         """The answer and what it is compared with, as far as there are any."""
@@ -185,14 +188,14 @@ class MessageView(QWidget):
         """The id of the answer that stands beside this one."""
         return None if self._comparison is None else self._comparison.message.id
 
-    def show_passages(self, passages: Sequence[Passage], searched: str) -> None:
+    def show_passages(self, passages: Sequence[Passage], searched: str, grounded: Grounded | None) -> None:
         """Show what was found for this answer, with the focus in it: see `SourcesView`."""
         if self._sources is None:
             self._sources = SourcesView()
             self._sources.chosen.connect(self.passage_chosen)
             self._sources.closed.connect(self.hide_passages)
             self._rows.addWidget(self._sources)
-        self._sources.show_passages(passages, searched)
+        self._sources.show_passages(passages, searched, grounded)
         self._sources.show()
         self._sources.focus_first()
 
@@ -357,6 +360,9 @@ class MessageView(QWidget):
 
     def _on_retried(self) -> None:
         self.acted.emit(self.id, "retry")
+
+    def _on_models_wanted(self) -> None:
+        self.acted.emit(self.id, "models")
 
     def _on_comparison_retried(self) -> None:
         self.acted.emit(self.id, "compare again")

@@ -8,6 +8,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import later
+from gistdesk.session.abilities import Ability
 from gistdesk.session.desk import Notice
 from gistdesk.ui.chat.composer import Composer
 from gistdesk.ui.chat.transcript import Transcript
@@ -79,6 +80,11 @@ class ChatPage(QFrame):
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self._pages)
         self.setMinimumWidth(40 * GRID)
+
+    def show_ability(self, of: Ability | None) -> None:
+        """Tell, before the first question, what the model can be asked."""
+        if of is not None:
+            self._no_messages.say(of.can, of.cannot)
 
     def show_none(self) -> None:
         """There is no chat."""

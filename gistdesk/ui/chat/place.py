@@ -36,10 +36,12 @@ class ChatPlace(QObject):
     Signals:
         source_requested: entry id, page from 0, start and end in that page: to be shown in the reader.
         documents_requested: new files are to be added to the library.
+        models_requested: another model is to be chosen.
     """
 
     source_requested = Signal(int, int, int, int)
     documents_requested = Signal()
+    models_requested = Signal()
 
     def __init__(self, desk: Desk, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -81,6 +83,8 @@ class ChatPlace(QObject):
         self._desk.chats_changed.connect(self._on_chats_changed)
         self._desk.entry_changed.connect(self._on_entry_changed)
         self._desk.entries_changed.connect(self._refresh_timer.start)
+        self._desk.models_changed.connect(self._refresh_timer.start)
+        self._desk.settings_changed.connect(self._refresh_timer.start)
         self._desk.answer_phase.connect(self._on_phase)
         self._desk.answer_delta.connect(self._on_delta)
         self._desk.answer_done.connect(self._on_done)
@@ -196,6 +200,7 @@ class ChatPlace(QObject):
             self.main_widget.show_none()
             return
         path = [self._as_written(message) for message in self._desk.library.path(chat.id)]
+        self.main_widget.show_ability(self._desk.ability)
         self.main_widget.show_chat(has_documents=bool(chat.entry_ids), has_messages=bool(path))
         busy = any(message.state == "writing" for message in path) or bool(self._written_here())
         self.transcript.show_path(path, busy=busy)
@@ -292,6 +297,8 @@ class ChatPlace(QObject):
                 self.focus_composer()
         elif action == "verify":
             self._verify(view)
+        elif action == "models":
+            self.models_requested.emit()
         elif action in ("compare", "compare again"):
             self._compare(view, again=action == "compare again")
 
@@ -309,10 +316,11 @@ class ChatPlace(QObject):
         if view.shows_passages():
             view.hide_passages()
             return
-        passages = self._tried(lambda: self._desk.passages(view.id))
-        if passages is not None:
+        verified = self._tried(lambda: self._desk.verify(view.id))
+        if verified is not None:
+            grounded, passages = verified
             self.transcript.hold(view)
-            view.show_passages(passages, self._searched(view.message))
+            view.show_passages(passages, self._searched(view.message), grounded)
             self.transcript.reveal(view)
 
     def _searched(self, answer: Message) -> str:

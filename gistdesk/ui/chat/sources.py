@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWi
 
 from gistdesk.core.lexical import Term, terms_of
 from gistdesk.language.i18n import tr
-from gistdesk.library import Passage
+from gistdesk.library import Grounded, Passage
 from gistdesk.ui.chat.look import Card, FlatButton, Muted
 from gistdesk.ui.chat.words import place_words
 from gistdesk.ui.widgets import theme
@@ -220,6 +220,7 @@ class SourcesView(QWidget):
         head.addWidget(self._title, 1)
         head.addWidget(self._close)
         self.cards: list[PassageCard] = []
+        self._grounded: Grounded | None = None
         self._column = QVBoxLayout()
         self._column.setSpacing(GRID)
         rows = QVBoxLayout(self)
@@ -231,8 +232,12 @@ class SourcesView(QWidget):
         rows.addLayout(self._column)
         self._retranslate()
 
-    def show_passages(self, passages: Sequence[Passage], searched: str) -> None:
-        """Show what was found, with the words of `searched` marked."""
+    def show_passages(self, passages: Sequence[Passage], searched: str, grounded: Grounded | None = None) -> None:
+        """Show what was found, with the words of `searched` marked.
+
+        Where `grounded` says that the answer is not in the texts, they are the places of the question's words.
+        """
+        self._grounded = grounded
         for card in self.cards:
             card.hide()
             card.deleteLater()
@@ -253,10 +258,24 @@ class SourcesView(QWidget):
             self._retranslate()
 
     def _retranslate(self) -> None:
+        self._close.set_words(tr("Close the places found"))
+        is_lost = self._grounded is not None and not self._grounded.found
+        theme.set_role(self._title, "warning" if is_lost else "heading")
+        if is_lost:
+            self._title.setText(tr("The answer is not in the text"))
+            self._note.setText(_lost_words(self._grounded, len(self.cards)))
+            return
         self._title.setText(tr("Places in the documents: {n}", n=len(self.cards)))
         self._note.setText(
             tr("Found by full-text search for the words of the question and the answer. Read them to check the answer.")
             if self.cards
             else tr("No place in the documents has these words. Be careful with this answer.")
         )
-        self._close.set_words(tr("Close the places found"))
+
+
+def _lost_words(grounded: Grounded | None, n_places: int) -> str:
+    missing = ", ".join(grounded.missing) if grounded is not None else ""
+    first = tr("Nowhere in it: {words}.", words=missing) if missing else tr("No sentence says what the answer says.")
+    if not n_places:
+        return first
+    return f"{first} {tr('These places have words of the question, not the answer:')}"

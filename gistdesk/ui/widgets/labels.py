@@ -89,6 +89,7 @@ class EmptyState(QWidget):
         """Texts are English (marked by `later`); the first action's button is the default one."""
         super().__init__(parent)
         self._icon, self._texts = icon, (title, text, *(label for label, _ in actions))
+        self._more = ""
         self._picture = Label(self)
         self._title, self._text = Label(self), Label(self)
         theme.set_role(self._title, "title")
@@ -119,6 +120,12 @@ class EmptyState(QWidget):
         column.addLayout(row)
         column.addStretch(3)
 
+    def say(self, text: str, more: str) -> None:
+        """Other sentences in place of the first one's; English, too."""
+        self._texts = (self._texts[0], text, *self._texts[2:])
+        self._more = more
+        self._retranslate()
+
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
         if event.type() == QEvent.Type.LanguageChange:
@@ -130,6 +137,8 @@ class EmptyState(QWidget):
         labels: list[QLabel | QPushButton] = [self._title, self._text, *self.buttons]
         for widget, text in zip(labels, self._texts, strict=True):
             widget.setText(tr(text))
+        if self._more:
+            self._text.setText(f"{tr(self._texts[1])} {tr(self._more)}")
         self._draw()
 
     def _draw(self) -> None:

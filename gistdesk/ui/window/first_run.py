@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import language, tr
+from gistdesk.session.abilities import ability
 from gistdesk.session.desk import Desk, ModelRow
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
@@ -49,8 +50,8 @@ class FirstRun(QFrame):
         theme.set_role(self._title, "title")
         theme.set_role(self._text, "muted")
         self._text.setWordWrap(True)
-        self._names = [Label(self) for _ in range(4)]
-        self._values = [Label(self) for _ in range(4)]
+        self._names = [Label(self) for _ in range(5)]
+        self._values = [Label(self) for _ in range(5)]
         self._badge: FitBadge | None = None
         self._badge_row = QHBoxLayout()
         self._numbers = Label(self)
@@ -137,6 +138,8 @@ class FirstRun(QFrame):
         size = tr("{size} on disk", size=bytes_text(row.file_bytes)) if row.file_bytes else ""
         title = model_title(row.name) if row.name == "starter" else row.title
         self._values[3].setText("  ·  ".join(part for part in (title, size) if part))
+        of = ability(row.name, row.n_parameters)
+        self._values[4].setText(f"{tr(of.can)} {tr(of.cannot)}" if of is not None else "–")
         if self._badge is None:
             self._badge = FitBadge(row, self)
             self._badge_row.insertWidget(0, self._badge)
@@ -170,7 +173,7 @@ class FirstRun(QFrame):
         self._text.setText(
             tr("gistdesk compresses a document into a few gist tokens and answers from them, on this computer.")
         )
-        names = (tr("Processor"), tr("Graphics card"), tr("Memory"), tr("Recommended model"))
+        names = (tr("Processor"), tr("Graphics card"), tr("Memory"), tr("Recommended model"), tr("What it can do"))
         for label, text in zip(self._names, names, strict=True):
             label.setText(text)
         self.start.setText(tr("Start with the bundled model"))

@@ -145,6 +145,7 @@ class MainWindow(QMainWindow):
 
         place = ChatPlace(self.desk)
         place.source_requested.connect(self._on_source)
+        place.models_requested.connect(self.show_models)
         place.documents_requested.connect(self.adding.choose_files)
         self._take_in(CHAT, place)
         return place

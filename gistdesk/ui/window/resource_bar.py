@@ -139,6 +139,7 @@ class ResourceBar(QFrame):
         self._count_timer.timeout.connect(self.count_jobs)
         desk.entries_changed.connect(self._on_jobs_changed)
         desk.models_changed.connect(self._on_jobs_changed)
+        desk.models_changed.connect(self._show_engine)
         desk.file_jobs.changed.connect(self._on_jobs_changed)
         desk.entry_changed.connect(self._on_entry_changed)
         self._retranslate()
@@ -151,7 +152,13 @@ class ResourceBar(QFrame):
         self.chip.setText("  ·  ".join(parts))
         self.chip.setIcon(theme.icon(icon, colour))
         self.chip.setAccessibleName(tr("Model and device: {text}", text=", ".join(parts)))
-        self.chip.setToolTip(tip((engine.reason and tr(engine.reason)) or tr("Click to see why this device")))
+        reason = (engine.reason and tr(engine.reason)) or tr("Click to see why this device")
+        self.chip.setToolTip(tip("\n".join(part for part in (self._ability_words(), reason) if part)))
+        self.chip.setAccessibleDescription(self._ability_words())
+
+    def _ability_words(self) -> str:
+        of = self._desk.ability
+        return f"{tr(of.can)} {tr(of.cannot)}" if of is not None else ""
 
     def _engine_words(self) -> tuple[str, str, str]:
         engine = self._desk.engine_state
@@ -230,8 +237,12 @@ class ResourceBar(QFrame):
             button.clicked.connect(menu.close)
             row.addWidget(button)
         row.addStretch()
-        column.addWidget(heading)
-        column.addWidget(why)
+        able = Label(self._ability_words(), card)
+        able.setWordWrap(True)
+        able.setFixedWidth(40 * theme.GRID)
+        able.setVisible(bool(able.text()))
+        for widget in (heading, able, why):
+            column.addWidget(widget)
         column.addLayout(row)
         action = QWidgetAction(menu)
         action.setDefaultWidget(card)

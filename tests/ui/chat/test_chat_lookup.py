@@ -68,28 +68,27 @@ def citations(place: ChatPlace) -> list[Citation]:
 
 def test_the_box_is_the_chats_own_and_is_kept(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
     box = place.composer.look_up
-    assert box.accessibleName() == "Look up passages" and not box.isChecked()
-    ask(place)
-    wait_idle(qtbot, desk, place)
-    assert asked(desk).lookup_paths == () and citations(place) == []
+    assert box.accessibleName() == "Look up passages" and box.isChecked()  # by default
     first = place.chat_id
     assert first is not None
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_Space)
-    assert box.isChecked() and desk.library.chat(first).look_up
+    assert not box.isChecked() and not desk.library.chat(first).look_up
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    assert asked(desk).lookup_paths == () and citations(place) == []
     place.open_new([lease.id])
-    assert not box.isChecked()
-    place.open(first)
     assert box.isChecked()
+    place.open(first)
+    assert not box.isChecked()
     again = open_place(desk, qtbot)  # after a restart
     again.open(first)
-    assert again.composer.look_up.isChecked()
+    assert not again.composer.look_up.isChecked()
     place.toggle_look_up()
-    assert not box.isChecked() and not desk.library.chat(first).look_up
+    assert box.isChecked() and desk.library.chat(first).look_up
 
 
 def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
-    place.composer.look_up.click()
     ask(place)
     wait_idle(qtbot, desk, place)
     assert asked(desk).lookup_paths == (str(desk.library.text_path(lease.id)),)
@@ -109,6 +108,9 @@ def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDe
     view = answers(place)[-1]
     place.transcript.focus_current()
     QTest.keyClick(view, Qt.Key.Key_Tab)
+    (sentence,) = view.main.evidence.cards  # type: ignore[union-attr]
+    assert QApplication.focusWidget() is sentence  # above the answer
+    QTest.keyClick(sentence, Qt.Key.Key_Tab)
     assert QApplication.focusWidget() is first
     with qtbot.waitSignal(place.source_requested) as chosen:
         QTest.keyClick(first, Qt.Key.Key_Return)
@@ -118,8 +120,28 @@ def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDe
     set_language("en")
 
 
+def test_the_sentence_stands_there_before_the_model_has_said_a_word(
+    place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot
+) -> None:
+    assert place.composer.look_up.isChecked()  # by default, where the text is kept
+    code = PAGES[1][PAGES[1].index("The rent") :]
+    whole = FoundPassage(0, 2, 0, len(PAGES[1]), PAGES[1])
+    desk.engine.script = Script(["58203"], found=(whole,), held=True)
+    place.composer.field.setPlainText("What is the pass key?")
+    place.composer.send()
+    desk.engine.say(3)  # loading, looking up, and what was found
+    qtbot.waitUntil(lambda: bool(answers(place)) and bool(answers(place)[0].main.evidence.cards))  # type: ignore[union-attr]
+    view = answers(place)[0]
+    assert view.text() == "" and view.message.state == "writing"
+    assert "The text has this about the question:" in words_of(view)
+    (card,) = view.main.evidence.cards  # type: ignore[union-attr]
+    assert "58203" in card._passage.text and len(card._passage.text) < len(code)
+    desk.engine.release()
+    wait_idle(qtbot, desk, place)
+    assert "Found in the document:" in words_of(answers(place)[0])
+
+
 def test_citations_stay_with_the_answer(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
-    place.composer.look_up.click()
     ask(place)
     wait_idle(qtbot, desk, place)
     chat_id, message_id = place.chat_id, answers(place)[-1].id
@@ -152,7 +174,6 @@ def test_citations_stay_with_the_answer(place: ChatPlace, desk: ScriptedDesk, le
 
 def test_a_stopped_answer_keeps_what_was_read(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
     desk.engine.script = Script(held=True, found=FOUND)
-    place.composer.look_up.click()
     ask(place)
     desk.engine.say(2)
     assert "Looking up passages 30%" in words_of(answers(place)[-1])
@@ -170,7 +191,6 @@ def test_a_stopped_answer_keeps_what_was_read(place: ChatPlace, desk: ScriptedDe
 
 def test_where_nothing_is_found_it_says_so(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
     desk.engine.script = Script()
-    place.composer.look_up.click()
     ask(place)
     wait_idle(qtbot, desk, place)
     words = words_of(answers(place)[-1])
@@ -183,7 +203,6 @@ def test_several_documents_and_one_text_twice(place: ChatPlace, desk: ScriptedDe
     copy = add_document(desk.library, "Lease, copy.pdf", PAGES)
     place.use_documents([copy.id, other.id])
     desk.engine.script = Script(found=[FoundPassage(1, 1, 0, 5, "Quiet"), FOUND[0]])
-    place.composer.look_up.click()
     ask(place)
     wait_idle(qtbot, desk, place)
     paths = [str(desk.library.text_path(entry.id)) for entry in (lease, other)]
@@ -204,8 +223,9 @@ def test_a_gist_without_its_text_says_why_nothing_is_looked_up(
         found = [w.text() for w in composer.findChildren(QLabel) if w.isVisibleTo(composer)]
         return next((text for text in found if "looked up" in text), "")
 
-    assert not note()
     assert "it came as a gist file" in composer.look_up.toolTip()
+    composer.look_up.click()
+    assert not note()
     composer.look_up.click()
     assert note() == "Nothing can be looked up in From a friend: it came as a gist file, without its text."
     assert note() in composer.look_up.accessibleDescription()
@@ -222,7 +242,6 @@ def test_a_gist_without_its_text_says_why_nothing_is_looked_up(
 
 
 def test_the_answer_from_the_full_text_looks_nothing_up(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
-    place.composer.look_up.click()
     ask(place)
     wait_idle(qtbot, desk, place)
     answers(place)[-1].act("compare")

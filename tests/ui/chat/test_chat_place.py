@@ -35,7 +35,7 @@ from gistdesk.ui.chat.markdown import MarkdownView
 from gistdesk.ui.chat.message import MessageView
 from gistdesk.ui.chat.pills import DocumentPicker, Pill
 from gistdesk.ui.chat.place import ChatPlace
-from gistdesk.ui.chat.sources import PassageCard, marked
+from gistdesk.ui.chat.sources import marked
 from gistdesk.ui.widgets import theme
 from tests.session.chat_desk import Script, ScriptedDesk, add_document
 
@@ -84,9 +84,10 @@ def lease(desk: ScriptedDesk) -> Entry:
 
 @pytest.fixture
 def chat(place: ChatPlace, lease: Entry) -> int:
-    """An open chat about the lease."""
+    """An open chat about the lease, answered from the gist alone."""
     chat_id = place.open_new([lease.id])
     assert chat_id is not None
+    place.toggle_look_up()
     return chat_id
 
 
@@ -141,7 +142,7 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
     place.use_documents([other.id])
     pills = place.composer.pills.findChildren(Pill)
     assert "Lease.pdf – 1,204 gist tokens, not measured yet" in [pill.accessibleName() for pill in pills]
-    assert "Annex.md – 88 gist tokens" in [pill.accessibleName() for pill in pills]
+    assert "Annex.md – 88 gist tokens, not measured yet" in [pill.accessibleName() for pill in pills]
     next(pill for pill in pills if "Lease" in pill.accessibleName()).findChild(QAbstractButton).click()
     assert desk.library.chat(place.chat_id or 0).entry_ids == (other.id,)
     desk.library.set_job(other.id, model="starter", ratio=10.0)
@@ -292,7 +293,7 @@ def test_verify_in_source(place: ChatPlace, desk: ScriptedDesk, chat: int, lease
     wait_idle(qtbot, desk, place)
     keys = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
     QTest.keyClick(place.composer.field, Qt.Key.Key_F, keys)
-    cards = answers(place)[0].findChildren(PassageCard)
+    cards = answers(place)[0]._sources.cards  # type: ignore[union-attr]
     assert "Lease.pdf, page 2" in words_of(cards[0])
     assert "58203</span>" in words_of(cards[0])  # marked
     assert QApplication.focusWidget() is cards[0]
@@ -338,6 +339,58 @@ def test_an_excerpt_ends_at_a_word() -> None:
         assert last in words and dots == "…"
 
 
+def test_nonsense_is_flagged_by_itself(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
+    """Before, an answer that is nowhere in the text looked like any other until somebody clicked Verify."""
+    place.open_new([lease.id])
+    desk.engine.script = Script(["70822"])
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    view = answers(place)[0]
+    assert "Not found in the document: 70822" in words_of(view)
+    view.act("verify")
+    assert "The answer is not in the text" in words_of(view) and "Nowhere in it: 70822" in words_of(view)
+    assert "Places in the documents" not in words_of(view)
+
+    desk.engine.script = Script(["The code is 58203."])
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    view = answers(place)[1]
+    assert "Found in the document:" in words_of(view) and "Lease.pdf, page 2" in words_of(view)
+    chosen: list[tuple[int, ...]] = []
+    place.source_requested.connect(lambda *place: chosen.append(place))
+    (card,) = view.main.evidence.cards  # type: ignore[union-attr]
+    assert card in view.focus_chain()
+    QTest.keyClick(card, Qt.Key.Key_Return)
+    entry_id, page, start, end = chosen[0]
+    assert (entry_id, page) == (lease.id, 1) and "58203" in PAGES[1][start:end]
+
+    desk.engine.script = Script(["Yes."])
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    assert "found in the document" not in words_of(answers(place)[2]).lower()
+
+
+def test_what_the_model_cannot_do_is_said_and_not_tried(
+    place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot
+) -> None:
+    place.open_new([lease.id])
+    assert "It cannot summarise" in words_of(place.main_widget)  # in the empty chat
+    place.composer.field.setPlainText("Summarise this document")
+    place.composer.send()
+    wait_idle(qtbot, desk, place)
+    view = answers(place)[0]
+    assert not desk.engine.requests and "It cannot summarise" in words_of(view)
+    wanted: list[bool] = []
+    place.models_requested.connect(lambda: wanted.append(True))
+    buttons = {button.text(): button for button in view.findChildren(QAbstractButton) if button.isVisible()}
+    buttons["Choose another model"].click()
+    assert wanted
+    buttons["Ask anyway"].click()
+    wait_idle(qtbot, desk, place)
+    assert len(desk.engine.requests) == 1 and desk.engine.requests[0].temperature == 0.0
+    assert "58203" in words_of(answers(place)[0])
+
+
 def test_verify_finds_korean_and_says_when_nothing_is_found(
     place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot
 ) -> None:
@@ -351,7 +404,8 @@ def test_verify_finds_korean_and_says_when_nothing_is_found(
     wait_idle(qtbot, desk, place)
     place.composer.field.setFocus()
     place.verify()
-    assert "No place in the documents has these words." in words_of(answers(place)[1])
+    said = words_of(answers(place)[1])
+    assert "The answer is not in the text" in said and "Nowhere in it: Zyzzyva." in said
 
 
 def test_compare_with_full_text(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
@@ -634,10 +688,11 @@ def test_without_a_mouse(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot:
     assert QApplication.focusWidget() is views[0]
     QTest.keyClick(views[0], Qt.Key.Key_Down)
     seen = []
-    for _ in range(9):
+    for _ in range(10):
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
         seen.append(QApplication.focusWidget().accessibleName())
-    assert seen[:5] == ["Copy", "Regenerate", "Branch into a new chat", "Verify in source", "Compare with full text"]
+    names = ["Copy", "Regenerate", "Branch into a new chat", "Verify in source", "Compare with full text"]
+    assert seen[:6] == ["Open Lease.pdf, page 2", *names]
     assert "Look up passages" in seen
     assert "Question" in seen  # the composer follows the current message, not every button of every message
     views[1].setFocus()

@@ -1,0 +1,65 @@
+"""Which sentence of the kept texts an answer or a question is about: `grounding` over pages of several documents.
+
+Knows pages; knows nothing of entries, models or windows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gistdesk.core.lexical import sentences, terms_of
+from gistdesk.library.grounding import ground
+
+_BETWEEN = "\n\n"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A stretch of a page, counted from 1, of one of several documents, from 0: `pages[page - 1][start:end]`."""
+
+    document: int
+    page: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What texts have of an answer: see `Grounding`; `sentence` is None where none holds most of it."""
+
+    found: bool
+    missing: tuple[str, ...]
+    sentence: Sentence | None
+
+
+def evidence(answer: str, documents: Sequence[Sequence[str]]) -> Evidence | None:
+    """Look for an answer in the pages of documents; None for one that says nothing to look for, as "Yes." does."""
+    if not documents or not ground(answer, answer).found:  # nothing in it that could be found anywhere
+        return None
+    places = [(i, number, page) for i, pages in enumerate(documents) for number, page in enumerate(pages, 1)]
+    grounding = ground(answer, _BETWEEN.join(page for _, _, page in places))
+    if grounding.start < 0:
+        return Evidence(grounding.found, grounding.missing, None)
+    before = 0
+    for document, number, page in places:
+        if grounding.start < before + len(page):
+            start, end = grounding.start - before, min(grounding.end - before, len(page))
+            return Evidence(grounding.found, grounding.missing, Sentence(document, number, start, end, page[start:end]))
+        before += len(page) + len(_BETWEEN)
+    raise RuntimeError("a sentence beyond the end of the text")
+
+
+def sentence_about(question: str, passages: Sequence[str]) -> tuple[int, int, int]:
+    """Of the passages, best first, the sentence with most of a question's words -> passage, start and end in it.
+
+    Where no sentence has any of them, the best passage was found by its meaning, and all of it is the place.
+    """
+    terms = terms_of(question)
+    best, place = 0.0, (0, 0, len(passages[0]))
+    for number, passage in enumerate(passages):
+        for start, end in sentences(passage):
+            small = passage[start:end].lower()
+            score = sum(term.weight for term in terms if term.is_in(small))
+            if score > best:
+                best, place = score, (number, start, end)
+    return place

@@ -1,0 +1,60 @@
+"""What a model can be asked, by its size, and which requests ask for more than that.
+
+Knows model sizes and the words of requests; knows nothing of widgets. Texts are English, for `tr`.
+"""
+
+import re
+from dataclasses import dataclass
+
+from gistdesk.language.i18n import later
+
+_FINDS, _READS = 50_000_000, 1_000_000_000
+"""Parameters below which a model finds stated facts only, and below which it reads short passages only."""
+
+_BEYOND_FINDING = re.compile(
+    r"\b(?:summar(?:y|ies|i[sz](?:e|ing|ation))|tl;?dr|overview|outline"
+    r"|main (?:points?|ideas?)|key (?:points?|takeaways?)"
+    r"|translate|translation|explain|compare|analy[sz]e|analysis|discuss|rewrite|paraphrase"
+    r"|write (?:an?|the|me|us) |what (?:is|does) (?:this|the) (?:document|text|book|story|report|contract)"
+    r"(?: (?:about|say|mean))?\s*[?.]?$)|\bwhat is (?:it|this) about\b"
+    r"|요약|정리해|간추|줄거리|무슨 내용|어떤 내용|번역|설명해|비교해|분석|써 ?주세요|작성해",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Ability:
+    """Attributes: can, cannot: a sentence each; finds_only: it can be asked for stated facts and nothing else."""
+
+    can: str
+    cannot: str
+    finds_only: bool = False
+
+
+_FINDER = Ability(
+    later("This model finds facts that a document states: names, numbers, dates, codes."),
+    later("It cannot summarise, explain, translate or reason, and makes something up when the text does not say."),
+    finds_only=True,
+)
+_READER = Ability(
+    later("This model answers plain questions from short passages of a document."),
+    later("Summaries and reasoning often go wrong, and its reading is best in English."),
+)
+_GENERAL = Ability(
+    later("This model answers questions, summarises and explains."),
+    later("It can be wrong: check names and figures in the text."),
+)
+
+
+def ability(model: str, n_parameters: int | None) -> Ability | None:
+    """Of a model by its name and size; None while nothing is known of it."""
+    if model == "starter":
+        return _FINDER
+    if n_parameters is None:
+        return None
+    return _FINDER if n_parameters < _FINDS else _READER if n_parameters < _READS else _GENERAL
+
+
+def asks_too_much(question: str, of: Ability | None) -> bool:
+    """Whether a question asks for what the model surely cannot do."""
+    return of is not None and of.finds_only and bool(_BEYOND_FINDING.search(question.strip()))
