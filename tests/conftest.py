@@ -3,8 +3,12 @@
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from gistdesk.core.model import GistModel
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -13,6 +17,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's "&" has it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _SLOW = "slow: give --run-slow to run it"
+
+
+@pytest.fixture(scope="session")
+def starter() -> "GistModel":
+    """In float32, so that two ways of computing one thing can be compared closely."""
+    from tests.starter import loaded_starter  # not for tests of the window alone
+
+    return loaded_starter(device="cpu", precision="fp32")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

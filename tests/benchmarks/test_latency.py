@@ -5,9 +5,12 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from tests.benchmarks.latency import percentile
 
 
+@pytest.mark.slow
 def test_it_runs() -> None:
     command = [sys.executable, "-m", "tests.benchmarks.latency", "--megabytes", "0.05", "--blame"]
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen"}

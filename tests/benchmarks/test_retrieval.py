@@ -3,14 +3,17 @@
 import json
 from dataclasses import asdict
 
-from gistdesk.core.load import load_model
+import pytest
+
 from gistdesk.core.ranking import embeddings_installed
 from tests.benchmarks.retrieval import Sizes, measure
 from tests.benchmarks.speed import line
+from tests.starter import loaded_starter
 
 
+@pytest.mark.slow
 def test_every_row_is_there() -> None:
-    rows = list(measure(load_model("starter", device="cpu"), Sizes(lengths=(600,), repetitions=1)))
+    rows = list(measure(loaded_starter(device="cpu"), Sizes(lengths=(600,), repetitions=1)))
     assert len(rows) == 5 + embeddings_installed()
     for row in rows:
         assert line(row).count("|") == 5

@@ -18,6 +18,7 @@ TINY = Sizes(
 )
 
 
+@pytest.mark.slow
 def test_every_part_runs(tmp_path: Path) -> None:
     model = build_llama(
         tmp_path,

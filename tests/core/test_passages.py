@@ -8,7 +8,6 @@ import torch
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.gist import GistKV
-from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import (
     Passage,
@@ -23,11 +22,6 @@ from gistdesk.core.prompt import Turn
 from gistdesk.core.resources import resource
 
 QUESTION = [Turn("What is the passkey?")]
-
-
-@pytest.fixture(scope="module")
-def starter() -> GistModel:
-    return load_model("starter", device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,9 @@ import torch
 from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
-from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.recall import GAP, AskedFact, Fact, ask_back, draw_facts, is_in, summary
 from gistdesk.core.resources import resource
-
-
-@pytest.fixture(scope="module")
-def starter() -> GistModel:
-    return load_model("starter", device="cpu", precision="fp32")
 
 
 @pytest.mark.parametrize(

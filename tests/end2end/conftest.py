@@ -17,7 +17,9 @@ import pytest
 from gistdesk.__main__ import main
 from gistdesk.cli.jobs import compress_file
 from gistdesk.core.load import load_model
+from gistdesk.core.model import GistModel
 from gistdesk.core.resources import resource
+from tests.starter import loaded_starter
 
 _NO_NETWORK = """
 import sys
@@ -54,9 +56,16 @@ class Ended:
 Run = Callable[..., Ended]
 
 
+def starter_once(name: str = "starter", **options: Any) -> GistModel:
+    """`load_model`, but of the starter, which no command changes, there is one."""
+    return loaded_starter(**options) if name == "starter" else load_model(name, **options)
+
+
 @pytest.fixture
 def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in this process: the same `main`, without four seconds of imports."""
+    """Run a command in this process: the same `main`, without four seconds of imports, on a starter loaded once."""
+    for module in ("gistdesk.core.load", "gistdesk.cli.jobs", "gistdesk.cli.demo"):
+        monkeypatch.setattr(f"{module}.load_model", starter_once)
 
     def run(*words: object, stdin: str | bytes = "") -> Ended:
         data = stdin if isinstance(stdin, bytes) else stdin.encode()
@@ -122,7 +131,7 @@ def book(tmp_path: Path, alice: str) -> Path:
 def made_once(tmp_path_factory: pytest.TempPathFactory, alice: str) -> Path:
     folder = tmp_path_factory.mktemp("made-once")
     (folder / "book.txt").write_text(alice, "utf-8")
-    *_, _ = compress_file(load_model("starter"), folder / "book.txt", folder / "book.gistkv")
+    *_, _ = compress_file(loaded_starter(), folder / "book.txt", folder / "book.gistkv")
     return folder / "book.gistkv"
 
 

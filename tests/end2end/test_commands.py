@@ -27,11 +27,11 @@ from gistdesk import __version__
 from gistdesk.cli.jobs import compress_file, conversation
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.gist_file import read_gist
-from gistdesk.core.load import load_model
 from gistdesk.core.prompt import Turn
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
 from tests.core.tiny_models import write_model
 from tests.end2end.conftest import Run
+from tests.starter import loaded_starter
 from trainer.benchmark.evaluate import NiahConfig
 from trainer.data.haystack import haystack_text
 
@@ -210,7 +210,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["book.gistkv.part", "book.txt", "whole.txt"]
 
     part = read_gist(tmp_path / "book.gistkv.part").gist
-    first = next(compress_file(load_model("starter"), tmp_path / "book.txt", tmp_path / "book.gistkv"))
+    first = next(compress_file(loaded_starter(), tmp_path / "book.txt", tmp_path / "book.gistkv"))
     assert first["done"] == len(part.segments) > 0
     assert first["total"] > first["done"]
     assert here("compress", tmp_path / "book.txt").code == 0
@@ -242,7 +242,7 @@ def long_book(tmp_path: Path, alice: str) -> Path:
 
 def test_a_compression_that_is_left_goes_on_where_it_stopped(long_book: Path, tmp_path: Path) -> None:
     """The same between any two batches, by closing the generator."""
-    model = load_model("starter")
+    model = loaded_starter()
     target, plain = tmp_path / "book.gistkv", tmp_path / "plain.gistkv"
     *_, _ = compress_file(model, long_book, plain)
     n_tokens = [0]
@@ -260,7 +260,7 @@ def test_a_compression_that_is_left_goes_on_where_it_stopped(long_book: Path, tm
 
 
 def test_the_speed_of_a_run_that_goes_on_is_that_of_what_it_did(long_book: Path, tmp_path: Path) -> None:
-    model = load_model("starter")
+    model = loaded_starter()
     target = tmp_path / "book.gistkv"
     steps = compress_file(model, long_book, target)
     while (step := next(steps))["done"] < step["total"] - 2:
@@ -274,7 +274,7 @@ def test_the_speed_of_a_run_that_goes_on_is_that_of_what_it_did(long_book: Path,
 
 
 def test_a_part_of_another_text_or_ratio_is_not_gone_on_with(long_book: Path, tmp_path: Path, alice: str) -> None:
-    model = load_model("starter")
+    model = loaded_starter()
     target = tmp_path / "book.gistkv"
     steps = compress_file(model, long_book, target)
     for _ in range(2):
@@ -332,7 +332,7 @@ def test_compress_tells_programs_what_it_did(here: Run, book: Path) -> None:
 
 def test_bytes_are_those_of_the_file_on_every_processor(book: Path) -> None:
     """A float32 model, as on most laptops, has keys and values of twice the size that is stored."""
-    *_, result = compress_file(load_model("starter", precision="fp32"), book, book.with_suffix(".gistkv"))
+    *_, result = compress_file(loaded_starter(precision="fp32"), book, book.with_suffix(".gistkv"))
     record = read_gist(book.with_suffix(".gistkv"))
     assert record.gist.kv.dtype == torch.float16
     assert result["kv_bytes"] == record.gist.kv_bytes < result["file_bytes"]
@@ -555,7 +555,7 @@ def test_a_conversation_knows_what_was_said(here: Run, gist: Path) -> None:
     """Sampled hot, so that an answer depends on every token before it."""
     sampling = Sampling(temperature=9, seed=1, max_tokens=12)
     ended = here("ask", gist, "--temperature", 9, "--seed", 1, "--max-tokens", 12, stdin="Well?\nAnd then?\n")
-    context = Context(load_model("starter"), [read_gist(gist).gist])
+    context = Context(loaded_starter(), [read_gist(gist).gist])
     first = "".join(context.answer([Turn("Well?")], sampling))
     second = "".join(context.answer([Turn("Well?", first), Turn("And then?")], sampling))
     alone = "".join(context.answer([Turn("And then?")], sampling))
@@ -847,7 +847,7 @@ def test_niah_takes_what_is_listed_twice_once(here: Run, book: Path, tmp_path: P
 @posix_only
 def test_niah_loses_nothing_to_ctrl_c(program: Run, environment: dict[str, str], tmp_path: Path) -> None:
     """The same command goes on, and ends with what it would have ended with."""
-    words = ("niah", *NIAH, "--depths", "0,50,100", "--methods", "gist,wrong-gist,none", "--samples", 12, "-o")
+    words = ("niah", *NIAH, "--depths", "0,50,100", "--methods", "gist,wrong-gist,none", "--samples", 4, "-o")
     with subprocess.Popen(
         [sys.executable, "-m", "gistdesk", *map(str, words), "out"],
         cwd=tmp_path,
@@ -871,7 +871,7 @@ def test_niah_loses_nothing_to_ctrl_c(program: Run, environment: dict[str, str],
     assert samples.read_bytes().startswith(before)
     whole = program(*words, "whole", "--json")
     assert whole.json["samples"] == ended.json["samples"]
-    assert len(whole.json["samples"]) == 2 * 2 * 3 * 12 * 3 > n_kept
+    assert len(whole.json["samples"]) == 2 * 2 * 3 * 4 * 3 > n_kept
 
 
 # --- recall

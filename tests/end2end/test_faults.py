@@ -10,6 +10,7 @@ from tests.end2end.faults import Faults
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no kill -9")
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_kills_lose_nothing(tmp_path: Path) -> None:
     faults = Faults(tmp_path, seed=1)

@@ -38,6 +38,7 @@ def end(run: Run | None) -> None:
         process.wait(10)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_an_adapter_is_trained_and_put_to_use(person: Person) -> None:
     lab = person.window.lab

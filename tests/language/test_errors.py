@@ -26,7 +26,7 @@ from gistdesk.core.compress import check_ratio
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import read_gist
-from gistdesk.core.load import check_config, choose_device, find_model, load_model
+from gistdesk.core.load import check_config, choose_device, find_model
 from gistdesk.core.precision import PRECISIONS, check_precision
 from gistdesk.language import i18n
 from gistdesk.language.sentences import PHRASES, Sentences, filled
@@ -38,6 +38,7 @@ from gistdesk.worker.failures import error_of
 from gistdesk.worker.gists import describe
 from tests.language.said import Said, literals, reasons, sentences
 from tests.language.texts import by_file, places
+from tests.starter import loaded_starter
 from trainer.benchmark.config import BenchConfig
 from trainer.data.forms import read_records
 from trainer.training.config import PRESETS, TrainConfig, changed, parse_settings, preset, read_config
@@ -173,7 +174,7 @@ def test_models(tmp_path: Path, korean: None) -> None:
 
 
 def test_adapters_and_ratios(tmp_path: Path, korean: None) -> None:
-    loaded = load_model("starter", device="cpu")
+    loaded = loaded_starter(device="cpu")
     assert loaded.adapter is not None
     _check(lambda _: check_ratio(loaded.adapter, 0.5), tmp_path)
     stack = loaded.causal_lm.model

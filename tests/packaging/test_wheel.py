@@ -33,6 +33,7 @@ def files_in(folder: str) -> list[Path]:
     return [p.relative_to(ROOT) for p in (ROOT / folder).rglob("*") if p.is_file() and "__pycache__" not in p.parts]
 
 
+@pytest.mark.slow
 def test_wheel_holds_every_module_and_resource(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         held = set(archive.namelist())
@@ -49,6 +50,7 @@ def test_wheel_holds_every_module_and_resource(wheel: Path) -> None:
     assert "License-File: LICENSE" in metadata
 
 
+@pytest.mark.slow
 def test_sdist_holds_what_builds_and_tests_it(tmp_path: Path) -> None:
     with tarfile.open(build("sdist", tmp_path)) as archive:
         held = {name.split("/", 1)[1] for name in archive.getnames()}

@@ -10,7 +10,7 @@ import torch
 
 from gistdesk.core.compress import plan_tokens
 from gistdesk.core.errors import UserError
-from gistdesk.core.load import load_model
+from gistdesk.core.model import GistModel
 from tests.core.tiny_models import Kind, every_kind, random_ids, tiny_model
 from trainer.report.attention import WORDS, draw_attention, follow, gist_mask, slot_attention
 
@@ -54,8 +54,8 @@ def test_what_is_not_there_is_said() -> None:
         found.of(0, -1)
 
 
-def test_the_picture_is_drawn_as_it_is_wished_for(tmp_path: Path) -> None:
-    model = load_model("starter", device="cpu", precision="fp32")
+def test_the_picture_is_drawn_as_it_is_wished_for(starter: GistModel, tmp_path: Path) -> None:
+    model = starter
     ids = torch.tensor(model.token_ids("The passkey is 71432. 암호는 12345이다. It costs $5. " * 20))
     plan = plan_tokens(model, ids, ratio=100)
     found = slot_attention(model, plan, segment=0)

@@ -40,6 +40,7 @@ def curve(tmp_path: Path, name: str, start: list[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo on Windows needs a free port and a firewall")
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     write_model(tmp_path / "model")

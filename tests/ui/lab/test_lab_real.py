@@ -8,12 +8,12 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from gistdesk.cli.jobs import compress_file
-from gistdesk.core.load import load_model
 from gistdesk.session.run import Run, is_alive
 from gistdesk.ui.lab.place import BENCHMARK, LabPlace
 from gistdesk.ui.library.model import RECALL
 from gistdesk.ui.window.main import LAB, MainWindow
 from tests.session.still_desk import add_entry
+from tests.starter import loaded_starter
 from tests.ui.window.window_made import open_window, still
 
 _WAIT_MS = 150_000
@@ -104,7 +104,7 @@ def test_what_a_gist_kept_is_measured_and_kept(qtbot: QtBot, tmp_path: Path) -> 
     assert entry.gist is not None
     (tmp_path / "note.txt").write_text(text, encoding="utf-8")
     entry.source_path.unlink()  # the kept text is asked about, wherever the document is
-    model = load_model("starter", device="cpu")
+    model = loaded_starter(device="cpu")
     for _ in compress_file(model, tmp_path / "note.txt", tmp_path / "note.gistkv", ratio=32.0):
         pass
     entry.gist.path.write_bytes((tmp_path / "note.gistkv").read_bytes())
