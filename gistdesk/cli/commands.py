@@ -18,6 +18,7 @@ from gistdesk.cli.adapters import app as adapters
 from gistdesk.cli.arguments import numbers, ratios_of, unicode_of, words
 from gistdesk.cli.cuda import app as cuda
 from gistdesk.core.errors import UserError
+from gistdesk.core.methods import Method, check_method, chosen_method
 from gistdesk.core.title import printable
 from gistdesk.terminal import complain, counted, each, human_bytes, label_of, readable
 
@@ -65,8 +66,17 @@ def compress(
         Path | None,
         typer.Option("-o", "--output", help="The gist file, or a folder for one or several. Default: beside it."),
     ] = None,
-    ratio: Annotated[float | None, typer.Option(help="Document tokens per gist slot. Default 100.")] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="Document tokens per gist slot. Default 100, for matched 8.")
+    ] = None,
     slots: Annotated[int | None, typer.Option(help="Gist slots for the whole document, in place of a ratio.")] = None,
+    method: Annotated[
+        str,
+        typer.Option(
+            help="adapter: by a trained gist adapter. matched: a choice of the text's own keys, for any model, without "
+            "training. auto: adapter where the model has one."
+        ),
+    ] = "auto",
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -81,6 +91,7 @@ def compress(
     """
     from gistdesk.cli.jobs import gist_paths
 
+    check_method(method)
     if ratio is not None and slots is not None:
         raise UserError("A ratio and a number of slots were given.", "Give one of them.")
     files = list(dict.fromkeys(files))
@@ -88,13 +99,14 @@ def compress(
     from gistdesk.core.compress import check_ratio
     from gistdesk.core.load import load_model
 
-    loaded = load_model(model, device=device, precision=precision)
-    if ratio is not None and loaded.adapter is not None:
-        check_ratio(loaded.adapter, ratio)
+    loaded = load_model(model, device=device, precision=precision, need_adapter=False)
+    way = chosen_method(method, has_adapter=loaded.adapter is not None)
+    if ratio is not None:
+        check_ratio(loaded, ratio, way)
     failed = False
     for file, target in zip(files, targets, strict=True):
         try:
-            result = _compress_one(loaded, file, target, ratio, slots, password, show=not as_json)
+            result = _compress_one(loaded, file, target, ratio, slots, way, password, show=not as_json)
         except UserError as error:  # the documents after it are not to blame
             complain("gistdesk", error)
             failed = True
@@ -112,7 +124,15 @@ def compress(
 
 
 def _compress_one(
-    model: Any, file: Path, target: Path, ratio: float | None, slots: int | None, password: str | None, *, show: bool
+    model: Any,
+    file: Path,
+    target: Path,
+    ratio: float | None,
+    slots: int | None,
+    method: Method,
+    password: str | None,
+    *,
+    show: bool,
 ) -> dict[str, Any]:
     """One document; a person at a terminal is asked for the password of an encrypted one."""
     from gistdesk.cli.jobs import compress_file
@@ -121,7 +141,7 @@ def _compress_one(
     result: dict[str, Any] = {}
     while True:
         try:
-            work = compress_file(model, file, target, ratio=ratio, n_slots=slots, password=password)
+            work = compress_file(model, file, target, ratio=ratio, n_slots=slots, method=method, password=password)
             with closing(work):  # wherever Ctrl+C strikes, it is told to keep what is done
                 for event in counted(work, file.name, show=show):
                     result = event

@@ -18,12 +18,11 @@ from gistdesk.core.fingerprint import model_fingerprint, of_files
 from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist, stored_dtype
 from gistdesk.core.load import choose_device, find_model, load_model, plain_precision
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.methods import Method, usual_method, usual_ratio
 from gistdesk.core.model import GistModel
 from gistdesk.core.precision import trained_precision
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
-
-DEFAULT_RATIO = 100.0
 
 
 def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
@@ -72,6 +71,7 @@ def compress_file(
     *,
     ratio: float | None = None,
     n_slots: int | None = None,
+    method: Method | None = None,
     password: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Compress one document; yields `done` and `total` segments, and at last the result alone.
@@ -84,9 +84,9 @@ def compress_file(
     begun = time.perf_counter()
     reset_peak_memory()
     if ratio is None and n_slots is None:
-        ratio = DEFAULT_RATIO
+        ratio = usual_ratio(method or usual_method(model.adapter is not None))
     document = read_document(file, password=password)
-    cut = plan(model, document, ratio=ratio, n_slots=n_slots)
+    cut = plan(model, document, ratio=ratio, n_slots=n_slots, method=method)
     n_before: int | None = None
     for step in compress_document(model, document, cut, target):
         if n_before is None:
@@ -102,7 +102,7 @@ def compress_file(
             "n_tokens": gist.n_tokens,
             "n_slots": gist.n_slots,
             "ratio": round(gist.ratio, 2),
-            "kv_bytes": gist.kv.numel() * stored_dtype(gist.kv).itemsize,
+            "kv_bytes": gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
             "file_bytes": step.file_bytes,
             "seconds": round(seconds, 3),
             "tokens_per_second": round((gist.n_tokens - n_before) / seconds, 1),
@@ -157,7 +157,7 @@ def _model_of(record: GistRecord, model: str, device: str, precision: str) -> Gi
     """The model; with "auto" as it was when it made the gist."""
     if precision == "auto":
         precision = of_files(record.identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
-    return load_model(model, device=device, precision=precision)
+    return load_model(model, device=device, precision=precision, need_adapter=False)
 
 
 def describe_adapter(folder: Path) -> dict[str, Any]:
@@ -185,6 +185,7 @@ def describe_gist(path: Path) -> dict[str, Any]:
     gist = record.gist
     return {
         "title": record.title,
+        "method": record.method,
         "n_tokens": gist.n_tokens,
         "n_slots": gist.n_slots,
         "ratio": round(gist.ratio, 2),

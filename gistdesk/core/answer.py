@@ -5,7 +5,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,9 +13,9 @@ from tokenizers.decoders import DecodeStream
 from torch import Tensor
 from transformers import DynamicCache
 
-from gistdesk.core.context import assemble
+from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist import GistKV, join
+from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 
@@ -106,31 +106,36 @@ class Context:
         self.model = model
         self.prompt = prompt_of(model.tokenizer, system)
         self.n_slots = sum(gist.n_slots for gist in gists)
+        n_positions = sum(gist.n_positions for gist in gists)
         self.figures: AnswerFigures | None = None
         prefix = model.template_ids(self.prompt.prefix)
         self.n_text = 0 if text_ids is None else len(text_ids)
-        self._check_window(len(prefix) + self.n_slots + self.n_text, "The text" if self.n_text else "These gists")
+        self._check_window(len(prefix) + n_positions + self.n_text, "The text" if self.n_text else "These gists")
         with torch.no_grad():
-            parts = [gist.kv.to(model.device, model.dtype) for gist in gists]
-            kv = join(parts, model.inv_freq) if parts else None
-            only_text = text_ids is not None and kv is None
-            start = assemble(model, [] if only_text else prefix, [kv])
+            only_text = text_ids is not None and not gists
+            before = [] if only_text else prefix
+            if gists:
+                parts = [replace(gist, kv=gist.kv.to(model.device, model.dtype)) for gist in gists]
+                start = assemble_gist(model, before, join_gists(parts, model.inv_freq))
+            else:
+                start = assemble(model, before, [None])
             self._cache: DynamicCache = start.cache
             self._n_context = int(start.position)
             if text_ids is not None:
                 ids = [*(prefix if only_text else []), *text_ids.tolist()]
                 self._read(ids, self._n_context)
                 self._n_context += len(ids)
+            self._n_cached = self._cache.get_seq_length()
         self._ids: list[int] = []
 
     @property
     def kv_bytes(self) -> int:
         """Bytes of the keys and values that stand before the conversation."""
-        if not self._n_context:
+        if not self._n_cached:
             return 0
         layers: list[Any] = list(self._cache.layers)
         per_position = sum(2 * x.keys.shape[1] * x.keys.shape[3] * x.keys.element_size() for x in layers)
-        return int(per_position * self._n_context)
+        return int(per_position * self._n_cached)
 
     def answer(
         self, turns: Sequence[Turn], sampling: Sampling = Sampling(), *, stop: Callable[[], bool] = lambda: False
@@ -204,7 +209,7 @@ class Context:
         """Forget all but the first `n_kept` ids after the context, and what an interrupted pass left in some layers."""
         layers: list[Any] = list(self._cache.layers)
         for layer in layers:
-            excess = layer.get_seq_length() - self._n_context - n_kept
+            excess = layer.get_seq_length() - self._n_cached - n_kept
             if excess > 0:
                 layer.crop(-excess)
         self._ids = self._ids[:n_kept]

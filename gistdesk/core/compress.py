@@ -11,15 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor
 
-from gistdesk.core.adapter import Adapter
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
-from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
+from gistdesk.core.gist_file import SUFFIX, GistRecord, read_gist, write_gist
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
+from gistdesk.core.matched import compress_matched, longest_segment
+from gistdesk.core.methods import Method, usual_method
 from gistdesk.core.model import GistModel, TextTokenizer
 
 BATCH_TOKENS = 1024
@@ -52,6 +54,7 @@ class Plan:
     segments: tuple[Segment, ...]
     ratio: float
     segment_tokens: int
+    method: Method = "adapter"
 
     @property
     def n_slots(self) -> int:
@@ -102,8 +105,18 @@ def text_pieces(text: str) -> Iterator[str]:
         start = stop
 
 
-def plan(model: GistModel, document: Document, *, ratio: float | None = None, n_slots: int | None = None) -> Plan:
+def plan(
+    model: GistModel,
+    document: Document,
+    *,
+    ratio: float | None = None,
+    n_slots: int | None = None,
+    method: Method | None = None,
+) -> Plan:
     """Tokenize and cut; give a ratio (tokens per slot) or the number of slots for the whole document.
+
+    Args:
+        method: None takes the model's usual one.
 
     Raises:
         UserError: no text, or a ratio or number of slots that cannot be had.
@@ -111,7 +124,7 @@ def plan(model: GistModel, document: Document, *, ratio: float | None = None, n_
     token_ids, page_starts = tokenize(model, document)
     if not len(token_ids):
         raise UserError(f"{document.title} holds no text.", "Choose another document.")
-    return plan_tokens(model, token_ids, page_starts, ratio=ratio, n_slots=n_slots)
+    return plan_tokens(model, token_ids, page_starts, ratio=ratio, n_slots=n_slots, method=method)
 
 
 def plan_tokens(
@@ -121,44 +134,63 @@ def plan_tokens(
     *,
     ratio: float | None = None,
     n_slots: int | None = None,
+    method: Method | None = None,
 ) -> Plan:
     """Cut tokens into segments; see `plan`."""
-    adapter = model.adapter
-    if adapter is None:
-        raise RuntimeError("compressing needs a model with a gist adapter")
     if (ratio is None) == (n_slots is None):
         raise RuntimeError("give either a ratio or a number of slots")
+    method = method or usual_method(model.adapter is not None)
+    segment_tokens, max_slots = segment_sizes(model, method)
     if n_slots is not None:
         if n_slots < 1:
             raise UserError(f"{n_slots} slots cannot hold anything.", "Ask for at least one.")
         ratio = len(token_ids) / n_slots
     assert ratio is not None
     if n_slots is None:
-        check_ratio(adapter, ratio)
-    elif not 1.0 <= ratio <= adapter.segment_tokens:
-        fewest = -(-len(token_ids) // adapter.segment_tokens)
+        check_ratio(model, ratio, method)
+    elif not 1.0 <= ratio <= segment_tokens:
+        fewest = -(-len(token_ids) // segment_tokens)
         raise UserError(
             f"{n_slots} slots for {len(token_ids)} tokens cannot be had: this model makes 1 to "
-            f"{adapter.segment_tokens} tokens into one.",
+            f"{segment_tokens} tokens into one.",
             f"Choose from {fewest} to {len(token_ids)} slots.",
         )
     segments = cut_segments(
         token_ids,
-        segment_tokens=adapter.segment_tokens,
+        segment_tokens=segment_tokens,
         ratio=ratio,
-        max_slots=adapter.max_slots,
+        max_slots=max_slots,
         ends_sentence=model.ends_sentence,
     )
-    return Plan(token_ids, page_starts, tuple(segments), ratio, adapter.segment_tokens)
+    if method == "matched":  # what is chosen among a segment's own keys cannot be more than they are
+        segments = [replace(s, n_slots=min(s.n_slots, s.n_tokens)) for s in segments]
+    return Plan(token_ids, page_starts, tuple(segments), ratio, segment_tokens, method)
 
 
-def check_ratio(adapter: Adapter, ratio: float) -> None:
-    """Refuse a ratio that no document can have with this adapter.
+def segment_sizes(model: GistModel, method: Method) -> tuple[int, int]:
+    """The longest segment, in tokens, and the most slots that one may have.
 
     Raises:
-        UserError: it is below 1, above the longest segment, or no number.
+        UserError: the method needs an adapter and the model has none, or its window is too small for the method.
     """
-    most = adapter.segment_tokens
+    if method == "adapter":
+        if model.adapter is None:
+            raise UserError(
+                f'The model "{model.identity.model_id}" has no gist adapter.',
+                "Compress with the method matched, which needs none, or train an adapter.",
+            )
+        return model.adapter.segment_tokens, model.adapter.max_slots
+    n_tokens = longest_segment(model)
+    return n_tokens, n_tokens
+
+
+def check_ratio(model: GistModel, ratio: float, method: Method | None = None) -> None:
+    """Refuse a ratio that no document can have with this model and method.
+
+    Raises:
+        UserError: it is below 1, above the longest segment, or no number; or see `segment_sizes`.
+    """
+    most, _ = segment_sizes(model, method or usual_method(model.adapter is not None))
     if not 1.0 <= ratio <= most:
         raise UserError(
             f"A ratio of {ratio:g} cannot be had: this model makes 1 to {most} tokens into one.",
@@ -169,15 +201,23 @@ def check_ratio(adapter: Adapter, ratio: float) -> None:
 def compress(
     model: GistModel, plan: Plan, *, done: GistKV | None = None, batch_tokens: int = BATCH_TOKENS
 ) -> Iterator[GistKV]:
-    """Encode a plan batch by batch; yields what is done so far, at last the whole.
+    """Compress as planned, step by step; yields what is done so far, at last the whole.
 
     Each yielded gist is a valid one of the document's beginning. Batches always start at the same segments, so a
     resumed compression computes the same as an uninterrupted one.
 
     Args:
         done: what an earlier, interrupted run had finished.
-        batch_tokens: tokens per encoding batch.
+        batch_tokens: tokens per encoding batch of an adapter.
     """
+    if plan.method == "matched":
+        yield from compress_matched(model, plan.token_ids, plan.segments, done)
+    else:
+        yield from _encode(model, plan, done, batch_tokens)
+
+
+def _encode(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
+    """By gist tokens and adapter, batch by batch."""
     adapter = model.adapter
     assert adapter is not None
     kv: Tensor | None = None
@@ -245,7 +285,7 @@ def compress_document(
     """Compress into a `.gistkv` file, keeping what is done in `<path>.part` so that an interruption costs little.
 
     Args:
-        model: with an adapter.
+        model: with an adapter if the plan's method needs one.
         document: for title and fingerprint.
         plan: of this document.
         path: of the file to write.
@@ -255,16 +295,19 @@ def compress_document(
     Raises:
         UserError: the file cannot be written.
     """
+    identity = model.identity if plan.method == "adapter" else replace(model.identity, adapter_fingerprint="")
     record = GistRecord(
         GistKV(torch.empty(0), ()),
-        model.identity,
+        identity,
         document.title,
         document.source_sha256,
         plan.page_starts,
         plan.ratio,
         plan.segment_tokens,
         datetime.now(UTC).isoformat(timespec="seconds"),
+        plan.method,
     )
+    _remove_stale(path.parent)
     batch_tokens = batch_tokens or batch_tokens_for(model)
     partial = path.with_name(path.name + PARTIAL_SUFFIX)
     done = _resumable(partial, record, plan)
@@ -275,7 +318,8 @@ def compress_document(
         for gist in compress(model, plan, done=done, batch_tokens=batch_tokens):
             finished = len(gist.segments) == len(plan.segments)
             if not finished and time.monotonic() - saved > checkpoint_s:
-                write_gist(partial, replace(record, gist=gist))
+                with suppress(UserError):  # no room for both, or no such name: the gist itself may still be written
+                    write_gist(partial, replace(record, gist=gist))
                 saved = time.monotonic()
             if not finished:
                 yield Compressed(len(gist.segments), len(plan.segments))
@@ -300,7 +344,17 @@ def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:
         return None
     same = (
         found.identity == record.identity
+        and found.method == record.method
         and found.source_sha256 == record.source_sha256
         and found.gist.segments == plan.segments[: len(found.gist.segments)]
     )
     return found.gist if same else None
+
+
+def _remove_stale(folder: Path) -> None:
+    """Temporary files of programs that were killed while writing."""
+    with suppress(OSError):
+        for path in folder.glob(f".*{SUFFIX}.tmp"):
+            number = path.name[1:].removesuffix(f"{SUFFIX}.tmp")
+            if number.isascii() and number.isdigit() and len(number) < 10 and not psutil.pid_exists(int(number)):
+                path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from gistdesk.core.gist import place
+from gistdesk.core.gist import GistKV, place
 from gistdesk.core.model import GistModel, cached_kv
 
 
@@ -34,6 +34,18 @@ class Assembled:
         if self.mask is None:
             return None
         return torch.cat([self.mask, self.mask.new_ones(self.mask.shape[0], n_new)], dim=1)
+
+
+def assemble_gist(model: GistModel, prefix_ids: Sequence[int], gist: GistKV) -> Assembled:
+    """Put the prompt prefix and one gist, of whatever way it was made, into a cache of one row."""
+    if gist.bias is None and gist.span is None:
+        return assemble(model, prefix_ids, [gist.kv])
+    plain = assemble(model, prefix_ids, [gist.kv])
+    position = torch.full_like(plain.position, len(prefix_ids) + gist.n_positions)
+    if gist.bias is None:
+        return Assembled(plain.cache, position, None)
+    bias = torch.nn.functional.pad(gist.bias.to(model.device, torch.float32), (len(prefix_ids), 0))
+    return Assembled(model.cache_of(cached_kv(plain.cache), bias[:, None]), position, None)
 
 
 def assemble(model: GistModel, prefix_ids: Sequence[int], gists: Sequence[Tensor | None]) -> Assembled:

@@ -1,4 +1,4 @@
-"""GistKV: what is kept of a document. Rotating it to another place, and joining several.
+"""GistKV: what is kept of a document. Rotating it to another position, and joining several.
 
 Knows the arithmetic of rotary positions; knows nothing of files or of how a gist was made.
 """
@@ -14,20 +14,31 @@ from gistdesk.core.layout import Segment
 
 @dataclass(frozen=True)
 class GistKV:
-    """The keys and values at the gist positions of one document.
+    """The keys and values that stand for one document.
 
     Attributes:
-        kv: (n_layers, 2, n_kv_heads, n_slots, head_dim); index 0 of the second axis are keys, 1 values. Keys are
-            rotated as if the first slot stood at position 0 and the next one at 1.
-        segments: how the document was cut; their slots follow one another in `kv`.
+        kv: (n_layers, 2, n_kv_heads, width, head_dim); index 0 of the second axis are keys, 1 values. Keys are rotated
+            as if the document's first position were 0.
+        segments: how the document was cut.
+        bias: (n_layers, n_kv_heads, width), added to the scores of each slot's key; -inf where a head has fewer slots
+            than the one with the most. None: every head has `n_slots` slots, in the order of the segments, the first
+            key at position 0 and the next one at 1.
+        span: positions that the gist takes, so where the next token stands; None: one for each slot.
     """
 
     kv: Tensor
     segments: tuple[Segment, ...]
+    bias: Tensor | None = None
+    span: int | None = None
 
     @property
     def n_slots(self) -> int:
-        return int(self.kv.shape[3])
+        """Slots of a KV head, on average over heads and layers where they differ."""
+        return sum(segment.n_slots for segment in self.segments)
+
+    @property
+    def n_positions(self) -> int:
+        return int(self.kv.shape[3]) if self.span is None else self.span
 
     @property
     def n_tokens(self) -> int:
@@ -40,7 +51,10 @@ class GistKV:
 
     @property
     def kv_bytes(self) -> int:
-        return self.kv.numel() * self.kv.element_size()
+        """Of the slots in use."""
+        n_layers, _, n_heads, _, head_dim = self.kv.shape
+        n_used = n_layers * n_heads * self.kv.shape[3] if self.bias is None else int(self.bias.isfinite().sum())
+        return 2 * n_used * head_dim * self.kv.element_size()
 
 
 def rotate_keys(keys: Tensor, shift: Tensor, inv_freq: Tensor) -> Tensor:
@@ -75,3 +89,23 @@ def join(parts: Sequence[Tensor], inv_freq: Tensor) -> Tensor:
         placed.append(place(kv, offset, inv_freq) if offset else kv)
         offset += kv.shape[3]
     return torch.cat(placed, dim=3)
+
+
+def join_gists(gists: Sequence[GistKV], inv_freq: Tensor) -> GistKV:
+    """Several gists, made in whatever way, as one: each behind the positions of those before it."""
+    placed, offset = [], 0
+    for gist in gists:
+        placed.append(place(gist.kv, offset, inv_freq) if offset else gist.kv)
+        offset += gist.n_positions
+    biases: list[Tensor] = [] if all(gist.bias is None for gist in gists) else [_bias(gist) for gist in gists]
+    return GistKV(
+        torch.cat(placed, dim=3),
+        tuple(segment for gist in gists for segment in gist.segments),
+        torch.cat([bias.to(placed[0].device) for bias in biases], dim=2) if biases else None,
+        offset,
+    )
+
+
+def _bias(gist: GistKV) -> Tensor:
+    n_layers, _, n_heads, width, _ = gist.kv.shape
+    return torch.zeros(n_layers, n_heads, width) if gist.bias is None else gist.bias

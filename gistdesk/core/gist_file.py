@@ -1,12 +1,13 @@
 """The `.gistkv` file: one safetensors file that knows which model and adapter made it.
 
-Written to a temporary name in the same folder, synced, renamed. Opened by memory map; checked before any tensor is
-used. Knows nothing of how a gist is made or read by a model.
+Written to a temporary name in the same folder, synced, renamed. Read once, checked, and used as it was read. Knows
+nothing of how a gist is made or read by a model.
 """
 
 import errno
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,19 +17,35 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import GistKV
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
+from gistdesk.core.memory import total_bytes
+from gistdesk.core.methods import METHODS, Method
 from gistdesk.core.model import ModelIdentity
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SUFFIX = ".gistkv"
-_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
-_STORED = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32"}
+_READABLE = (1, FORMAT_VERSION)
+_STORED = {
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float32: "F32",
+    torch.int32: "I32",
+}
+_DTYPES = {name: dtype for dtype, name in _STORED.items()}
+_KV_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
+_HEADER_BYTES = 64 * 2**20
+_LARGEST = 1e9
+"""Larger keys or values are nobody's: products of them would overflow."""
+_LARGEST_BIAS = 100.0
+_LARGEST_COUNT = 2**53
+_LONGEST_TEXT = 2**12
+_PADDING = 64
+"""A file may not ask for more memory than this times what its slots take: heads differ, but not by that much."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,9 @@ class GistRecord:
         ratio: tokens per slot that was asked for; `gist.ratio` is what it came to.
         segment_tokens: longest segment, in tokens.
         created: UTC, ISO 8601.
+        method: the way in which it was made.
+        n_unfitted: how often the numbers of a head and segment could not be fitted and were left as they stood in the
+            text.
     """
 
     gist: GistKV
@@ -54,6 +74,8 @@ class GistRecord:
     ratio: float
     segment_tokens: int
     created: str
+    method: Method = "adapter"
+    n_unfitted: int = 0
 
 
 def stored_dtype(kv: Tensor) -> torch.dtype:
@@ -71,32 +93,37 @@ def write_gist(path: Path, record: GistRecord) -> int:
     Raises:
         UserError: the folder is missing or not writable, the disk is full, or the gist holds no proper numbers.
     """
-    kv = record.gist.kv.detach()
-    if not all(_is_finite(layer) for layer in kv):
+    gist = record.gist
+    kv = gist.kv.detach()
+    if not all(_is_sound(layer) for layer in kv):
         raise UserError(
             f'Compressing "{record.title}" gave numbers that are not finite.', "Use another model, or another device."
         )
     dtype = stored_dtype(kv)
+    tensors = _shapes(gist, dtype)
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "layout_version": LAYOUT_VERSION,
         **asdict(record.identity),
-        "title": record.title,
+        "title": _unicode(record.title),
         "source_sha256": record.source_sha256,
         "page_starts": list(record.page_starts),
         "ratio": record.ratio,
         "segment_tokens": record.segment_tokens,
-        "segments": [[s.n_tokens, s.n_slots] for s in record.gist.segments],
-        "n_tokens": record.gist.n_tokens,
-        "n_slots": record.gist.n_slots,
-        "next_position": record.gist.n_slots,
+        "segments": [[s.n_tokens, s.n_slots] for s in gist.segments],
+        "n_tokens": gist.n_tokens,
+        "n_slots": gist.n_slots,
+        "next_position": gist.n_positions,
         "dtype": str(dtype).removeprefix("torch."),
         "created": record.created,
+        "method": record.method,
+        "n_unfitted": record.n_unfitted,
+        "tensors": {name: [_STORED[kind], list(shape)] for name, (kind, shape) in tensors.items()},
     }
-    header["sha256"] = _digest(header, kv, dtype)
-    opening = _opening(kv, dtype, header)
-    n_bytes = len(opening) + kv.numel() * dtype.itemsize
-    _write(path, chain([opening], _layers(kv, dtype)), n_bytes)
+    header["sha256"] = _digest(header, _numbers(gist, kv, dtype))
+    opening = _opening(tensors, header)
+    n_bytes = len(opening) + sum(math.prod(shape) * kind.itemsize for kind, shape in tensors.values())
+    _write(path, chain([opening], _numbers(gist, kv, dtype)), n_bytes)
     return n_bytes
 
 
@@ -128,7 +155,7 @@ def _write(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int) -> No
 
 
 def read_gist(path: Path) -> GistRecord:
-    """Open a gist by memory map and check it whole.
+    """Read a gist and check it whole. What was checked is what is used: the file may change or go meanwhile.
 
     Raises:
         UserError: missing, not readable, not a gist, damaged, or of another version.
@@ -136,26 +163,59 @@ def read_gist(path: Path) -> GistRecord:
     try:
         if not path.is_file():
             raise UserError(f"There is no file {path}.", "Check the name, or compress the document first.")
-        with path.open("rb"):  # safetensors says of a file that may not be read that it is not there
-            pass
-        with safe_open(path, "pt") as opened:
-            header = dict(json.loads((opened.metadata() or {})["gistkv"]))
-            _check_versions(path, header)
-            kv = opened.get_tensor("kv")
-        record = _record(header, kv)
-        intact = header.pop("sha256") == _digest(header, kv, kv.dtype)
+        header, tensors, numbers = _parts(_content(path))
+        _check_versions(path, header)
+        intact = header.pop("sha256") == _digest(header, [numbers])
+        named = header.get("tensors", {name: [_STORED[t.dtype], list(t.shape)] for name, t in tensors.items()})
+        if named != {name: [_STORED[t.dtype], list(t.shape)] for name, t in tensors.items()}:
+            raise ValueError("the tensors are not those that the header names")
+        record = _record(header, tensors) if intact else None
     except PermissionError as error:
         raise UserError(f"{path.name} may not be read by you.", "Change its permissions, or copy it.") from error
-    except (SafetensorError, OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError) as error:
+    except (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, AttributeError) as error:
         raise UserError(
             f"{path.name} is not a gist file, or it is damaged.", "Compress the document again, or copy the file again."
         ) from error
-    if not intact:
+    except MemoryError as error:
+        raise UserError(f"{path.name} is too large for the memory of this computer.", "Use a higher ratio.") from error
+    if record is None:
         raise UserError(
             f"{path.name} is damaged: its content does not match its checksum.",
             "Compress the document again, or copy the file again.",
         )
     return record
+
+
+def _content(path: Path) -> bytearray:
+    """The whole file; of one larger than the memory nothing is read."""
+    with path.open("rb") as stream:
+        n_bytes = os.fstat(stream.fileno()).st_size
+        if n_bytes > total_bytes("cpu"):
+            raise MemoryError
+        content = bytearray(n_bytes)
+        if stream.readinto(content) != n_bytes:
+            raise ValueError("the file is shorter than it was")
+    return content
+
+
+def _parts(content: bytearray) -> tuple[dict[str, Any], dict[str, Tensor], memoryview]:
+    """Header, tensors and the bytes of all tensors of a safetensors file in which these follow one another."""
+    n_opening = int.from_bytes(content[:8], "little")
+    if not 2 <= n_opening <= min(len(content) - 8, _HEADER_BYTES):
+        raise ValueError("no safetensors file")
+    opening = json.loads(content[8 : 8 + n_opening])
+    header = json.loads(opening.pop("__metadata__")["gistkv"])
+    numbers, tensors, end = memoryview(content)[8 + n_opening :], {}, 0
+    for name, entry in opening.items():
+        dtype, shape = _DTYPES[entry["dtype"]], [_count(n) for n in entry["shape"]]
+        start, n_bytes = end, math.prod(shape) * dtype.itemsize
+        end += n_bytes
+        if entry["data_offsets"] != [start, end] or not n_bytes or end > len(numbers):
+            raise ValueError("a tensor is not where it should be")
+        tensors[name] = torch.frombuffer(numbers[start:end], dtype=dtype).view(shape)
+    if not isinstance(header, dict) or end != len(numbers):
+        raise ValueError("there is more or less than tensors")
+    return header, tensors, numbers
 
 
 def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
@@ -172,7 +232,8 @@ def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
             f'The gist of "{record.title}" was made with {made.model_id} in {precision}; it is loaded in {own}.',
             f"Load it with --precision {precision} (Settings > Hardware), or compress the document again.",
         )
-    for part in ("model", "tokenizer", "adapter"):
+    parts = ("model", "tokenizer", "adapter") if made.adapter_fingerprint else ("model", "tokenizer")
+    for part in parts:  # without an adapter it was made by the base alone, which is there with any adapter
         if getattr(made, f"{part}_fingerprint") != getattr(identity, f"{part}_fingerprint"):
             raise UserError(
                 f'The gist of "{record.title}" was made with another {part} (by {made.model_id}; '
@@ -182,80 +243,145 @@ def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
 
 
 def _check_versions(path: Path, header: dict[str, Any]) -> None:
-    for name, ours in (("format_version", FORMAT_VERSION), ("layout_version", LAYOUT_VERSION)):
-        if header[name] != ours:
+    for name, ours in (("format_version", _READABLE), ("layout_version", (LAYOUT_VERSION,))):
+        if header[name] not in ours:
             words = name.replace("_", " ")
             raise UserError(
-                f"{path.name} has {words} {header[name]}, this program reads {ours}.",
+                f"{path.name} has {words} {str(header[name])[:20]}, this program reads {ours[-1]}.",
                 "Compress the document again, or use the version of gistdesk that made it.",
             )
 
 
-def _record(header: dict[str, Any], kv: Tensor) -> GistRecord:
+def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     segments, start = [], 0
     for n_tokens, n_slots in header["segments"]:
-        segments.append(Segment(start, int(n_tokens), int(n_slots)))
-        start += int(n_tokens)
-    gist = GistKV(kv, tuple(segments))
-    total = sum(s.n_slots for s in segments)
-    if kv.ndim != 5 or kv.shape[1] != 2 or not total == kv.shape[3] == header["n_slots"] == header["next_position"]:
-        raise ValueError("the tensor does not have the shape that the header names")
-    if kv.dtype != _DTYPES[header["dtype"]] or start != header["n_tokens"]:
+        segments.append(Segment(start, _count(n_tokens, 1), _count(n_slots, 1)))
+        start += n_tokens
+    if not segments or start != header["n_tokens"] or sum(s.n_slots for s in segments) != header["n_slots"]:
+        raise ValueError("the segments are not what the header names")
+    method = header.get("method", "adapter")
+    if method not in METHODS:
+        raise ValueError("made in a way that this program does not know")
+    kv, bias = _gist_tensors(tensors)
+    if kv.dtype != _KV_DTYPES[header["dtype"]]:
         raise ValueError("the tensor is not what the header names")
-    if not kv.numel() or min(min(s.n_tokens, s.n_slots) for s in segments) < 1:
-        raise ValueError("there is a segment without tokens or slots")
-    if not _is_finite(kv):
-        raise ValueError("there are numbers that are not finite")
-    page_starts = tuple(map(int, header["page_starts"]))  # of the whole document, also in a partial file
-    ratio, segment_tokens = float(header["ratio"]), int(header["segment_tokens"])
-    if page_starts[0] < 0 or list(page_starts) != sorted(page_starts) or not 1 <= ratio <= segment_tokens:
+    span = _count(header["next_position"], 1, _count(start))
+    gist = GistKV(kv, tuple(segments), bias, None if bias is None and span == kv.shape[3] else span)
+    n_layers, _, n_heads, width, _ = kv.shape
+    n_used = n_layers * n_heads * width if bias is None else int(bias.isfinite().sum())
+    if n_used != n_layers * n_heads * gist.n_slots or (method == "adapter" and gist.n_positions != gist.n_slots):
+        raise ValueError("there are more or fewer slots than the header names")
+    page_starts = tuple(_count(n) for n in header["page_starts"])  # of the whole document, also in a partial file
+    ratio, segment_tokens = float(header["ratio"]), _count(header["segment_tokens"], 1)
+    if list(page_starts) != sorted(page_starts) or not page_starts or not 1 <= ratio <= segment_tokens:
         raise ValueError("the document's figures are impossible")
-    identity = ModelIdentity(
-        *(
-            str(header[f"{name}"])
-            for name in ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
-        )
-    )
+    identity = ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
     return GistRecord(
         gist,
-        identity,
-        str(header["title"]),
-        str(header["source_sha256"]),
+        ModelIdentity(*(_text(header[name]) for name in identity)),
+        _text(header["title"]),
+        _text(header["source_sha256"]),
         page_starts,
         ratio,
         segment_tokens,
-        str(header["created"]),
+        _text(header["created"]),
+        method,
+        _count(header.get("n_unfitted", 0)),
     )
 
 
-def _is_finite(values: Tensor) -> bool:
+def _gist_tensors(tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
+    """(n_layers, 2, n_kv_heads, width, head_dim), and the bias (n_layers, n_kv_heads, width) of slots that have one."""
+    if set(tensors) == {"kv"}:
+        kv = tensors["kv"]
+        if kv.ndim != 5 or kv.shape[1] != 2 or not _is_sound(kv):
+            raise ValueError("no keys and values, or numbers that cannot be used")
+        return kv, None
+    keys, values, bias, counts = (tensors[name] for name in _RAGGED)
+    n_used = len(bias)
+    if len(tensors) != len(_RAGGED) or keys.ndim != 2 or keys.shape != values.shape or keys.dtype != values.dtype:
+        raise ValueError("keys and values do not fit one another")
+    if bias.shape != keys.shape[:1] or bias.dtype != torch.float32 or counts.ndim != 2 or counts.dtype != torch.int32:
+        raise ValueError("bias or counts do not fit the keys")
+    sound = _is_sound(keys) and _is_sound(values) and _is_sound(bias, _LARGEST_BIAS)
+    if not sound or int(counts.min()) < 1 or int(counts.sum(dtype=torch.int64)) != n_used:
+        raise ValueError("numbers that cannot be used")
+    width = int(counts.max())
+    if width * counts.numel() > _PADDING * n_used:
+        raise ValueError("one head has far more slots than the others")
+    used = torch.arange(width) < counts[:, :, None]
+    kv = torch.zeros(counts.shape[0], 2, counts.shape[1], width, keys.shape[1], dtype=keys.dtype)
+    kv[:, 0][used], kv[:, 1][used] = keys, values
+    return kv, torch.full(used.shape, -torch.inf).masked_scatter_(used, bias)
+
+
+_RAGGED = ("keys", "values", "bias", "counts")
+"""What a gist with a bias is stored as: the slots in use, layer by layer and head by head, and how many each has."""
+
+
+def _shapes(gist: GistKV, dtype: torch.dtype) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
+    if gist.bias is None:
+        return {"kv": (dtype, tuple(gist.kv.shape))}
+    n_used, head_dim = int(gist.bias.isfinite().sum()), gist.kv.shape[4]
+    of_slots = (dtype, (n_used, head_dim))
+    counts = (torch.int32, tuple(gist.bias.shape[:2]))
+    return dict(zip(_RAGGED, (of_slots, of_slots, (torch.float32, (n_used,)), counts), strict=True))
+
+
+def _numbers(gist: GistKV, kv: Tensor, dtype: torch.dtype) -> Iterator[memoryview]:
+    """The tensors' bytes, layer by layer: a gist of a gigabyte is hashed and written without a second one."""
+    if gist.bias is None:
+        yield from (_bytes(layer, dtype) for layer in kv)
+        return
+    used = gist.bias.isfinite()
+    for part in (0, 1):
+        yield from (_bytes(layer[part][mask], dtype) for layer, mask in zip(kv, used, strict=True))
+    yield _bytes(gist.bias[used], torch.float32)
+    yield _bytes(used.sum(dim=2), torch.int32)
+
+
+def _bytes(values: Tensor, dtype: torch.dtype) -> memoryview:
+    return values.detach().to("cpu", dtype).contiguous().view(torch.uint8).flatten().numpy().data
+
+
+def _is_sound(values: Tensor, largest: float = _LARGEST) -> bool:
     """The least and the greatest are: a NaN would become both. Thirty times faster than to ask every number."""
     low, high = values.aminmax()
-    return bool(low.isfinite() & high.isfinite())
+    return bool((low >= -largest) & (high <= largest))
 
 
-def _layers(kv: Tensor, dtype: torch.dtype) -> Iterator[memoryview]:
-    """The tensor's bytes, layer by layer: a gist of a gigabyte is hashed and written without a second one."""
-    for layer in kv:
-        yield layer.to("cpu", dtype).contiguous().view(torch.uint8).flatten().numpy().data
+def _count(value: Any, least: int = 0, most: int = _LARGEST_COUNT) -> int:
+    if type(value) is not int or not least <= value <= most:
+        raise ValueError("a count is no number, or an impossible one")
+    return value
 
 
-def _opening(kv: Tensor, dtype: torch.dtype, header: dict[str, Any]) -> bytes:
-    """What safetensors puts before the numbers of a single tensor named "kv"."""
-    n_bytes = kv.numel() * dtype.itemsize
-    text = json.dumps(
-        {
-            "__metadata__": {"gistkv": json.dumps(header)},
-            "kv": {"dtype": _STORED[dtype], "shape": list(kv.shape), "data_offsets": [0, n_bytes]},
-        },
-        separators=(",", ":"),
-    ).encode()
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise ValueError("a text is none, or without end")
+    value.encode()  # half a surrogate pair is a ValueError
+    return value
+
+
+def _unicode(text: str) -> str:
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")[:_LONGEST_TEXT]
+
+
+def _opening(tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]], header: dict[str, Any]) -> bytes:
+    """What safetensors puts before the numbers."""
+    entries: dict[str, Any] = {"__metadata__": {"gistkv": json.dumps(header)}}
+    end = 0
+    for name, (dtype, shape) in tensors.items():
+        start, end = end, end + math.prod(shape) * dtype.itemsize
+        entries[name] = {"dtype": _STORED[dtype], "shape": list(shape), "data_offsets": [start, end]}
+    text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
 
 
-def _digest(header: dict[str, Any], kv: Tensor, dtype: torch.dtype) -> str:
+def _digest(header: dict[str, Any], numbers: Iterable[bytes | memoryview]) -> str:
+    """Over what the header says, the tensors' shapes among it, and over their bytes. `header` without its "sha256"."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
-    for data in _layers(kv, dtype):
+    for data in numbers:
         digest.update(data)
     return digest.hexdigest()

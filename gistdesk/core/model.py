@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from gistdesk.core.adapter import Adapter, Encoder
+from gistdesk.core.attention import BiasedCache, Watch, attention_of
 from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import rotate_keys
 from gistdesk.core.layout import EncoderRows
@@ -146,7 +147,12 @@ class GistModel:
         return torch.stack(layers)
 
     def decode(
-        self, input_ids: Tensor, cache: DynamicCache, position: int | Tensor, mask: Tensor | None = None
+        self,
+        input_ids: Tensor,
+        cache: DynamicCache,
+        position: int | Tensor,
+        mask: Tensor | None = None,
+        watch: Watch | None = None,
     ) -> Tensor:
         """The answering pass: adapter off, any number of tokens after what `cache` holds. Extends `cache`.
 
@@ -155,19 +161,22 @@ class GistModel:
             cache: what stands before them.
             position: of the first new token; (batch, 1) where the rows differ.
             mask: (batch, n_cached + n_tokens), 0 where a row is padded; None when no row is.
+            watch: is shown every layer's queries and keys.
 
         Returns:
             hidden states after the final norm, (batch, n_tokens, hidden_size).
         """
         steps = torch.arange(input_ids.shape[1], device=self.device)[None, :]
         positions = (steps + position).expand(input_ids.shape[0], -1)
-        hidden: Tensor = self.causal_lm.model(
-            input_ids=input_ids.to(self.device),
-            past_key_values=cache,
-            position_ids=positions,
-            attention_mask=None if mask is None else mask.to(self.device),
-            use_cache=True,
-        ).last_hidden_state
+        with attention_of(cache, self.causal_lm.config, watch) as more:
+            hidden: Tensor = self.causal_lm.model(
+                input_ids=input_ids.to(self.device),
+                past_key_values=cache,
+                position_ids=positions,
+                attention_mask=None if mask is None else mask.to(self.device),
+                use_cache=True,
+                **more,
+            ).last_hidden_state
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
@@ -175,9 +184,15 @@ class GistModel:
         logits: Tensor = self.causal_lm.lm_head(hidden)
         return logits
 
-    def cache_of(self, kv: Tensor) -> DynamicCache:
-        """A cache of one or more rows. kv: (n_layers, 2, batch, n_kv_heads, n_slots, head_dim)."""
-        return DynamicCache([(layer[0], layer[1]) for layer in kv.unbind(0)], config=self.causal_lm.config)
+    def cache_of(self, kv: Tensor, bias: Tensor | None = None) -> DynamicCache:
+        """A cache of one or more rows.
+
+        Args:
+            kv: (n_layers, 2, batch, n_kv_heads, n_cached, head_dim).
+            bias: (n_layers, batch, n_kv_heads, n_cached), see `gistdesk.core.attention`.
+        """
+        layers, config = [(layer[0], layer[1]) for layer in kv.unbind(0)], self.causal_lm.config
+        return DynamicCache(layers, config=config) if bias is None else BiasedCache(layers, bias, config)
 
 
 def cached_kv(cache: DynamicCache) -> Tensor:

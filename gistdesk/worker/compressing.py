@@ -9,7 +9,6 @@ from pathlib import Path
 
 from gistdesk.core.compress import Compressed, Plan, batch_tokens_for, check_ratio, compress_document, plan_tokens
 from gistdesk.core.documents import Document
-from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import GistRecord, stored_dtype
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel
@@ -30,11 +29,7 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
     if not 0 < request.batch_share <= 1:
         raise ProtocolError(f"a batch share of {request.batch_share}")
     model = keeper.load(request.model, request.device, request.precision, request.threads).model
-    if model.adapter is None:
-        raise UserError(
-            f'The model "{request.model}" has no gist adapter.', "Train one for it, or give the folder of an adapter."
-        )
-    check_ratio(model.adapter, request.ratio)
+    check_ratio(model, request.ratio)
     begun = time.perf_counter()
     reset_peak_memory()
     document = kept_document(Path(request.text_path), request.title, request.source_sha256, request.page_label)
@@ -47,7 +42,7 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
         n_tokens=gist.n_tokens,
         n_slots=gist.n_slots,
         ratio=gist.ratio,
-        kv_bytes=gist.kv.numel() * stored_dtype(gist.kv).itemsize,
+        kv_bytes=gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
         file_bytes=file_bytes,
         seconds=seconds,
         tokens_per_second=(gist.n_tokens - n_before) / seconds,

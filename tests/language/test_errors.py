@@ -176,7 +176,7 @@ def test_models(tmp_path: Path, korean: None) -> None:
 def test_adapters_and_ratios(tmp_path: Path, korean: None) -> None:
     loaded = loaded_starter(device="cpu")
     assert loaded.adapter is not None
-    _check(lambda _: check_ratio(loaded.adapter, 0.5), tmp_path)
+    _check(lambda _: check_ratio(loaded, 0.5), tmp_path)
     stack = loaded.causal_lm.model
     _check(lambda folder: read_adapter(folder, stack, ""), tmp_path, "gist.json")
     (tmp_path / "gist.json").write_text("{", encoding="utf-8")

@@ -1,0 +1,82 @@
+"""Two attentions that a fitted gist needs, and nothing else does: with a bias for each slot, and one that is watched.
+
+A bias is added to the scores of a slot's key, so that one kept key can carry the attention of several that are gone.
+Both are registered with transformers' attention interface and chosen for a single pass; every other pass runs exactly
+as it would without this module. Knows nothing of how a bias is fitted or what is done with what is seen.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+_BIASED, _WATCHED = "gistdesk_biased", "gistdesk_watched"
+
+Watch = Callable[[int, Tensor, Tensor], None]
+"""Called in every layer with its number, the queries (batch, n_heads, n_new, head_dim) and all keys (batch,
+n_kv_heads, n_cached + n_new, head_dim), both rotated."""
+
+
+class BiasedCache(DynamicCache):
+    """Keys and values of which the first have a bias.
+
+    Attributes:
+        slot_bias: (n_layers, batch, n_kv_heads, n_biased), added to the scores of the first keys; the lowest number of
+            the type hides a slot that a head does not use.
+    """
+
+    def __init__(self, layers: list[tuple[Tensor, Tensor]], slot_bias: Tensor, config: Any) -> None:
+        super().__init__(layers, config=config)
+        self.slot_bias = slot_bias
+
+
+@contextmanager
+def attention_of(cache: DynamicCache, config: Any, watch: Watch | None = None) -> Iterator[dict[str, Any]]:
+    """While it is open, a model of this configuration heeds the cache's bias if it has one, or is watched.
+
+    Yields:
+        what the model's forward is to be given besides its usual arguments.
+    """
+    biased = isinstance(cache, BiasedCache)
+    if not biased and watch is None:
+        yield {}
+        return
+    before = config._attn_implementation
+    config._attn_implementation = _BIASED if biased else _WATCHED
+    try:
+        yield {"slot_bias": cache.slot_bias} if isinstance(cache, BiasedCache) else {"watch": watch}
+    finally:
+        config._attn_implementation = before
+
+
+def _attend_watched(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
+) -> tuple[Tensor, None]:
+    arguments.pop("watch")(module.layer_idx, query, key)
+    attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
+    return attended
+
+
+def _attend_biased(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
+) -> tuple[Tensor, None]:
+    """Scaled dot products with the layer's bias. query: (batch, n_heads, n_new, head_dim); key: all that is cached."""
+    bias: Tensor = arguments.pop("slot_bias")[module.layer_idx]
+    padded = torch.nn.functional.pad(bias, (0, key.shape[2] - bias.shape[2]))
+    scores = padded.repeat_interleave(query.shape[1] // key.shape[1], dim=1)[:, :, None, :].to(query.dtype)
+    if attention_mask is not None:
+        lowest = torch.finfo(query.dtype).min
+        added = torch.where(attention_mask, scores, lowest) if attention_mask.dtype == torch.bool else None
+        scores = (scores + attention_mask).clamp(min=lowest) if added is None else added
+    attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, scores, **arguments)
+    return attended
+
+
+for _name, _attend in ((_BIASED, _attend_biased), (_WATCHED, _attend_watched)):
+    AttentionInterface.register(_name, _attend)
+    AttentionMaskInterface.register(_name, sdpa_mask)

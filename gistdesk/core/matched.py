@@ -1,0 +1,140 @@
+"""The matched way of making a gist: the text's own keys and values, a choice of them, without any training.
+
+The model reads a segment behind the prompt prefix and is then made to repeat it; keys that the repetition looks at
+hard are what an answer will look for (KVzip, arXiv 2505.23416). Budgets differ by layer and head, as some heads copy
+and most do not. Knows nothing of files; which keys are kept and how they are fitted is `gistdesk.core.matching`'s.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV, place
+from gistdesk.core.layout import Segment
+from gistdesk.core.matching import Observed, gathered, keep
+from gistdesk.core.model import GistModel, cached_kv
+from gistdesk.core.prompt import prompt_of
+
+SEGMENT_TOKENS = 1024
+"""Longest text that is read at once."""
+_FEWEST_TOKENS = 16
+_INSTRUCTION = "Repeat the text above exactly."
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What stands around a segment while it is read.
+
+    Attributes:
+        prefix: token ids before it, the same that stand before every document in a chat.
+        repeat: token ids between it and its repetition.
+    """
+
+    prefix: tuple[int, ...]
+    repeat: tuple[int, ...]
+
+
+def frame_of(model: GistModel) -> Frame:
+    """Raises UserError: see `prompt_of`."""
+    prompt = prompt_of(model.tokenizer)
+    repeat = model.template_ids(prompt.before_question) + model.token_ids(_INSTRUCTION)
+    return Frame(
+        tuple(model.template_ids(prompt.prefix)), (*repeat, *model.template_ids(prompt.before_answer))
+    )
+
+
+def longest_segment(model: GistModel) -> int:
+    """Tokens of the longest segment that fits into the model's window together with its repetition.
+
+    Raises:
+        UserError: none does.
+    """
+    frame = frame_of(model)
+    room = (model.max_positions - len(frame.prefix) - len(frame.repeat)) // 2
+    if room < _FEWEST_TOKENS:
+        raise UserError(
+            f"The model's window of {model.max_positions} tokens is too small for a text and its repetition.",
+            "Use a model with a longer window, or one with a gist adapter.",
+        )
+    return min(SEGMENT_TOKENS, room)
+
+
+def compress_matched(
+    model: GistModel, token_ids: Tensor, segments: Sequence[Segment], done: GistKV | None
+) -> Iterator[GistKV]:
+    """Segment by segment; yields the gist of the document's beginning so far.
+
+    Args:
+        token_ids: (n_tokens,) of the whole document.
+        segments: of the whole document.
+        done: what an earlier run had made of the first of them.
+    """
+    frame, slots, n_done = frame_of(model), _Slots(model), 0
+    if done is not None:
+        assert done.bias is not None
+        slots.add(done.kv.to(model.device, model.dtype), done.bias.to(model.device))
+        n_done = len(done.segments)
+    for number, segment in enumerate(segments[n_done:], n_done + 1):
+        ids = token_ids[segment.start : segment.start + segment.n_tokens].tolist()
+        with torch.no_grad():
+            slots.add(*match(model, frame, ids, segment))
+        yield slots.gist(tuple(segments[:number]))
+
+
+def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment) -> tuple[Tensor, Tensor]:
+    """What stays of one segment.
+
+    Returns:
+        keys and values (n_layers, 2, n_kv_heads, width, head_dim), at their positions in the document, and the bias of
+        each slot (n_layers, n_kv_heads, width), -inf where it is not used.
+    """
+    n_prefix = len(frame.prefix)
+    cache = DynamicCache(config=model.causal_lm.config)
+    model.decode(torch.tensor([[*frame.prefix, *ids]]), cache, 0)
+    kv = cached_kv(cache)[:, :, 0, :, n_prefix:]
+    used = torch.ones(kv[:, 0, :, :, 0].shape, dtype=torch.bool, device=kv.device)
+    if segment.n_slots < len(ids):
+        observed = Observed(kv, n_prefix)
+        model.decode(torch.tensor([[*frame.repeat, *ids]]), cache, n_prefix + len(ids), watch=observed.watch)
+        kv, used, _ = gathered(kv, keep(observed.largest(), segment.n_slots))
+    bias = torch.zeros(used.shape, device=kv.device).masked_fill_(~used, -torch.inf)
+    return place(kv, segment.start - n_prefix, model.inv_freq), bias
+
+
+class _Slots:
+    """The slots of all heads, which have different numbers of them, with room to grow."""
+
+    def __init__(self, model: GistModel) -> None:
+        n_layers, _, n_heads, head_dim = model.kv_shape
+        self._kv = torch.zeros(n_layers, 2, n_heads, 0, head_dim, dtype=model.dtype, device=model.device)
+        self._bias = torch.zeros(n_layers, n_heads, 0, device=model.device)
+        self._counts = torch.zeros(n_layers, n_heads, 1, dtype=torch.long, device=model.device)
+
+    def add(self, kv: Tensor, bias: Tensor) -> None:
+        """Put slots behind those of each head. kv: (n_layers, 2, n_kv_heads, width, head_dim); bias: -inf, not used."""
+        used = bias.isfinite()
+        counts = self._counts + used.sum(dim=2, keepdim=True)
+        self._widen(int(counts.max()))
+        column = torch.arange(self._bias.shape[2], device=bias.device)
+        target = (column >= self._counts) & (column < counts)
+        for part in (0, 1):
+            self._kv[:, part][target] = kv[:, part][used]
+        self._bias[target] = bias[used]
+        self._counts = counts
+
+    def _widen(self, width: int) -> None:
+        """Double the room, so that a long document is not copied for every segment."""
+        room = self._bias.shape[2]
+        if width > room:
+            more = max(width, 2 * room) - room
+            self._kv = torch.nn.functional.pad(self._kv, (0, 0, 0, more))
+            self._bias = torch.nn.functional.pad(self._bias, (0, more), value=-torch.inf)
+
+    def gist(self, segments: tuple[Segment, ...]) -> GistKV:
+        width = int(self._counts.max())
+        n_tokens = sum(segment.n_tokens for segment in segments)
+        return GistKV(self._kv[:, :, :, :width], segments, self._bias[:, :, :width], n_tokens)

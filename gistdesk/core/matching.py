@@ -1,0 +1,94 @@
+"""Which of a text's keys are kept, and how they are fitted to stand for all of them: the arithmetic.
+
+What is observed is the attention of reference queries to the text's keys, per layer and KV head. Fitting follows
+*Fast KV Compaction via Attention Matching* (arXiv 2602.16284): a bias per kept key so that the kept ones carry the
+attention mass of all, then values so that the attended outputs match; both are drawn towards what stood in the text.
+Knows nothing of models, tokens or files.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Observed:
+    """What reference queries saw of a text, gathered layer by layer.
+
+    Attributes:
+        kv: (n_layers, 2, n_kv_heads, n_tokens, head_dim), of the text.
+        start: index of the text's first key among all that are cached.
+        queries: per layer (n_kv_heads, n_queries, head_dim); those of the heads that share a KV head follow each other.
+        log_mass: per layer (n_kv_heads, n_queries), log of the sum of exp(score) over everything that a query sees.
+    """
+
+    kv: Tensor
+    start: int
+    queries: list[Tensor] = field(default_factory=list)
+    log_mass: list[Tensor] = field(default_factory=list)
+
+    def watch(self, layer: int, query: Tensor, key: Tensor) -> None:
+        """See `gistdesk.core.attention.Watch`; layers come in order."""
+        n_heads, n_new, n_all = key.shape[1], query.shape[2], key.shape[2]
+        grouped = query[0].reshape(n_heads, -1, query.shape[3])
+        scores = _scores(grouped, key[0])
+        ahead = torch.ones(n_new, n_all, dtype=torch.bool, device=key.device).triu(n_all - n_new + 1)
+        scores.view(n_heads, -1, n_new, n_all).masked_fill_(ahead, -torch.inf)
+        self.queries.append(grouped)
+        self.log_mass.append(scores.logsumexp(-1))
+
+    def attention(self, layer: int) -> Tensor:
+        """(n_kv_heads, n_queries, n_tokens): what share of each query's attention goes to each of the text's keys."""
+        scores = _scores(self.queries[layer], self.kv[layer, 0])
+        return scores.sub_(self.log_mass[layer][:, :, None]).exp_()
+
+    def largest(self) -> Tensor:
+        """(n_layers, n_kv_heads, n_tokens): the largest attention that any query gave to each key."""
+        return torch.stack([self.attention(layer).amax(dim=1) for layer in range(len(self.queries))])
+
+
+def _scores(queries: Tensor, keys: Tensor) -> Tensor:
+    """(n_kv_heads, n_queries, n_keys), in float32."""
+    return queries.float() @ keys.float().transpose(1, 2) / math.sqrt(keys.shape[-1])
+
+
+def keep(scores: Tensor, n_slots: int) -> Tensor:
+    """Choose keys by score, with one budget for all layers and heads, of which every head has at least one key.
+
+    A head that copies may keep everything and one that looks elsewhere next to nothing (KVzip, arXiv 2505.23416).
+
+    Args:
+        scores: (n_layers, n_kv_heads, n_tokens).
+        n_slots: kept keys of a head, on average.
+
+    Returns:
+        bool like `scores`, n_layers * n_kv_heads * n_slots of them true.
+    """
+    ranked = scores.nan_to_num(0.0).clone()
+    ranked.scatter_(2, ranked.argmax(dim=2, keepdim=True), torch.inf)
+    chosen = ranked.flatten().topk(scores[:, :, 0].numel() * n_slots).indices
+    kept = torch.zeros(scores.numel(), dtype=torch.bool, device=scores.device)
+    kept[chosen] = True
+    return kept.view(scores.shape)
+
+
+def gathered(kv: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What is kept, head by head to the left.
+
+    Args:
+        kv: (n_layers, 2, n_kv_heads, n_tokens, head_dim).
+        kept: (n_layers, n_kv_heads, n_tokens) bool.
+
+    Returns:
+        keys and values (n_layers, 2, n_kv_heads, width, head_dim), which of their slots are in use (n_layers,
+        n_kv_heads, width), and the index of each in the text, of the same shape.
+    """
+    counts = kept.sum(dim=2)
+    width = int(counts.max())
+    used = torch.arange(width, device=kv.device) < counts[:, :, None]
+    index = torch.zeros(used.shape, dtype=torch.long, device=kv.device)
+    index[used] = kept.nonzero()[:, 2]
+    where = index[:, None, :, :, None].expand(-1, 2, -1, -1, kv.shape[4])
+    return kv.gather(3, where) * used[:, None, :, :, None], used, index

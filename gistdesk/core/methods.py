@@ -1,0 +1,36 @@
+"""The ways of making a gist, by name: one table that the window may read, too.
+
+Knows nothing of how a gist is made: `gistdesk.core.compress` does.
+"""
+
+from typing import Literal, cast, get_args
+
+from gistdesk.core.errors import UserError
+
+Method = Literal["adapter", "matched"]
+"""adapter: the keys and values of gist tokens, made by a trained adapter. matched: a choice of the text's own keys,
+fitted so that attention comes out the same; needs no training."""
+
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+def usual_method(has_adapter: bool) -> Method:
+    """What a gist is made by if nobody chose."""
+    return "adapter" if has_adapter else "matched"
+
+
+def usual_ratio(method: Method) -> float:
+    """Document tokens per slot if nobody chose."""
+    return 100.0 if method == "adapter" else 8.0
+
+
+def check_method(name: str) -> None:
+    """Raises UserError: it is neither a method nor "auto"."""
+    if name != "auto" and name not in METHODS:
+        raise UserError(f'There is no method "{name}".', f"Choose one of: auto, {', '.join(METHODS)}.")
+
+
+def chosen_method(name: str, *, has_adapter: bool) -> Method:
+    """A method by its name; "auto" is the usual one."""
+    check_method(name)
+    return usual_method(has_adapter) if name == "auto" else cast(Method, name)
