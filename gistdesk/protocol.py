@@ -106,6 +106,7 @@ class GistDescription:
     adapter_fingerprint: str
     source_sha256: str
     created: str
+    method: str = "adapter"
 
 
 @dataclass(frozen=True)
@@ -227,6 +228,7 @@ class CompressDone(Event):
     model_fingerprint: str
     tokenizer_fingerprint: str
     adapter_fingerprint: str
+    method: str = "adapter"
 
 
 @dataclass(frozen=True)
@@ -515,6 +517,7 @@ class Compress(Request):
 
     Attributes:
         ratio: document tokens per slot.
+        method: see `gistdesk.core.methods`; "auto" is the usual one of the model.
         batch_share: of the usual number of tokens per batch, above 0 to 1; less needs less memory.
     """
 
@@ -531,6 +534,7 @@ class Compress(Request):
     threads: int = 0
     precision: str = "auto"
     batch_share: float = 1.0
+    method: str = "auto"
 
 
 @dataclass(frozen=True)

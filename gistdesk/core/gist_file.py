@@ -26,6 +26,7 @@ from gistdesk.core.layout import LAYOUT_VERSION, Segment
 from gistdesk.core.memory import total_bytes
 from gistdesk.core.methods import METHODS, Method
 from gistdesk.core.model import ModelIdentity
+from gistdesk.core.title import valid
 
 FORMAT_VERSION = 2
 SUFFIX = ".gistkv"
@@ -105,7 +106,7 @@ def write_gist(path: Path, record: GistRecord) -> int:
         "format_version": FORMAT_VERSION,
         "layout_version": LAYOUT_VERSION,
         **asdict(record.identity),
-        "title": _unicode(record.title),
+        "title": valid(record.title)[:_LONGEST_TEXT],
         "source_sha256": record.source_sha256,
         "page_starts": list(record.page_starts),
         "ratio": record.ratio,
@@ -247,7 +248,7 @@ def _check_versions(path: Path, header: dict[str, Any]) -> None:
         if header[name] not in ours:
             words = name.replace("_", " ")
             raise UserError(
-                f"{path.name} has {words} {str(header[name])[:20]}, this program reads {ours[-1]}.",
+                f"{path.name} has {words} {str(header[name])[:40]}, this program reads {ours[-1]}.",
                 "Compress the document again, or use the version of gistdesk that made it.",
             )
 
@@ -347,7 +348,7 @@ def _bytes(values: Tensor, dtype: torch.dtype) -> memoryview:
 def _is_sound(values: Tensor, largest: float = _LARGEST) -> bool:
     """The least and the greatest are: a NaN would become both. Thirty times faster than to ask every number."""
     low, high = values.aminmax()
-    return bool((low >= -largest) & (high <= largest))
+    return -largest <= float(low) and float(high) <= largest
 
 
 def _count(value: Any, least: int = 0, most: int = _LARGEST_COUNT) -> int:
@@ -361,10 +362,6 @@ def _text(value: Any) -> str:
         raise ValueError("a text is none, or without end")
     value.encode()  # half a surrogate pair is a ValueError
     return value
-
-
-def _unicode(text: str) -> str:
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")[:_LONGEST_TEXT]
 
 
 def _opening(tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]], header: dict[str, Any]) -> bytes:

@@ -42,9 +42,7 @@ def frame_of(model: GistModel) -> Frame:
     """Raises UserError: see `prompt_of`."""
     prompt = prompt_of(model.tokenizer)
     repeat = model.template_ids(prompt.before_question) + model.token_ids(_INSTRUCTION)
-    return Frame(
-        tuple(model.template_ids(prompt.prefix)), (*repeat, *model.template_ids(prompt.before_answer))
-    )
+    return Frame(tuple(model.template_ids(prompt.prefix)), (*repeat, *model.template_ids(prompt.before_answer)))
 
 
 def longest_segment(model: GistModel) -> int:

@@ -11,6 +11,7 @@ from gistdesk.core.compress import Compressed, Plan, batch_tokens_for, check_rat
 from gistdesk.core.documents import Document
 from gistdesk.core.gist_file import GistRecord, stored_dtype
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.methods import chosen_method
 from gistdesk.core.model import GistModel
 from gistdesk.protocol import Compress, CompressDone, CompressProgress, ProtocolError
 from gistdesk.worker.failures import is_out_of_memory, release_memory
@@ -24,16 +25,17 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
     """Compress a kept text into `request.target`.
 
     Raises:
-        UserError: text, model, ratio or target are unusable.
+        UserError: text, model, method, ratio or target are unusable.
     """
     if not 0 < request.batch_share <= 1:
         raise ProtocolError(f"a batch share of {request.batch_share}")
     model = keeper.load(request.model, request.device, request.precision, request.threads).model
-    check_ratio(model, request.ratio)
+    method = chosen_method(request.method, has_adapter=model.adapter is not None)
+    check_ratio(model, request.ratio, method)
     begun = time.perf_counter()
     reset_peak_memory()
     document = kept_document(Path(request.text_path), request.title, request.source_sha256, request.page_label)
-    cut = plan_tokens(model, *tokens_of(model, document, pulse), ratio=request.ratio)
+    cut = plan_tokens(model, *tokens_of(model, document, pulse), ratio=request.ratio, method=method)
     record, file_bytes, n_before = _compress(model, document, cut, request, pulse)
     seconds = time.perf_counter() - begun
     gist, identity = record.gist, record.identity
@@ -52,6 +54,7 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
         model_fingerprint=identity.model_fingerprint,
         tokenizer_fingerprint=identity.tokenizer_fingerprint,
         adapter_fingerprint=identity.adapter_fingerprint,
+        method=record.method,
     )
 
 

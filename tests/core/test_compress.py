@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -250,8 +252,32 @@ def test_either_a_ratio_or_slots(model: GistModel) -> None:
     for asked in ({}, {"ratio": 5.0, "n_slots": 5}):
         with pytest.raises(RuntimeError, match="either"):
             plan(model, document(), **asked)  # type: ignore[arg-type]
-    with pytest.raises(RuntimeError, match="adapter"):
-        plan(replace(model, adapter=None), document(), ratio=5.0)
+
+
+def test_a_method_that_needs_an_adapter_is_refused_without_one(model: GistModel) -> None:
+    bare = replace(model, adapter=None)
+    with pytest.raises(UserError, match="adapter"):
+        plan(bare, document(), ratio=5.0, method="adapter")
+    assert plan(bare, document(), ratio=5.0).method == "matched"
+    assert plan(model, document(), ratio=5.0).method == "adapter"
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_nothing(model: GistModel, tmp_path: Path) -> None:
+    """A name that is as long as names can be has no room for the ending of a partial file."""
+    path = tmp_path / ("a" * 248 + ".gistkv")
+    cut = plan(model, document(), ratio=5.0)
+    *_, last = compress_document(model, document(), cut, path, checkpoint_s=0.0, batch_tokens=1)
+    assert last.record is not None
+    assert names(tmp_path) == {path.name}
+
+
+def test_what_a_killed_program_was_writing_is_removed(model: GistModel, tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    (tmp_path / f".{ended.pid}.gistkv.tmp").write_bytes(b"half")
+    (tmp_path / ".notes.gistkv.tmp").write_bytes(b"whose?")
+    list(compress_document(model, document(), plan(model, document(), ratio=5.0), tmp_path / "a.gistkv"))
+    assert names(tmp_path) == {"a.gistkv", ".notes.gistkv.tmp"}
 
 
 def test_pages_start_where_their_tokens_start(model: GistModel) -> None:

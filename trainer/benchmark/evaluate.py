@@ -103,7 +103,7 @@ class Benchmark:
             raise UserError("The model has no gist adapter.", "Train one, or measure full, none and rag only.")
         if model.adapter is not None:
             for ratio in config.ratios:
-                check_ratio(model.adapter, ratio)
+                check_ratio(model, ratio)
         self._model, self._config = model, config
         self._tasks: list[Task] = tasks_of(model, config)
         self._variants = config.variants

@@ -1,0 +1,219 @@
+"""A matched gist needs no adapter: with every key kept it is the full text, with fewer it is smaller, in one piece or
+several."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.attention import BiasedCache
+from gistdesk.core.compress import PARTIAL_SUFFIX, compress, compress_document, plan, plan_tokens
+from gistdesk.core.context import assemble, assemble_gist
+from gistdesk.core.documents import Document
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV, join_gists
+from gistdesk.core.gist_file import read_gist
+from gistdesk.core.model import GistModel, cached_kv
+from gistdesk.core.prompt import Turn, prompt_of
+from tests.core.tiny_models import TEXT, Kind, every_kind, random_ids, tiny_model
+
+WINDOW = 200
+"""A short one, so that a few hundred tokens are several segments."""
+
+
+def bare(kind: Kind = Kind()) -> GistModel:
+    """A model without an adapter."""
+    return replace(tiny_model(kind, max_position_embeddings=WINDOW), adapter=None, encoder=None)
+
+
+@pytest.fixture
+def model() -> GistModel:
+    return bare()
+
+
+def ids_of(n_tokens: int, kind: Kind = Kind(), seed: int = 3) -> Tensor:
+    return random_ids(torch.Generator().manual_seed(seed), n_tokens, kind)
+
+
+def whole(model: GistModel, ids: Tensor, ratio: float) -> GistKV:
+    *_, gist = compress(model, plan_tokens(model, ids, ratio=ratio))
+    return gist
+
+
+def hidden_after(model: GistModel, gist: GistKV, ids: Tensor) -> Tensor:
+    """(n_tokens, hidden_size) of tokens that follow the prompt prefix and a gist."""
+    start = assemble_gist(model, model.template_ids(prompt_of(model.tokenizer).prefix), gist)
+    with torch.no_grad():
+        return model.decode(ids[None], start.cache, start.position)[0]
+
+
+@every_kind
+def test_with_every_key_kept_it_is_the_full_text(kind: Kind) -> None:
+    model, ids, after = bare(kind), ids_of(50, kind), ids_of(9, kind, 4)
+    found = hidden_after(model, whole(model, ids, 1.0), after)
+    prefix = model.template_ids(prompt_of(model.tokenizer).prefix)
+    start = assemble(model, [], [None])
+    with torch.no_grad():
+        full = model.decode(torch.cat([torch.tensor(prefix, dtype=torch.long), ids, after])[None], start.cache, 0)[0]
+    assert torch.allclose(found, full[-len(after) :], atol=2e-4)
+
+
+@every_kind
+def test_a_bias_of_zero_is_no_bias(kind: Kind) -> None:
+    model, after = bare(kind), ids_of(9, kind, 4)
+    gist = whole(model, ids_of(50, kind), 1.0)
+    assert gist.bias is not None
+    assert not gist.bias.any()
+    plain = replace(gist, bias=None)
+    assert torch.allclose(hidden_after(model, gist, after), hidden_after(model, plain, after), atol=1e-5)
+
+
+def test_a_bias_changes_an_answer_and_a_slot_without_one_is_not_seen(model: GistModel) -> None:
+    """The weight of a slot is exp(bias): that of log 2 is a slot that stands there twice."""
+    after, gist = ids_of(5, seed=4), whole(model, ids_of(40), 1.0)
+    assert gist.bias is not None
+    doubled = gist.bias.clone()
+    doubled[:, :, 7] = torch.log(torch.tensor(2.0))
+    twice = replace(
+        gist,
+        kv=torch.cat([gist.kv, gist.kv[:, :, :, 7:8]], dim=3),
+        bias=torch.cat([gist.bias, gist.bias[:, :, 7:8]], dim=2),
+    )
+    found = hidden_after(model, replace(gist, bias=doubled), after)
+    assert torch.allclose(found, hidden_after(model, twice, after), atol=1e-5)
+    assert not torch.allclose(found, hidden_after(model, gist, after), atol=1e-3)
+    hidden = gist.bias.clone()
+    hidden[:, :, 7] = -torch.inf
+    keep = [i for i in range(gist.kv.shape[3]) if i != 7]
+    without = replace(gist, kv=gist.kv[:, :, :, keep], bias=gist.bias[:, :, keep])
+    found = hidden_after(model, replace(gist, bias=hidden), after)
+    assert torch.allclose(found, hidden_after(model, without, after), atol=1e-5)
+
+
+def test_without_a_bias_nothing_is_changed(model: GistModel) -> None:
+    """Bit for bit: the cache is an ordinary one, and the model's attention the one that it came with."""
+    gist = replace(whole(model, ids_of(40), 1.0), bias=None, span=None)
+    start = assemble_gist(model, model.template_ids(prompt_of(model.tokenizer).prefix), gist)
+    assert not isinstance(start.cache, BiasedCache)
+    assert model.causal_lm.config._attn_implementation == "sdpa"
+    same = assemble(model, model.template_ids(prompt_of(model.tokenizer).prefix), [gist.kv])
+    assert torch.equal(cached_kv(start.cache), cached_kv(same.cache))
+
+
+@pytest.mark.parametrize("ratio", [2.0, 4.0, 8.0])
+def test_there_are_as_many_slots_as_were_asked_for(model: GistModel, ratio: float) -> None:
+    """On average over layers and heads, of which each has at least one in every segment."""
+    ids = ids_of(300)
+    gist = whole(model, ids, ratio)
+    assert gist.n_slots == 300 // ratio
+    assert gist.bias is not None
+    counts = gist.bias.isfinite().sum(dim=2)
+    assert counts.float().mean() == gist.n_slots
+    assert int(counts.min()) >= len(gist.segments) > 1
+    assert gist.n_positions == 300
+
+
+def test_kept_keys_are_the_texts_own(model: GistModel) -> None:
+    ids = ids_of(60)
+    gist, full = whole(model, ids, 4.0), whole(model, ids, 1.0)
+    assert gist.bias is not None
+    for layer in range(2):
+        for head in range(2):
+            used = gist.bias[layer, head].isfinite()
+            distances = torch.cdist(gist.kv[layer, 0, head][used], full.kv[layer, 0, head])
+            assert distances.amin(dim=1).max() < 1e-4
+
+
+def test_a_document_longer_than_the_window_is_compressed(model: GistModel) -> None:
+    gist = whole(model, ids_of(3 * WINDOW), 8.0)
+    assert gist.n_tokens == 3 * WINDOW
+    assert gist.kv.isfinite().all()
+
+
+def book() -> Document:
+    return Document("A tale", (TEXT * 6,), None, Path("tale.txt"), "ab" * 32)
+
+
+def test_stopped_anywhere_it_goes_on_to_the_same_file(model: GistModel, tmp_path: Path) -> None:
+    cut = plan(model, book(), ratio=5.0)
+    steps = list(compress_document(model, book(), cut, tmp_path / "whole.gistkv"))
+    assert len(steps) > 4
+    for n_steps in range(1, len(steps)):
+        path = tmp_path / f"{n_steps}.gistkv"
+        stopped = compress_document(model, book(), cut, path)
+        for _ in range(n_steps):
+            next(stopped)
+        stopped.close()
+        *_, last = compress_document(model, book(), cut, path)
+        assert last.record is not None
+        left, right = read_gist(path), read_gist(tmp_path / "whole.gistkv")
+        assert torch.equal(left.gist.kv, right.gist.kv)
+        assert left.gist.bias is not None
+        assert right.gist.bias is not None
+        assert torch.equal(left.gist.bias, right.gist.bias)
+        assert left.method == "matched"
+        assert left.identity.adapter_fingerprint == ""
+
+
+def test_from_a_file_it_answers_as_when_it_was_made(model: GistModel, tmp_path: Path) -> None:
+    cut = plan(model, book(), ratio=5.0)
+    *_, last = compress_document(model, book(), cut, tmp_path / "a.gistkv")
+    assert last.record is not None
+    path = read_gist(tmp_path / "a.gistkv").gist
+    texts = []
+    for gist in (last.record.gist, path):
+        context = Context(model, [replace(gist, kv=gist.kv.half())], system=None)
+        texts.append("".join(context.answer([Turn("What?")], Sampling(max_tokens=8))))
+    assert texts[0] == texts[1]
+
+
+def test_joined_gists_are_one_made_by_hand(model: GistModel) -> None:
+    """One with a bias and two without; the next stands behind the positions of the text, not behind the slots."""
+    first, second = whole(model, ids_of(40), 4.0), whole(model, ids_of(30, seed=5), 1.0)
+    assert first.bias is not None
+    assert second.bias is not None
+    plain = replace(second, bias=None)
+    joined = join_gists([first, plain], model.inv_freq)
+    assert joined.n_positions == 70
+    shifted = join_gists([GistKV(first.kv[:, :, :, :0], (), None, 40), second], model.inv_freq).kv
+    by_hand = GistKV(torch.cat([first.kv, shifted], dim=3), (), torch.cat([first.bias, second.bias], dim=2), 70)
+    after = ids_of(5, seed=4)
+    assert torch.allclose(hidden_after(model, joined, after), hidden_after(model, by_hand, after), atol=1e-5)
+
+
+def test_several_questions_and_an_edited_one(model: GistModel) -> None:
+    """The cache goes back to what stands before the conversation, however many slots each head has."""
+    context = Context(model, [whole(model, ids_of(60), 4.0)])
+    first = "".join(context.answer([Turn("What?")], Sampling(max_tokens=6)))
+    list(context.answer([Turn("What?", first), Turn("And then?")], Sampling(max_tokens=6)))
+    list(context.answer([Turn("Where else?")], Sampling(max_tokens=6)))
+    assert "".join(context.answer([Turn("What?")], Sampling(max_tokens=6))) == first
+
+
+def test_a_window_too_small_for_a_text_and_its_repetition_is_refused() -> None:
+    small = replace(tiny_model(max_position_embeddings=40), adapter=None, encoder=None)
+    with pytest.raises(UserError, match="too small"):
+        plan_tokens(small, ids_of(100), ratio=4.0)
+
+
+def test_an_adapter_is_not_used_by_a_method_that_needs_none(tmp_path: Path) -> None:
+    """Its gist belongs to the base alone, with any adapter."""
+    model = tiny_model(max_position_embeddings=WINDOW)
+    cut = plan(model, book(), ratio=5.0, method="matched")
+    *_, last = compress_document(model, book(), cut, tmp_path / "a.gistkv")
+    assert last.record is not None
+    assert last.record.identity.adapter_fingerprint == ""
+
+
+def test_a_partial_file_of_another_method_is_not_gone_on_with(tmp_path: Path) -> None:
+    model = tiny_model(max_position_embeddings=WINDOW)
+    path = tmp_path / "a.gistkv"
+    stopped = compress_document(model, book(), plan(model, book(), ratio=5.0), path)
+    next(stopped), next(stopped)
+    stopped.close()
+    assert path.with_name(path.name + PARTIAL_SUFFIX).exists() or path.exists()
+    steps = compress_document(model, book(), plan(model, book(), ratio=5.0, method="matched"), path)
+    assert next(steps).n_segments_done == 0
