@@ -18,13 +18,13 @@ from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import Turn, prompt_of
-from tests.core.tiny_models import TEXT, Kind, every_kind, random_ids, tiny_model
+from tests.core.tiny_models import PLAIN, TEXT, Kind, every_kind, random_ids, tiny_model
 
 WINDOW = 200
 """A short one, so that a few hundred tokens are several segments."""
 
 
-def bare(kind: Kind = Kind()) -> GistModel:
+def bare(kind: Kind = PLAIN) -> GistModel:
     """A model without an adapter."""
     return replace(tiny_model(kind, max_position_embeddings=WINDOW), adapter=None, encoder=None)
 
@@ -34,7 +34,7 @@ def model() -> GistModel:
     return bare()
 
 
-def ids_of(n_tokens: int, kind: Kind = Kind(), seed: int = 3) -> Tensor:
+def ids_of(n_tokens: int, kind: Kind = PLAIN, seed: int = 3) -> Tensor:
     return random_ids(torch.Generator().manual_seed(seed), n_tokens, kind)
 
 
