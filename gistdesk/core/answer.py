@@ -125,17 +125,19 @@ class Context:
                 ids = [*(prefix if only_text else []), *text_ids.tolist()]
                 self._read(ids, self._n_context)
                 self._n_context += len(ids)
-            self._n_cached = self._cache.get_seq_length()
+            layers: list[Any] = list(self._cache.layers)
+            self._n_cached = [layer.get_seq_length() for layer in layers]
         self._ids: list[int] = []
 
     @property
     def kv_bytes(self) -> int:
         """Bytes of the keys and values that stand before the conversation."""
-        if not self._n_cached:
-            return 0
         layers: list[Any] = list(self._cache.layers)
-        per_position = sum(2 * x.keys.shape[1] * x.keys.shape[3] * x.keys.element_size() for x in layers)
-        return int(per_position * self._n_cached)
+        return sum(
+            2 * n_cached * layer.keys.shape[1] * layer.keys.shape[3] * layer.keys.element_size()
+            for layer, n_cached in zip(layers, self._n_cached, strict=True)
+            if n_cached
+        )
 
     def answer(
         self, turns: Sequence[Turn], sampling: Sampling = Sampling(), *, stop: Callable[[], bool] = lambda: False
@@ -208,8 +210,8 @@ class Context:
     def _rewind(self, n_kept: int) -> None:
         """Forget all but the first `n_kept` ids after the context, and what an interrupted pass left in some layers."""
         layers: list[Any] = list(self._cache.layers)
-        for layer in layers:
-            excess = layer.get_seq_length() - self._n_cached - n_kept
+        for layer, n_cached in zip(layers, self._n_cached, strict=True):
+            excess = layer.get_seq_length() - n_cached - n_kept
             if excess > 0:
                 layer.crop(-excess)
         self._ids = self._ids[:n_kept]

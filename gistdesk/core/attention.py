@@ -23,14 +23,14 @@ n_kv_heads, n_cached + n_new, head_dim), both rotated."""
 
 
 class BiasedCache(DynamicCache):
-    """Keys and values of which the first have a bias.
+    """One row of keys and values, of which the first have a bias. Layers may hold different numbers of them.
 
     Attributes:
-        slot_bias: (n_layers, batch, n_kv_heads, n_biased), added to the scores of the first keys; the lowest number of
-            the type hides a slot that a head does not use.
+        slot_bias: per layer (n_kv_heads, n_biased), added to the scores of the first keys; -inf hides one that a head
+            does not use.
     """
 
-    def __init__(self, layers: list[tuple[Tensor, Tensor]], slot_bias: Tensor, config: Any) -> None:
+    def __init__(self, layers: list[tuple[Tensor, Tensor]], slot_bias: list[Tensor], config: Any) -> None:
         super().__init__(layers, config=config)
         self.slot_bias = slot_bias
 
@@ -65,15 +65,17 @@ def _attend_watched(
 def _attend_biased(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
 ) -> tuple[Tensor, None]:
-    """Scaled dot products with the layer's bias. query: (batch, n_heads, n_new, head_dim); key: all that is cached."""
+    """Scaled dot products with the layer's bias. query: (1, n_heads, n_new, head_dim); key: all that is cached.
+
+    The mask that comes in is of the first layer's length; what is new sees all that was there and, of itself, what
+    stands before.
+    """
     bias: Tensor = arguments.pop("slot_bias")[module.layer_idx]
-    padded = torch.nn.functional.pad(bias, (0, key.shape[2] - bias.shape[2]))
-    scores = padded.repeat_interleave(query.shape[1] // key.shape[1], dim=1)[:, :, None, :].to(query.dtype)
-    if attention_mask is not None:
-        lowest = torch.finfo(query.dtype).min
-        added = torch.where(attention_mask, scores, lowest) if attention_mask.dtype == torch.bool else None
-        scores = (scores + attention_mask).clamp(min=lowest) if added is None else added
-    attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, scores, **arguments)
+    n_new, n_all = query.shape[2], key.shape[2]
+    added = torch.nn.functional.pad(bias, (0, n_all - bias.shape[1])).to(query.dtype)[:, None, :]
+    ahead = torch.ones(n_new, n_all, dtype=torch.bool, device=key.device).triu(n_all - n_new + 1)
+    added = added.masked_fill(ahead, -torch.inf).repeat_interleave(query.shape[1] // key.shape[1], dim=0)[None]
+    attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, added, **arguments)
     return attended
 
 

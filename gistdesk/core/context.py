@@ -45,7 +45,7 @@ def assemble_gist(model: GistModel, prefix_ids: Sequence[int], gist: GistKV) -> 
     if gist.bias is None:
         return Assembled(plain.cache, position, None)
     bias = torch.nn.functional.pad(gist.bias.to(model.device, torch.float32), (len(prefix_ids), 0))
-    return Assembled(model.cache_of(cached_kv(plain.cache), bias[:, None]), position, None)
+    return Assembled(model.biased_cache_of(cached_kv(plain.cache)[:, :, 0], bias), position, None)
 
 
 def assemble(model: GistModel, prefix_ids: Sequence[int], gists: Sequence[Tensor | None]) -> Assembled:

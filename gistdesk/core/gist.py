@@ -24,12 +24,14 @@ class GistKV:
             than the one with the most. None: every head has `n_slots` slots, in the order of the segments, the first
             key at position 0 and the next one at 1.
         span: positions that the gist takes, so where the next token stands; None: one for each slot.
+        n_unfitted: how often a head's slots could not be fitted in a segment and stayed as they stood in the text.
     """
 
     kv: Tensor
     segments: tuple[Segment, ...]
     bias: Tensor | None = None
     span: int | None = None
+    n_unfitted: int = 0
 
     @property
     def n_slots(self) -> int:

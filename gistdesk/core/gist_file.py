@@ -63,8 +63,6 @@ class GistRecord:
         segment_tokens: longest segment, in tokens.
         created: UTC, ISO 8601.
         method: the way in which it was made.
-        n_unfitted: how often the numbers of a head and segment could not be fitted and were left as they stood in the
-            text.
     """
 
     gist: GistKV
@@ -76,7 +74,6 @@ class GistRecord:
     segment_tokens: int
     created: str
     method: Method = "adapter"
-    n_unfitted: int = 0
 
 
 def stored_dtype(kv: Tensor) -> torch.dtype:
@@ -118,7 +115,7 @@ def write_gist(path: Path, record: GistRecord) -> int:
         "dtype": str(dtype).removeprefix("torch."),
         "created": record.created,
         "method": record.method,
-        "n_unfitted": record.n_unfitted,
+        "n_unfitted": gist.n_unfitted,
         "tensors": {name: [_STORED[kind], list(shape)] for name, (kind, shape) in tensors.items()},
     }
     header["sha256"] = _digest(header, _numbers(gist, kv, dtype))
@@ -267,7 +264,8 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     if kv.dtype != _KV_DTYPES[header["dtype"]]:
         raise ValueError("the tensor is not what the header names")
     span = _count(header["next_position"], 1, _count(start))
-    gist = GistKV(kv, tuple(segments), bias, None if bias is None and span == kv.shape[3] else span)
+    n_unfitted = _count(header.get("n_unfitted", 0))
+    gist = GistKV(kv, tuple(segments), bias, None if bias is None and span == kv.shape[3] else span, n_unfitted)
     n_layers, _, n_heads, width, _ = kv.shape
     n_used = n_layers * n_heads * width if bias is None else int(bias.isfinite().sum())
     if n_used != n_layers * n_heads * gist.n_slots or (method == "adapter" and gist.n_positions != gist.n_slots):
@@ -287,7 +285,6 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
         segment_tokens,
         _text(header["created"]),
         method,
-        _count(header.get("n_unfitted", 0)),
     )
 
 

@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, place
 from gistdesk.core.layout import Segment
-from gistdesk.core.matching import Observed, gathered, keep
+from gistdesk.core.matching import Observed, fit, gathered, keep
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 
@@ -74,7 +74,7 @@ def compress_matched(
     frame, slots, n_done = frame_of(model), _Slots(model), 0
     if done is not None:
         assert done.bias is not None
-        slots.add(done.kv.to(model.device, model.dtype), done.bias.to(model.device))
+        slots.add(done.kv.to(model.device, model.dtype), done.bias.to(model.device), done.n_unfitted)
         n_done = len(done.segments)
     for number, segment in enumerate(segments[n_done:], n_done + 1):
         ids = token_ids[segment.start : segment.start + segment.n_tokens].tolist()
@@ -83,24 +83,24 @@ def compress_matched(
         yield slots.gist(tuple(segments[:number]))
 
 
-def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment) -> tuple[Tensor, Tensor]:
+def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment) -> tuple[Tensor, Tensor, int]:
     """What stays of one segment.
 
     Returns:
-        keys and values (n_layers, 2, n_kv_heads, width, head_dim), at their positions in the document, and the bias of
-        each slot (n_layers, n_kv_heads, width), -inf where it is not used.
+        keys and values (n_layers, 2, n_kv_heads, width, head_dim), at their positions in the segment; the bias of
+        each slot (n_layers, n_kv_heads, width), -inf where it is not used; and how many heads could not be fitted.
     """
     n_prefix = len(frame.prefix)
     cache = DynamicCache(config=model.causal_lm.config)
     model.decode(torch.tensor([[*frame.prefix, *ids]]), cache, 0)
     kv = cached_kv(cache)[:, :, 0, :, n_prefix:]
-    used = torch.ones(kv[:, 0, :, :, 0].shape, dtype=torch.bool, device=kv.device)
+    n_layers, _, n_heads, n_tokens, _ = kv.shape
+    bias, n_unfitted = torch.zeros(n_layers, n_heads, n_tokens, device=kv.device), 0
     if segment.n_slots < len(ids):
         observed = Observed(kv, n_prefix)
         model.decode(torch.tensor([[*frame.repeat, *ids]]), cache, n_prefix + len(ids), watch=observed.watch)
-        kv, used, _ = gathered(kv, keep(observed.largest(), segment.n_slots))
-    bias = torch.zeros(used.shape, device=kv.device).masked_fill_(~used, -torch.inf)
-    return place(kv, segment.start - n_prefix, model.inv_freq), bias
+        kv, bias, n_unfitted = fit(observed, *gathered(kv, keep(observed.largest(), segment.n_slots)))
+    return place(kv, -n_prefix, model.inv_freq), bias, n_unfitted
 
 
 class _Slots:
@@ -111,8 +111,9 @@ class _Slots:
         self._kv = torch.zeros(n_layers, 2, n_heads, 0, head_dim, dtype=model.dtype, device=model.device)
         self._bias = torch.zeros(n_layers, n_heads, 0, device=model.device)
         self._counts = torch.zeros(n_layers, n_heads, 1, dtype=torch.long, device=model.device)
+        self._n_unfitted = 0
 
-    def add(self, kv: Tensor, bias: Tensor) -> None:
+    def add(self, kv: Tensor, bias: Tensor, n_unfitted: int) -> None:
         """Put slots behind those of each head. kv: (n_layers, 2, n_kv_heads, width, head_dim); bias: -inf, not used."""
         used = bias.isfinite()
         counts = self._counts + used.sum(dim=2, keepdim=True)
@@ -123,6 +124,7 @@ class _Slots:
             self._kv[:, part][target] = kv[:, part][used]
         self._bias[target] = bias[used]
         self._counts = counts
+        self._n_unfitted += n_unfitted
 
     def _widen(self, width: int) -> None:
         """Double the room, so that a long document is not copied for every segment."""
@@ -134,5 +136,5 @@ class _Slots:
 
     def gist(self, segments: tuple[Segment, ...]) -> GistKV:
         width = int(self._counts.max())
-        n_tokens = sum(segment.n_tokens for segment in segments)
-        return GistKV(self._kv[:, :, :, :width], segments, self._bias[:, :, :width], n_tokens)
+        span = max(segment.n_tokens for segment in segments)
+        return GistKV(self._kv[:, :, :, :width], segments, self._bias[:, :, :width], span, self._n_unfitted)

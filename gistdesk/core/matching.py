@@ -12,6 +12,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+_RIDGE = 0.3
+"""How strongly weights are drawn to 1 and values to the text's own: a share of the mean diagonal of what is solved."""
+_LEAST_MASS = 0.02
+"""Queries that give the whole text less of their attention than this say nothing about it."""
+_WEIGHTS = (1e-3, 50.0)
+_N_STEPS = 60
+_FARTHEST = 8.0
+"""Values that come out longer than the text's longest by this factor were not solved but blown up."""
+
 
 @dataclass
 class Observed:
@@ -92,3 +101,84 @@ def gathered(kv: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     index[used] = kept.nonzero()[:, 2]
     where = index[:, None, :, :, None].expand(-1, 2, -1, -1, kv.shape[4])
     return kv.gather(3, where) * used[:, None, :, :, None], used, index
+
+
+def fit(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Fit bias and values of the keys that are kept.
+
+    Only queries that look at the text count, each by how much it does: most look at the first tokens and at nothing
+    else, and would pull every bias to nothing.
+
+    Args:
+        observed: of the whole text.
+        kv, used, index: see `gathered`.
+
+    Returns:
+        keys and fitted values, of the shape of `kv`; the bias (n_layers, n_kv_heads, width), -inf where not used; and
+        how many heads were left as they stood in the text, because their numbers did not solve.
+    """
+    kv, n_unfitted = kv.clone(), 0
+    bias = torch.zeros(used.shape, device=kv.device).masked_fill_(~used, -torch.inf)
+    for layer in range(kv.shape[0]):
+        attention = observed.attention(layer)
+        for head in range(kv.shape[2]):
+            own = used[layer, head]
+            n_kept = int(own.sum())
+            if n_kept == observed.kv.shape[3]:
+                continue
+            mass = attention[head].sum(dim=1)
+            shares = attention[head][mass > _LEAST_MASS]
+            values = observed.kv[layer, 1, head].float()
+            fitted = _fit_head(shares, values, index[layer, head, :n_kept])
+            if fitted is None:
+                n_unfitted += 1
+                continue
+            bias[layer, head, :n_kept], kv[layer, 1, head, :n_kept] = fitted[0], fitted[1].to(kv.dtype)
+    return kv, bias, n_unfitted
+
+
+def _fit_head(shares: Tensor, values: Tensor, index: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Bias (n_kept,) and values (n_kept, head_dim) of one head; None where they cannot be had.
+
+    Args:
+        shares: (n_queries, n_tokens), see `Observed.attention`.
+        values: (n_tokens, head_dim), in float32.
+        index: (n_kept,) of the kept tokens.
+    """
+    kept, old = shares[:, index], values[index]
+    if not len(shares):
+        return torch.zeros_like(old[:, 0]), old
+    mass = shares.sum(dim=1)
+    weight = _masses(kept, mass)
+    # what else a query looks at keeps its mass, so that the kept keys' shares are of the new sum
+    now = kept * weight / (1 - mass + kept @ weight)[:, None]
+    gram, missing = now.T @ now, now.T @ (shares @ values - now @ old)
+    ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(index), device=gram.device)
+    change, failed = torch.linalg.solve_ex(gram + ridge, missing)
+    new = old + change
+    largest = _FARTHEST * values.norm(dim=1).max()
+    if int(failed) or not bool(new.isfinite().all() & weight.isfinite().all()) or bool(new.norm(dim=1).max() > largest):
+        return None
+    return weight.log(), new
+
+
+def _masses(kept: Tensor, mass: Tensor) -> Tensor:
+    """What each kept key counts for: min |kept w - mass|^2 + ridge |w - 1|^2 for w > 0, by projected gradients (FISTA).
+
+    Args:
+        kept: (n_queries, n_kept), shares of attention.
+        mass: (n_queries,) that the kept keys are to carry together.
+    """
+    gram = kept.T @ kept
+    ridge = _RIDGE * gram.diagonal().mean()
+    gram = gram + ridge * torch.eye(len(gram), device=gram.device)
+    goal = kept.T @ mass + ridge
+    step = 1 / torch.linalg.matrix_norm(gram, ord=1)  # at least the largest eigenvalue
+    weight = ahead = torch.ones_like(goal)
+    momentum = 1.0
+    for _ in range(_N_STEPS):
+        new = (ahead - step * (gram @ ahead - goal)).clamp(*_WEIGHTS)
+        after = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
+        ahead = new + (momentum - 1) / after * (new - weight)
+        weight, momentum = new, after
+    return weight

@@ -184,15 +184,25 @@ class GistModel:
         logits: Tensor = self.causal_lm.lm_head(hidden)
         return logits
 
-    def cache_of(self, kv: Tensor, bias: Tensor | None = None) -> DynamicCache:
-        """A cache of one or more rows.
+    def cache_of(self, kv: Tensor) -> DynamicCache:
+        """A cache of one or more rows. kv: (n_layers, 2, batch, n_kv_heads, n_slots, head_dim)."""
+        return DynamicCache([(layer[0], layer[1]) for layer in kv.unbind(0)], config=self.causal_lm.config)
+
+    def biased_cache_of(self, kv: Tensor, bias: Tensor) -> DynamicCache:
+        """A cache of one row, in which each layer takes only the room of its head with the most slots.
 
         Args:
-            kv: (n_layers, 2, batch, n_kv_heads, n_cached, head_dim).
-            bias: (n_layers, batch, n_kv_heads, n_cached), see `gistdesk.core.attention`.
+            kv: (n_layers, 2, n_kv_heads, n_slots, head_dim).
+            bias: (n_layers, n_kv_heads, n_slots), -inf where a slot is not used.
         """
-        layers, config = [(layer[0], layer[1]) for layer in kv.unbind(0)], self.causal_lm.config
-        return DynamicCache(layers, config=config) if bias is None else BiasedCache(layers, bias, config)
+        layers, biases = [], []
+        for layer, own in zip(kv, bias, strict=True):
+            used = own.isfinite()
+            order = (~used).long().argsort(dim=1, stable=True)[:, : int(used.sum(dim=1).max())]
+            packed = layer.gather(2, order[None, :, :, None].expand(2, -1, -1, layer.shape[3]))
+            layers.append((packed[0][None], packed[1][None]))
+            biases.append(own.gather(1, order))
+        return BiasedCache(layers, biases, self.causal_lm.config)
 
 
 def cached_kv(cache: DynamicCache) -> Tensor:

@@ -19,7 +19,7 @@ from gistdesk.library.texts import Texts
 _WORKING = "state IN ('extracting', 'compressing')"
 _GIST_COLUMNS = (
     "id key model_id model_fingerprint tokenizer_fingerprint adapter_fingerprint ratio n_tokens n_slots kv_bytes "
-    "file_bytes seconds tokens_per_second device created recall_n recall_kept"
+    "file_bytes seconds tokens_per_second device created recall_n recall_kept method"
 ).split()
 GIST_FIELDS = ", ".join(f"gists.{name} AS gist_{name}" for name in _GIST_COLUMNS)
 _ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gists.id = entries.gist_id"
@@ -28,15 +28,15 @@ _ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gis
 class Entries(Texts):
     """Rows of the table, and taking them from the queue."""
 
-    def add_entry(self, *, source_path: Path, model: str, ratio: float, title: str = "") -> Entry:
+    def add_entry(self, *, source_path: Path, model: str, ratio: float, title: str = "", method: str = "auto") -> Entry:
         """Queue a document. The file is not read; without a title its name is one."""
         shown, (size, mtime_ns) = shown_title(title or source_path.stem), _size_and_mtime(source_path)
         time = now()
         with self._write() as db:
             added = db.execute(
-                "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, model, ratio, state, queued, "
-                "added) VALUES (?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
-                (shown, stored_path(source_path), size, mtime_ns, model, ratio, time, time),
+                "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, model, ratio, method, state, "
+                "queued, added) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+                (shown, stored_path(source_path), size, mtime_ns, model, ratio, method, time, time),
             )
             assert added.lastrowid is not None
             return self.entry(added.lastrowid)
@@ -113,13 +113,13 @@ class Entries(Texts):
         with self._write() as db:
             db.execute("UPDATE entries SET done = ?, total = ? WHERE id = ?", (done, total, entry_id))
 
-    def set_job(self, entry_id: int, *, model: str, ratio: float) -> None:
-        """Queue the entry again, for this model and ratio. Its gist stays usable until another is adopted."""
+    def set_job(self, entry_id: int, *, model: str, ratio: float, method: str = "auto") -> None:
+        """Queue the entry again, for this model, ratio and method. Its gist stays usable until another is adopted."""
         with self._write() as db:
             db.execute(
-                "UPDATE entries SET model = ?, ratio = ?, state = 'queued', owner = NULL, queued = ?, done = 0, "
-                "total = 0, problem_kind = NULL, problem_message = NULL, problem_hint = NULL WHERE id = ?",
-                (model, ratio, now(), entry_id),
+                "UPDATE entries SET model = ?, ratio = ?, method = ?, state = 'queued', owner = NULL, queued = ?, "
+                "done = 0, total = 0, problem_kind = NULL, problem_message = NULL, problem_hint = NULL WHERE id = ?",
+                (model, ratio, method, now(), entry_id),
             )
 
     # the queue
@@ -213,6 +213,7 @@ class Entries(Texts):
             gist=self._gist(row) if row["gist_id"] is not None else None,
             added=row["added"],
             trashed=row["trashed"],
+            method=row["method"],
         )
 
     def _gist(self, row: sqlite3.Row) -> GistRow:

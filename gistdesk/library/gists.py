@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +57,13 @@ class Gists(Entries):
         tokenizer_fingerprint: str,
         adapter_fingerprint: str,
         ratio: float,
+        method: str = "adapter",
     ) -> GistRow | None:
-        """The gist of the same text by the same model and adapter at the same ratio, if its file is there."""
+        """The gist of the same text by the same model, adapter and method at the same ratio, if its file is there."""
         rows = self._rows(
             f"SELECT {GIST_FIELDS} FROM gists WHERE text_sha256 = ? AND model_fingerprint = ? AND "
-            "tokenizer_fingerprint = ? AND adapter_fingerprint = ? AND ratio = ?",
-            (text_sha256, model_fingerprint, tokenizer_fingerprint, adapter_fingerprint, ratio),
+            "tokenizer_fingerprint = ? AND adapter_fingerprint = ? AND ratio = ? AND method = ?",
+            (text_sha256, model_fingerprint, tokenizer_fingerprint, adapter_fingerprint, ratio, method),
         )
         found = [self._gist(row) for row in rows]
         return next((gist for gist in found if gist.path.is_file()), None)
@@ -96,7 +97,7 @@ class Gists(Entries):
         named = "(:model IS NULL OR entries.model IN (:model, :model_id))"
         same = (
             "(SELECT gists.model_fingerprint = :model_fingerprint AND gists.tokenizer_fingerprint = "
-            ":tokenizer_fingerprint AND gists.adapter_fingerprint = :adapter_fingerprint FROM gists "
+            ":tokenizer_fingerprint AND gists.adapter_fingerprint IN ('', :adapter_fingerprint) FROM gists "
             "WHERE gists.id = entries.gist_id AND gists.model_id = :model_id)"
         )
         with self._write() as db:
@@ -280,7 +281,8 @@ def delete(path: Path) -> int:
 def _described(description: dict[str, Any]) -> GistFigures:
     names = ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
     sizes = ("n_tokens", "n_slots", "kv_bytes", "file_bytes")
-    return GistFigures(*(description[name] for name in names), *(description[name] for name in sizes))
+    figures = GistFigures(*(description[name] for name in names), *(description[name] for name in sizes))
+    return replace(figures, method=description["method"])
 
 
 def _sha256(path: Path) -> str:

@@ -50,6 +50,7 @@ class GistFigures:
     seconds: float = 0.0
     tokens_per_second: float = 0.0
     device: str = ""
+    method: str = "adapter"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class GistRow:
     created: str
     recall_n: int | None
     recall_kept: int | None
+    method: str
 
     @property
     def recall(self) -> float | None:
@@ -109,6 +111,7 @@ class Entry:
         n_tokens: None until a model has counted them.
         model: what the user chose: "starter", a folder or a hub id; for an imported gist its model_id.
         ratio: tokens per slot asked for.
+        method: how its gist is to be made, see `gistdesk.core.methods`; "auto" is the usual way of the model.
         done: segments compressed, of `total`.
         gist: the newest that is usable, also while another is being made.
     """
@@ -133,6 +136,7 @@ class Entry:
     gist: GistRow | None
     added: str
     trashed: str | None
+    method: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -111,5 +111,11 @@ ALTER TABLE gists ADD COLUMN recall_kept INTEGER;
 ALTER TABLE gists ADD COLUMN recall TEXT;
 """
 
-STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL)
+# How a gist was, or is to be, made; "auto" is the usual way of the model. All older ones are by an adapter.
+_METHOD = """
+ALTER TABLE entries ADD COLUMN method TEXT NOT NULL DEFAULT 'auto';
+ALTER TABLE gists ADD COLUMN method TEXT NOT NULL DEFAULT 'adapter';
+"""
+
+STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL, _METHOD)
 VERSION = len(STEPS)

@@ -235,12 +235,16 @@ class Desk(QObject):
         names = ", ".join(folder.name for folder in folders)
         self.file_jobs.start(later("Looking for documents"), names, lambda: find_documents(folders), ended)
 
-    def add_documents(self, paths: Sequence[Path], ratio: float, passwords: Mapping[Path, str] = {}) -> list[int]:
+    def add_documents(
+        self, paths: Sequence[Path], ratio: float, passwords: Mapping[Path, str] = {}, method: str = "auto"
+    ) -> list[int]:
         """Queue documents -> their entries' ids."""
         self._revive()
         ids = []
         for path in paths:
-            entry = self.library.add_entry(source_path=path.absolute(), model=self.settings.model, ratio=ratio)
+            entry = self.library.add_entry(
+                source_path=path.absolute(), model=self.settings.model, ratio=ratio, method=method
+            )
             if path in passwords:
                 self._queue.give_password(entry.id, passwords[path])
             ids.append(entry.id)
@@ -266,13 +270,15 @@ class Desk(QObject):
         self.entry_changed.emit(entry_id)
         self._queue.wake()
 
-    def recompress(self, entry_ids: Sequence[int], ratio: float | None = None) -> None:
+    def recompress(self, entry_ids: Sequence[int], ratio: float | None = None, method: str | None = None) -> None:
         """Queue entries again, with the present model; their gists stay usable until the new ones are there."""
         self._revive()
         self._queue.drop(entry_ids)
         for entry_id in entry_ids:
             entry = self.library.entry(entry_id)
-            self.library.set_job(entry_id, model=self.settings.model, ratio=ratio or entry.ratio)
+            self.library.set_job(
+                entry_id, model=self.settings.model, ratio=ratio or entry.ratio, method=method or entry.method
+            )
             self.entry_changed.emit(entry_id)
         self._queue.wake()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gistdesk.core.methods import usual_method
 from gistdesk.library import Entry, GistFigures, Library, Problem
 from gistdesk.protocol import (
     Cancelled,
@@ -157,6 +158,7 @@ class Queue(QObject):
             threads=settings.threads,
             precision=settings.precision,
             batch_share=self._batch_shares.get(entry.id, 1.0),
+            method=entry.method,
         )
         self._work.request_id = self._calls.send(request, self._on_event)
         self.entry_changed.emit(entry.id)
@@ -166,12 +168,14 @@ class Queue(QObject):
         info = self._info(entry.model)
         if info is None or entry.text_sha256 is None:
             return False
+        method = usual_method(info.has_adapter) if entry.method == "auto" else entry.method
         found = self._library.find_gist(
             entry.text_sha256,
             info.model_fingerprint,
             info.tokenizer_fingerprint,
-            info.adapter_fingerprint,
+            info.adapter_fingerprint if method == "adapter" else "",
             entry.ratio,
+            method,
         )
         if found is None:
             return False
@@ -283,4 +287,5 @@ def _figures(event: CompressDone) -> GistFigures:
         seconds=event.seconds,
         tokens_per_second=event.tokens_per_second,
         device=event.device,
+        method=event.method,
     )

@@ -298,8 +298,8 @@ def fitted() -> GistRecord:
     random = torch.Generator().manual_seed(3)
     kv = torch.randn(3, 2, 2, 9, 8, generator=random).half() * used[:, None, :, :, None]
     bias = torch.randn(3, 2, 9, generator=random).masked_fill(~used, -torch.inf)
-    gist = GistKV(kv, (Segment(0, 30, 4), Segment(30, 11, 2)), bias, 41)
-    return replace(record(), gist=gist, method="matched", n_unfitted=2)
+    gist = GistKV(kv, (Segment(0, 30, 4), Segment(30, 11, 2)), bias, 41, n_unfitted=2)
+    return replace(record(), gist=gist, method="matched")
 
 
 def test_slots_with_a_bias_come_back_as_they_were(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_slots_with_a_bias_come_back_as_they_were(tmp_path: Path) -> None:
     assert gist.bias is not None
     assert torch.equal(found.gist.bias, gist.bias)
     nothing = GistKV(torch.empty(0), ())
-    assert (found.gist.segments, found.gist.span) == (gist.segments, 41)
+    assert (found.gist.segments, found.gist.span, found.gist.n_unfitted) == (gist.segments, 41, 2)
     assert replace(found, gist=nothing) == replace(fitted(), gist=nothing)
 
 
@@ -360,7 +360,7 @@ FORGED_FITTED: dict[str, dict[str, Any]] = {
 
 def test_a_forged_file_with_a_bias_and_nothing_changed_is_read(tmp_path: Path) -> None:
     forge_fitted(tmp_path / "a.gistkv")
-    assert read_gist(tmp_path / "a.gistkv").n_unfitted == 2
+    assert read_gist(tmp_path / "a.gistkv").gist.n_unfitted == 2
 
 
 @pytest.mark.parametrize("changes", FORGED_FITTED.values(), ids=FORGED_FITTED)

@@ -1,0 +1,136 @@
+"""What a gist keeps, by method and ratio: exact facts of report-like documents, and how a story goes on.
+
+`python -m tests.benchmarks.ways --model FOLDER` asks the 48 questions of `reports/` (written for this; six documents of
+600 tokens) and prints how many are answered rightly from the full text, from nothing and from a gist, and how long
+making it took beside one plain reading. With `--stories FILE` (FairytaleQA's training file, JSONL, gzipped) also the KL
+divergence of the next 64 tokens after 640, to what the full text gives.
+"""
+
+import argparse
+import gzip
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.context import assemble, assemble_gist
+from gistdesk.core.gist import GistKV
+from gistdesk.core.interval import wilson
+from gistdesk.core.load import load_model
+from gistdesk.core.methods import METHODS
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn, prompt_of
+
+_REPORTS = Path(__file__).parent / "reports"
+_ANSWER_TOKENS = 32
+_STORY_TOKENS, _NEXT_TOKENS = 640, 64
+
+
+def reports() -> Iterator[tuple[str, list[tuple[str, list[str]]]]]:
+    """Text, and its questions with the spellings of which one must be in the answer."""
+    for path in sorted(_REPORTS.glob("*.txt")):
+        content = path.read_text(encoding="utf-8")
+        text, _, questions = content.partition("\nQ: ")
+        pairs = re.findall(r"^Q: (.*)\nA: (.*)$", "Q: " + questions, re.MULTILINE)
+        yield text.strip(), [(question, answers.lower().split("|")) for question, answers in pairs]
+
+
+def is_right(context: Context, question: str, answers: list[str]) -> bool:
+    """Whether a greedy answer names it; what follows is not waited for."""
+    said = ""
+    for piece in context.answer([Turn(question)], Sampling(max_tokens=_ANSWER_TOKENS)):
+        said += piece.lower()
+        if any(answer in said for answer in answers):
+            return True
+    return False
+
+
+def made(model: GistModel, ids: Tensor, method: str, ratio: float) -> GistKV:
+    """The gist of a text."""
+    *_, gist = compress(model, plan_tokens(model, ids, ratio=ratio, method=method))  # type: ignore[arg-type]
+    return gist
+
+
+def facts(model: GistModel, method: str, ratio: float) -> tuple[int, int, float]:
+    """Right answers, questions, and how many times as long as one plain reading it took before the first question."""
+    n_right = n_asked = 0
+    taken = plain = 0.0
+    for text, questions in reports():
+        ids = torch.tensor(model.token_ids(text))
+        begun = time.process_time()
+        with torch.no_grad():
+            model.decode(ids[None], DynamicCache(config=model.causal_lm.config), 0)
+        plain += time.process_time() - begun
+        begun = time.process_time()
+        if method == "full":
+            context = Context(model, text_ids=ids)
+        else:
+            context = Context(model, [] if method == "none" else [made(model, ids, method, ratio)])
+        taken += time.process_time() - begun
+        n_right += sum(is_right(context, *question) for question in questions)
+        n_asked += len(questions)
+    return n_right, n_asked, taken / plain
+
+
+def stories(path: Path, n_stories: int, model: GistModel) -> list[Tensor]:
+    """(704,) tokens of the beginning of every fifth story that is long enough."""
+    found = []
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines):
+            if number % 5 or len(found) == n_stories:
+                continue
+            ids = model.token_ids("\n\n".join(json.loads(line)["sections"]))
+            if len(ids) >= _STORY_TOKENS + _NEXT_TOKENS:
+                found.append(torch.tensor(ids[: _STORY_TOKENS + _NEXT_TOKENS]))
+    return found
+
+
+def divergence(model: GistModel, story: Tensor, method: str, ratio: float) -> float:
+    """Mean KL divergence, in nats, of the predictions after each of the next tokens."""
+    prefix = model.template_ids(prompt_of(model.tokenizer).prefix)
+    text, after = story.split([_STORY_TOKENS, _NEXT_TOKENS])
+    with torch.no_grad():
+        full = assemble(model, [*prefix, *text.tolist()], [None])
+        part = assemble(model, prefix, [None])
+        if method not in ("none", "full"):
+            part = assemble_gist(model, prefix, made(model, text, method, ratio))
+        starts = (full, full if method == "full" else part)
+        told = [model.logits(model.decode(after[None], s.cache, s.position)).log_softmax(-1)[0] for s in starts]
+    wanted, found = (each.float() for each in told)
+    return float((wanted.exp() * (wanted - found)).sum(-1).mean())
+
+
+def main() -> None:
+    """One line per method and ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", default="starter")
+    parser.add_argument("--methods", default="full,none,matched", help=f"Of full, none, {', '.join(METHODS)}.")
+    parser.add_argument("--ratios", default="4,8,16,32")
+    parser.add_argument("--stories", type=Path)
+    parser.add_argument("--n-stories", type=int, default=4)
+    parser.add_argument("--no-facts", action="store_true", help="Stories alone.")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    model = load_model(asked.model, device="cpu", need_adapter=False)
+    tales = stories(asked.stories, asked.n_stories, model) if asked.stories else []
+    for method in asked.methods.split(","):
+        for ratio in [1.0] if method in ("full", "none") else [float(ratio) for ratio in asked.ratios.split(",")]:
+            line = f"{method:>8} {ratio:>4g}x"
+            if not asked.no_facts:
+                n_right, n_asked, cost = facts(model, method, ratio)
+                low, high = wilson(n_right, n_asked)
+                line += f"  facts {n_right}/{n_asked} ({low:.0%}-{high:.0%})  {cost:.1f} times one reading"
+            if tales:
+                line += f"  KL {sum(divergence(model, t, method, ratio) for t in tales) / len(tales):.3f} nats"
+            print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
