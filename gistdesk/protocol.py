@@ -42,6 +42,16 @@ class Event(Message):
 
 
 @dataclass(frozen=True)
+class MeasuredRatio:
+    """Answers from gists at a ratio: of `n` questions of a kind, as the benchmark calls it, `n_right` were right."""
+
+    kind: str
+    ratio: float
+    n: int
+    n_right: int
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """A model as it would run on this computer.
 
@@ -62,6 +72,7 @@ class ModelInfo:
         precision: of weights: "nf4", "int8", "bf16" or "fp32".
         adapter_base: name of the base where an adapter's own folder was asked for, else "".
         adapter_precision: what the adapter was trained on, "" where that is not known.
+        measured: what is kept with the adapter of how well it works.
     """
 
     model: str
@@ -84,6 +95,7 @@ class ModelInfo:
     precision: str
     adapter_base: str
     adapter_precision: str
+    measured: tuple[MeasuredRatio, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,13 @@ class Entries(Texts):
             found = [e for e in found if folded in e.title.casefold() or e.text_sha256 in in_text]
         return found
 
+    def title_of_text(self, text_sha256: str) -> str:
+        """The title of the oldest entry with this text, out of the trash; "" where there is none."""
+        rows = self._rows(
+            "SELECT title FROM entries WHERE text_sha256 = ? AND trashed IS NULL ORDER BY id LIMIT 1", (text_sha256,)
+        )
+        return str(rows[0][0]) if rows else ""
+
     def set_extracted(
         self,
         entry_id: int,

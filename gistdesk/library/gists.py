@@ -82,19 +82,25 @@ class Gists(Entries):
         self._drop_unused([entry.gist] if entry.gist and entry.gist.id != gist_id else [])
         return self.entry(entry_id)
 
-    def mark_outdated(self, identity: tuple[str, str, str, str], model: str | None = None) -> int:
+    def mark_outdated(
+        self, identity: tuple[str, str, str, str], model: str | None = None, *, is_base: bool = True
+    ) -> int:
         """Compare the gists made by a model of this name with the one of that name there is now.
 
         Args:
             identity: model_id, model, tokenizer and adapter fingerprint.
             model: what entries call it; those of another name are left alone, which may be of another adapter of the
                 same base, and are asked with that. None: whatever they call it.
+            is_base: the model was asked for by its base, so that imported gists, which know no other name, are of it.
 
         Returns:
             how many entries became "outdated", or "ready" again.
         """
-        made_by = {**Identity(*identity)._asdict(), "model": model}
-        named = "(:model IS NULL OR entries.model IN (:model, :model_id))"
+        made_by = {**Identity(*identity)._asdict(), "model": model, "is_base": is_base}
+        named = (
+            "(:model IS NULL OR entries.model = :model "
+            "OR (:is_base AND entries.model = :model_id AND entries.text_sha256 IS NULL))"
+        )
         same = (
             "(SELECT gists.model_fingerprint = :model_fingerprint AND gists.tokenizer_fingerprint = "
             ":tokenizer_fingerprint AND gists.adapter_fingerprint IN ('', :adapter_fingerprint) FROM gists "

@@ -23,6 +23,15 @@ class Recalls(Store):
                 (result["n"], result["kept"], json.dumps(result, ensure_ascii=False), gist_id),
             )
 
+    def recall_by_ratio(self, model_fingerprint: str, adapter_fingerprint: str) -> list[tuple[float, int, int]]:
+        """Of gists by this model and adapter: ratio, facts asked back, facts that came."""
+        rows = self._rows(
+            "SELECT ratio, sum(recall_n), sum(recall_kept) FROM gists WHERE model_fingerprint = ? AND "
+            "adapter_fingerprint = ? AND recall_n > 0 GROUP BY ratio ORDER BY ratio",
+            (model_fingerprint, adapter_fingerprint),
+        )
+        return [(float(row[0]), int(row[1]), int(row[2])) for row in rows]
+
     def recall(self, gist_id: int) -> dict[str, Any] | None:
         """All of a result, by depth and by fact; None where nothing was measured."""
         rows = self._rows("SELECT recall FROM gists WHERE id = ? AND recall IS NOT NULL", (gist_id,))

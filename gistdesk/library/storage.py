@@ -41,6 +41,10 @@ class Upkeep(Gists):
         """Delete files that belong to nothing: left by crashes, by cancelled jobs, by replaced gists. Bytes freed."""
         return self._forget(set(self._files()))
 
+    def forget_text(self, sha256: str) -> None:
+        """Delete a kept text unless an entry has it, in the trash or out of it."""
+        self._delete_unreferred({self.texts_folder / f"{sha256}.txt"})
+
     def _forget(self, paths: set[Path]) -> int:
         """Drop the rows of gists, and of these files and the index, what no entry refers to."""
         with self._write() as db:

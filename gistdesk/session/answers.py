@@ -35,6 +35,8 @@ _SAVE_MS = 500
 _TITLE_CHARACTERS = 60
 TOO_MUCH = "too much"
 """Kind of the problem that the model cannot do what was asked."""
+OUTDATED = "outdated"
+"""Kind of the problem that documents have to be compressed again first."""
 _ASK_ANOTHER = later("Ask for a name, a number or a date, or choose a larger model and compress the document with it.")
 _VARIED_TEMPERATURE = 0.7
 """A second version of a greedy answer would be the first again."""
@@ -300,12 +302,12 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
             return Problem("user", f"{entry.title} is not compressed yet.", "Ask again when its row says Ready.")
         if not full and entry.state == "outdated":
             return Problem(
-                "user", f"{entry.title} was compressed with another version of its model.", "Re-compress it."
+                OUTDATED, f"{entry.title} was compressed with another version of its model.", "Re-compress it."
             )
     models = {entry.model for entry in entries}
     if len(models) > 1:
         return Problem(
-            "user",
+            OUTDATED,
             f"These documents were compressed with different models ({', '.join(sorted(models))}).",
             "Re-compress them with one model, or ask them in separate chats.",
         )

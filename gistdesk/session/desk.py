@@ -6,6 +6,7 @@ Knows nothing of widgets.
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from gistdesk.adapters import adapters_folder, remove_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
-from gistdesk.library import Entry, Grounded, Identity, Library, Passage, Problem
+from gistdesk.library import Entry, Grounded, Identity, Library, Passage
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -23,13 +24,12 @@ from gistdesk.protocol import (
     Event,
     ExportAdapter,
     ExportAdapterDone,
-    Extract,
-    ExtractDone,
     ImportAdapter,
     ImportAdapterDone,
     Index,
     IndexDone,
     Load,
+    MeasuredRatio,
     ModelInfo,
     ModelLoadDone,
     ModelLoadProgress,
@@ -38,6 +38,7 @@ from gistdesk.session.abilities import Ability, ability
 from gistdesk.session.answers import Answers
 from gistdesk.session.calls import Calls
 from gistdesk.session.cuda import CudaSetUp
+from gistdesk.session.dropped import Dropped, Measured
 from gistdesk.session.engine import Engine
 from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
 from gistdesk.session.files import Found, find_documents, with_library
@@ -50,9 +51,11 @@ __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "P
 
 SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
 _READER_IDLE_S = 60
-_CHARACTERS_PER_TOKEN = 3.2
-"""Where no tokenizer can count: English with the starter's tokenizer; Korean has 1.3."""
 _GIST_OVERHEAD_BYTES = 8192
+_NEARLY = 1.1
+"""Ratios that are no further apart count as one: segments have whole slots."""
+OWN = "own"
+"""Kind of what was measured in this library: facts of documents, asked back from their gists."""
 _WORKING_BYTES = 128 * 2**20
 
 
@@ -83,16 +86,6 @@ class Prediction:
     file_bytes: int
     memory_bytes: int
     seconds: float | None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A dropped document that was read; `n_tokens` is an estimate where the model's tokenizer cannot be had."""
-
-    title: str
-    n_tokens: int
-    n_pages: int
-    n_chars: int
 
 
 @dataclass(frozen=True)
@@ -153,6 +146,7 @@ class Desk(QObject):
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
         self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)
         self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
+        self._dropped = Dropped(library, self._reader, self._current_settings, self)
         self.cuda = CudaSetUp(self)
         self._extra: list[Engine] = []
         self._connect()
@@ -163,6 +157,7 @@ class Desk(QObject):
         self._engine.state_changed.connect(self._on_engine_state)
         self._engine.crashed.connect(self._on_crash)
         self._engine.event.connect(self._on_engine_event)
+        self._dropped.measured.connect(self.measured)
         self._queue.entry_changed.connect(self._on_entry)
         self._queue.text_kept.connect(self._on_text_kept)
         self._queue.compressed.connect(self.recall_checks.start_short)
@@ -205,7 +200,22 @@ class Desk(QObject):
         memory = needed_bytes(info, n_slots) + _WORKING_BYTES if info else 0
         speed = self._measured_speed()
         seconds = n_tokens / speed if speed else None
-        return Prediction(n_slots, n_slots * per_slot + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
+        stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold float16 of those
+        return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
+
+    def measured_at(self, ratio: float) -> list[MeasuredRatio]:
+        """What was measured of the chosen model and adapter at about a ratio: with the adapter, and in this library."""
+        info = self.model_info()
+        if info is None:
+            return []
+        own = self.library.recall_by_ratio(info.model_fingerprint, info.adapter_fingerprint)
+        found: dict[str, list[int]] = {}
+        for row in (*info.measured, *(MeasuredRatio(OWN, *each) for each in own)):
+            if ratio / _NEARLY < row.ratio < ratio * _NEARLY:
+                counts = found.setdefault(row.kind, [0, 0])
+                counts[0] += row.n
+                counts[1] += row.n_right
+        return [MeasuredRatio(kind, ratio, n, n_right) for kind, (n, n_right) in found.items()]
 
     def _measured_speed(self) -> float | None:
         """Tokens per second of the newest gist that this model made here."""
@@ -216,14 +226,11 @@ class Desk(QObject):
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         """Read documents before anything is decided; `measured` tells of each."""
         self._revive()
-        for path in paths:
-            request = Extract(
-                path=str(path),
-                texts_folder=str(self.library.texts_folder),
-                password=passwords.get(path),
-                model=self.settings.model,
-            )
-            self._reader.send(request, lambda event, path=path: self._on_measured(path, event))
+        self._dropped.measure(paths, passwords)
+
+    def forget_measured(self) -> None:
+        """Keep nothing of the documents that were read and not added."""
+        self._dropped.forget()
 
     def find_documents(self, folders: Sequence[Path], found: Callable[[Found], None]) -> None:
         """Look through folders for what can be read; `found` is told, unless it is cancelled."""
@@ -247,6 +254,8 @@ class Desk(QObject):
             )
             if path in passwords:
                 self._queue.give_password(entry.id, passwords[path])
+            if (read := self._dropped.take(path)) is not None:
+                self._queue.set_extracted(entry.id, read)
             ids.append(entry.id)
         self.entries_changed.emit()
         self._queue.wake()
@@ -364,11 +373,29 @@ class Desk(QObject):
     def load_model(self, name: str) -> None:
         """Load a model now, and use it from now on."""
         self._revive()
-        if name != self.settings.model:
+        before = self.settings.model
+        if name != before:
             self.change_settings(model=name)
+            self._tell_of_others(name, before)
         settings = self.settings
         request = Load(model=name, device=settings.device, threads=settings.threads, precision=settings.precision)
         self._calls.send(request, self._on_loaded)
+
+    def _tell_of_others(self, name: str, before: str) -> None:
+        """Documents stay as they are when another model is chosen; what could be done about them is offered."""
+        others = [e for e in self.library.entries() if e.gist is not None and e.model != name and e.text_sha256]
+        if not others:
+            return
+        self.notice.emit(
+            Notice(
+                tr("Documents compressed with another model: {n}", n=len(others)),
+                later("They stay as they are, and each is asked with the model that it was compressed with."),
+                actions=(
+                    (later("Re-compress all"), partial(self.recompress, [entry.id for entry in others])),
+                    (later("Switch back"), partial(self.load_model, before)),
+                ),
+            )
+        )
 
     def unload(self) -> None:
         """Give the memory back: the engine process ends."""
@@ -509,13 +536,6 @@ class Desk(QObject):
         self.chat_changed.emit(chat_id)
         self.chats_changed.emit()
 
-    def _on_measured(self, path: Path, event: Event) -> None:
-        if isinstance(event, ExtractDone):
-            n_tokens = event.n_tokens or round(event.n_chars / _CHARACTERS_PER_TOKEN)
-            self.measured.emit(str(path), Measured(event.title, n_tokens, event.n_pages, event.n_chars))
-        elif isinstance(event, Error):
-            self.measured.emit(str(path), Problem(event.kind, event.message, event.hint))
-
     def _on_described(self, path: Path, event: Event) -> None:
         if isinstance(event, Error):
             self.notice.emit(Notice(event.message, event.hint, event.details or ""))
@@ -581,7 +601,7 @@ class Desk(QObject):
 
     def _mark_outdated(self, info: ModelInfo) -> None:
         identity = Identity(info.model_id, info.model_fingerprint, info.tokenizer_fingerprint, info.adapter_fingerprint)
-        if self.library.mark_outdated(identity, info.model):
+        if self.library.mark_outdated(identity, info.model, is_base=not info.adapter_base):
             self.entries_changed.emit()
 
     def _on_downloaded(self, hub_id: str) -> None:

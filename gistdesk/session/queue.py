@@ -108,6 +108,22 @@ class Queue(QObject):
         """After it ran out of memory: smaller batches the next time."""
         self._batch_shares[entry_id] = _SMALLER_BATCH
 
+    def set_extracted(self, entry_id: int, event: ExtractDone) -> None:
+        """An entry's text was read, by the queue or before it was queued."""
+        self._library.set_extracted(
+            entry_id,
+            title=event.title,
+            text_sha256=event.text_sha256,
+            source_sha256=event.source_sha256,
+            source_bytes=event.source_bytes,
+            n_chars=event.n_chars,
+            n_pages=event.n_pages,
+            page_label=event.page_label,
+            n_tokens=event.n_tokens,
+        )
+        self._passwords.pop(entry_id, None)
+        self.text_kept.emit(entry_id)
+
     def cancel(self, entry_ids: Iterable[int]) -> None:
         """Take entries out of the queue, the one at work included."""
         for entry_id in entry_ids:
@@ -214,19 +230,7 @@ class Queue(QObject):
 
     def _on_extracted(self, entry_id: int, event: ExtractDone) -> None:
         assert self._work is not None
-        self._library.set_extracted(
-            entry_id,
-            title=event.title,
-            text_sha256=event.text_sha256,
-            source_sha256=event.source_sha256,
-            source_bytes=event.source_bytes,
-            n_chars=event.n_chars,
-            n_pages=event.n_pages,
-            page_label=event.page_label,
-            n_tokens=event.n_tokens,
-        )
-        self._passwords.pop(entry_id, None)
-        self.text_kept.emit(entry_id)
+        self.set_extracted(entry_id, event)
         if self._work.ending:
             self._let_go(self._work.ending, None)
             return

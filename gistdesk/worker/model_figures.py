@@ -3,6 +3,7 @@
 Knows the files of a model folder; knows nothing of what is loaded.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from gistdesk.core.json_file import read_object
 from gistdesk.core.load import ModelFolders, check_config, choose_precision
 from gistdesk.core.model import ModelIdentity
 from gistdesk.core.precision import count_weights, trained_precision
-from gistdesk.protocol import ModelInfo
+from gistdesk.protocol import MeasuredRatio, ModelInfo
 
 
 def model_info(name: str, folders: ModelFolders, device: str, reason: str, precision: str) -> ModelInfo:
@@ -71,6 +72,7 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str, preci
         precision=precision,
         adapter_base=folders.model_id if folders.adapter_alone else "",
         adapter_precision=trained_precision(folders.adapter),
+        measured=_measured(folders.adapter) if folders.adapter else (),
     )
 
 
@@ -92,3 +94,18 @@ def _adapter_sizes(folder: Path) -> tuple[int, int]:
     """Longest segment in tokens, and most slots per segment."""
     gist = read_object(folder / "gist.json")
     return int(gist["segment_tokens"]), len(gist["gist_ids"])
+
+
+def _measured(folder: Path) -> tuple[MeasuredRatio, ...]:
+    """The adapter's table of accuracies, languages, lengths and depths together; rows of another form are left out."""
+    rows = read_object(folder / "gist.json").get("measured")
+    sums: dict[tuple[str, float], list[float]] = {}
+    for row in rows if isinstance(rows, list) else ():
+        with suppress(LookupError, TypeError, ValueError):
+            kind, ratio, n = str(row["needle_kind"]), float(row["ratio"]), int(row["n"])
+            n_right = n * float(row["accuracy"])
+            if n > 0 and 0 <= n_right <= n and 1 <= ratio < 1e6:
+                counts = sums.setdefault((kind, ratio), [0, 0.0])
+                counts[0] += n
+                counts[1] += n_right
+    return tuple(MeasuredRatio(kind, ratio, int(n), round(right)) for (kind, ratio), (n, right) in sums.items())

@@ -89,7 +89,7 @@ class Person:
 
     def choose_ratio(self, ratio: float) -> None:
         """In the drop sheet."""
-        number = [preset for _, preset, _ in PRESETS].index(ratio)
+        number = PRESETS.index(ratio)
         self.click(self.window.drop_sheet.chooser.buttons[number])
 
     def accept_sheet(self) -> list[Entry]:

@@ -148,8 +148,8 @@ def test_another_adapter_of_the_same_base_makes_nothing_outdated(library: Librar
     entry = ready(library)
     assert entry.model == "starter"
     other = ("starter", "m1", "t1", "a2")
-    assert library.mark_outdated(other, "/data/adapters/other") == 1  # the name of the base may mean any adapter
-    assert library.mark_outdated(("starter", "m1", "t1", "a1"), "starter") == 1
+    assert library.mark_outdated(other, "/data/adapters/other", is_base=False) == 0
+    assert library.mark_outdated(other, "/data/adapters/other") == 0
     library.set_job(entry.id, model="/data/adapters/mine", ratio=entry.ratio)
     library.set_state(entry.id, "ready")
     assert library.mark_outdated(other, "/data/adapters/other") == 0
@@ -167,7 +167,9 @@ def test_import_copies_and_export_gives_it_out(library: Library, tmp_path: Path)
     assert entry.gist is not None and entry.gist.identity == ("starter", "m1", "t1", "a1")
     assert list(library.export_gist(entry.id, tmp_path / "out.gistkv"))[-1] == 1.0
     assert (tmp_path / "out.gistkv").read_bytes() == b"the gist of a friend"
-    assert library.mark_outdated(("starter", "m2", "t1", "a1")) == 1
+    other = ("starter", "m1", "t1", "a2")
+    assert library.mark_outdated(other, "/data/adapters/other", is_base=False) == 0
+    assert library.mark_outdated(("starter", "m2", "t1", "a1"), "/models/base") == 1
     assert sorted(path.name for path in library.incoming_folder.iterdir()) == []
 
 

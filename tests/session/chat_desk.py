@@ -144,7 +144,10 @@ def _done(stopped: str, request: Answer, n_read: int = 0, prefill_s: float = 0.4
 
 
 class ScriptedDesk(QObject):
-    """The part of the desk that the Chat place talks to. Attributes: windows, kept alive as long as the desk."""
+    """The part of the desk that the Chat place talks to.
+
+    Attributes: windows, kept alive as long as the desk; recompressed, the entries that were to be.
+    """
 
     entries_changed = Signal()
     entry_changed = Signal(int)
@@ -161,6 +164,7 @@ class ScriptedDesk(QObject):
         self.library = Library(folder)
         self.settings = Settings()
         self.windows: list[QObject] = []
+        self.recompressed: list[int] = []
         self.engine = ScriptedEngine(self)
         self._answers = Answers(self.library, Calls(self.engine, self), lambda: self.settings, lambda _: None, self)  # type: ignore[arg-type]
         self._answers.phase.connect(self.answer_phase)
@@ -170,6 +174,9 @@ class ScriptedDesk(QObject):
         self.ask, self.edit = self._answers.ask, self._answers.edit
         self.regenerate, self.compare = self._answers.regenerate, self._answers.compare
         self.stop = self._answers.stop
+
+    def recompress(self, entry_ids: Sequence[int]) -> None:
+        self.recompressed += entry_ids
 
     def new_chat(self, entry_ids: Sequence[int]) -> int:
         chat = self.library.add_chat(entry_ids)

@@ -9,7 +9,6 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayou
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Message
-from gistdesk.session.answers import TOO_MUCH
 from gistdesk.session.desk import Notice
 from gistdesk.ui.chat.banner import ChatBanner
 from gistdesk.ui.chat.evidence import EvidenceView
@@ -31,11 +30,11 @@ class AnswerView(QWidget):
     Signals:
         retried: a failed answer shall be tried again.
         pieces_added: there is more to be reached with Tab, perhaps.
-        models_wanted: another model is to be chosen.
+        remedied: "models" or "recompress": what helps against the problem is to be done.
     """
 
     retried = Signal()
-    models_wanted = Signal()
+    remedied = Signal(str)
     pieces_added = Signal()
 
     def __init__(self, message: Message, width: int) -> None:
@@ -200,9 +199,9 @@ class AnswerView(QWidget):
             problem.get("hint") or "",
             problem.get("details") or "",
         )
-        self._banner = ChatBanner(notice, is_refusal=problem.get("kind") == TOO_MUCH)
+        self._banner = ChatBanner(notice, kind=problem.get("kind") or "")
         self._banner.retried.connect(self.retried)
-        self._banner.models_wanted.connect(self.models_wanted)
+        self._banner.remedied.connect(self.remedied)
         self._rows.insertWidget(self._rows.indexOf(self.citations), self._banner)
 
     def _announce_end(self) -> None:

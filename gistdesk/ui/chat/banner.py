@@ -7,22 +7,25 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
-from gistdesk.language.i18n import tr
+from gistdesk.language.i18n import later, tr
+from gistdesk.session.answers import OUTDATED, TOO_MUCH
 from gistdesk.session.desk import Notice
 from gistdesk.ui.chat.look import Card, FlowRow, Muted
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
+_REMEDIES = {TOO_MUCH: ("models", later("Choose another model")), OUTDATED: ("recompress", later("Re-compress"))}
+
 
 class ChatBanner(Card):
-    """Signals: retried; models_wanted: another model is to be chosen."""
+    """Signals: retried; remedied: what helps is to be done, "models" (another is to be chosen) or "recompress"."""
 
     retried = Signal()
-    models_wanted = Signal()
+    remedied = Signal(str)
 
-    def __init__(self, notice: Notice, parent: QWidget | None = None, *, is_refusal: bool = False) -> None:
-        """`is_refusal`: the model cannot do what was asked, and did not try."""
+    def __init__(self, notice: Notice, parent: QWidget | None = None, *, kind: str = "") -> None:
+        """`kind` of the problem, which decides what is offered beside Retry."""
         super().__init__("warning", parent)
         self._notice = notice
         self._sign = Label()
@@ -37,11 +40,11 @@ class ChatBanner(Card):
         self._details.setFixedHeight(14 * GRID)
         self._details.setTabChangesFocus(True)
         self._details.hide()
-        self._is_refusal = is_refusal
-        self.models = QPushButton()
-        self.models.setVisible(is_refusal)
-        theme.set_kind(self.models, "primary")
-        self.models.clicked.connect(self.models_wanted)
+        self._kind = kind
+        self.remedy = QPushButton()
+        self.remedy.setVisible(kind in _REMEDIES)
+        theme.set_kind(self.remedy, "primary")
+        self.remedy.clicked.connect(self._on_remedy)
         self.retry, self._more, self._copy = QPushButton(), QPushButton(), QPushButton()
         theme.set_kind(self._more, "link")
         self._more.setCheckable(True)
@@ -63,7 +66,7 @@ class ChatBanner(Card):
         head.addWidget(self._sign, 0, Qt.AlignmentFlag.AlignTop)
         head.addLayout(texts, 1)
         buttons = FlowRow(gap=GRID)
-        for button in (self.models, self.retry, self._more, self._copy):
+        for button in (self.remedy, self.retry, self._more, self._copy):
             buttons.add(button)
         self.rows.setSpacing(GRID)
         self.rows.addLayout(head)
@@ -82,11 +85,15 @@ class ChatBanner(Card):
         self._hint.setText(tr(self._notice.hint))
         self._hint.setVisible(bool(self._notice.hint))
         self.setAccessibleName(f"{self._message.text()} {self._hint.text()}")
-        self.retry.setText(tr("Ask anyway") if self._is_refusal else tr("Retry"))
-        self.models.setText(tr("Choose another model"))
+        self.retry.setText(tr("Ask anyway") if self._kind == TOO_MUCH else tr("Retry"))
+        if self._kind in _REMEDIES:
+            self.remedy.setText(tr(_REMEDIES[self._kind][1]))
         self._more.setText(tr("Details"))
         self._details.setAccessibleName(tr("Details"))
         self._copy.setText(tr("Copy details"))
+
+    def _on_remedy(self) -> None:
+        self.remedied.emit(_REMEDIES[self._kind][0])
 
     def _on_more_toggled(self, shown: bool) -> None:
         self._details.setVisible(shown)

@@ -207,6 +207,10 @@ class ChatList(QFrame):
         self._nothing = Muted()
         self._nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedWidget()
+        self._trash = QPushButton()
+        self._trash.setIcon(theme.icon("trash", "muted"))
+        self._trash.setCheckable(True)
+        theme.set_kind(self._trash, "quiet")
         self._undo_strip = QWidget()
         self._undo_words = ElidedLabel()
         self._undo = QPushButton()
@@ -237,12 +241,14 @@ class ChatList(QFrame):
         rows.addLayout(top)
         rows.addWidget(self._stack, 1)
         rows.addWidget(self._undo_strip)
+        rows.addWidget(self._trash)
 
     def _connect(self) -> None:
         self.search.textChanged.connect(self._on_search_edited)
         self._search_timer.timeout.connect(self.refresh)
         self._refresh_timer.timeout.connect(self.refresh)
-        self._new.clicked.connect(self.new_pressed)
+        self._new.clicked.connect(self._on_new_pressed)
+        self._trash.toggled.connect(self._on_trash_toggled)
         self._undo.clicked.connect(self.undo)
         self._undo_timer.timeout.connect(self._undo_strip.hide)
         self.view.selectionModel().currentChanged.connect(self._on_current_changed)
@@ -255,9 +261,29 @@ class ChatList(QFrame):
     def refresh(self) -> None:
         """Ask the library again; the shown chat stays chosen."""
         wanted = self.search.text().strip()
-        self._model.set_chats(self._desk.library.chats(search=wanted))
+        n_trashed = len(self._desk.library.chats(trashed=True))
+        if not n_trashed and self.in_trash:
+            self._trash.setChecked(False)  # which asks again
+            return
+        self._trash.setVisible(bool(n_trashed))
+        self._trash.setText(tr("Back to the chats") if self.in_trash else tr("Trash ({n})", n=n_trashed))
+        self._model.set_chats(self._desk.library.chats(search=wanted, trashed=self.in_trash))
         self.choose(self._shown_id)
         self._stack.setCurrentWidget(self._nothing if wanted and not self._model.chats else self.view)
+
+    @property
+    def in_trash(self) -> bool:
+        """Whether the trash is being looked at."""
+        return self._trash.isChecked()
+
+    def restore(self, chat_id: int) -> None:
+        """Take a chat out of the trash, and open it."""
+        self._desk.library.restore_chat(chat_id)
+        self._shown_id = chat_id
+        self._trash.setChecked(False)
+        self._undo_strip.hide()
+        self._desk.chats_changed.emit()
+        self.opened.emit(chat_id)
 
     def chats(self) -> list[Chat]:
         """The chats in the list, newest first."""
@@ -276,7 +302,7 @@ class ChatList(QFrame):
     def delete_chosen(self) -> None:
         """Put the chosen chat into the trash; a strip offers Undo for a while."""
         row = self._model.row_of(self._shown_id)
-        if row is None:
+        if row is None or self.in_trash:
             return
         chat = self._model.chats[row]
         self._deleted_id = chat.id
@@ -291,12 +317,9 @@ class ChatList(QFrame):
 
     def undo(self) -> None:
         """Take the last deleted chat out of the trash, and open it."""
-        self._undo_strip.hide()
-        if self._deleted_id is not None:
-            self._desk.library.restore_chat(self._deleted_id)
-            self._shown_id, self._deleted_id = self._deleted_id, None
-            self._desk.chats_changed.emit()
-            self.opened.emit(self._shown_id)
+        chat_id, self._deleted_id = self._deleted_id, None
+        if chat_id is not None:
+            self.restore(chat_id)
 
     def rename_chosen(self) -> None:
         """Edit the chosen chat's title in its row."""
@@ -321,12 +344,25 @@ class ChatList(QFrame):
         self._search_timer.start()
 
     def _on_current_changed(self, current: QModelIndex) -> None:
+        if self.in_trash:
+            return  # nothing is asked there
         if current.isValid() and self._model.chats[current.row()].id != self._shown_id:
             self._shown_id = self._model.chats[current.row()].id
             self.opened.emit(self._shown_id)
 
-    def _on_activated(self) -> None:
-        self.activated.emit()
+    def _on_activated(self, index: QModelIndex) -> None:
+        if self.in_trash:
+            self.restore(self._model.chats[index.row()].id)
+        else:
+            self.activated.emit()
+
+    def _on_new_pressed(self) -> None:
+        self._trash.setChecked(False)
+        self.new_pressed.emit()
+
+    def _on_trash_toggled(self) -> None:
+        self.refresh()
+        self.view.setFocus()
 
     def _on_renamed(self, chat_id: int, title: str) -> None:
         self._desk.library.set_chat(chat_id, title=title)
@@ -338,6 +374,11 @@ class ChatList(QFrame):
             return
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if self.in_trash:
+            chat_id = self._model.chats[self.view.currentIndex().row()].id
+            menu.addAction(theme.icon("undo"), tr("Restore")).triggered.connect(lambda: self.restore(chat_id))
+            menu.popup(self.view.viewport().mapToGlobal(place))
+            return
         menu.addAction(theme.icon("edit"), tr("Rename")).triggered.connect(self.rename_chosen)
         menu.addAction(theme.icon("trash"), tr("Delete")).triggered.connect(self.delete_chosen)
         menu.popup(self.view.viewport().mapToGlobal(place))

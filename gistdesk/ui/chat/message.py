@@ -56,7 +56,7 @@ class MessageView(QWidget):
 
     Signals:
         acted: the message's id and what the reader wants: "regenerate", "retry", "older", "newer", "branch",
-            "verify", "compare" or "models".
+            "verify", "compare", "models" or "recompress".
         edited: the message's id and the question's new text.
         passage_chosen: a passage that was read or found for this answer.
         focus_moved: -1 or 1: to the message before or after.
@@ -89,7 +89,7 @@ class MessageView(QWidget):
             self.main.pieces_added.connect(self._on_pieces_added)
             self.main.citations.chosen.connect(self.passage_chosen)
             self.main.evidence.chosen.connect(self.passage_chosen)
-            self.main.models_wanted.connect(self._on_models_wanted)
+            self.main.remedied.connect(self._on_remedied)
         self._actions = FlowRow(at_right=message.role == "user")
         self._buttons: dict[str, FlatButton] = {}
         self._version = Label()
@@ -361,8 +361,8 @@ class MessageView(QWidget):
     def _on_retried(self) -> None:
         self.acted.emit(self.id, "retry")
 
-    def _on_models_wanted(self) -> None:
-        self.acted.emit(self.id, "models")
+    def _on_remedied(self, action: str) -> None:
+        self.acted.emit(self.id, action)
 
     def _on_comparison_retried(self) -> None:
         self.acted.emit(self.id, "compare again")

@@ -299,8 +299,15 @@ class ChatPlace(QObject):
             self._verify(view)
         elif action == "models":
             self.models_requested.emit()
+        elif action == "recompress":
+            self._recompress()
         elif action in ("compare", "compare again"):
             self._compare(view, again=action == "compare again")
+
+    def _recompress(self) -> None:
+        """All documents of the chat with the present model: the answer can be asked for again then."""
+        chat = self._desk.library.chat(self._open_id())
+        self._tried(lambda: self._desk.recompress(chat.entry_ids))
 
     def _choose_version(self, view: MessageView, step: int) -> None:
         versions = self._desk.library.versions(view.id)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.figures import bytes_text, count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
-from gistdesk.library import Entry
+from gistdesk.library import Entry, GistRow
 from gistdesk.ui.library.model import added_text, model_title
 from gistdesk.ui.library.recall_card import RecallCard
 from gistdesk.ui.library.states import WORKING, explanation, fraction, look, state_words
@@ -40,6 +40,7 @@ _ICONS = {
     "restore": "undo",
     "trash": "trash",
 }
+_SAME = 1.05
 
 
 def possible(entries: Sequence[Entry]) -> set[str]:
@@ -302,7 +303,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     facts.append((tr("Source size"), bytes_text(entry.source_bytes)))
     facts.append((tr("Model"), model_title(gist.model_id if gist else entry.model)))
     if gist is not None and gist.seconds:
-        facts.append((tr("Took"), duration_text(gist.seconds)))
+        facts.append((tr("Took"), _took_words(gist)))
         facts.append((tr("Speed"), tr("{n} tokens/s", n=count_text(gist.tokens_per_second))))
     facts.append((tr("Added"), added_text(entry.added)))
     if gist is not None:
@@ -310,3 +311,11 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         facts.append((tr("Adapter fingerprint"), gist.adapter_fingerprint))
         facts.append((tr("Tokenizer fingerprint"), gist.tokenizer_fingerprint))
     return facts
+
+
+def _took_words(gist: GistRow) -> str:
+    """All of it: what is stored, with the speed, is of the last run, and an interrupted one was gone on with."""
+    whole_s = gist.n_tokens / gist.tokens_per_second if gist.tokens_per_second else gist.seconds
+    if whole_s <= gist.seconds * _SAME:
+        return duration_text(gist.seconds)
+    return tr("about {figure}", figure=duration_text(whole_s))

@@ -16,15 +16,13 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
-from gistdesk.session.desk import Desk
+from gistdesk.protocol import MeasuredRatio
+from gistdesk.session.desk import OWN, Desk
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 
-PRESETS = (
-    (later("Faithful"), 8.0, later("Keeps most of the wording. Best for details and numbers.")),
-    (later("Balanced"), 32.0, later("For most documents.")),
-    (later("Compact"), 100.0, later("Smallest. Good for what a document is about, and for single facts.")),
-)
+PRESETS = (8.0, 32.0, 100.0)
+"""What each of them keeps is measured, not promised."""
 _CUSTOM = len(PRESETS)
 LEAST, MOST = 2.0, 1000.0
 
@@ -40,7 +38,7 @@ class RatioChooser(QWidget):
         self._tokens: list[int] = []
         self._group = QButtonGroup(self)
         self.buttons = [QRadioButton(self) for _ in range(_CUSTOM + 1)]
-        self._notes = [Label(self) for _ in PRESETS]
+        self._notes = [Label(self) for _ in range(_CUSTOM + 1)]
         self.spin = QDoubleSpinBox(self)
         self.spin.setRange(LEAST, MOST)
         self.spin.setDecimals(0)
@@ -52,6 +50,7 @@ class RatioChooser(QWidget):
         self._arrange()
         self._choose(desk.settings.ratio)
         self.remember.setChecked(desk.settings.remember_ratio)
+        desk.models_changed.connect(self._show_measured)
         self._group.idToggled.connect(self._on_changed)
         self.spin.valueChanged.connect(self._on_changed)
         self._retranslate()
@@ -64,14 +63,15 @@ class RatioChooser(QWidget):
         for number, button in enumerate(self.buttons):
             self._group.addButton(button, number)
             grid.addWidget(button, number, 0)
+            self._notes[number].setWordWrap(True)
+            theme.set_role(self._notes[number], "muted")
             if number < _CUSTOM:
-                self._notes[number].setWordWrap(True)
-                theme.set_role(self._notes[number], "muted")
                 grid.addWidget(self._notes[number], number, 1)
         custom = QHBoxLayout()
         self.spin.setMinimumWidth(12 * theme.GRID)
+        custom.setSpacing(2 * theme.GRID)
         custom.addWidget(self.spin)
-        custom.addStretch()
+        custom.addWidget(self._notes[_CUSTOM], 1)
         grid.addLayout(custom, _CUSTOM, 1)
         figures = QHBoxLayout()
         figures.setSpacing(4 * theme.GRID)
@@ -95,7 +95,7 @@ class RatioChooser(QWidget):
     def ratio(self) -> float:
         """Tokens per gist token."""
         number = self._group.checkedId()
-        return PRESETS[number][1] if 0 <= number < _CUSTOM else self.spin.value()
+        return PRESETS[number] if 0 <= number < _CUSTOM else self.spin.value()
 
     def show_tokens(self, tokens: Sequence[int]) -> None:
         """What is to be compressed: tokens of each document that was counted so far."""
@@ -110,18 +110,25 @@ class RatioChooser(QWidget):
             self._desk.change_settings(remember_ratio=False)
 
     def start_over(self) -> None:
-        """Back to the ratio of the settings."""
+        """Back to the ratio of the settings, with what was measured by now."""
+        self._show_measured()
         self._choose(self._desk.settings.ratio)
         self.remember.setChecked(self._desk.settings.remember_ratio)
 
     def _choose(self, ratio: float) -> None:
-        known = [preset for _, preset, _ in PRESETS]
-        number = known.index(ratio) if ratio in known else _CUSTOM
+        number = PRESETS.index(ratio) if ratio in PRESETS else _CUSTOM
         self.buttons[number].setChecked(True)
         self.spin.setValue(ratio)
         self.spin.setEnabled(number == _CUSTOM)
 
+    def _show_measured(self) -> None:
+        for number, (button, note) in enumerate(zip(self.buttons, self._notes, strict=True)):
+            ratio = PRESETS[number] if number < _CUSTOM else self.spin.value()
+            note.setText(_measured_words(self._desk.measured_at(ratio)))
+            button.setAccessibleDescription(note.text())
+
     def _on_changed(self) -> None:
+        self._show_measured()
         self.spin.setEnabled(self._group.checkedId() == _CUSTOM)
         self._predict()
         self.changed.emit()
@@ -149,13 +156,33 @@ class RatioChooser(QWidget):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        for button, note, (name, ratio, text) in zip(self.buttons, self._notes, PRESETS, strict=False):
-            button.setText(f"{tr(name)}  {ratio:.0f}x")
-            button.setAccessibleDescription(tr(text))
-            note.setText(tr(text))
+        for button, ratio in zip(self.buttons, PRESETS, strict=False):
+            button.setText(f"{ratio:.0f}x")
+        self._show_measured()
         self.buttons[_CUSTOM].setText(tr("Custom"))
         self.spin.setAccessibleName(tr("Custom ratio"))
         self.remember.setText(tr("Remember, and do not ask again"))
         for label, text in zip(self._names, (tr("File size"), tr("Memory"), tr("Time")), strict=True):
             label.setText(text)
         self._predict()
+
+
+_KINDS = {
+    "passkey": later("passkeys {right}%"),
+    "fact": later("single facts {right}%"),
+    "facts-4": later("one of four facts {right}%"),
+    "facts-8": later("one of eight facts {right}%"),
+    OWN: later("facts of your documents {right}%"),
+}
+
+
+def _measured_words(rows: Sequence[MeasuredRatio]) -> str:
+    """What came back from gists at a ratio, each with how many were asked; the library's own documents first."""
+    if not rows:
+        return tr("not measured yet")
+    parts = []
+    for row in sorted(rows, key=lambda row: row.kind != OWN):
+        right = f"{100 * row.n_right / row.n:.0f}"
+        words = tr(_KINDS[row.kind], right=right) if row.kind in _KINDS else f"{row.kind} {right}%"
+        parts.append(f"{words} (n = {count_text(row.n)})")
+    return tr("Measured: {what}", what=", ".join(parts))

@@ -180,6 +180,7 @@ class DropSheet(Overlay):
     def _on_closed(self) -> None:
         self._rows, self._passwords = {}, {}
         self._list.clear()
+        self._desk.forget_measured()
         self._desk.forecast(0)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -261,7 +262,10 @@ def _words(found: Measured | Problem | None, name: str) -> str:
         return tr("Reading…")
     if isinstance(found, Problem):
         return tr(found.message).removeprefix(name).lstrip(": ")
-    return tr("about {n} tokens", n=count_text(found.n_tokens))
+    tokens = tr("about {n} tokens", n=count_text(found.n_tokens))
+    if found.known_as:
+        return f"{tr('In the library already: “{title}”', title=found.known_as)} · {tokens}"
+    return tokens
 
 
 def _tip(found: Measured | Problem | None) -> str:

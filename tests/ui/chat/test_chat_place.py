@@ -615,6 +615,36 @@ def test_the_list_of_chats(place: ChatPlace, desk: ScriptedDesk, lease: Entry, q
     assert "No chats yet" in words_of(place.main_widget)
 
 
+def test_a_deleted_chat_is_in_the_trash(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
+    """Before, it was gone once the strip with Undo was."""
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    chats = place.list_widget
+    assert chats._trash.isHidden()
+    chats.delete_chosen()
+    chats._undo_timer.timeout.emit()
+    qtbot.waitUntil(lambda: not chats._trash.isHidden())
+    assert chats._undo_strip.isHidden() and chats.chats() == [] and place.chat_id is None
+    assert chats._trash.text() == "Trash (1)"
+    chats._trash.click()
+    assert [each.id for each in chats.chats()] == [chat] and place.chat_id is None
+    chats.view.setCurrentIndex(chats.view.model().index(0, 0))
+    QTest.keyClick(chats.view, Qt.Key.Key_Return)
+    assert place.chat_id == chat and not chats.in_trash and chats._trash.isHidden()
+    assert "58203" in words_of(place.transcript)
+
+
+def test_what_has_to_be_compressed_again_is_so_from_the_chat(
+    place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int, qtbot: QtBot
+) -> None:
+    desk.library.set_state(lease.id, "outdated")
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    buttons = {button.text(): button for button in answers(place)[0].findChildren(QAbstractButton)}
+    buttons["Re-compress"].click()
+    assert desk.recompressed == [lease.id]
+
+
 def test_delete_in_a_text_deletes_no_chat(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
     for widget in (place.composer.field, place.list_widget.search):
         QTest.keyClick(widget, Qt.Key.Key_Delete)

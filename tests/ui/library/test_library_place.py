@@ -1,5 +1,6 @@
 """The Library place on a real library: what the table says, what can be done, with keys, too."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
 from gistdesk.ui.library.cells import in_two_lines
-from gistdesk.ui.library.inspector import possible
+from gistdesk.ui.library.inspector import _facts, possible
 from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS
 from gistdesk.ui.library.states import look, state_words
 from gistdesk.ui.window.main import CHAT, MainWindow
@@ -287,6 +288,16 @@ def test_columns_give_way_to_the_title(window: MainWindow) -> None:
     QApplication.processEvents()
     assert not table.isColumnHidden(TITLE) and not table.isColumnHidden(STATUS)
     assert table.columnWidth(TITLE) >= 150
+
+
+def test_a_gist_that_was_gone_on_with_took_as_long_as_all_of_it(window: MainWindow) -> None:
+    """Before: "Took 25 s" beside 345 tokens/s for 40,693 tokens, the time of the last part alone."""
+    entry = add_entry(still(window), "Lease.pdf", n_tokens=40_693)
+    assert entry.gist is not None
+    whole = replace(entry.gist, n_tokens=40_693, seconds=118.0, tokens_per_second=345.0)
+    resumed = replace(whole, seconds=25.0)
+    assert dict(_facts(replace(entry, gist=whole)))["Took"] == "2 min"
+    assert dict(_facts(replace(entry, gist=resumed)))["Took"] == "about 2 min"
 
 
 def test_a_long_status_takes_two_lines(window: MainWindow) -> None:

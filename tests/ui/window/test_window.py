@@ -24,7 +24,8 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.language import i18n
 from gistdesk.library import Problem
-from gistdesk.session.desk import EngineState, Notice
+from gistdesk.protocol import MeasuredRatio
+from gistdesk.session.desk import EngineState, Measured, Notice
 from gistdesk.settings import Settings
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window import announcer
@@ -167,6 +168,47 @@ def test_a_drop_asks_for_the_ratio_and_predicts(window: MainWindow, tmp_path: Pa
     assert [(e.source_path, e.ratio, e.state) for e in window.desk.library.entries()] == [
         (path, 32.0, "queued") for path in paths
     ]
+
+
+def test_ratios_promise_nothing_that_was_not_measured(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    window.open_paths(files(tmp_path, "a.txt"))
+    chooser = window.drop_sheet.chooser
+    assert [button.text() for button in chooser.buttons] == ["8x", "32x", "100x", "Custom"]
+    assert [note.text() for note in chooser._notes] == ["not measured yet"] * 4
+    rows = {8.0: [MeasuredRatio("fact", 8.0, 60, 18), MeasuredRatio("own", 8.0, 22, 0)]}
+    monkeypatch.setattr(window.desk, "measured_at", lambda ratio: rows.get(ratio, []))
+    window.desk.models_changed.emit()
+    assert chooser._notes[0].text() == "Measured: facts of your documents 0% (n = 22), single facts 30% (n = 60)"
+    assert chooser.buttons[0].accessibleDescription() == chooser._notes[0].text()
+    chooser.buttons[3].click()
+    chooser.spin.setValue(8)
+    assert chooser._notes[3].text() == chooser._notes[0].text()
+
+
+def test_the_same_document_again_says_so(window: MainWindow, tmp_path: Path) -> None:
+    (path,) = files(tmp_path, "a.txt")
+    window.open_paths([path])
+    window.desk.measured.emit(str(path), Measured("a", 120, 1, 480, "Lease"))
+    row = window.drop_sheet._rows[path]
+    assert row.item.text(1) == "In the library already: “Lease” · about 120 tokens"
+
+
+def test_another_model_leaves_documents_as_they_are_and_offers_both_ways(window: MainWindow) -> None:
+    desk = still(window)
+    entry = add_entry(desk, "Lease.pdf")
+    desk.change_settings(model="/data/adapters/new")
+    desk._tell_of_others("/data/adapters/new", "starter")
+    (notice,) = [banner.notice for banner in window.banners.banners]
+    assert notice.message == "Documents compressed with another model: 1"
+    assert desk.library.entry(entry.id).state == "ready"
+    assert [label for label, _ in notice.actions] == ["Re-compress all", "Switch back"]
+    notice.actions[1][1]()
+    assert desk.asked[-1] == ("load_model", "starter")
+    notice.actions[0][1]()
+    again = desk.library.entry(entry.id)
+    assert (again.state, again.model) == ("queued", "/data/adapters/new")
 
 
 def test_a_document_that_cannot_be_read_is_left_out(window: MainWindow, tmp_path: Path) -> None:

@@ -43,7 +43,13 @@ def open_window(qtbot: QtBot, folder: Path, settings: Settings | None = None, *,
 def _end(window: MainWindow) -> None:
     _speak_english()
     window.quitting.decided = True
-    for timer in window.findChildren(QTimer):
-        timer.stop()  # the window itself goes later, when the library is closed
+    _stop_timers(window)
     window.end_places()
     window.desk.close()
+    _stop_timers(window)  # whatever ended with the desk may have started one
+
+
+def _stop_timers(window: MainWindow) -> None:
+    """The window itself goes later, when the library is closed."""
+    for timer in window.findChildren(QTimer):
+        timer.stop()

@@ -1,0 +1,88 @@
+"""A dropped document is read once: its text is kept when it is accepted, and gone when it is not."""
+
+from pathlib import Path
+
+from pytestqt.qtbot import QtBot
+
+from gistdesk.library import Problem
+from gistdesk.session.desk import Desk
+from gistdesk.session.dropped import Measured
+from tests.session.test_desk import WAIT_MS, desk, new_desk
+
+__all__ = ["desk", "new_desk"]
+
+
+def files(folder: Path, *names: str) -> list[Path]:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).write_text(f"This is {Path(name).stem}. It has a few words.", encoding="utf-8")
+    return [folder / name for name in names]
+
+
+def measured(qtbot: QtBot, desk: Desk, paths: list[Path]) -> dict[str, Measured | Problem]:
+    found: dict[str, Measured | Problem] = {}
+    desk.measured.connect(lambda path, what: found.setdefault(Path(path).name, what))
+    desk.measure(paths)
+    qtbot.waitUntil(lambda: len(found) == len(paths), timeout=WAIT_MS)
+    return found
+
+
+def kept(desk: Desk) -> set[str]:
+    return {path.stem for path in desk.library.texts_folder.glob("*.txt")}
+
+
+def test_what_is_not_wanted_leaves_no_text_behind(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    desk._queue.pause(True)
+    first, second, third = files(tmp_path / "in", "first.txt", "second.txt", "third.txt")
+    measured(qtbot, desk, [first, second])
+    assert len(kept(desk)) == 2
+    (entry_id,) = desk.add_documents([first], 100.0)
+    desk.forget_measured()
+    entry = desk.library.entry(entry_id)
+    assert kept(desk) == {entry.text_sha256}  # it was not read a second time
+    assert entry.state == "queued" and entry.n_tokens and entry.title == "first"
+
+    desk.measure([third])
+    desk.forget_measured()  # while it is being read
+    measured(qtbot, desk, [second])
+    assert len(kept(desk)) == 2
+    desk.forget_measured()
+    assert kept(desk) == {entry.text_sha256}
+
+
+def test_the_same_text_again_is_known(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    desk._queue.pause(True)
+    (first,) = files(tmp_path / "in", "first.txt")
+    measured(qtbot, desk, [first])
+    desk.add_documents([first], 100.0)
+    copy = tmp_path / "copy.txt"
+    copy.write_bytes(first.read_bytes())
+    (again,) = measured(qtbot, desk, [copy]).values()
+    assert isinstance(again, Measured) and again.known_as == "first"
+    desk.forget_measured()
+    assert len(kept(desk)) == 1  # which the entry has
+
+
+def test_a_file_that_changed_since_is_read_again(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
+    desk._queue.pause(True)
+    (first,) = files(tmp_path / "in", "first.txt")
+    measured(qtbot, desk, [first])
+    first.write_text("Something else, which is longer than before.", encoding="utf-8")
+    (entry_id,) = desk.add_documents([first], 100.0)
+    assert desk.library.entry(entry_id).text_sha256 is None
+    desk.forget_measured()
+    assert not kept(desk)
+
+
+def test_predictions_and_what_was_measured_are_of_this_model(qtbot: QtBot, desk: Desk) -> None:
+    desk.change_settings(precision="fp32")
+    qtbot.waitUntil(lambda: desk.model_info() is not None, timeout=WAIT_MS)
+    info = desk.model_info()
+    assert info is not None and info.dtype == "float32"
+    n_slots, overhead = 1000, 8192
+    stored = n_slots * info.kv_bytes_per_slot // 2  # the file holds float16
+    assert desk.predict(100_000, 100.0).file_bytes == stored + overhead
+    row = next(row for row in desk.measured_at(100.0) if row.kind == "passkey")  # at 102.4 in the table
+    assert row.n >= 100 and 0.9 < row.n_right / row.n <= 1
+    assert {row.kind for row in desk.measured_at(32.0)} >= {"fact", "facts-4", "facts-8"}
+    assert desk.measured_at(500.0) == []
