@@ -97,7 +97,7 @@ def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment) -> t
     n_layers, _, n_heads, n_tokens, _ = kv.shape
     bias, n_unfitted = torch.zeros(n_layers, n_heads, n_tokens, device=kv.device), 0
     if segment.n_slots < len(ids):
-        observed = Observed(kv, n_prefix)
+        observed = Observed(kv)
         model.decode(torch.tensor([[*frame.repeat, *ids]]), cache, n_prefix + len(ids), watch=observed.watch)
         kv, bias, n_unfitted = fit(observed, *gathered(kv, keep(observed.largest(), segment.n_slots)))
     return place(kv, -n_prefix, model.inv_freq), bias, n_unfitted

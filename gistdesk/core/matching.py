@@ -28,13 +28,11 @@ class Observed:
 
     Attributes:
         kv: (n_layers, 2, n_kv_heads, n_tokens, head_dim), of the text.
-        start: index of the text's first key among all that are cached.
         queries: per layer (n_kv_heads, n_queries, head_dim); those of the heads that share a KV head follow each other.
         log_mass: per layer (n_kv_heads, n_queries), log of the sum of exp(score) over everything that a query sees.
     """
 
     kv: Tensor
-    start: int
     queries: list[Tensor] = field(default_factory=list)
     log_mass: list[Tensor] = field(default_factory=list)
 
@@ -127,7 +125,7 @@ def fit(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tuple[Te
             if n_kept == observed.kv.shape[3]:
                 continue
             mass = attention[head].sum(dim=1)
-            shares = attention[head][mass > _LEAST_MASS]
+            shares = attention[head][~(mass <= _LEAST_MASS)]  # one that is no number is not dropped in silence
             values = observed.kv[layer, 1, head].float()
             fitted = _fit_head(shares, values, index[layer, head, :n_kept])
             if fitted is None:

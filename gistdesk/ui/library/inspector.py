@@ -290,6 +290,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         facts += [
             (tr("Gist tokens"), count_text(gist.n_slots)),
             (tr("Ratio"), f"{ratio_text(gist.n_tokens / max(1, gist.n_slots))}"),
+            (tr("Way"), tr("The text's own keys") if gist.method == "matched" else tr("Adapter")),
             (tr("Gist file"), bytes_text(gist.file_bytes)),
             (tr("In memory"), bytes_text(gist.kv_bytes)),
         ]

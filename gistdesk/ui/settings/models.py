@@ -265,7 +265,7 @@ def _facts(row: ModelRow) -> list[str]:
     if row.adapter_precision:
         facts.append(tr("trained in {precision}", precision=tr(PRECISIONS[row.adapter_precision])))
     if row.n_parameters and not row.has_adapter:
-        facts.append(tr("no adapter: it cannot compress yet"))
+        facts.append(tr("no adapter: it compresses by the text's own keys"))
     if Path(row.name).is_absolute():
         facts.append(row.name)
     return facts

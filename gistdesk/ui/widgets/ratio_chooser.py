@@ -1,4 +1,4 @@
-"""Chooses how much a document is compressed, and says what that will come to. Knows the desk's predictions."""
+"""Chooses how much a document is compressed, in which way, and says what that will come to. Knows the predictions."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QGridLayout,
     QHBoxLayout,
@@ -24,6 +25,11 @@ from gistdesk.ui.widgets.labels import Label
 PRESETS = (8.0, 32.0, 100.0)
 """What each of them keeps is measured, not promised."""
 _CUSTOM = len(PRESETS)
+METHODS = (
+    ("auto", later("Automatic")),
+    ("adapter", later("By the model's adapter")),
+    ("matched", later("By the text's own keys (any model, 4x to 16x)")),
+)
 LEAST, MOST = 2.0, 1000.0
 
 
@@ -44,6 +50,9 @@ class RatioChooser(QWidget):
         self.spin.setDecimals(0)
         self.spin.setSuffix("x")
         theme.inset(self.spin)
+        self._method_name, self.methods = Label(self), QComboBox(self)
+        for name, _ in METHODS:
+            self.methods.addItem("", name)
         self.remember = QCheckBox(self)
         self._names = [Label(self) for _ in range(3)]
         self._values = [Label(self) for _ in range(3)]
@@ -73,6 +82,9 @@ class RatioChooser(QWidget):
         custom.addWidget(self.spin)
         custom.addWidget(self._notes[_CUSTOM], 1)
         grid.addLayout(custom, _CUSTOM, 1)
+        theme.set_role(self._method_name, "muted")
+        grid.addWidget(self._method_name, _CUSTOM + 1, 0)
+        grid.addWidget(self.methods, _CUSTOM + 1, 1)
         figures = QHBoxLayout()
         figures.setSpacing(4 * theme.GRID)
         for name, value in zip(self._names, self._values, strict=True):
@@ -96,6 +108,11 @@ class RatioChooser(QWidget):
         """Tokens per gist token."""
         number = self._group.checkedId()
         return PRESETS[number] if 0 <= number < _CUSTOM else self.spin.value()
+
+    @property
+    def method(self) -> str:
+        """See `gistdesk.core.methods`; "auto" is the usual way of the model."""
+        return str(self.methods.currentData())
 
     def show_tokens(self, tokens: Sequence[int]) -> None:
         """What is to be compressed: tokens of each document that was counted so far."""
@@ -161,6 +178,10 @@ class RatioChooser(QWidget):
         self._show_measured()
         self.buttons[_CUSTOM].setText(tr("Custom"))
         self.spin.setAccessibleName(tr("Custom ratio"))
+        self._method_name.setText(tr("Way"))
+        self.methods.setAccessibleName(tr("Way"))
+        for number, (_, text) in enumerate(METHODS):
+            self.methods.setItemText(number, tr(text))
         self.remember.setText(tr("Remember, and do not ask again"))
         for label, text in zip(self._names, (tr("File size"), tr("Memory"), tr("Time")), strict=True):
             label.setText(text)

@@ -173,7 +173,7 @@ class DropSheet(Overlay):
         paths = self._usable()
         passwords = {path: text for path, text in self._passwords.items() if path in paths}
         self.chooser.keep()
-        added = self._desk.add_documents(paths, self.chooser.ratio, passwords)
+        added = self._desk.add_documents(paths, self.chooser.ratio, passwords, self.chooser.method)
         self.dismiss()
         self.documents_added.emit(list(added))
 
@@ -234,7 +234,7 @@ class RecompressSheet(Overlay):
 
     def _on_accepted(self) -> None:
         self.chooser.keep()
-        self._desk.recompress([entry.id for entry in self._entries], self.chooser.ratio)
+        self._desk.recompress([entry.id for entry in self._entries], self.chooser.ratio, self.chooser.method)
         self.dismiss()
 
     def _on_closed(self) -> None:
