@@ -91,6 +91,13 @@ def write_gist(path: Path, record: GistRecord) -> int:
     Raises:
         UserError: the folder is missing or not writable, the disk is full, or the gist holds no proper numbers.
     """
+    pieces, n_bytes = gist_pieces(record)
+    write_pieces(path, pieces, n_bytes)
+    return n_bytes
+
+
+def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
+    """A gist file's content, in pieces, and its size in bytes. Raises UserError: it holds no proper numbers."""
     gist = record.gist
     kv = gist.kv.detach()
     if not all(_is_sound(layer) for layer in kv):
@@ -121,16 +128,16 @@ def write_gist(path: Path, record: GistRecord) -> int:
     header["sha256"] = _digest(header, _numbers(gist, kv, dtype))
     opening = _opening(tensors, header)
     n_bytes = len(opening) + sum(math.prod(shape) * kind.itemsize for kind, shape in tensors.values())
-    _write(path, chain([opening], _numbers(gist, kv, dtype)), n_bytes)
-    return n_bytes
+    return chain([opening], _numbers(gist, kv, dtype)), n_bytes
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace `path` with `data` in one step; on any failure the old file stays and no temporary one is left."""
-    _write(path, [data], len(data))
+    write_pieces(path, [data], len(data))
 
 
-def _write(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int) -> None:
+def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int) -> None:
+    """See `write_atomically`. Raises UserError."""
     temporary = path.with_name(f".{os.getpid()}{SUFFIX}.tmp")  # short: the name may be as long as names can be
     try:
         with temporary.open("wb") as stream:
@@ -161,21 +168,33 @@ def read_gist(path: Path) -> GistRecord:
     try:
         if not path.is_file():
             raise UserError(f"There is no file {path}.", "Check the name, or compress the document first.")
-        header, tensors, numbers = _parts(_content(path))
-        _check_versions(path, header)
-        intact = header.pop("sha256") == _digest(header, [numbers])
-        named = header.get("tensors", {name: [_STORED[t.dtype], list(t.shape)] for name, t in tensors.items()})
-        if named != {name: [_STORED[t.dtype], list(t.shape)] for name, t in tensors.items()}:
-            raise ValueError("the tensors are not those that the header names")
-        record = _record(header, tensors) if intact else None
+        return gist_from(_content(path), path)
     except PermissionError as error:
         raise UserError(f"{path.name} may not be read by you.", "Change its permissions, or copy it.") from error
-    except (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, AttributeError) as error:
-        raise UserError(
-            f"{path.name} is not a gist file, or it is damaged.", "Compress the document again, or copy the file again."
-        ) from error
+    except OSError as error:
+        raise _damaged(path) from error
     except MemoryError as error:
         raise UserError(f"{path.name} is too large for the memory of this computer.", "Use a higher ratio.") from error
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{path.name} is not a gist file, or it is damaged.", "Compress the document again, or copy the file again."
+    )
+
+
+def gist_from(content: bytearray, path: Path) -> GistRecord:
+    """Check a gist file's content and take it apart. Raises UserError: see `read_gist`."""
+    try:
+        header, tensors, numbers = _parts(content)
+        _check_versions(path, header)
+        intact = header.pop("sha256") == _digest(header, [numbers])
+        found = {name: [_STORED[t.dtype], list(t.shape)] for name, t in tensors.items()}
+        if header.get("tensors", found) != found:
+            raise ValueError("the tensors are not those that the header names")
+        record = _record(header, tensors) if intact else None
+    except (LookupError, ValueError, TypeError, ArithmeticError, RecursionError, AttributeError) as error:
+        raise _damaged(path) from error
     if record is None:
         raise UserError(
             f"{path.name} is damaged: its content does not match its checksum.",

@@ -288,7 +288,7 @@ def _described(description: dict[str, Any]) -> GistFigures:
     names = ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
     sizes = ("n_tokens", "n_slots", "kv_bytes", "file_bytes")
     figures = GistFigures(*(description[name] for name in names), *(description[name] for name in sizes))
-    return replace(figures, method=description["method"])
+    return replace(figures, method=description.get("method", "adapter"))
 
 
 def _sha256(path: Path) -> str:

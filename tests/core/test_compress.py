@@ -18,7 +18,6 @@ from torch import Tensor
 from gistdesk.core import compress as compress_module
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import (
-    PARTIAL_SUFFIX,
     batch_tokens_for,
     compress,
     compress_document,
@@ -29,10 +28,11 @@ from gistdesk.core.compress import (
 from gistdesk.core.context import assemble
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist_file import read_gist
+from gistdesk.core.gist_file import read_gist, write_gist
 from gistdesk.core.layout import encoder_rows
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
+from gistdesk.core.partial import PARTIAL_SUFFIX
 from gistdesk.core.prompt import Turn
 from tests.core.tiny_models import N_GIST, SEGMENT_TOKENS, TEXT, Kind, every_kind, tiny_model, write_model
 
@@ -269,6 +269,24 @@ def test_a_checkpoint_that_cannot_be_written_ends_nothing(model: GistModel, tmp_
     *_, last = compress_document(model, document(), cut, path, checkpoint_s=0.0, batch_tokens=1)
     assert last.record is not None
     assert names(tmp_path) == {path.name}
+
+
+def test_a_partial_file_that_was_slipped_in_is_not_gone_on_from(model: GistModel, tmp_path: Path) -> None:
+    """Whoever makes one can work out every checksum, and would put words into the gist."""
+    book, cut, target = document(), plan(model, document(), ratio=5.0), tmp_path / "tale.gistkv"
+    running = compress_document(model, book, cut, target, batch_tokens=1)
+    next(running), next(running)
+    running.close()
+    part = target.with_name(target.name + PARTIAL_SUFFIX)
+    content = part.read_bytes()
+    part.write_bytes(content[:-32])
+    found = read_gist(part)
+    write_gist(part, replace(found, gist=replace(found.gist, kv=torch.zeros_like(found.gist.kv))))
+    for forged in (part.read_bytes(), part.read_bytes() + bytes(32), content[:20], b""):
+        part.write_bytes(forged)
+        assert next(compress_document(model, book, cut, target)).n_segments_done == 0
+    part.write_bytes(content)
+    assert next(compress_document(model, book, cut, target)).n_segments_done == 1
 
 
 def test_what_a_killed_program_was_writing_is_removed(model: GistModel, tmp_path: Path) -> None:

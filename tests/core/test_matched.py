@@ -10,13 +10,14 @@ from torch import Tensor
 
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.attention import BiasedCache
-from gistdesk.core.compress import PARTIAL_SUFFIX, compress, compress_document, plan, plan_tokens
+from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
 from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.model import GistModel, cached_kv
+from gistdesk.core.partial import PARTIAL_SUFFIX
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import PLAIN, TEXT, Kind, every_kind, random_ids, tiny_model
 

@@ -1,0 +1,66 @@
+"""What an interrupted compression leaves: the gist so far, sealed, so that no other can be slipped in under its name.
+
+A partial file lies beside the document, where somebody else's archive may have put one; what is in it would go into
+the gist unseen. So it ends with an HMAC under a key that never leaves this person's folder. Knows nothing of what is
+compressed.
+"""
+
+import hmac
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist_file import GistRecord, gist_from, gist_pieces, write_pieces
+from gistdesk.folders import folders, make_private, write_private
+
+PARTIAL_SUFFIX = ".part"
+_KEY_FILE = "partial.key"
+_KEY_BYTES = _SEAL_BYTES = 32
+_own_key = os.urandom(_KEY_BYTES)
+"""Where the folder cannot be written to: what this process leaves can be gone on with by this process alone."""
+
+
+def partial_path(path: Path) -> Path:
+    """Where a gist file's unfinished beginning lies."""
+    return path.with_name(path.name + PARTIAL_SUFFIX)
+
+
+def write_partial(path: Path, record: GistRecord) -> None:
+    """Raises UserError: see `write_gist`."""
+    pieces, n_bytes = gist_pieces(record)
+    write_pieces(path, _sealed(pieces), n_bytes + _SEAL_BYTES)
+
+
+def _sealed(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    seal = hmac.new(_key(), digestmod="sha256")
+    for piece in pieces:
+        seal.update(piece)
+        yield piece
+    yield seal.digest()
+
+
+def read_partial(path: Path) -> GistRecord | None:
+    """The gist so far; None where there is none, or none that this person's programs left."""
+    try:
+        content = bytearray(path.read_bytes()) if path.is_file() else bytearray()
+        n_bytes = len(content) - _SEAL_BYTES
+        sealed = memoryview(content)[: max(0, n_bytes)]
+        if not hmac.compare_digest(hmac.digest(_key(), sealed, "sha256"), bytes(content[n_bytes:])):
+            return None
+        return gist_from(content[:n_bytes], path)
+    except (UserError, OSError, MemoryError):
+        return None
+
+
+def _key() -> bytes:
+    """The person's own; made when it is first needed."""
+    path = folders().data / _KEY_FILE
+    with suppress(OSError):
+        if path.is_file() and len(key := path.read_bytes()) == _KEY_BYTES:
+            return key
+        make_private(path.parent)
+        write_private(path, os.urandom(_KEY_BYTES))
+        return path.read_bytes()
+    return _own_key
