@@ -7,11 +7,12 @@ executable is started with `--role`, which `packaging/frozen.py` reads. Knows no
 import sys
 from typing import Literal
 
-Role = Literal["gistdesk", "worker", "trainer", "self-test", "cuda-trial", "pip"]
+Role = Literal["gistdesk", "worker", "reader", "trainer", "self-test", "cuda-trial", "pip"]
 
 MODULES: dict[Role, str] = {
     "gistdesk": "gistdesk",
     "worker": "gistdesk.worker",
+    "reader": "gistdesk.core.document_reader",
     "trainer": "trainer",
     "self-test": "gistdesk.ui.app.self_test",
     "cuda-trial": "gistdesk.cuda.trial",
@@ -27,9 +28,9 @@ def is_frozen() -> bool:
 def command(role: Role, *words: str) -> list[str]:
     """The program and its arguments that start `role` with these words.
 
-    "gistdesk" is the window, or with words a command; "worker" is the engine process, which takes no words;
-    "trainer" is what `python -m trainer` is in a checkout; "self-test" is gistdesk/ui/app/self_test.py, "cuda-trial"
-    gistdesk/cuda/trial.py; "pip" is Python's, which asks package indexes.
+    "gistdesk" is the window, or with words a command; "worker" is the engine process and "reader" the one that
+    reads a document, which take no words; "trainer" is what `python -m trainer` is in a checkout; "self-test" is
+    gistdesk/ui/app/self_test.py, "cuda-trial" gistdesk/cuda/trial.py; "pip" is Python's, which asks package indexes.
     """
     module = MODULES[role]
     if not is_frozen():

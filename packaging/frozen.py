@@ -20,6 +20,10 @@ def main() -> None:
         from gistdesk.worker.__main__ import main as serve
 
         serve()
+    elif role == "reader":
+        from gistdesk.core.document_reader import main as read
+
+        read()
     elif role == "trainer":
         from trainer.__main__ import main as train
 

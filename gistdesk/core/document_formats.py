@@ -17,6 +17,7 @@ from gistdesk.core.document_archive import MAX_TEXT_BYTES, Archive, damaged, loc
 from gistdesk.core.document_encoding import decode_text
 from gistdesk.core.document_html import declared_encoding, html_title_and_text
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import valid
 
 PageLabel = Literal["page", "section"] | None
 """What a document's pages are called; None where a format has no pages."""
@@ -66,7 +67,7 @@ def open_pdf(name: str, data: bytes, password: str | None) -> Opened:
         UserError: it is damaged.
     """
     try:
-        pdf = pdfium.PdfDocument(data, password=password)
+        pdf = pdfium.PdfDocument(data, password=None if password is None else valid(password))
     except pdfium.PdfiumError as error:
         raise _pdf_refusal(name, error.err_code, password) from error
     if_empty = UserError(

@@ -34,8 +34,8 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
         UserError: it cannot be read, or its text cannot be kept.
     """
 
-    def tell(step: PagesRead) -> None:
-        pulse(ExtractProgress(step.n_read, step.n_pages))
+    def tell(step: PagesRead | None) -> None:
+        pulse(None if step is None else ExtractProgress(step.n_read, step.n_pages))
 
     path = Path(request.path)
     document = run_to_end(extract(path, password=request.password), tell)
@@ -49,7 +49,7 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
         text_sha256=text_sha256,
         text_path=str(text_path),
         source_sha256=document.source_sha256,
-        source_bytes=path.stat().st_size,
+        source_bytes=document.source_bytes,
         n_chars=sum(map(len, document.pages)),
         n_pages=len(document.pages),
         page_label=document.page_label,

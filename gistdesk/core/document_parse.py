@@ -1,0 +1,197 @@
+"""A file becomes its pages, in this very process: what it is, what is in it, tidied.
+
+Takes as much time and memory as the file makes it take; `document_process` ends what takes too much. Knows nothing of
+tokens or windows.
+"""
+
+import functools
+import hashlib
+import re
+import stat
+import unicodedata
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gistdesk.core.document_archive import MAX_TEXT_BYTES, too_much_text
+from gistdesk.core.document_formats import (
+    CONVERT_HINT,
+    Opened,
+    PageLabel,
+    open_archive,
+    open_html,
+    open_pdf,
+    open_text,
+)
+from gistdesk.core.errors import UserError
+from gistdesk.core.title import printable, shown_title, valid
+
+MAX_FILE_BYTES = 512 * 2**20
+"""A file is in memory as a whole while it is read, beside a model. Scanned books, the largest files that hold
+any text, stay below this."""
+MAX_PAGES = 100_000
+"""The largest books have some thousands; a file of a few kilobytes can claim a billion."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page as it was read. Attributes: text; n_pages, how many the document has."""
+
+    text: str
+    n_pages: int
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a file when its last page was read; as in `Document`."""
+
+    title: str
+    page_label: PageLabel
+    source_sha256: str
+    source_bytes: int
+
+
+def parse(path: Path, password: str | None = None) -> Generator[Page, None, Facts]:
+    """Yield the pages of a file, then return what else is known of it.
+
+    Raises:
+        PasswordError: it is encrypted, and `password` is None or wrong.
+        UserError: it cannot be read, is damaged, holds no text or too much, or is not of a supported format.
+    """
+    name = shown_name(path)
+    data = _bytes_of(path, name)
+    n_chars, is_empty = 0, True
+    try:
+        opened = _open(name, path.suffix.lower(), data, password)
+        if opened.n_pages > MAX_PAGES:
+            raise UserError(
+                f"{name} has {opened.n_pages:,} pages, more than the {MAX_PAGES:,} that can be read.",
+                "Split it into smaller files and add those.",
+            )
+        for raw in opened.pages:
+            text = _tidy(raw)
+            n_chars += len(text)
+            if n_chars > MAX_TEXT_BYTES:
+                raise too_much_text(name)
+            is_empty = is_empty and not text
+            yield Page(text, opened.n_pages)
+    except RecursionError as error:
+        raise UserError(f"{name} is nested too deeply to be read.", CONVERT_HINT) from error
+    if is_empty:
+        raise opened.if_empty
+    title = shown_title(_tidy((opened.title or "")[:2000])) or shown_title(path.stem)
+    return Facts(title, opened.page_label, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def shown_name(path: Path) -> str:
+    """A file's name, or the path of one that has none, fit for a message."""
+    return shown_title(path.name or str(path)) or "_"
+
+
+def check(path: Path) -> int:
+    """Look whether it is a file that can be read; its size.
+
+    Raises:
+        UserError: it is not.
+    """
+    name = shown_name(path)
+    with _explained(path, name):
+        size = _checked_size(path, name)
+        with path.open("rb"):
+            return size
+
+
+def _bytes_of(path: Path, name: str) -> bytes:
+    with _explained(path, name):
+        _checked_size(path, name)
+        data = path.read_bytes()
+    if not data:
+        raise UserError(f"{name} is empty.", "Add a file that has text in it.")
+    return data
+
+
+def _checked_size(path: Path, name: str) -> int:
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise UserError(f"{name} is a folder.", "Choose the files in it instead.")
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{name} is a device or a pipe, not a file.", "Choose a file.")
+    if status.st_size > MAX_FILE_BYTES:
+        size_mb, limit_mb = status.st_size >> 20, MAX_FILE_BYTES >> 20
+        raise UserError(
+            f"{name} is {size_mb:,} MB, more than the {limit_mb} MB that can be read.",
+            "Split it into smaller files and add those.",
+        )
+    return status.st_size
+
+
+@contextmanager
+def _explained(path: Path, name: str) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a zero in the path
+        raise UserError(
+            f"{name} is not there.", f"Check whether {printable(str(path))} was moved or renamed."
+        ) from error
+    except PermissionError as error:
+        raise UserError(f"{name} may not be read by you.", "Change its permissions, or copy it elsewhere.") from error
+    except OSError as error:
+        reason = error.strerror or "the disk gave no reason"
+        raise UserError(f"{name} cannot be read: {reason}.", "Copy it to a local disk and add that copy.") from error
+
+
+_TEXT_ENDINGS = (".txt", ".text", ".md", ".markdown")
+_HTML_ENDINGS = (".html", ".htm", ".xhtml")
+_BINARY_ENDINGS = (".pdf", ".docx", ".epub")
+_HTML_OPENING = re.compile(rb"(\xef\xbb\xbf)?\s{0,99}<(!doctype html|html)\b", re.IGNORECASE)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
+
+
+def _open(name: str, ending: str, data: bytes, password: str | None) -> Opened:
+    """By content where the content is unmistakable, else by the file's ending."""
+    if data.startswith(b"%PDF-") or (ending == ".pdf" and b"%PDF-" in data[:1024]):
+        return open_pdf(name, data, password)
+    if data.startswith(b"PK\x03\x04"):
+        return open_archive(name, data)
+    if data.startswith(_OLE) and _ENCRYPTED_OFFICE in data:
+        raise UserError(f"{name} is protected with a password.", "Remove the password in Word and save it again.")
+    if data.startswith((_OLE, rb"{\rtf")):
+        raise UserError(f"{name} is in an older Office, HWP or RTF format, which is not supported.", CONVERT_HINT)
+    if ending in _TEXT_ENDINGS:
+        return open_text(name, data)
+    if ending in _HTML_ENDINGS or _HTML_OPENING.match(data):
+        return open_html(name, data)
+    if ending in _BINARY_ENDINGS:
+        raise UserError(f"{name} is no {ending[1:].upper()} file, whatever its name says.", CONVERT_HINT)
+    raise UserError(f"{name} is of a kind that is not supported.", CONVERT_HINT)
+
+
+_LINE_ENDS = re.compile("\r\n|[\r\f\v\x85\u2028\u2029]")
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\xad\ufeff\ufffe\uffff]")
+"""Control characters, soft hyphens, stray byte order marks: nothing to see, but tokens of their own."""
+
+
+def _tidy(text: str) -> str:
+    """One kind of line end, nothing invisible, no spaces at line ends, at most two blank lines in a row.
+
+    Hangul that is stored letter by letter (macOS) is composed, because models know syllables.
+    """
+    text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", _composed(valid(text))))
+    text = "\n".join([line.rstrip() for line in text.split("\n")])
+    return re.sub("\n{4,}", "\n\n\n", text).strip()
+
+
+def _composed(text: str) -> str:
+    """In Unicode's composed form (NFC). Of more than 30 marks on one character the rest are left out, as in Unicode's
+    stream-safe format: putting them in order takes time with the square of their number."""
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", _too_many_marks().sub(r"\1", text))
+
+
+@functools.cache
+def _too_many_marks() -> re.Pattern[str]:
+    marks = "".join(char for char in map(chr, range(0x300, 0x1E94B)) if unicodedata.combining(char))
+    return re.compile(f"([{marks}]{{30}})[{marks}]+")

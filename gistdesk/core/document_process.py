@@ -1,0 +1,169 @@
+"""A document is read in a process of its own, which has limits of memory and time and can be ended at any moment.
+
+Formats are read by libraries that a file can lead astray: 1,280 bytes of PDF took 6.7 GB. `document_reader` is the
+process; this is the side that starts it, watches it, and says in a sentence why it ended. Knows nothing of formats.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import IO, Any
+
+import psutil
+
+from gistdesk.core.document_formats import CONVERT_HINT, PasswordError
+from gistdesk.core.document_parse import Facts, Page, check, shown_name
+from gistdesk.core.errors import UserError
+from gistdesk.roles import command
+
+MAX_MEMORY_BYTES = 2**30
+"""Of the reading process, the file included."""
+_LEAST_S = 10
+_BYTES_PER_S = 2**20
+_WALL = 6
+"""Times the processor's time: it may have to wait for a busy processor or a slow disk."""
+_BEAT_S = 0.2
+
+
+def cpu_seconds(n_bytes: int) -> int:
+    """How long reading a file of this size may keep a processor busy."""
+    return max(_LEAST_S, n_bytes // _BYTES_PER_S)
+
+
+def reading(path: Path, password: str | None = None) -> Generator[Page | None, None, Facts]:
+    """As `parse`, within limits; yields None every fifth of a second while nothing new is there.
+
+    Closed where it yields, it ends the process.
+
+    Raises:
+        UserError: as `parse`; or reading takes more time or memory than it may, or breaks off.
+    """
+    name = shown_name(path)
+    seconds = cpu_seconds(check(path))
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            command("reader"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
+        )
+        try:
+            _ask(process, path, password, seconds)
+            until = time.monotonic() + _WALL * seconds
+            for line in _lines(process):
+                if line is None:
+                    _watch(process, name, seconds, until)
+                    yield None
+                    continue
+                said = json.loads(line)
+                if "page" in said:
+                    yield Page(said["page"], said["n_pages"])
+                elif "facts" in said:
+                    return Facts(**said["facts"])
+                else:
+                    raise _refusal(said, name)
+            raise _broken_off(process.wait(), errors, name, seconds)
+        finally:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with suppress(OSError):
+                        pipe.close()
+
+
+def _ask(process: "subprocess.Popen[bytes]", path: Path, password: str | None, seconds: int) -> None:
+    """By stdin: what stands in the command line, everybody can read."""
+    asked = {
+        "path": str(path.absolute()),
+        "password": password,
+        "seconds": seconds,
+        "memory_bytes": MAX_MEMORY_BYTES,
+        "parent": psutil.Process().pid,
+    }
+    assert process.stdin is not None
+    with suppress(OSError):  # it is gone already, and what it left will tell why
+        process.stdin.write(json.dumps(asked).encode("ascii") + b"\n")
+        process.stdin.close()
+
+
+def _lines(process: "subprocess.Popen[bytes]") -> Generator[bytes | None, None, None]:
+    """What it says, line by line, and None at every beat."""
+    said: SimpleQueue[bytes | None] = SimpleQueue()
+    stream = process.stdout
+    assert stream is not None
+
+    def listen() -> None:
+        # closed under us when the process is ended
+        with suppress(OSError, ValueError), open(stream.fileno(), "rb", closefd=False) as buffered:
+            for line in buffered:
+                said.put(line)
+        said.put(None)
+
+    listener = threading.Thread(target=listen, name="reader", daemon=True)
+    listener.start()
+    beat = time.monotonic() + _BEAT_S
+    try:
+        while True:
+            try:
+                line = said.get(timeout=max(0.0, beat - time.monotonic()))
+            except Empty:
+                beat = time.monotonic() + _BEAT_S
+                yield None
+                continue
+            if line is None:
+                return
+            yield line
+    finally:
+        process.kill()
+        listener.join(timeout=5)
+
+
+def _watch(process: "subprocess.Popen[bytes]", name: str, seconds: int, until: float) -> None:
+    """The limits again: not every system has those that the process sets itself."""
+    try:
+        found = psutil.Process(process.pid)
+        used = found.cpu_times()
+        if found.memory_info().rss > MAX_MEMORY_BYTES:
+            raise too_much_memory(name)
+        if used.user + used.system > seconds + 1 or time.monotonic() > until:
+            raise _too_slow(name, seconds)
+    except psutil.Error:  # it has just ended
+        return
+
+
+def _refusal(said: dict[str, Any], name: str) -> UserError:
+    if said.get("error") == "memory":
+        return too_much_memory(name)
+    kind = PasswordError if said["error"] == "password" else UserError
+    return kind(said["message"], said["hint"])
+
+
+def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Exception:
+    """Why it ended without having said so."""
+    if sys.platform != "win32":
+        import signal
+
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            return _too_slow(name, seconds)
+    errors.seek(0)
+    trace = errors.read(100_000).decode("utf-8", errors="replace")
+    if code == 1 and "Traceback" in trace:
+        return RuntimeError(f"reading a document failed:\n{trace}")
+    return UserError(
+        f"{name} cannot be read: it is damaged, or needs more than {MAX_MEMORY_BYTES >> 20:,} MB of memory.",
+        CONVERT_HINT,
+    )
+
+
+def too_much_memory(name: str) -> UserError:
+    """The error for a file that takes more than `MAX_MEMORY_BYTES`."""
+    return UserError(f"{name} takes more than {MAX_MEMORY_BYTES >> 20:,} MB of memory to be read.", CONVERT_HINT)
+
+
+def _too_slow(name: str, seconds: int) -> UserError:
+    return UserError(f"{name} was given up after {seconds} s: it takes too long to be read.", CONVERT_HINT)
