@@ -48,9 +48,13 @@ def reading(path: Path, password: str | None = None) -> Generator[Page | None, N
     name = shown_name(path)
     seconds = cpu_seconds(check(path))
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            command("reader"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
-        )
+        try:
+            process = subprocess.Popen(
+                command("reader"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
+            )
+        except OSError as error:
+            reason = error.strerror or "no process can be started"
+            raise UserError(f"{name} cannot be read: {reason}.", "Close other programs and try again.") from error
         try:
             _ask(process, path, password, seconds)
             until = time.monotonic() + _WALL * seconds
@@ -155,7 +159,7 @@ def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Except
     if code == 1 and "Traceback" in trace:
         return RuntimeError(f"reading a document failed:\n{trace}")
     return UserError(
-        f"{name} cannot be read: it is damaged, or needs more than {MAX_MEMORY_BYTES >> 20:,} MB of memory.",
+        f"{name} broke the reader off: it is damaged, or needs more than {MAX_MEMORY_BYTES >> 20:,} MB of memory.",
         CONVERT_HINT,
     )
 

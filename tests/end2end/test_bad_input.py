@@ -21,7 +21,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
+from gistdesk.core import documents
 from gistdesk.core.document_archive import MAX_TEXT_BYTES
+from gistdesk.core.document_parse import parse
 from gistdesk.core.documents import MAX_FILE_BYTES
 from gistdesk.core.gist_file import read_gist, write_gist
 from tests.core.test_documents import as_nobody, docx_bytes, pdf_bytes, word_with, zip_bytes
@@ -225,7 +227,9 @@ def test_a_folder_that_is_a_file(here: Run, book: Path, tmp_path: Path) -> None:
 
 
 @linux_only
-def test_a_folder_that_may_not_be_written_to(here: Run, common: Path) -> None:
+def test_a_folder_that_may_not_be_written_to(here: Run, common: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # in this process: nobody may not be allowed to start this Python
+    monkeypatch.setattr(documents, "reading", parse)
     folder = common / "closed"
     folder.mkdir()
     (folder / "book.txt").write_text("The harbour was quiet. A grey cat slept on the wall.")
