@@ -9,11 +9,12 @@ import sqlite3
 import unicodedata
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, get_args
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import shown_title
 from gistdesk.library.records import Chat, Kind, Message, MessageState, Role
+from gistdesk.library.rows import one_of, text_of, time_of
 from gistdesk.library.store import Store, now
 from gistdesk.library.text_index import like, quoted
 
@@ -26,13 +27,14 @@ _MESSAGES = (
     "messages.parent_id AND other.role = messages.role AND other.kind = messages.kind AND other.id <= messages.id) "
     "AS version FROM messages"
 )
+# UNION, not UNION ALL: messages that are each other's answers, in a damaged table, would go round for ever
 _PATH = (
-    "WITH RECURSIVE path(id, parent_id) AS (SELECT id, parent_id FROM messages WHERE id = ? UNION ALL "
+    "WITH RECURSIVE path(id, parent_id) AS (SELECT id, parent_id FROM messages WHERE id = ? UNION "
     "SELECT messages.id, messages.parent_id FROM messages JOIN path ON messages.id = path.parent_id) "
     f"{_MESSAGES} WHERE messages.id IN (SELECT id FROM path) ORDER BY messages.id"
 )
 _NEWEST_BELOW = (
-    "WITH RECURSIVE below(id) AS (SELECT ? UNION ALL SELECT messages.id FROM messages JOIN below "
+    "WITH RECURSIVE below(id) AS (SELECT ? UNION SELECT messages.id FROM messages JOIN below "
     "ON messages.chat_id = ? AND messages.parent_id = below.id AND messages.kind = 'gist') SELECT max(id) FROM below"
 )
 
@@ -272,13 +274,13 @@ class Chats(Store):
         return [
             Chat(
                 row["id"],
-                row["title"],
+                text_of(row["title"]),
                 tuple(entry_ids.get(row["id"], ())),
-                row["system"],
-                json.loads(row["sampling"]),
+                None if row["system"] is None else text_of(row["system"]),
+                _unpacked(row["sampling"]),
                 row["leaf_id"],
-                row["created"],
-                row["updated"],
+                time_of(row["created"]),
+                time_of(row["updated"]),
                 row["trashed"],
                 bool(row["look_up"]),
             )
@@ -309,17 +311,26 @@ def _packed(values: dict[str, Any] | None) -> str:
     return json.dumps(values or {}, ensure_ascii=False)
 
 
+def _unpacked(packed: object) -> dict[str, Any]:
+    """Nothing where it is damaged: the chat can still be read."""
+    try:
+        values = json.loads(packed) if isinstance(packed, str) else None
+    except (ValueError, RecursionError):
+        values = None
+    return values if isinstance(values, dict) else {}
+
+
 def _message(row: sqlite3.Row) -> Message:
     return Message(
         row["id"],
         row["chat_id"],
         row["parent_id"],
-        row["role"],
-        row["text"],
-        row["state"],
-        row["kind"],
-        json.loads(row["figures"]),
-        row["created"],
+        one_of(row["role"], get_args(Role), "assistant"),
+        text_of(row["text"]),
+        one_of(row["state"], get_args(MessageState), "failed"),
+        one_of(row["kind"], get_args(Kind), "gist"),
+        _unpacked(row["figures"]),
+        time_of(row["created"]),
         row["version"],
         row["n_versions"],
     )

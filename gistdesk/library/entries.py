@@ -8,11 +8,12 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import shown_title
 from gistdesk.library.records import Entry, GistRow, Problem, State
+from gistdesk.library.rows import known, name_of, number_of, path_of, ratio_of, text_of, time_of
 from gistdesk.library.store import now
 from gistdesk.library.texts import Texts
 
@@ -21,6 +22,17 @@ _GIST_COLUMNS = (
     "id key model_id model_fingerprint tokenizer_fingerprint adapter_fingerprint ratio n_tokens n_slots kv_bytes "
     "file_bytes seconds tokens_per_second device created recall_n recall_kept method"
 ).split()
+_GIST_TEXTS = {
+    "model_id",
+    "model_fingerprint",
+    "tokenizer_fingerprint",
+    "adapter_fingerprint",
+    "device",
+    "created",
+    "method",
+}
+_GIST_REALS = {"seconds", "tokens_per_second"}
+_COUNTS = ("source_bytes", "source_mtime_ns", "n_chars", "n_pages", "done", "total")
 GIST_FIELDS = ", ".join(f"gists.{name} AS gist_{name}" for name in _GIST_COLUMNS)
 _ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gists.id = entries.gist_id"
 
@@ -196,39 +208,77 @@ class Entries(Texts):
     # rows
 
     def _entry(self, row: sqlite3.Row) -> Entry:
+        """The row; or, where it holds what cannot be, an entry that says so, and the rest of the table can be used."""
+        try:
+            return self._read_entry(row)
+        except (TypeError, ValueError):
+            return _damaged_entry(row)
+
+    def _read_entry(self, row: sqlite3.Row) -> Entry:
         problem = None
         if row["problem_kind"] is not None:
-            problem = Problem(row["problem_kind"], row["problem_message"], row["problem_hint"])
+            problem = Problem(*(text_of(row[f"problem_{part}"]) for part in ("kind", "message", "hint")))
+        counts = {name: number_of(row[name]) for name in _COUNTS}
         return Entry(
             id=row["id"],
-            title=row["title"],
-            source_path=Path(os.fsdecode(row["source_path"])),
-            source_bytes=row["source_bytes"],
-            source_mtime_ns=row["source_mtime_ns"],
-            source_sha256=row["source_sha256"],
-            text_sha256=row["text_sha256"],
-            n_chars=row["n_chars"],
-            n_pages=row["n_pages"],
-            page_label=row["page_label"],
-            n_tokens=row["n_tokens"],
-            model=row["model"],
-            ratio=row["ratio"],
-            state=row["state"],
-            done=row["done"],
-            total=row["total"],
+            title=text_of(row["title"]),
+            source_path=path_of(row["source_path"]),
+            source_sha256=name_of(row["source_sha256"]),
+            text_sha256=name_of(row["text_sha256"]),
+            page_label=row["page_label"] if row["page_label"] in ("page", "section") else None,
+            n_tokens=None if row["n_tokens"] is None else number_of(row["n_tokens"]),
+            model=text_of(row["model"]),
+            ratio=ratio_of(row["ratio"]),
+            state=known(row["state"], get_args(State)),
             problem=problem,
             gist=self._gist(row) if row["gist_id"] is not None else None,
-            added=row["added"],
-            trashed=row["trashed"],
-            method=row["method"],
+            added=time_of(row["added"]),
+            trashed=None if row["trashed"] is None else time_of(row["trashed"]),
+            method=text_of(row["method"]),
+            **counts,
         )
 
     def _gist(self, row: sqlite3.Row) -> GistRow:
         values: dict[str, Any] = {name: row[f"gist_{name}"] for name in _GIST_COLUMNS}
-        return GistRow(path=self._gist_path(values.pop("key")), **values)
+        key = name_of(values.pop("key"))
+        if key is None:
+            raise ValueError("a gist without a file")
+        for name, value in values.items():
+            if name in _GIST_TEXTS:
+                values[name] = text_of(value)
+            elif value is not None or not name.startswith("recall"):
+                values[name] = ratio_of(value) if name == "ratio" else number_of(value, whole=name not in _GIST_REALS)
+        return GistRow(path=self._gist_path(key), **values)
 
     def _gist_path(self, key: str) -> Path:
         return self.gists_folder / f"{key}.gistkv"
+
+
+def _damaged_entry(row: sqlite3.Row) -> Entry:
+    return Entry(
+        id=row["id"],
+        title=text_of(row["title"]),
+        source_path=Path("-"),
+        source_bytes=0,
+        source_mtime_ns=0,
+        source_sha256=None,
+        text_sha256=None,
+        n_chars=0,
+        n_pages=0,
+        page_label=None,
+        n_tokens=None,
+        model=text_of(row["model"]),
+        ratio=1.0,
+        state="failed",
+        done=0,
+        total=0,
+        problem=Problem(
+            "user", "What the library knows of this document is damaged.", "Delete it, and add the document again."
+        ),
+        gist=None,
+        added=time_of(row["added"]),
+        trashed=None if row["trashed"] is None else time_of(row["trashed"]),
+    )
 
 
 def stored_path(path: Path) -> str | bytes:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
+from gistdesk.library.backup import copy_database
 from gistdesk.library.storage import Upkeep
-from gistdesk.library.store import DATABASE, copy_database, copy_file, copying, n_bytes, place_note
+from gistdesk.library.store import DATABASE, copy_file, copying, n_bytes, place_note
 from gistdesk.library.text_index import INDEX
 
-_KEPT, _UNFINISHED = ("texts", "gists"), "incoming"
+_KEPT, _TRASH, _UNFINISHED = ("texts", "gists"), "trash", "incoming"
 Stamp = tuple[tuple[int, int], ...]
 
 
@@ -158,7 +159,8 @@ class Moving(Upkeep):
 def _copy(old: Path, part: Path) -> Iterator[float]:
     """What is not there yet. Kept files never change, so their sizes tell."""
     (part / _UNFINISHED).mkdir(parents=True, exist_ok=True)
-    paths = [path for name in _KEPT for path in (old / name).iterdir()]
+    folders = [old / name for name in (*_KEPT, _TRASH) if (old / name).is_dir()]
+    paths = [path for folder in folders for path in folder.iterdir()]
     total, done = max(1, sum(map(n_bytes, paths))), 0
     for path in paths:
         target, before, size = part / path.parent.name / path.name, done, n_bytes(path)
@@ -188,7 +190,7 @@ def _not_moved(target: Path, error: OSError) -> UserError:
 
 
 def _delete_library(folder: Path) -> None:
-    for name in (*_KEPT, _UNFINISHED, "open"):
+    for name in (*_KEPT, _TRASH, _UNFINISHED, "open"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (DATABASE, INDEX):
         for path in folder.glob(f"{name}*"):

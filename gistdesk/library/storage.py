@@ -1,8 +1,10 @@
 """The library on the disk: how much it takes, and getting rid of what nobody needs."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from gistdesk.folders import make_private
 from gistdesk.library.gists import IMPORTING, Gists, delete
 from gistdesk.library.records import Storage
 from gistdesk.library.store import n_bytes
@@ -23,6 +25,7 @@ class Upkeep(Gists):
                 trash += size
             else:
                 unused += size
+        trash += sum(n_bytes(path) for path in self._thrown_away())
         database = sum(n_bytes(path) for path in self.folder.iterdir() if ".sqlite3" in path.name)
         return Storage(gists, texts, database, trash, unused)
 
@@ -35,21 +38,43 @@ class Upkeep(Gists):
         with self._write() as db:
             db.execute("DELETE FROM entries WHERE trashed IS NOT NULL")
             db.execute("DELETE FROM chats WHERE trashed IS NOT NULL")
-        return self._forget(known)
+        return self._forget(known, delete) + sum(map(delete, self._thrown_away()))
 
     def clean_up(self) -> int:
-        """Delete files that belong to nothing: left by crashes, by cancelled jobs, by replaced gists. Bytes freed."""
-        return self._forget(set(self._files()))
+        """Take files away that belong to nothing: left by crashes, by cancelled jobs, by replaced gists. Bytes.
+
+        Gists and texts go to the trash, not for good: where the database lost their names, they are still needed.
+        """
+        return self._forget(set(self._files()), self._throw_away)
 
     def forget_text(self, sha256: str) -> None:
         """Delete a kept text unless an entry has it, in the trash or out of it."""
-        self._delete_unreferred({self.texts_folder / f"{sha256}.txt"})
+        self._take_unreferred({self.texts_folder / f"{sha256}.txt"}, delete)
 
-    def _forget(self, paths: set[Path]) -> int:
+    @property
+    def _trash_folder(self) -> Path:
+        return self.folder / "trash"
+
+    def _thrown_away(self) -> list[Path]:
+        return list(self._trash_folder.iterdir()) if self._trash_folder.is_dir() else []
+
+    def _throw_away(self, path: Path) -> int:
+        """Bytes; half-written files are worth nothing to anybody."""
+        if path.parent == self.incoming_folder or path.name.startswith("."):
+            return delete(path)
+        size = n_bytes(path)
+        try:
+            make_private(self._trash_folder)
+            path.replace(self._trash_folder / path.name)
+        except OSError:
+            return 0
+        return size
+
+    def _forget(self, paths: set[Path], take_away: Callable[[Path], int]) -> int:
         """Drop the rows of gists, and of these files and the index, what no entry refers to."""
         with self._write() as db:
             db.execute("DELETE FROM gists WHERE id NOT IN (SELECT gist_id FROM entries WHERE gist_id IS NOT NULL)")
-        freed = self._delete_unreferred(paths)
+        freed = self._take_unreferred(paths, take_away)
         indexed = self._index.texts()  # before the entries: what is added meanwhile is left alone
         needed = self._rows("SELECT DISTINCT text_sha256 FROM entries WHERE text_sha256 IS NOT NULL")
         for sha256 in indexed - {row[0] for row in needed}:
@@ -77,7 +102,7 @@ class Upkeep(Gists):
                 found |= {target, target.with_name(target.name + ".part")}
         return found
 
-    def _delete_unreferred(self, paths: set[Path]) -> int:
+    def _take_unreferred(self, paths: set[Path], take_away: Callable[[Path], int]) -> int:
         """Under the write lock, so that nobody adopts a file meanwhile. Texts stay while one is being extracted:
         whoever does that may have found the text there already."""
         freed = 0
@@ -89,7 +114,7 @@ class Upkeep(Gists):
                 being_read = extracting and path.parent == self.texts_folder
                 being_written = path.name.startswith((".", IMPORTING)) and _changed(path) > yesterday
                 if not being_read and not being_written:
-                    freed += delete(path)
+                    freed += take_away(path)
         return freed
 
 

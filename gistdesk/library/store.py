@@ -15,6 +15,7 @@ from typing import Any
 
 from gistdesk.core.errors import UserError
 from gistdesk.folders import make_private
+from gistdesk.library.backup import back_up_daily, checked_copy
 from gistdesk.library.owners import Owner
 from gistdesk.library.schema import STEPS, VERSION
 
@@ -22,9 +23,19 @@ DATABASE = "library.sqlite3"
 _BUSY_S = 10.0
 _PIECE_BYTES = 2**22
 _MALFORMED = "database disk image is malformed"  # as SQLite says it
+_LACKING = ("no such table", "no such column", "no such module", "malformed database schema", "vtable constructor")
+"""How SQLite says that a table or an index of ours is not there, or is not what it was."""
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
+
+
+class DamagedLibraryError(UserError):
+    """The database cannot be read. Attributes: database."""
+
+    def __init__(self, message: str, hint: str, database: Path) -> None:
+        super().__init__(message, hint)
+        self.database = database
 
 
 def now() -> str:
@@ -161,6 +172,7 @@ class Store:
         if found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             raise sqlite3.DatabaseError(_MALFORMED)
         if found == VERSION:
+            back_up_daily(self.database_path)
             return
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -174,7 +186,7 @@ class Store:
             if found == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
                 raise UserError(f"{self.database_path} is no library of gistdesk.", "Choose another folder.")
             if 0 < found < VERSION:
-                copy_database(self.database_path, self.folder / f"{DATABASE}.version-{found}.backup")
+                checked_copy(self.database_path, self.folder / f"{DATABASE}.version-{found}.backup")
             for step in STEPS[found:]:
                 for statement in _statements(step):
                     self._db.execute(statement)
@@ -200,6 +212,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
     try:
         db.row_factory = sqlite3.Row
+        db.text_factory = _text  # one byte that is no UTF-8 must not cost the whole table
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode: safe against kill -9, and no wait for the disk
         db.execute("PRAGMA journal_mode = WAL")
@@ -209,25 +222,18 @@ def connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def copy_database(source: Path, target: Path) -> None:
-    """Copy what is committed, under a temporary name first. Raises sqlite3.Error."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    reader, writer = sqlite3.connect(source, timeout=_BUSY_S), sqlite3.connect(temporary)
-    try:
-        reader.backup(writer)
-    finally:
-        reader.close()
-        writer.close()
-    temporary.replace(target)
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", errors="replace")
 
 
 def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
     """What the user's world did to a database; None for our own bugs."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF or (str(error) == _MALFORMED and sqlite3.SQLITE_CORRUPT)
-    if code in _DAMAGED:
-        return UserError(
-            f"The library's database {path} is damaged ({error}).",
+    if code in _DAMAGED or str(error).startswith(_LACKING):
+        return DamagedLibraryError(
+            f"The library's database {path} is damaged ({_MALFORMED if code not in _DAMAGED else error}).",
             f"Nothing was changed. Put a backup in its place, or move it out of {path.parent} to begin a new library.",
+            path,
         )
     if code in _FULL:
         return UserError(f"The library's database {path} cannot be written ({error}).", "Free some space on its disk.")
@@ -302,7 +308,7 @@ def _place(home: Path) -> Path:
     """Where the library of `home` is: there, or where its note says."""
     note = place_note(home)
     try:
-        target = Path(os.fsdecode(note.read_bytes().strip()))
+        said = note.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return home
     except OSError as error:
@@ -310,7 +316,11 @@ def _place(home: Path) -> Path:
             f"The note {note}, which says where the library is, cannot be read.",
             "Write the library's folder into it, or delete it to begin a new library.",
         ) from error
-    if not (target / DATABASE).is_file():
+    # A folder's name may end in a space or a line end; and who writes the note by hand ends its line.
+    places = [Path(os.fsdecode(each)) for each in (said, said.rstrip(b"\r\n"), said.strip()) if b"\0" not in each]
+    target = next((each for each in places if (each / DATABASE).is_file()), None)
+    if target is None:
+        target = places[-1] if places else home
         raise UserError(
             f"The library was moved to {target}, and is not there.",
             f"Connect the disk that holds it. If it is lost, delete {note} to begin a new library.",

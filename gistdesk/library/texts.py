@@ -4,6 +4,7 @@ The text of a document is a file of the texts folder, written by whoever extract
 database can be made again from it at any time.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Texts(Store):
 
     def _open(self) -> None:
         super()._open()
+        self._checked: dict[str, tuple[int, int, int]] = {}
         try:
             self._index = TextIndex(self.folder)
         except BaseException:
@@ -98,10 +100,17 @@ class Texts(Store):
         return self._index.texts_with(word)
 
     def _pages(self, sha256: str) -> list[str]:
+        """The text, which must be the one that its name, its hash, says; checked again when the file has changed."""
         path = self.texts_folder / f"{sha256}.txt"
         try:
-            return path.read_bytes().decode("utf-8").split("\f")
-        except (OSError, UnicodeDecodeError) as error:
+            data, status = path.read_bytes(), path.stat()
+            stamp = status.st_size, status.st_mtime_ns, status.st_ino
+            if self._checked.get(sha256) != stamp:
+                if hashlib.sha256(data).hexdigest() != sha256:
+                    raise ValueError("another text")
+                self._checked[sha256] = stamp
+            return data.decode("utf-8").split("\f")
+        except (OSError, ValueError) as error:
             raise UserError(
                 f"The kept text {path} cannot be read ({getattr(error, 'strerror', None) or 'it is damaged'}).",
                 "Compress the document again to have its text read again.",

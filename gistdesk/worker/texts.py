@@ -60,7 +60,7 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
 def _keep(path: Path, data: bytes) -> None:
     """Write a text that may be there already, whole or not at all."""
     try:
-        if path.exists() and path.stat().st_size == len(data):
+        if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return
         make_private(path.parent)
         write_private(path, data)
@@ -78,7 +78,10 @@ def kept_document(path: Path, title: str = "", source_sha256: str = "", page_lab
         UserError: the text is gone or damaged.
     """
     try:
-        pages = path.read_bytes().decode("utf-8").split(_PAGE_BREAK)
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != path.stem:
+            raise ValueError("another text than the one that was kept")
+        pages = data.decode("utf-8").split(_PAGE_BREAK)
     except (OSError, ValueError) as error:
         raise UserError(
             f'The kept text of "{title or path.name}" cannot be read.', "Add the document again."

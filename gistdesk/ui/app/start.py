@@ -6,6 +6,7 @@ The only place where the window's parts are put together.
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
@@ -17,6 +18,8 @@ from gistdesk.core.resources import resource
 from gistdesk.folders import folders
 from gistdesk.language import i18n
 from gistdesk.library import Library
+from gistdesk.library.backup import newest_backup, restore
+from gistdesk.library.store import DamagedLibraryError
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.settings import read_settings
 from gistdesk.ui.app import failures
@@ -40,7 +43,7 @@ def run_window(paths: Sequence[Path]) -> int:
             return 0
         if not instance.become_first():
             return _no_answer()
-        program = Program(app, instance)
+        program = _opened(app, instance)
     except UserError as error:
         i18n.set_language("auto")
         _say(QMessageBox.Icon.Critical, f"{i18n.tr(error.message)}\n\n{i18n.tr(error.hint)}")
@@ -102,6 +105,38 @@ class Program:
         self._instance.refuse()
         self.desk.close()
         self._instance.close()
+
+
+def _opened(app: QApplication, instance: Instance) -> Program:
+    """The program; where the library is damaged, after asking, with the newest copy that is whole in its place."""
+    try:
+        return Program(app, instance)
+    except DamagedLibraryError as error:
+        backup = newest_backup(error.database)
+        if backup is None or not _asked(error, datetime.fromtimestamp(backup.stat().st_mtime)):
+            raise
+        try:
+            restore(error.database, backup)
+        except OSError as failed:
+            raise UserError(error.message, error.hint) from failed
+        return Program(app, instance)
+
+
+def _asked(error: UserError, when: datetime) -> bool:
+    i18n.set_language("auto")
+    box = QMessageBox(QMessageBox.Icon.Critical, "gistdesk", "")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(i18n.tr(error.message))
+    box.setInformativeText(
+        i18n.tr(
+            "There is a copy of {time}. What was added since would have to be added again; the damaged file is kept.",
+            time=f"{when:%Y-%m-%d %H:%M}",
+        )
+    )
+    use = box.addButton(i18n.tr("Use the copy"), QMessageBox.ButtonRole.AcceptRole)
+    box.addButton(i18n.tr("Close"), QMessageBox.ButtonRole.RejectRole)
+    box.exec()
+    return box.clickedButton() is use
 
 
 def _no_answer() -> int:

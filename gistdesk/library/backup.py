@@ -1,0 +1,101 @@
+"""Copies of the library's database: one a day, each checked before it replaces another, and going back to one.
+
+Knows nothing of what is in the database.
+"""
+
+import os
+import sqlite3
+import time
+from contextlib import closing, suppress
+from pathlib import Path
+
+_KEPT = 3
+_DAY_S = 24 * 3600
+_BUSY_S = 10.0
+
+
+class DamageFoundError(sqlite3.DatabaseError):
+    """A copy is not whole, so what it was copied from is not either."""
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy what is committed, under a temporary name first. Raises sqlite3.Error and OSError."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_RDWR, 0o600))
+    try:
+        with closing(sqlite3.connect(source, timeout=_BUSY_S)) as reader, closing(sqlite3.connect(temporary)) as writer:
+            reader.backup(writer)
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def is_whole(database: Path) -> bool:
+    """Whether SQLite finds nothing wrong with a copy, which nobody writes to."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
+        return bool(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
+    return False
+
+
+def checked_copy(source: Path, target: Path) -> None:
+    """As `copy_database`; a target that is there stays unless the copy is whole.
+
+    Raises:
+        DamageFoundError: it is not. Also sqlite3.Error and OSError.
+    """
+    fresh = target.with_name(f".{target.name}.checked")
+    try:
+        copy_database(source, fresh)
+        if not is_whole(fresh):
+            raise DamageFoundError("database disk image is malformed")
+        fresh.replace(target)
+    finally:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+
+
+def back_up_daily(database: Path) -> None:
+    """Have a copy of today, and the two before it. One that cannot be made keeps nobody from the library."""
+    newest = _numbered(database, 1)
+    with suppress(sqlite3.Error, OSError):
+        if newest.exists() and abs(time.time() - newest.stat().st_mtime) < _DAY_S:
+            return
+        fresh = _numbered(database, 0)
+        checked_copy(database, fresh)
+        for number in range(_KEPT - 1, -1, -1):
+            if (older := _numbered(database, number)).exists():
+                older.replace(_numbered(database, number + 1))
+
+
+def newest_backup(database: Path) -> Path | None:
+    """The newest copy that is whole; those that were made before a migration count, too."""
+    with suppress(OSError):
+        found = [path for path in database.parent.glob(f"{database.name}.*") if "backup" in path.name]
+        for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
+            if is_whole(path):
+                return path
+    return None
+
+
+def restore(database: Path, backup: Path) -> Path:
+    """Put a copy in the database's place; where the damaged one went. Nobody may have it open. Raises OSError."""
+    number = 1
+    while (aside := database.with_name(f"{database.name}.damaged-{number}")).exists():
+        number += 1
+    fresh = database.with_name(f".{database.name}.{os.getpid()}")
+    try:
+        copy_database(backup, fresh)
+    except sqlite3.Error as error:
+        raise OSError(str(error)) from error
+    database.replace(aside)
+    for ending in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            database.with_name(database.name + ending).replace(aside.with_name(aside.name + ending))
+    fresh.replace(database)
+    return aside
+
+
+def _numbered(database: Path, number: int) -> Path:
+    return database.with_name(f"{database.name}.backup-{number}")
