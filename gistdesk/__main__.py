@@ -3,22 +3,32 @@
 import sys
 from pathlib import Path
 
-from gistdesk.terminal import run
+from gistdesk.interrupts import end_at_once
 
 _NO_DISPLAY = "There is no display here, so gistdesk cannot open its window."
 
 
 def main() -> None:
     """Entry point of the `gistdesk` command."""
+    end_at_once("gistdesk")
     words = sys.argv[1:]
-    if all(not word.startswith("-") and Path(word).is_file() for word in words):
+    if all(not word.startswith("-") and _is_file(word) for word in words):
         _open_window([Path(word) for word in words])
     from gistdesk.cuda.place import use
 
     use()
     from gistdesk.cli.commands import app
+    from gistdesk.terminal import run
 
     run(app, "gistdesk")
+
+
+def _is_file(word: str) -> bool:
+    """Whether it names one; what is too long for a name, or in a folder that cannot be searched, is for a command."""
+    try:
+        return Path(word).is_file()
+    except OSError:
+        return False
 
 
 def _open_window(paths: list[Path]) -> None:

@@ -3,6 +3,9 @@
 Knows nothing of what the choices do.
 """
 
+import errno
+import os
+import stat
 import tomllib
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -60,15 +63,28 @@ class Settings:
         for name in _names():
             value, kind = getattr(self, name), type(_DEFAULTS[name])
             if type(value) is not kind:
-                raise ValueError(f"{name} is to be of type {kind.__name__}, not {value!r}")
+                raise ValueError(f"{name} is to be of type {kind.__name__}, not {_short(value)}")
             if name in _CHOICES and value not in _CHOICES[name]:
-                raise ValueError(f"{name} is to be one of {', '.join(_CHOICES[name])}, not {value!r}")
+                raise ValueError(f"{name} is to be one of {', '.join(_CHOICES[name])}, not {_short(value)}")
             if kind is int and value < 0:
                 raise ValueError(f"{name} cannot be negative")
+            if kind is int and value > _MOST:
+                raise ValueError(f"{name} is too large")
         if not 1.0 <= self.ratio < float("inf"):
             raise ValueError(f"ratio is to be at least 1, not {self.ratio}")
         if not all(isinstance(model, str) for model in self.models):
             raise ValueError("models is to be a list of names")
+
+
+_MOST = 2**53
+_SHOWN_CHARS = 200
+_MOST_BYTES = 2**20
+
+
+def _short(value: object) -> str:
+    """A value as a message can hold it. Raises ValueError: a number of thousands of digits cannot be written out."""
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN_CHARS // 2 else shown[: _SHOWN_CHARS // 2] + "…"
 
 
 _DEFAULTS: dict[str, Any] = {f.name: f.default for f in fields(Settings) if f.name != "notice"}
@@ -87,7 +103,7 @@ def read_settings(path: Path) -> Settings:
         UserError: the file is there but may not be read.
     """
     try:
-        data = path.read_bytes()
+        data = _data(path)
     except FileNotFoundError:
         return Settings()
     except OSError as error:
@@ -96,17 +112,18 @@ def read_settings(path: Path) -> Settings:
         ) from error
     try:
         found = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError
         aside = _keep_aside(path, data)
-        return Settings(notice=UserError(f"The settings were damaged ({error}) and begin anew.", f"See {aside}."))
+        reason = str(error)[:_SHOWN_CHARS]
+        return Settings(notice=UserError(f"The settings were damaged ({reason}) and begin anew.", f"See {aside}."))
     settings, wrong = Settings(), []
     for name, value in found.items():
         if name not in _DEFAULTS:
             continue  # of a newer version
         try:
             settings = replace(settings, **{name: _typed(name, value)})
-        except ValueError as error:
-            wrong.append(str(error))
+        except (ValueError, OverflowError) as error:
+            wrong.append(str(error)[:_SHOWN_CHARS])
     if wrong:
         aside = _keep_aside(path, data)
         message = f"Some settings could not be used: {'; '.join(wrong)}."
@@ -124,8 +141,8 @@ def write_settings(path: Path, settings: Settings) -> None:
     from tomlkit.exceptions import TOMLKitError
 
     try:
-        document = tomlkit.parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, TOMLKitError):
+        document = tomlkit.parse(_data(path).decode("utf-8"))
+    except (OSError, ValueError, RecursionError, TOMLKitError):
         document = tomlkit.document()
     for name in _names():
         value = getattr(settings, name)
@@ -139,6 +156,16 @@ def write_settings(path: Path, settings: Settings) -> None:
         ) from error
 
 
+def _data(path: Path) -> bytes:
+    """All of the file; more than a megabyte, or a pipe, which would be waited for, is an OSError."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    if status.st_size > _MOST_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return path.read_bytes()
+
+
 def _typed(name: str, value: Any) -> Any:
     """As `Settings` holds it: TOML has arrays, and people write 100 for 100.0."""
     if isinstance(_DEFAULTS[name], tuple) and isinstance(value, list):
@@ -150,13 +177,13 @@ def _typed(name: str, value: Any) -> Any:
 
 def _keep_aside(path: Path, data: bytes) -> Path:
     """A copy of a file that could not be used, under the next free name."""
-    n = 1
-    while (aside := path.with_name(f"{path.stem}.damaged-{n}{path.suffix}")).exists():
-        if aside.read_bytes() == data:
-            return aside
-        n += 1
     try:
-        aside.write_bytes(data)
+        n = 1
+        while (aside := path.with_name(f"{path.stem}.damaged-{n}{path.suffix}")).exists():
+            if _data(aside) == data:
+                return aside
+            n += 1
+        write_private(aside, data)
     except OSError:
         return path
     return aside

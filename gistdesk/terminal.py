@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gistdesk.core.errors import UserError
+from gistdesk.core.errors import UserError, of_system
 from gistdesk.core.title import printable
+from gistdesk.interrupts import heard, raise_from_now_on
 
 
 def run(app: typer.Typer, name: str) -> NoReturn:
@@ -21,33 +22,47 @@ def run(app: typer.Typer, name: str) -> NoReturn:
     0 done, 1 our bug (with its traceback), 2 the user's error in one line, 130 interrupted.
     """
     _speak_utf8()
+    raise_from_now_on()
     try:
         code = app(standalone_mode=False, prog_name=name)
         if sys.stdout is not None:
             sys.stdout.flush()  # a full disk shows here, not while Python shuts down
         if code == 130:  # as newer versions of typer report Ctrl+C
             raise KeyboardInterrupt
+    except (KeyboardInterrupt, typer.Abort):
+        _say_interrupted(name)
     except UserError as error:
+        if heard():
+            _say_interrupted(name)
         complain(name, error)
         sys.exit(2)
-    except (KeyboardInterrupt, typer.Abort):
-        print(f"{name}: interrupted.", file=sys.stderr)
-        sys.exit(130)
     except (BrokenPipeError, SystemExit):  # SystemExit is how typer ends when the reader of a pipe has gone
         _drop_output()
         sys.exit(0)
     except OSError as error:
+        if known := of_system(error):
+            complain(name, known)
+            sys.exit(2)
+        if heard():
+            _say_interrupted(name)
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _drop_output()
         complain(name, UserError(f"The output cannot be written ({error.strerror}).", "Free some space."))
         sys.exit(2)
     except Exception as error:
+        if heard():  # a library that was loading has made something else of it
+            _say_interrupted(name)
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
             _explain_usage(name, error)
             sys.exit(2)
         raise
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_interrupted(name: str) -> NoReturn:
+    print(f"{name}: interrupted.", file=sys.stderr)
+    sys.exit(130)
 
 
 def _drop_output() -> None:

@@ -1,5 +1,6 @@
 """Settings: what was chosen comes back, whatever happened to the file."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -129,3 +130,54 @@ def test_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     found = folders()
     assert all("gistdesk" in path.parts and path.is_absolute() for path in (found.data, found.config, found.log))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "[" * 100_000,
+        "a = " + "[" * 900 + "]" * 900,
+        "threads = " + "9" * 5000,
+        "threads = 0x" + "f" * 5000,
+        "ratio = 0x" + "f" * 5000,
+        "threads = 99999999999999999999",
+        "memory_reserve_bytes = 9223372036854775807",
+        'theme = "' + "x" * 100_000 + '"',
+        "theme = " + "{a=" * 500 + "1" + "}" * 500,
+        "ratio = nan",
+        "ratio = 1e999",
+        "models = [[[[1]]]]",
+        "threads = true",
+        "[threads]",
+        "[[ratio]]",
+        '"ratio" = 1979-05-27T07:32:00Z',
+    ],
+)
+def test_no_text_keeps_the_window_from_opening(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    found = read_settings(path)
+    assert found == Settings()
+    assert found.notice is not None or text.startswith("a = ")
+    assert found.notice is None or len(found.notice.message) < 1000
+    write_settings(path, found)
+    assert read_settings(path).notice is None
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_no_file_of_settings(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    os.mkfifo(path)
+    with pytest.raises(UserError, match="Invalid argument"):
+        read_settings(path)
+    (tmp_path / "zero.toml").symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="Invalid argument"):
+        read_settings(tmp_path / "zero.toml")
+
+
+def test_a_file_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    with path.open("wb") as file:
+        file.truncate(10 * 2**30)
+    with pytest.raises(UserError, match="File too large"):
+        read_settings(path)

@@ -53,7 +53,7 @@ def reading(path: Path, password: str | None = None) -> Generator[Page | None, N
                 command("reader"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
             )
         except OSError as error:
-            reason = error.strerror or "no process can be started"
+            reason = error.strerror or "the disk gave no reason"
             raise UserError(f"{name} cannot be read: {reason}.", "Close other programs and try again.") from error
         try:
             _ask(process, path, password, seconds)

@@ -3,6 +3,8 @@
 Does not know how or where the message is shown.
 """
 
+import errno
+
 _MOST_CHARACTERS = 1000
 
 
@@ -26,3 +28,23 @@ def _short(sentence: str) -> str:
     """Without its middle where it is longer than anybody reads: a file may name something of 100,000 letters."""
     half = _MOST_CHARACTERS // 2
     return sentence if len(sentence) <= _MOST_CHARACTERS else f"{sentence[:half]}…{sentence[-half:]}"
+
+
+_OF_THE_SYSTEM = frozenset(
+    getattr(errno, name)
+    for name in (
+        "EACCES EPERM ENAMETOOLONG ELOOP ENOTDIR EISDIR EROFS EIO ENXIO ENODEV ESTALE ENOSPC EDQUOT EFBIG EMFILE "
+        "ENFILE ETXTBSY EBUSY ETIMEDOUT"
+    ).split()
+    if hasattr(errno, name)
+)
+
+
+def of_system(error: BaseException) -> UserError | None:
+    """What the system refused to do with a file or folder, as a person can read it; None for our own bugs."""
+    if not isinstance(error, OSError) or error.errno not in _OF_THE_SYSTEM or error.filename is None:
+        return None
+    return UserError(
+        f"{error.filename} cannot be used ({error.strerror}).",
+        "Check its name, its permissions and the folders it is in.",
+    )

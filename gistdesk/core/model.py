@@ -17,6 +17,7 @@ from gistdesk.core.attention import BiasedCache, Watch, attention_of
 from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import rotate_keys
 from gistdesk.core.layout import EncoderRows
+from gistdesk.core.plain_text import plain_ids
 from gistdesk.core.prompt import Role
 
 _SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "…", '."', '!"', '?"', ".”", "!”", "?”", "\n")
@@ -39,9 +40,8 @@ class TextTokenizer:
     tokenizer: Any
 
     def token_ids(self, text: str) -> list[int]:
-        """Tokens of a user's text. Text that spells a special token stays text: it cannot end a turn."""
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
-        return ids
+        """Tokens of a user's text. Text that spells a special token stays text: it cannot end a turn, or a thought."""
+        return plain_ids(self.tokenizer, text)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from gistdesk.core.answer import Context
 from gistdesk.core.compress import text_pieces
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
+from gistdesk.core.plain_text import plain_spans
 from gistdesk.core.ranking import RankBy, ranker_of
 
 _SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)\]]*(?=\s)|\n")
@@ -70,7 +71,7 @@ def cutting_passages(
         spans: list[tuple[int, int]] = []
         at = 0
         for piece in text_pieces(page):
-            spans += [(at + start, at + end) for start, end in _token_spans(model, piece)]
+            spans += [(at + start, at + end) for start, end in plain_spans(model.tokenizer, piece)]
             at += len(piece)
             n_read += len(piece)
             yield n_read
@@ -87,14 +88,6 @@ def cutting_passages(
                 break
             first = max(first + 1, last - overlap_tokens)
     return passages
-
-
-def _token_spans(model: GistModel, text: str) -> list[tuple[int, int]]:
-    """Where each token's characters stand."""
-    spans: list[tuple[int, int]] = model.tokenizer(
-        text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-    )["offset_mapping"]
-    return spans
 
 
 def _good_end(page: str, spans: Sequence[tuple[int, int]], first: int, last: int) -> int:
@@ -149,7 +142,7 @@ def within(model: GistModel, passages: Iterable[Passage], n_tokens: int) -> list
 
 
 def _shortened(model: GistModel, passage: Passage, n_tokens: int) -> Passage:
-    spans = _token_spans(model, passage.text)[:n_tokens]
+    spans = plain_spans(model.tokenizer, passage.text)[:n_tokens]
     length = spans[-1][1] if spans else 0
     return replace(passage, end=passage.start + length, text=passage.text[:length], n_tokens=len(spans))
 

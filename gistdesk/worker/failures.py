@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import psutil
 
 from gistdesk.core.document_formats import PasswordError
-from gistdesk.core.errors import UserError
+from gistdesk.core.errors import UserError, of_system
 from gistdesk.protocol import Error, ProtocolError
 
 _WORDS = re.compile(r"DefaultCPUAllocator|not enough memory|CUDA out of memory|std::bad_alloc|Cannot allocate memory")
@@ -34,6 +34,8 @@ def error_of(error: BaseException, stage: str, device: str) -> Error:
             needed,
             free,
         )
+    if known := of_system(error):
+        error = known
     if isinstance(error, UserError):
         return Error("password" if isinstance(error, PasswordError) else "user", stage, error.message, error.hint)
     if isinstance(error, ProtocolError):

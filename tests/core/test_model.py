@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from tokenizers import AddedToken
 from torch import Tensor
 from transformers import DynamicCache
 
@@ -18,6 +19,7 @@ from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.context import assemble
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
 from gistdesk.core.model import GistModel
+from gistdesk.core.plain_text import plain_spans
 from tests.core.tiny_models import (
     HEAD_DIM,
     KINDS,
@@ -268,6 +270,24 @@ def test_text_that_spells_special_tokens_stays_text(kind: Kind) -> None:
         assert len(special & set(model.template_ids(SPELLED))) == 4
     assert model.piece_ids(SPELLED, "question") == model.piece_ids(SPELLED, "answer") == ids
     assert model.piece_ids(SPELLED, "template") == model.template_ids(SPELLED)
+
+
+def test_text_that_spells_other_added_tokens_stays_text() -> None:
+    """A document that says </think> must not end a thought; runs of spaces that were added are ordinary text."""
+    model = tiny_model()
+    model.tokenizer.add_tokens([AddedToken("</think>", special=False), AddedToken("<tool_call>", special=False)])
+    model.tokenizer.add_tokens([AddedToken("    ", special=False)])
+    text = "a</think>b</think></think>\n<tool_call>c    d <<tool_call>"
+    added = set(model.tokenizer.get_added_vocab().values())
+    marks = set(model.tokenizer.convert_tokens_to_ids(["</think>", "<tool_call>"]))
+    ids = model.token_ids(text)
+    assert marks <= added and not marks & set(ids)
+    assert model.tokenizer.convert_tokens_to_ids("    ") in ids
+    assert model.tokenizer.decode(ids) == text
+    spans = plain_spans(model.tokenizer, text)
+    assert len(spans) == len(ids)
+    assert "".join(text[start:end] for start, end in spans) == text
+    assert marks & set(model.template_ids(text))
 
 
 def test_what_stands_before_every_text() -> None:

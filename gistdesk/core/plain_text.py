@@ -1,0 +1,53 @@
+"""A user's text as tokens: nothing that is spelled in it becomes one of the tokens that steer a model.
+
+Special tokens are left alone by the tokenizer when it is asked to. Other added tokens, such as `</think>`, it finds in
+any text; so a text is cut inside of them. Knows nothing of models.
+"""
+
+import functools
+import itertools
+import re
+from typing import Any
+
+_STEERING = re.compile(r"<.+>|\[.+\]|.*\|.*", re.DOTALL)
+"""Added tokens that look like this are marks; runs of spaces and words that were added are ordinary text."""
+
+
+def plain_ids(tokenizer: Any, text: str) -> list[int]:
+    """The tokens of a text."""
+    ids: list[int] = []
+    for piece in _pieces(tokenizer, text):
+        ids += tokenizer(piece, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return ids
+
+
+def plain_spans(tokenizer: Any, text: str) -> list[tuple[int, int]]:
+    """Where the characters of each token of `plain_ids` stand."""
+    spans: list[tuple[int, int]] = []
+    start = 0
+    for piece in _pieces(tokenizer, text):
+        found = tokenizer(piece, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)[
+            "offset_mapping"
+        ]
+        spans += [(start + first, start + last) for first, last in found]
+        start += len(piece)
+    return spans
+
+
+def _pieces(tokenizer: Any, text: str) -> list[str]:
+    marks = _marks(tokenizer, len(tokenizer))
+    if marks is None:
+        return [text]
+    cuts = [0, *(found.start() + 1 for found in marks.finditer(text)), len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(cuts)] if len(cuts) > 2 else [text]
+
+
+@functools.lru_cache(maxsize=4)
+def _marks(tokenizer: Any, n_tokens: int) -> re.Pattern[str] | None:
+    """Of a tokenizer with so many tokens. Overlapping ones are found, too: a text is cut wherever one begins."""
+    added = tokenizer.added_tokens_decoder.values()
+    spelled = {token.content for token in added if not token.special and _STEERING.fullmatch(token.content)}
+    spelled = {each for each in spelled if len(each) > 1}
+    if not spelled:
+        return None
+    return re.compile("(?=" + "|".join(re.escape(each) for each in sorted(spelled, key=len, reverse=True)) + ")")
