@@ -231,7 +231,7 @@ def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF or (str(error) == _MALFORMED and sqlite3.SQLITE_CORRUPT)
     if code in _DAMAGED or str(error).startswith(_LACKING):
         return DamagedLibraryError(
-            f"The library's database {path} is damaged ({_MALFORMED if code not in _DAMAGED else error}).",
+            f"The library's database {path} is damaged ({error}).",
             f"Nothing was changed. Put a backup in its place, or move it out of {path.parent} to begin a new library.",
             path,
         )

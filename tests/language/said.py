@@ -13,7 +13,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HOLE = "\0"
-TEXTS = {"UserError": (0, 1), "PasswordError": (0, 1), "Notice": (0, 1), "Problem": (1, 2), "Error": (2, 3)}
+TEXTS = {
+    "UserError": (0, 1),
+    "PasswordError": (0, 1),
+    "DamagedLibraryError": (0, 1),
+    "Notice": (0, 1),
+    "Problem": (1, 2),
+    "Error": (2, 3),
+}
 """Calls that make something a person reads, and which of their arguments that are: message and hint."""
 
 REASONED = ("gistdesk/settings.py", "gistdesk/core/adapter.py", "gistdesk/core/json_file.py", "gistdesk/core/load.py")

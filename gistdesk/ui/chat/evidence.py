@@ -4,7 +4,7 @@ An answer whose names, numbers or dates are nowhere in the text is flagged. Know
 """
 
 from PySide6.QtCore import QEvent, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from gistdesk.core.lexical import terms_of
 from gistdesk.language.i18n import tr
@@ -29,7 +29,7 @@ class EvidenceView(QWidget):
         self.cards: list[PassageCard] = []
         self._shown: tuple[Passage | None, str] = (None, "")
         self._message: Message | None = None
-        self._sign, self._words = QLabel(), Label()
+        self._sign, self._words = Label(), Label()
         self._words.setWordWrap(True)
         head = QHBoxLayout()
         head.setSpacing(SMALL)

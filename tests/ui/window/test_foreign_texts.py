@@ -62,7 +62,7 @@ def assert_plain(window: MainWindow) -> None:
     assert seen, "nothing hostile was shown, so nothing was tried"
 
 
-def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow, tmp_path: Path) -> None:
+def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow, qtbot: QtBot) -> None:
     desk = still(window)
     entry = add_entry(desk, "a.pdf", pages=[HOSTILE])
     failed = add_entry(desk, "b.pdf", "failed", problem=Problem("user", HOSTILE, HOSTILE))
@@ -85,6 +85,7 @@ def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow, tm
     window.chat.open(chat.id)
     assert_plain(window)
     window.show_place(LAB)
+    qtbot.wait(100)  # the chat is drawn a little later
     assert_plain(window)
 
 
