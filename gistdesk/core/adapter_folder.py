@@ -14,7 +14,8 @@ from gistdesk.core.adapter import check_base, parse_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint
 from gistdesk.core.json_file import read_object
-from gistdesk.core.load import check_config, find_model
+from gistdesk.core.load import find_model
+from gistdesk.core.model_config import check_config
 
 FILES = ("adapter_config.json", "adapter_model.safetensors", "gist.json")
 _BESIDE = ("config.yaml", "README.md")

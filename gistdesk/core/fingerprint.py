@@ -8,12 +8,10 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from gistdesk.core.file_hash import SMALL_BYTES, file_sha256
 from gistdesk.core.json_file import read_object
 from gistdesk.core.precision import QUANTIZED
 
-_WHOLE_BYTES = 64 * 2**20
-_SAMPLE_BYTES = 64 * 2**10
-_N_SAMPLES = 256
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
 _ADAPTER_SETTINGS = {
     "adapter_config.json": ("r", "lora_alpha"),
@@ -25,8 +23,7 @@ _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 def model_fingerprint(folder: Path) -> str:
     """Sixteen bytes, as hex, of a model's configuration and weights.
 
-    Files up to 64 MiB are read whole. Of larger ones the header, the size and 256 samples of 64 KiB are read: sixteen
-    gigabytes would take a minute. A change that misses every sample is not seen; training changes every tensor.
+    Every byte counts. Of files above 64 MiB the hash is remembered, see `file_hash`: they are read whole once.
     """
     digest = hashlib.sha256()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -82,11 +79,9 @@ def adapter_fingerprint(folder: Path) -> str:
 def _update(digest: "hashlib._Hash", path: Path) -> None:
     size = path.stat().st_size
     digest.update(str(size).encode())
+    if size > SMALL_BYTES:
+        digest.update(file_sha256(path).encode())
+        return
     with path.open("rb") as stream:
-        if size <= _WHOLE_BYTES:
-            while block := stream.read(2**20):
-                digest.update(block)
-            return
-        for i in range(_N_SAMPLES):
-            stream.seek(i * (size - _SAMPLE_BYTES) // (_N_SAMPLES - 1))
-            digest.update(stream.read(_SAMPLE_BYTES))
+        while block := stream.read(2**20):
+            digest.update(block)

@@ -3,9 +3,9 @@
 The only module that may use the network, and only when the user names a model of the hub.
 """
 
-import json
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,16 +18,18 @@ from torch import nn
 from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, merged_encoder, read_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
+from gistdesk.core.gguf_header import is_gguf
 from gistdesk.core.json_file import read_object
 from gistdesk.core.memory import keep_few_kernels, total_bytes
 from gistdesk.core.model import GistModel, ModelIdentity, TextTokenizer
+from gistdesk.core.model_config import first_line, not_loaded, read_config
+from gistdesk.core.model_weights import read_tokenizer, read_weights
 from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, has_bitsandbytes, trained_precision
-from gistdesk.core.quantize import is_quantized, quantize
+from gistdesk.core.prepared import prepare, prepared_folder
+from gistdesk.core.quantize import is_quantized
 from gistdesk.core.resources import resource
 from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, shipped_adapter, smollm2_folder
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
-_ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 _MERGE_BYTES = 2 * 2**30
 """Models with more weights than this are not held twice; see `adapter`."""
 _FREE_SHARE, _FREE_BYTES = 0.2, 512 * 2**20
@@ -112,13 +114,13 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
     try:
         n_bytes = count_weights(folders.base).n_bytes(plain)
     except (OSError, SafetensorError, ValueError) as error:
-        raise _not_loaded(folders.base, error) from error
+        raise not_loaded(folders.base, error) from error
     fits = n_bytes <= (1 - _FREE_SHARE) * total_bytes(device) - _FREE_BYTES
     return plain if fits or not has_bitsandbytes() else "nf4"
 
 
 def find_model(name: str, *, download: bool = True) -> ModelFolders:
-    """Resolve "starter", "smollm2", a folder of a model or an adapter, or a hub id such as "Qwen/Qwen3-1.7B".
+    """Resolve "starter", "smollm2", a folder of a model or an adapter, a GGUF file, or a hub id ("Qwen/Qwen3-1.7B").
 
     Args:
         download: False finds only what is on this computer.
@@ -132,9 +134,12 @@ def find_model(name: str, *, download: bool = True) -> ModelFolders:
         if not has_smollm2():
             raise UserError(f'The model "{name}" is not on this computer.', f"Fetch it: gistdesk models fetch {name}.")
         return ModelFolders(SMOLLM2, smollm2_folder(), shipped_adapter(SMOLLM2))
-    folder = Path(name)
-    with suppress(RuntimeError):  # there is no user of that name
-        folder = folder.expanduser()
+    folder = path_of(name)
+    if folder.is_file() and is_gguf(folder):
+        prepared = prepared_folder(folder)
+        if not prepared.is_dir():
+            raise UserError(f"The model {name} is not prepared yet.", f"Prepare it: gistdesk models prepare {name}.")
+        return ModelFolders(folder.stem, prepared, None)
     if folder.is_dir():
         if (folder / "gist.json").exists():
             return _adapter_folders(folder, download=download)
@@ -144,14 +149,21 @@ def find_model(name: str, *, download: bool = True) -> ModelFolders:
         return ModelFolders(name, _from_hub(name, download=download), None)
     raise UserError(
         f'There is no model "{name}".',
-        "Give starter, smollm2, a folder with config.json, or a hub id such as org/name.",
+        "Give starter, smollm2, a model's folder, a GGUF file, or a hub id such as org/name.",
     )
+
+
+def path_of(name: str) -> Path:
+    """A name as a path; "~" is the user's own folder."""
+    with suppress(RuntimeError):  # there is no user of that name
+        return Path(name).expanduser()
+    return Path(name)
 
 
 def _adapter_folders(folder: Path, *, download: bool) -> ModelFolders:
     try:
         base = str(read_object(folder / "adapter_config.json")["base_model_name_or_path"])
-        is_there = base in NAMED or _HUB_ID.fullmatch(base) or Path(base).is_dir()
+        is_there = base in NAMED or _HUB_ID.fullmatch(base) or Path(base).exists()
         is_adapter = (Path(base) / "gist.json").exists()  # which is nobody's base, least of all its own
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
@@ -182,30 +194,38 @@ def _from_hub(name: str, *, download: bool) -> Path:
 
 
 def load_model(
-    name: str = "starter", *, device: str = "auto", precision: str = "auto", need_adapter: bool = True
+    name: str = "starter",
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    need_adapter: bool = True,
+    on_share: Callable[[float], None] = lambda share: None,
 ) -> GistModel:
-    """Load a base model and its gist adapter.
+    """Load a base model and its gist adapter. A GGUF file is prepared first, which `prepare` does with progress.
 
     Args:
         name: see `find_model`.
         device: "auto", "cpu" or "cuda".
         precision: of weights and KV, see `choose_precision`. KV is in bfloat16 where weights have fewer bits.
         need_adapter: False loads a base that has none, for `full` and other baselines.
+        on_share: is told the share of the weights that is there, while they are loaded. It may raise.
 
     Raises:
         UserError: unknown, unsuitable, damaged, without safetensors, without an adapter, or too large.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     keep_few_kernels()
+    for _ in prepare(path_of(name)):
+        pass
     folders = find_model(name)
-    check_config(folders.base)
+    config = read_config(folders.base)
     if need_adapter and folders.adapter is None:
         raise UserError(
             f'The model "{name}" has no gist adapter.', "Train one for it, or give the folder of an adapter."
         )
     device, _ = choose_device(device)
     precision = choose_precision(precision, device, folders)
-    causal_lm, tokenizer = _load_base(folders.base, device, precision)
+    causal_lm, tokenizer = _load_base(folders.base, config, device, precision, on_share)
     fingerprint = model_fingerprint(folders.base)
     adapter = read_adapter(folders.adapter, causal_lm.model, fingerprint) if folders.adapter else None
     identity = ModelIdentity(
@@ -234,120 +254,33 @@ def load_tokenizer(name: str) -> TextTokenizer:
     Raises:
         UserError: see `find_model`; or it cannot be read.
     """
-    from transformers import AutoTokenizer
-
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     folder = find_model(name).base
+    config = read_config(folder)
     try:
-        return TextTokenizer(AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False))
-    except Exception as error:  # as in `_read_base`
+        return TextTokenizer(read_tokenizer(folder, config))
+    except Exception as error:  # as in `_load_base`
         raise UserError(
-            f"The tokenizer in {folder} cannot be read ({_first_line(error)}).", "Download or copy the folder again."
+            f"The tokenizer in {folder} cannot be read ({first_line(error)}).", "Download or copy the folder again."
         ) from error
 
 
-def _load_base(folder: Path, device: str, precision: str) -> tuple[Any, Any]:
-    causal_lm, tokenizer = _read_base(folder, torch.float32 if precision == "fp32" else torch.bfloat16)
+def _load_base(
+    folder: Path, config: Any, device: str, precision: str, on_share: Callable[[float], None]
+) -> tuple[Any, Any]:
+    """A model on its device, and its tokenizer.
+
+    transformers and tokenizers check little of what they read, and fail in any way.
+    """
     try:
-        if precision in QUANTIZED:  # layer by layer: the card never holds all of it in 16 bits
-            quantize(causal_lm, precision, torch.device(device))
-        return causal_lm.to(device), tokenizer
+        tokenizer = read_tokenizer(folder, config)
+        return read_weights(folder, config, torch.device(device), precision, on_share), tokenizer
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
             f"The model in {folder} does not fit into the card's memory in {precision}.",
             "Use --precision nf4, --device cpu or a smaller model.",
         ) from error
-    except RuntimeError as error:
-        raise _not_loaded(folder, error) from error
-
-
-def _read_base(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
-    """A model, on the CPU, and its tokenizer, as they lie on disk."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()  # what does not fit is said below, in a sentence instead of a table
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are named
-        )
-        causal_lm, loading = loaded
-        # transformers would go on with random numbers in place of either
-        if missing := loading["missing_keys"]:
-            raise ValueError(f"its weights lack {min(missing)}")
-        if mismatched := loading["mismatched_keys"]:
-            raise ValueError(f"{min(mismatched)[0]} does not fit its config.json")
-        return causal_lm.eval().requires_grad_(False), tokenizer
-    except MemoryError:
+    except (MemoryError, UserError):
         raise
-    except Exception as error:  # transformers and tokenizers check little of what they read, and fail in any way
-        raise _not_loaded(folder, error) from error
-
-
-def _not_loaded(folder: Path, error: Exception) -> UserError:
-    return UserError(
-        f"The model in {folder} cannot be loaded ({_first_line(error)}).", "Download or copy the folder again."
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def check_config(folder: Path) -> None:
-    """Refuse what the engine would get silently wrong: windows, other caches, positions that cannot be re-rotated.
-
-    Raises:
-        UserError: says what it is.
-    """
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        if not isinstance(config, dict):
-            raise ValueError("not an object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"There is no readable config.json in {folder}.", "Give the folder of a model.") from error
-    family = config.get("model_type")
-    if family not in FAMILIES:
-        raise UserError(
-            f'Models of type "{family}" are not supported.',
-            "Use a Llama, Mistral or Qwen (2, 2.5, 3) model with ordinary attention.",
-        )
-    if config.get("quantization_config"):
-        raise UserError(
-            "The weights of this model are quantized already.", "Use the model's ordinary weights, in 16 or 32 bits."
-        )
-    window = config.get("sliding_window", 4096 if family == "mistral" else None)  # transformers' own default
-    if window and config.get("use_sliding_window", family == "mistral"):
-        raise UserError(
-            f"This model looks back only {window} tokens in some layers (sliding window).",
-            "A gist must be visible from everywhere: use a model with full attention in all layers.",
-        )
-    layers = config.get("layer_types") or ["full_attention"]
-    kinds = {str(kind) for kind in (layers if isinstance(layers, list) else [layers])}
-    if kinds != {"full_attention"}:
-        raise UserError(
-            f"This model has layers without full attention ({', '.join(sorted(kinds - {'full_attention'}))}).",
-            "Use a model with full attention in all layers.",
-        )
-    rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
-    plain = isinstance(rope, dict) and not any(isinstance(value, dict) for value in rope.values())
-    rope = rope if plain else {"rope_type": "one per kind of layer"}
-    kind = rope.get("rope_type", rope.get("type", "default"))
-    if kind not in _ROPE_TYPES or rope.get("partial_rotary_factor", config.get("partial_rotary_factor", 1.0)) != 1.0:
-        raise UserError(
-            f'This model\'s positions ("{kind}" rotary embedding) cannot be moved exactly.',
-            f"Use a model with one of: {', '.join(_ROPE_TYPES)}.",
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise UserError(
-            f"There are no safetensors weights in {folder}.",
-            "Other weight files can run code when opened and are never read: get the safetensors version.",
-        )
+    except Exception as error:
+        raise not_loaded(folder, error) from error

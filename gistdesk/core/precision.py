@@ -4,14 +4,14 @@ NF4 and 8 bits hold the decoder's linear layers alone; embedding, output matrix 
 headers of weight files; loads no weights, and knows nothing of how a layer is quantized.
 """
 
+import math
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from safetensors import safe_open
-
 from gistdesk.core.errors import UserError
 from gistdesk.core.json_file import read_object
+from gistdesk.core.model_config import shapes_of
 
 PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
 QUANTIZED = ("nf4", "int8")
@@ -36,20 +36,14 @@ def count_weights(folder: Path) -> WeightCounts:
     """From the headers of a model's weight files.
 
     Raises:
-        OSError, SafetensorError: a file cannot be read.
+        OSError, ValueError, SafetensorError: a file cannot be read.
     """
     n_linear = n_other = 0
-    for path in folder.glob("*.safetensors"):
-        with safe_open(path, "pt") as opened:
-            for name in opened.keys():  # noqa: SIM118  (it is no dictionary)
-                shape = opened.get_slice(name).get_shape()
-                n_values = 1
-                for size in shape:
-                    n_values *= size
-                if ".layers." in name and len(shape) == 2:
-                    n_linear += n_values
-                else:
-                    n_other += n_values
+    for name, shape in shapes_of(folder).items():
+        if ".layers." in name and len(shape) == 2:
+            n_linear += math.prod(shape)
+        else:
+            n_other += math.prod(shape)
     return WeightCounts(n_linear, n_other)
 
 

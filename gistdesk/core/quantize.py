@@ -36,41 +36,45 @@ def quantize(causal_lm: Any, precision: str, device: torch.device) -> None:
     NF4 with double quantization, computing in bfloat16 (QLoRA), or LLM.int8. A layer's weights are quantized where
     it will live, so the card never holds all of them unquantized.
     """
-    bnb = bitsandbytes()
     stack: nn.Module = causal_lm.model
-    compute = torch.float32 if causal_lm.dtype == torch.float32 else torch.bfloat16
     names = [name for name, module in stack.named_modules() if isinstance(module, nn.Linear)]
     for name in names:  # by name: a list of the modules would keep all weights until the last is quantized
-        module: Any = stack.get_submodule(name)
-        bias = module.bias is not None
-        layer: Any
-        if precision == "nf4":
-            layer = bnb.nn.Linear4bit(
-                module.in_features,
-                module.out_features,
-                bias,
-                compute_dtype=compute,
-                compress_statistics=True,
-                quant_type="nf4",
-                device="meta",
-            )
-            layer.weight = bnb.nn.Params4bit(
-                module.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4", module=layer
-            )
-            # With AVX512-BF16, any no-grad pass repacks the weights, and later gradients are wrong or missing.
-            layer.support_avx512bf16_for_cpu = False
-        else:
-            layer = bnb.nn.Linear8bitLt(
-                module.in_features, module.out_features, bias, has_fp16_weights=False, device="meta"
-            )
-            layer.weight = bnb.nn.Int8Params(module.weight.data, requires_grad=False, has_fp16_weights=False)
-        if bias:
-            layer.bias = nn.Parameter(module.bias.data, requires_grad=False)
-        parent, _, child = name.rpartition(".")
-        # on a CPU an 8-bit layer computes something else while its module is in training mode
-        setattr(stack.get_submodule(parent), child, layer.to(device).train(module.training))
+        quantize_layer(stack, name, precision, device)
     causal_lm.to(device)
     causal_lm.requires_grad_(False)
+
+
+def quantize_layer(stack: nn.Module, name: str, precision: str, device: torch.device) -> None:
+    """Replace one linear layer of a decoder, whose weights are there, by a quantized one on `device`."""
+    bnb = bitsandbytes()
+    module: Any = stack.get_submodule(name)
+    bias = module.bias is not None
+    layer: Any
+    if precision == "nf4":
+        layer = bnb.nn.Linear4bit(
+            module.in_features,
+            module.out_features,
+            bias,
+            compute_dtype=module.weight.dtype if module.weight.dtype == torch.float32 else torch.bfloat16,
+            compress_statistics=True,
+            quant_type="nf4",
+            device="meta",
+        )
+        layer.weight = bnb.nn.Params4bit(
+            module.weight.data, requires_grad=False, compress_statistics=True, quant_type="nf4", module=layer
+        )
+        # With AVX512-BF16, any no-grad pass repacks the weights, and later gradients are wrong or missing.
+        layer.support_avx512bf16_for_cpu = False
+    else:
+        layer = bnb.nn.Linear8bitLt(
+            module.in_features, module.out_features, bias, has_fp16_weights=False, device="meta"
+        )
+        layer.weight = bnb.nn.Int8Params(module.weight.data, requires_grad=False, has_fp16_weights=False)
+    if bias:
+        layer.bias = nn.Parameter(module.bias.data, requires_grad=False)
+    parent, _, child = name.rpartition(".")
+    # on a CPU an 8-bit layer computes something else while its module is in training mode
+    setattr(stack.get_submodule(parent), child, layer.to(device).train(module.training))
 
 
 def is_quantized(stack: nn.Module) -> bool:

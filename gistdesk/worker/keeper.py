@@ -3,8 +3,8 @@
 Imports torch when the first model is asked for, not before. Knows nothing of documents or questions.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +89,12 @@ class Keeper:
         self._import()
         import torch
 
-        from gistdesk.core.load import choose_device, choose_precision, find_model
+        from gistdesk.core.load import choose_device, choose_precision, find_model, path_of
+        from gistdesk.core.prepared import prepare
 
         torch.set_num_threads(threads if threads > 0 else self._n_default_threads)
+        for share in prepare(path_of(name)):
+            self._pulse(ModelLoadProgress("preparing", share))
         folders, (device, reason) = find_model(name), choose_device(device)
         precision = choose_precision(precision, device, folders)
         key = (name, device, precision, folders, *_stamps(folders))
@@ -109,8 +112,13 @@ class Keeper:
         from gistdesk.core.load import load_model
         from gistdesk.worker.model_figures import model_info
 
-        with _weights_counted(lambda share: self._pulse(ModelLoadProgress("weights", share))):
-            model = load_model(name, device=device, precision=precision, need_adapter=False)
+        model = load_model(
+            name,
+            device=device,
+            precision=precision,
+            need_adapter=False,
+            on_share=lambda share: self._pulse(ModelLoadProgress("weights", share)),
+        )
         self._pulse.device = device
         return Loaded(key, model, model_info(name, folders, device, reason, precision))
 
@@ -147,28 +155,3 @@ def _stamps(folders: "ModelFolders") -> Iterator[tuple[str, int, int]]:
         for path in sorted(folder.iterdir()):
             status = path.stat()
             yield path.name, status.st_size, status.st_mtime_ns
-
-
-@contextmanager
-def _weights_counted(on_share: Callable[[float], None]) -> Iterator[None]:
-    """While a model's weights are loaded, have `on_share` called with the share that is there. It may raise."""
-    from transformers.utils import logging
-
-    def hook(factory: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        bar = factory(*args, **kwargs)
-        if kwargs.get("desc") != "Loading weights":
-            return bar
-        items = list(args[0])
-
-        def counted() -> Iterator[Any]:
-            for number, item in enumerate(items):
-                on_share(number / len(items))
-                yield item
-
-        return counted()
-
-    before = logging.set_tqdm_hook(hook)
-    try:
-        yield
-    finally:
-        logging.set_tqdm_hook(before)

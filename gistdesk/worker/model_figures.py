@@ -15,8 +15,9 @@ from gistdesk.core.adapter import check_base
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
 from gistdesk.core.json_file import read_object
-from gistdesk.core.load import ModelFolders, check_config, choose_precision
+from gistdesk.core.load import ModelFolders, choose_precision
 from gistdesk.core.model import ModelIdentity
+from gistdesk.core.model_config import check_config, weight_files
 from gistdesk.core.precision import count_weights, trained_precision
 from gistdesk.protocol import MeasuredRatio, ModelInfo
 
@@ -39,7 +40,7 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str, preci
     try:
         config: Any = AutoConfig.from_pretrained(folders.base, local_files_only=True, trust_remote_code=False)
         counts = count_weights(folders.base)
-        file_bytes = sum(path.stat().st_size for path in folders.base.glob("*.safetensors"))
+        file_bytes = sum(path.stat().st_size for path in weight_files(folders.base))
         if folders.adapter is not None:
             check_base(folders.adapter, model_fingerprint(folders.base))
         segment_tokens, max_slots = _adapter_sizes(folders.adapter) if folders.adapter else (0, 0)

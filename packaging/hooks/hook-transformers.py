@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PyInstaller.utils.hooks import collect_submodules, copy_metadata
 
-FAMILIES = ("auto", "llama", "mistral", "qwen2", "qwen3", "encoder_decoder")
-"""Those of gistdesk/core/load.py, and what transformers' own Auto classes import."""
+FAMILIES = ("auto", "llama", "mistral", "qwen2", "qwen3", "encoder_decoder", "gemma", "gpt2", "qwen3_5", "t5")
+"""Those of gistdesk/core/model_config.py, what transformers' own Auto classes import, and its reader of GGUF files."""
 
 _folder = Path(importlib.util.find_spec("transformers").origin).parent / "models"
 _others = [path.name for path in _folder.iterdir() if path.is_dir() and path.name not in (*FAMILIES, "__pycache__")]
@@ -22,8 +22,8 @@ for _part in ("generation", "integrations", "quantizers", "loss", "utils"):
 excludedimports = [f"transformers.models.{name}" for name in _others]
 datas = []
 for _name in (
-    "accelerate", "bitsandbytes", "filelock", "huggingface-hub", "numpy", "packaging", "pyyaml", "regex", "requests",
-    "safetensors", "tokenizers", "torch", "tqdm", "transformers", "typer",
+    "accelerate", "bitsandbytes", "filelock", "gguf", "huggingface-hub", "numpy", "packaging", "pyyaml", "regex",
+    "requests", "safetensors", "tokenizers", "torch", "tqdm", "transformers", "typer",
 ):  # fmt: skip
     try:
         datas += copy_metadata(_name)

@@ -1,6 +1,8 @@
 """A fingerprint changes with whatever changes a gist, and with nothing else."""
 
+import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +10,10 @@ from typing import Any
 
 import pytest
 
-from gistdesk.core import fingerprint
+from gistdesk.core import file_hash, fingerprint
+from gistdesk.core.file_hash import file_sha256
 from gistdesk.core.fingerprint import adapter_fingerprint, files_fingerprint, model_fingerprint, tokenizer_fingerprint
+from gistdesk.folders import HOME_VARIABLE
 from tests.core.tiny_models import write_model
 
 
@@ -91,22 +95,49 @@ def test_content_does_not_pass_for_another_file(tmp_path: Path) -> None:
     assert files_fingerprint([two / "x", two / "y"]) != files_fingerprint([one / "x", one / "y"])
 
 
-def test_large_files_are_sampled_from_end_to_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Header, last byte and size are always seen; so is a change everywhere, as training makes it."""
-    monkeypatch.setattr(fingerprint, "_WHOLE_BYTES", 1000)
-    monkeypatch.setattr(fingerprint, "_SAMPLE_BYTES", 16)
-    monkeypatch.setattr(fingerprint, "_N_SAMPLES", 5)
+def test_every_byte_of_a_large_file_counts(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    for module in (fingerprint, file_hash):
+        monkeypatch.setattr(module, "SMALL_BYTES", 1000)
     weights = folder / "model.safetensors"
     data = weights.read_bytes()
-    middle = 2 * (len(data) - 16) // 4
+    places = (0, 20, len(data) // 3, len(data) // 2 + 7, len(data) - 1)
     found = {model_fingerprint(folder)}
-    for place in (0, 15, middle, middle + 15, len(data) - 1):
+    for place in places:
         weights.write_bytes(data)
         change_byte(weights, place)
         found.add(model_fingerprint(folder))
     weights.write_bytes(data + b"\0")
     found.add(model_fingerprint(folder))
-    assert len(found) == 7
-    weights.write_bytes(data)
-    change_byte(weights, 20)  # between two samples: not seen, as its docstring says
-    assert model_fingerprint(folder) in found
+    assert len(found) == len(places) + 2
+
+
+def test_a_large_file_is_read_once_while_it_stays_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "home"))
+    monkeypatch.setattr(file_hash, "SMALL_BYTES", 1000)
+    read: list[Path] = []
+    really = file_hash._read
+    monkeypatch.setattr(file_hash, "_read", lambda path: read.append(path) or really(path))
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(5000))
+    first = file_sha256(path)
+    file_hash._known.clear()  # as in the next process
+    assert file_sha256(path) == first == hashlib.sha256(bytes(5000)).hexdigest()
+    assert len(read) == 1
+    status = path.stat()
+    path.write_bytes(bytes(4999) + b"1")
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # changed, and given its old date
+    assert file_sha256(path) != first
+    file_hash._known.clear()
+    (tmp_path / "home" / "data" / "hashes.json").write_text("[1")
+    assert file_sha256(path) == hashlib.sha256(bytes(4999) + b"1").hexdigest()
+    assert len(read) == 3
+
+
+def test_hashes_that_cannot_be_kept_are_worked_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "file"))
+    monkeypatch.setattr(file_hash, "SMALL_BYTES", 1000)
+    path = tmp_path / "weights"
+    path.write_bytes(bytes(2000))
+    assert file_sha256(path) == hashlib.sha256(bytes(2000)).hexdigest()

@@ -23,7 +23,15 @@ TEXTS = {
 }
 """Calls that make something a person reads, and which of their arguments that are: message and hint."""
 
-REASONED = ("gistdesk/settings.py", "gistdesk/core/adapter.py", "gistdesk/core/json_file.py", "gistdesk/core/load.py")
+REASONED = (
+    "gistdesk/settings.py",
+    "gistdesk/core/adapter.py",
+    "gistdesk/core/gguf_header.py",
+    "gistdesk/core/gguf_model.py",
+    "gistdesk/core/json_file.py",
+    "gistdesk/core/model_config.py",
+    "gistdesk/core/model_weights.py",
+)
 """Modules whose own ValueErrors become the reason in a UserError."""
 
 TERMINAL_ONLY = (

@@ -26,7 +26,8 @@ from gistdesk.core.compress import check_ratio
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import read_gist
-from gistdesk.core.load import check_config, choose_device, find_model
+from gistdesk.core.load import choose_device, find_model
+from gistdesk.core.model_config import check_config
 from gistdesk.core.precision import PRECISIONS, check_precision
 from gistdesk.language import i18n
 from gistdesk.language.sentences import PHRASES, Sentences, filled

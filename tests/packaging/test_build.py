@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 from gistdesk import __version__
-from gistdesk.core.load import FAMILIES
+from gistdesk.core.model_config import FAMILIES
 from gistdesk.roles import MODULES
 
 PACKAGING = Path(__file__).parents[2] / "packaging"

@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.load import check_config, choose_device, find_model, plain_precision
+from gistdesk.core.load import choose_device, find_model, plain_precision
+from gistdesk.core.model_config import check_config
 from gistdesk.core.precision import WeightCounts
 from trainer.training.config import TrainConfig
 

@@ -247,9 +247,9 @@ class AdapterRun:
         (folder / "config.yaml").write_text(to_yaml(self.config), encoding="utf-8")
 
     def _base_name(self) -> str:
-        """A folder as an absolute path, so that the adapter finds it from anywhere; a hub id as it is."""
-        folder = Path(self.config.base)
-        return str(folder.resolve()) if folder.is_dir() else self.config.base
+        """A folder or file as an absolute path, so that the adapter finds it from anywhere; a hub id as it is."""
+        path = Path(self.config.base)
+        return str(path.resolve()) if path.exists() else self.config.base
 
 
 def gist_ids_of(model: GistModel, slots: int) -> tuple[int, ...]:

@@ -1,0 +1,271 @@
+"""What a model's folder says it is, held against bounds and against its weights before anything is built of it.
+
+A configuration may be hostile, or belong to other weights: a model with a million layers takes minutes to fail, and one
+with three of its six layers answers nonsense. Reads config.json and the headers of weight files; loads no weights.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.json_file import read_object
+
+FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
+_ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+_SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_WHOLE = {
+    "vocab_size": 2**22,
+    "hidden_size": 2**17,
+    "intermediate_size": 2**20,
+    "num_hidden_layers": 2**10,
+    "num_attention_heads": 2**10,
+    "num_key_value_heads": 2**10,
+    "head_dim": 2**12,
+    "max_position_embeddings": 2**27,
+}
+"""From one to this."""
+_REAL = {"rms_norm_eps": 1.0, "rope_theta": 1e15}
+"""From zero to this."""
+_TRUTHS = ("attention_bias", "mlp_bias", "tie_word_embeddings")
+_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
+_ROPES = ("rope_parameters", "rope_scaling")
+_ROPE_WORDS = ("rope_type", "type", "truncate")
+_KEPT = (*_WHOLE, *_REAL, *_TRUTHS, *_TOKENS, *_ROPES)
+_ACTIVATIONS = ("silu", "swish")
+_DTYPES = ("F32", "F16", "BF16")
+_NEVER_USED = (".rotary_emb.inv_freq",)
+"""Ends of names that old files hold beside the weights."""
+
+
+def check_config(folder: Path) -> None:
+    """Refuse what the engine would get silently wrong, what cannot be built, and weights that are another model's.
+
+    Raises:
+        UserError: says what it is.
+    """
+    read_config(folder)
+
+
+def read_config(folder: Path) -> Any:
+    """The configuration that the model is built from: of config.json what is known here, and nothing else.
+
+    Raises:
+        UserError: see `check_config`.
+    """
+    said = _said(folder)
+    _check_attention(said)
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(
+            f"There are no safetensors weights in {folder}.",
+            "Other weight files can run code when opened and are never read: get the safetensors version.",
+        )
+    try:
+        config = config_of(said)
+        check_weights(config, shapes_of(folder))
+    except (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, OSError, SafetensorError) as error:
+        raise not_loaded(folder, error) from error
+    return config
+
+
+def not_loaded(folder: Path, error: Exception) -> UserError:
+    """For whatever transformers, tokenizers and safetensors say of files that they check little."""
+    return UserError(
+        f"The model in {folder} cannot be loaded ({first_line(error)}).", "Download or copy the folder again."
+    )
+
+
+def first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+
+
+def config_of(said: Mapping[str, Any]) -> Any:
+    """A configuration of transformers, with its defaults for what is not said.
+
+    Raises:
+        ValueError: something is out of bounds. Other errors are transformers' own.
+    """
+    from transformers import AutoConfig
+
+    for name, most in _WHOLE.items():
+        value = said.get(name)
+        if value is not None and not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most):
+            raise ValueError(f"its config.json has an impossible {name}")
+    for name, limit in _REAL.items():
+        value = said.get(name)
+        if value is not None and not (_is_number(value) and 0 <= value <= limit):
+            raise ValueError(f"its config.json has an impossible {name}")
+    for name in _TRUTHS:
+        if not isinstance(said.get(name), bool | None):
+            raise ValueError(f"its config.json has an impossible {name}")
+    if said.get("hidden_act", "silu") not in _ACTIVATIONS:
+        raise ValueError("its config.json has an impossible hidden_act")
+    for rope in (said.get(name) or {} for name in _ROPES):
+        numbers = [value for name, value in rope.items() if name not in _ROPE_WORDS]
+        if not all(value is None or (_is_number(value) and 0 <= value <= _REAL["rope_theta"]) for value in numbers):
+            raise ValueError("its config.json has impossible positions")
+    kept = {name: said[name] for name in _KEPT if said.get(name) is not None}
+    if said["model_type"] == "mistral":
+        kept["sliding_window"] = None  # its default would come back here
+    config: Any = AutoConfig.for_model(said["model_type"], **kept)
+    n_heads, n_kv_heads = config.num_attention_heads, config.num_key_value_heads
+    if n_heads % n_kv_heads or _head_dim(config) < 2 or _head_dim(config) % 2:
+        raise ValueError("its config.json has an impossible num_attention_heads")
+    for name in _TOKENS:
+        found = getattr(config, name)
+        ids = found if isinstance(found, list) else [] if found is None else [found]
+        if not all(isinstance(token, int) and -1 <= token < 2**31 for token in ids):
+            raise ValueError(f"its config.json has an impossible {name}")
+    if not isinstance(config.pad_token_id, int) or not 0 <= config.pad_token_id < config.vocab_size:
+        config.pad_token_id = None  # only its row of the embedding would be treated otherwise, in training
+    return config
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files that hold a model's weights; others may lie beside them, Mistral's own copies for one.
+
+    Raises:
+        ValueError: there are none, or the list of them is damaged.
+    """
+    index = folder / _INDEX
+    if (folder / _SINGLE).is_file() or not index.is_file():
+        names = [_SINGLE]
+    else:
+        names = sorted({str(name) for name in read_object(index)["weight_map"].values()})
+    for name in names:
+        if Path(name).name != name or not name.endswith(".safetensors") or not (folder / name).is_file():
+            raise ValueError(f"{name[:80]} is missing")
+    return [folder / name for name in names]
+
+
+def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Of every tensor of a model, from the headers of its weight files.
+
+    Raises:
+        ValueError: a file is missing, or a tensor is twice there or of a kind that is not read.
+        OSError, SafetensorError: a file cannot be read.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in weight_files(folder):
+        with safe_open(path, "pt") as opened:
+            for name in opened.keys():  # noqa: SIM118  (it is no dictionary)
+                part = opened.get_slice(name)
+                if part.get_dtype() not in _DTYPES:
+                    raise ValueError(f"{name} is held in {part.get_dtype()}")
+                if name in shapes:
+                    raise ValueError(f"{name} is there twice")
+                shapes[name] = tuple(part.get_shape())
+    return shapes
+
+
+def check_weights(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Hold tensors against a configuration: neither one too few nor one too many, each of its shape.
+
+    Raises:
+        ValueError: names one that is wrong.
+    """
+    left = dict(shapes)
+    for name, shape in _wanted(config):
+        found = left.pop(name, None)
+        if found is None:
+            raise ValueError(f"its weights lack {name}")
+        if found != shape:
+            raise ValueError(f"{name} does not fit its config.json")
+    if config.tie_word_embeddings:
+        left.pop("lm_head.weight", None)
+    for name in left:
+        if not name.endswith(_NEVER_USED):
+            raise ValueError(f"its weights hold {name[:80]}, which it has no place for")
+
+
+def _wanted(config: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Names and shapes of all weights, as transformers names them."""
+    family, size, inner = config.model_type, config.hidden_size, config.intermediate_size
+    head_dim = _head_dim(config)
+    n_query, n_key = config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim
+    linear = {
+        "self_attn.q_proj": (n_query, size),
+        "self_attn.k_proj": (n_key, size),
+        "self_attn.v_proj": (n_key, size),
+        "self_attn.o_proj": (size, n_query),
+        "mlp.gate_proj": (inner, size),
+        "mlp.up_proj": (inner, size),
+        "mlp.down_proj": (size, inner),
+    }
+    norms = {"input_layernorm": size, "post_attention_layernorm": size}
+    if family == "qwen3":
+        norms |= {"self_attn.q_norm": head_dim, "self_attn.k_norm": head_dim}
+    biased: set[str] = set()
+    if family == "qwen2":
+        biased = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"}
+    elif family != "mistral" and config.attention_bias:
+        biased = {name for name in linear if name.startswith("self_attn")}
+    if getattr(config, "mlp_bias", False):
+        biased |= {name for name in linear if name.startswith("mlp")}
+    yield "model.embed_tokens.weight", (config.vocab_size, size)
+    for number in range(config.num_hidden_layers):
+        layer = f"model.layers.{number}."
+        for name, shape in linear.items():
+            yield f"{layer}{name}.weight", shape
+            if name in biased:
+                yield f"{layer}{name}.bias", shape[:1]
+        for name, width in norms.items():
+            yield f"{layer}{name}.weight", (width,)
+    yield "model.norm.weight", (size,)
+    if not config.tie_word_embeddings:
+        yield "lm_head.weight", (config.vocab_size, size)
+
+
+def _head_dim(config: Any) -> int:
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _said(folder: Path) -> dict[str, Any]:
+    """The contents of config.json."""
+    try:
+        said = read_object(folder / "config.json")
+    except (OSError, ValueError) as error:
+        raise UserError(f"There is no readable config.json in {folder}.", "Give the folder of a model.") from error
+    return said
+
+
+def _check_attention(said: dict[str, Any]) -> None:
+    family = said.get("model_type")
+    if family not in FAMILIES:
+        raise UserError(
+            f'Models of type "{family}" are not supported.',
+            "Use a Llama, Mistral or Qwen (2, 2.5, 3) model with ordinary attention.",
+        )
+    if said.get("quantization_config"):
+        raise UserError(
+            "The weights of this model are quantized already.", "Use the model's ordinary weights, in 16 or 32 bits."
+        )
+    window = said.get("sliding_window", 4096 if family == "mistral" else None)  # transformers' own default
+    if window and said.get("use_sliding_window", family == "mistral"):
+        raise UserError(
+            f"This model looks back only {window} tokens in some layers (sliding window).",
+            "A gist must be visible from everywhere: use a model with full attention in all layers.",
+        )
+    layers = said.get("layer_types") or ["full_attention"]
+    kinds = {str(kind) for kind in (layers if isinstance(layers, list) else [layers])}
+    if kinds != {"full_attention"}:
+        raise UserError(
+            f"This model has layers without full attention ({', '.join(sorted(kinds - {'full_attention'}))}).",
+            "Use a model with full attention in all layers.",
+        )
+    rope = said.get("rope_parameters") or said.get("rope_scaling") or {}
+    plain = isinstance(rope, dict) and not any(isinstance(value, dict) for value in rope.values())
+    rope = rope if plain else {"rope_type": "one per kind of layer"}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind not in _ROPE_TYPES or rope.get("partial_rotary_factor", said.get("partial_rotary_factor", 1.0)) != 1.0:
+        raise UserError(
+            f'This model\'s positions ("{kind}" rotary embedding) cannot be moved exactly.',
+            f"Use a model with one of: {', '.join(_ROPE_TYPES)}.",
+        )

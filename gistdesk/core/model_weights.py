@@ -1,0 +1,81 @@
+"""A model's folder becomes a decoder and a tokenizer: one tensor after the other, straight to where each is to be.
+
+Never are all weights in memory in another form than the one that is wanted: a model of 8 billion in 4 bits takes 5 GB
+while it is loaded, not 16. The configuration was checked against the files before; knows nothing of adapters.
+"""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from gistdesk.core.json_file import read_object
+from gistdesk.core.model_config import weight_files
+from gistdesk.core.precision import QUANTIZED
+from gistdesk.core.quantize import quantize_layer
+
+_STACK = "model."
+
+
+def read_tokenizer(folder: Path, config: Any) -> Any:
+    """The tokenizer in a folder. Whatever is wrong with its files, transformers raises in its own way."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True, trust_remote_code=False)
+
+
+def read_weights(
+    folder: Path, config: Any, device: torch.device, precision: str, on_share: Callable[[float], None]
+) -> Any:
+    """A causal decoder on `device`, for answering: no weight asks for a gradient.
+
+    Args:
+        config: what `model_config.read_config` made of this folder.
+        precision: "nf4", "int8", "bf16" or "fp32".
+        on_share: is told the share of tensors that is there. It may raise.
+    """
+    from accelerate import init_empty_weights
+    from transformers import AutoModelForCausalLM
+
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    with init_empty_weights(include_buffers=False):  # positions are no weights: they are worked out, in float32
+        causal_lm: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    causal_lm.eval().requires_grad_(False)
+    with ExitStack() as opened:
+        files: dict[str, Any] = {}
+        for path in weight_files(folder):
+            stream: Any = opened.enter_context(safe_open(path, "pt"))
+            files |= dict.fromkeys(stream.keys(), stream)
+        owners = [name for name, module in causal_lm.named_modules() if any(True for _ in module.parameters(False))]
+        for number, owner in enumerate(owners):
+            if config.tie_word_embeddings and owner == "lm_head":
+                continue
+            on_share(number / len(owners))
+            module = causal_lm.get_submodule(owner)
+            quantized = precision in QUANTIZED and isinstance(module, nn.Linear) and owner.startswith(_STACK)
+            for name in [name for name, _ in module.named_parameters(recurse=False)]:
+                tensor = files[f"{owner}.{name}"].get_tensor(f"{owner}.{name}")
+                # a copy: what stays behind in the file's memory map goes when the file shrinks
+                tensor = tensor.to(device="cpu" if quantized else device, dtype=dtype, copy=True)
+                setattr(module, name, nn.Parameter(tensor, requires_grad=False))
+            if quantized:
+                quantize_layer(causal_lm.model, owner.removeprefix(_STACK), precision, device)
+    if config.tie_word_embeddings:
+        causal_lm.lm_head.weight = causal_lm.model.embed_tokens.weight
+    causal_lm.generation_config.eos_token_id = _ends(folder, config)
+    return causal_lm.to(device)
+
+
+def _ends(folder: Path, config: Any) -> list[int]:
+    """Tokens that end an answer: generation_config.json often has more of them than config.json."""
+    path = folder / "generation_config.json"
+    said = read_object(path).get("eos_token_id") if path.is_file() else None
+    ends = config.eos_token_id if said is None else said
+    ends = ends if isinstance(ends, list) else [] if ends is None else [ends]
+    if not all(isinstance(end, int) for end in ends):
+        raise ValueError("its generation_config.json has an impossible eos_token_id")
+    return ends

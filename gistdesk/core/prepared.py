@@ -1,0 +1,60 @@
+"""GGUF files that were made into models' folders: where each one's is kept, and making it.
+
+Knows the models folder; knows nothing of what is in a GGUF file.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from gistdesk.core.errors import UserError
+from gistdesk.core.file_hash import file_sha256
+from gistdesk.core.gguf_header import is_gguf, read_gguf_header
+from gistdesk.core.gguf_model import convert
+from gistdesk.models import models_folder
+
+
+def prepared_folder(path: Path) -> Path:
+    """Where the model in a GGUF file is kept once it is prepared: named by all that the file holds, not by its name.
+
+    Raises:
+        UserError: the file cannot be read, or is none that can be loaded.
+    """
+    read_gguf_header(path)  # a small check before all of it is read
+    try:
+        sha256 = file_sha256(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{path} cannot be read ({reason}).", "Check the file, or copy it again.") from error
+    return models_folder() / "gguf" / sha256[:32]
+
+
+def prepare(path: Path) -> Iterator[float]:
+    """Make the folder of a GGUF file unless it is there; yields the share that is done.
+
+    Raises:
+        UserError: see `convert`; or another process prepares it at the moment.
+    """
+    if path.is_file() and is_gguf(path):
+        yield from prepare_in(path, prepared_folder(path))
+
+
+def prepare_in(path: Path, folder: Path) -> Iterator[float]:
+    """Make `folder` of a GGUF file unless it is there; yields the share that is done. Raises UserError."""
+    if folder.is_dir():
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0):
+            if not folder.is_dir():
+                yield from convert(path, folder)
+    except Timeout as error:
+        raise UserError(
+            f"{path} is being prepared by another gistdesk.", "Wait until it is done, then try again."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"The model {path} cannot be kept in {folder} ({error.strerror or error}).",
+            "Check the disk and who owns the folder.",
+        ) from error
