@@ -49,9 +49,9 @@ def version() -> str:
     return found[1]
 
 
-def run(*words: str | Path, cwd: Path = ROOT) -> None:
+def run(*words: str | Path, cwd: Path = ROOT, **variables: str) -> None:
     print("$", *words, flush=True)
-    subprocess.run([str(word) for word in words], cwd=cwd, check=True)
+    subprocess.run([str(word) for word in words], cwd=cwd, check=True, env=os.environ | variables)
 
 
 def python() -> Path:
@@ -156,11 +156,18 @@ def frozen() -> None:
     run(
         python(), "-m", "PyInstaller", "--noconfirm", "--log-level", "WARN", *folders, HERE / "gistdesk.spec", cwd=BUILD
     )
+    carry_model(FROZEN / "_internal" / "gistdesk" / "resources" / "models")
     run(python(), HERE / "licences.py", FROZEN)
     shutil.copy(HERE / "CHANGELOG.md", FROZEN)
     text = sizes(FROZEN)
     (BUILD / "sizes.txt").write_text(text, "utf-8")
     print(text)
+
+
+def carry_model(folder: Path) -> None:
+    """SmolLM2, fetched once into build/models and prepared, goes along: the program reads English without a network."""
+    run(python(), "-P", "-m", "gistdesk", "models", "fetch", "smollm2", GISTDESK_MODELS=str(BUILD / "models"))
+    shutil.copytree(BUILD / "models" / "smollm2", folder / "smollm2", dirs_exist_ok=True)
 
 
 def sizes(folder: Path) -> str:

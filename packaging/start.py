@@ -89,6 +89,7 @@ def main(words: Sequence[str]) -> int:
         return 0 if job in ("-h", "--help", "help") else 2
     try:
         set_up(ROOT, job, needs_window=job == "test" or (not rest and has_display()))
+        bring_model(ROOT)
         if job == "test":
             return run_checks(rest)
         return follow(["-P", "-m", "gistdesk", *rest], Path.cwd())
@@ -301,6 +302,22 @@ def pip_failure(root: Path, output: str) -> SetupError:
         return SetupError(f"pip failed. The last lines of its output:\n{last_lines(output)}")
     errors = [line for line in output.splitlines() if "ERROR:" in line]
     return SetupError("\n    ".join([reason, *[line.strip() for line in errors[-1:]]]))
+
+
+def bring_model(root: Path) -> None:
+    """Have SmolLM2 fetched and prepared, once; where that is not to be had, the program goes on with its starter."""
+    stamp, places = root / ".venv" / "gistdesk-model.txt", ("GISTDESK_HOME", "GISTDESK_MODELS")
+    wanted = "\n".join(os.environ.get(name, "") for name in places)
+    if stamp.exists() and stamp.read_text("utf-8") == wanted:
+        return
+    say("Looking for SmolLM2, the model for English text (93 MB, fetched once) ...")
+    started = time.monotonic()
+    words = [str(venv_python(root)), "-P", "-m", "gistdesk", "models", "fetch", "smollm2"]
+    if subprocess.call(words, stdin=subprocess.DEVNULL, stdout=sys.stderr) == 0:
+        stamp.write_text(wanted, "utf-8")
+        say(f"SmolLM2 is there ({time.monotonic() - started:.0f} s).")
+    else:
+        say("The bundled starter model is used instead; the next start tries again.")
 
 
 # ---- system packages

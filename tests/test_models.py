@@ -44,7 +44,7 @@ def test_smollm2_is_found_once_it_is_there(kept: Path) -> None:
         find_model("smollm2")
     assert "gistdesk models fetch smollm2" in caught.value.hint
     folder = put_smollm2(kept)
-    found = find_model("smollm2", download=False)
+    found = find_model("smollm2")
     assert (found.model_id, found.base, found.adapter_alone) == ("smollm2", folder, False)
 
 

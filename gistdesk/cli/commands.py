@@ -1,4 +1,4 @@
-"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo, adapters, cuda.
+"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo, adapters, models, cuda.
 
 Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
 that `--help` answers at once.
@@ -17,6 +17,7 @@ from gistdesk import __version__
 from gistdesk.cli.adapters import app as adapters
 from gistdesk.cli.arguments import numbers, ratios_of, unicode_of, words
 from gistdesk.cli.cuda import app as cuda
+from gistdesk.cli.models import app as models
 from gistdesk.core.errors import UserError
 from gistdesk.core.methods import Method, check_method, chosen_method
 from gistdesk.core.title import printable
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(adapters, name="adapters")
 app.add_typer(cuda, name="cuda")
+app.add_typer(models, name="models")
 
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="starter, a model's or adapter's folder, or a hub id (org/name).")

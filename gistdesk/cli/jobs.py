@@ -164,7 +164,7 @@ def describe_adapter(folder: Path) -> dict[str, Any]:
     """An adapter that is kept here: its base and sizes, or a `problem` in one sentence; no weights are loaded."""
     found: dict[str, Any] = {"name": folder.name, "folder": str(folder), "problem": ""}
     try:
-        folders = find_model(str(folder), download=False)
+        folders = find_model(str(folder))
         check_base(folder, model_fingerprint(folders.base))
         adapter = parse_adapter(folder)
     except (UserError, OSError, ValueError) as error:

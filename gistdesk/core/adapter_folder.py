@@ -60,7 +60,7 @@ def export_adapter(model: str, target: Path) -> None:
     Raises:
         UserError: the model has none, the folder is not empty, or it cannot be written.
     """
-    adapter = find_model(model, download=False).adapter
+    adapter = find_model(model).adapter
     if adapter is None:
         raise UserError(f'The model "{model}" has no gist adapter.', "Choose one that has an adapter.")
     parse_adapter(adapter)
@@ -73,7 +73,7 @@ def _base_of(adapter: Path, names: list[str]) -> str | None:
     """The first of these models that the adapter was trained for, a folder as an absolute path."""
     for name in names:
         with suppress(UserError, OSError, ValueError):
-            found = find_model(name, download=False)
+            found = find_model(name)
             check_config(found.base)
             check_base(adapter, model_fingerprint(found.base))
             return str(found.base.resolve()) if Path(name).is_dir() else name

@@ -9,9 +9,10 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -52,10 +53,13 @@ _LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_positi
 """Of every Llama 3.1 to 3.3; a file says only what they come to."""
 
 
-def convert(path: Path, folder: Path) -> Iterator[float]:
+def convert(path: Path, folder: Path, beside: Mapping[str, bytes] = MappingProxyType({})) -> Iterator[float]:
     """Write the model in a GGUF file to `folder`, which is made at the very end; yields the share that is done.
 
     Whatever interrupts it, `folder` is whole or not there. The same file always gives the same weights.
+
+    Args:
+        beside: small files that are to lie in the folder, too, by name.
 
     Raises:
         UserError: the file is damaged or holds what cannot be loaded, or the folder cannot be written.
@@ -68,8 +72,12 @@ def convert(path: Path, folder: Path) -> Iterator[float]:
         unfinished.mkdir(parents=True)
         _check_space(header, unfinished)
         _write_json(unfinished / "config.json", config)
-        ends = {name: config[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id") if name in config}
+        ends: dict[str, Any] = {
+            name: config[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id") if name in config
+        }
         _write_json(unfinished / "generation_config.json", ends)
+        for name, content in beside.items():
+            (unfinished / name).write_bytes(content)
         yield 0.0
         _write_tokenizer(path, header, unfinished)
         yield from _write_weights(path, header, config, unfinished / "model.safetensors")
@@ -266,7 +274,7 @@ def _rows(source: BinaryIO, tensor: GgufTensor, n_heads: int) -> Iterator[NDArra
         values = _values(source, tensor, first * width, rows * width)
         if n_heads:
             values = values.reshape(-1, unit // 2, 2, width).swapaxes(1, 2)
-        yield np.require(values, requirements="CW")
+        yield np.require(values, requirements=["C", "W"])
 
 
 def _values(source: BinaryIO, tensor: GgufTensor, first: int, n_values: int) -> NDArray[np.float32]:

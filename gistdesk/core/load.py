@@ -1,6 +1,6 @@
 """From a name to a model: finds the folder, refuses what would be silently wrong, loads base and adapter.
 
-The only module that may use the network, and only when the user names a model of the hub.
+Never uses the network: what is not on this computer is not found.
 """
 
 import os
@@ -119,20 +119,19 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
     return plain if fits or not has_bitsandbytes() else "nf4"
 
 
-def find_model(name: str, *, download: bool = True) -> ModelFolders:
+def find_model(name: str) -> ModelFolders:
     """Resolve "starter", "smollm2", a folder of a model or an adapter, a GGUF file, or a hub id ("Qwen/Qwen3-1.7B").
 
-    Args:
-        download: False finds only what is on this computer.
+    Only what is on this computer: no name, however mistyped, makes the program use the network.
 
     Raises:
-        UserError: nothing of that name, or the download failed.
+        UserError: nothing of that name.
     """
     if name == STARTER:
         return ModelFolders(STARTER, resource("starter"), resource("starter") / "adapter")
     if name == SMOLLM2:
         if not has_smollm2():
-            raise UserError(f'The model "{name}" is not on this computer.', f"Fetch it: gistdesk models fetch {name}.")
+            raise _not_here(name)
         return ModelFolders(SMOLLM2, smollm2_folder(), shipped_adapter(SMOLLM2))
     folder = path_of(name)
     if folder.is_file() and is_gguf(folder):
@@ -142,11 +141,11 @@ def find_model(name: str, *, download: bool = True) -> ModelFolders:
         return ModelFolders(folder.stem, prepared, None)
     if folder.is_dir():
         if (folder / "gist.json").exists():
-            return _adapter_folders(folder, download=download)
+            return _adapter_folders(folder)
         inside = folder / "adapter"
         return ModelFolders(folder.resolve().name, folder, inside if (inside / "gist.json").exists() else None)
     if _HUB_ID.fullmatch(name):
-        return ModelFolders(name, _from_hub(name, download=download), None)
+        return ModelFolders(name, _from_hub(name), None)
     raise UserError(
         f'There is no model "{name}".',
         "Give starter, smollm2, a model's folder, a GGUF file, or a hub id such as org/name.",
@@ -160,7 +159,7 @@ def path_of(name: str) -> Path:
     return Path(name)
 
 
-def _adapter_folders(folder: Path, *, download: bool) -> ModelFolders:
+def _adapter_folders(folder: Path) -> ModelFolders:
     try:
         base = str(read_object(folder / "adapter_config.json")["base_model_name_or_path"])
         is_there = base in NAMED or _HUB_ID.fullmatch(base) or Path(base).exists()
@@ -171,26 +170,25 @@ def _adapter_folders(folder: Path, *, download: bool) -> ModelFolders:
         ) from error
     if not is_there or is_adapter:
         raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
-    found = find_model(base, download=download)
+    found = find_model(base)
     return ModelFolders(found.model_id, found.base, folder, adapter_alone=True)
 
 
-def _from_hub(name: str, *, download: bool) -> Path:
+def _from_hub(name: str) -> Path:
+    """Where the hub's library keeps a model that was fetched."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
         return Path(snapshot_download(name, allow_patterns=_HUB_FILES, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError):
-        if not download:
-            raise UserError(f'The model "{name}" is not on this computer.', "Download it first.") from None
-    try:
-        return Path(snapshot_download(name, allow_patterns=_HUB_FILES))
-    except (HfHubHTTPError, LocalEntryNotFoundError, HFValidationError, OSError) as error:
-        raise UserError(
-            f'The model "{name}" is not on this computer and could not be downloaded.',
-            "Check the name and the network, or give a local folder.",
-        ) from error
+    except (LocalEntryNotFoundError, HFValidationError) as error:
+        raise _not_here(name) from error
+
+
+def _not_here(name: str) -> UserError:
+    return UserError(
+        f'The model "{name}" is not on this computer.', f"Fetch it: gistdesk models fetch {name}; or check its name."
+    )
 
 
 def load_model(

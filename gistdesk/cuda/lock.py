@@ -13,18 +13,7 @@ from pathlib import Path
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
 from gistdesk.cuda.card import Card
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A package as one file. `unpacked_bytes` is what it takes on the disk."""
-
-    name: str
-    version: str
-    file: str
-    n_bytes: int
-    unpacked_bytes: int
-    sha256: str
+from gistdesk.wheels import Wheel
 
 
 @dataclass(frozen=True)

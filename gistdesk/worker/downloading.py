@@ -6,7 +6,7 @@ fetched here. Only weights and settings that cannot run code are taken. Does not
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -16,10 +16,14 @@ import httpx2
 
 from gistdesk.core.errors import UserError
 from gistdesk.fetch import fetch, part_bytes
+from gistdesk.models import SMOLLM2, smollm2_folder
 from gistdesk.protocol import Download, DownloadDone, DownloadProgress
+from gistdesk.smollm2 import FOLDER_BYTES, fetch_smollm2
 from gistdesk.worker.network import use_network
 from gistdesk.worker.pulse import Pulse, run_to_end
 
+_FETCHED = 0.7
+"""Share of the time that SmolLM2 is fetched in; in the rest it is prepared."""
 FILES = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model")
 """The same as `gistdesk.core.load` looks for; a test holds them equal, because importing it would import torch."""
 
@@ -35,6 +39,21 @@ class _File:
 
 
 def download(request: Download, pulse: Pulse) -> DownloadDone:
+    """Fetch a model, "smollm2" or one of the hub. Raises UserError: see `downloaded` and `fetch_smollm2`."""
+    if request.hub_id == SMOLLM2:
+        return _smollm2(pulse)
+    return run_to_end(downloaded(request.hub_id), pulse)
+
+
+def _smollm2(pulse: Pulse) -> DownloadDone:
+    for step in fetch_smollm2():
+        share = step.done / step.total if step.total else 0.0
+        before, of = (_FETCHED, 1 - _FETCHED) if step.phase == "preparing" else (0.0, _FETCHED)
+        pulse(DownloadProgress(step.phase, round((before + of * share) * FOLDER_BYTES), FOLDER_BYTES))
+    return DownloadDone(SMOLLM2, str(smollm2_folder()), FOLDER_BYTES)
+
+
+def downloaded(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:
     """Fetch a model's files into the hub library's cache.
 
     Raises:
@@ -42,12 +61,12 @@ def download(request: Download, pulse: Pulse) -> DownloadDone:
     """
     use_network(True)
     try:
-        return _download(request.hub_id, pulse)
+        return (yield from _download(hub_id))
     finally:
         use_network(False)
 
 
-def _download(hub_id: str, pulse: Pulse) -> DownloadDone:
+def _download(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:
     from huggingface_hub import hf_hub_url, snapshot_download
     from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.file_download import repo_folder_name
@@ -63,14 +82,11 @@ def _download(hub_id: str, pulse: Pulse) -> DownloadDone:
         _check_space(blobs, files)
         done = 0
         for file in files:
-
-            def tell(n_bytes: int, file: _File = file, before: int = done) -> None:
-                pulse(DownloadProgress(file.path, before + n_bytes, total))
-
             if not (blobs / file.checksum).exists():
-                _fetch(hf_hub_url(hub_id, file.path, revision=commit), file, blobs, tell)
+                for n_bytes in _fetch(hf_hub_url(hub_id, file.path, revision=commit), file, blobs):
+                    yield DownloadProgress(file.path, done + n_bytes, total)
             done += file.n_bytes
-            tell(file.n_bytes)
+            yield DownloadProgress(file.path, done, total)
         # everything is there: this only gives the files their names and notes which commit they are of
         folder = snapshot_download(hub_id, allow_patterns=list(FILES))
     return DownloadDone(hub_id, str(folder), total)
@@ -116,8 +132,8 @@ def _part(blobs: Path, file: _File) -> Path:
     return blobs / f"{file.checksum}.gistdesk.incomplete"
 
 
-def _fetch(url: str, file: _File, blobs: Path, tell: Callable[[int], None]) -> None:
-    """Bring one file, whole and checked, to its place; what an earlier try left is gone on with.
+def _fetch(url: str, file: _File, blobs: Path) -> Iterator[int]:
+    """Bring one file, whole and checked, to its place; what an earlier try left is gone on with. Yields its bytes.
 
     Raises:
         UserError: what arrived is not what the hub says it is. It is deleted.
@@ -133,7 +149,7 @@ def _fetch(url: str, file: _File, blobs: Path, tell: Callable[[int], None]) -> N
             yield response
 
     part = _part(blobs, file)
-    checksum = run_to_end(fetch(opened, part, file.n_bytes, lambda: _digest(file)), tell)
+    checksum = yield from fetch(opened, part, file.n_bytes, lambda: _digest(file))
     if checksum != file.checksum:
         part.unlink()
         raise UserError(f"{file.path} arrived damaged: its checksum is another one than the hub's.", "Try again.")

@@ -267,7 +267,7 @@ def test_what_is_said_of_a_hostile_folder_is_short(tmp_path: Path) -> None:
     assert len(str(caught.value)) < 2000
     edit_json("adapter_config.json", base_model_name_or_path="x" * 10**5)(tmp_path)
     with pytest.raises(UserError) as caught:
-        find_model(str(tmp_path), download=False)
+        find_model(str(tmp_path))
     assert len(str(caught.value)) < 2000
 
 

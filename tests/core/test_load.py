@@ -132,7 +132,7 @@ def test_a_name_of_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_hub_id_that_is_not_here_is_refused_without_a_network() -> None:
-    assert "could not be downloaded" in refusal("no-such-organisation/no-such-model")
+    assert "is not on this computer" in refusal("no-such-organisation/no-such-model")
 
 
 def test_the_starter_is_found_where_resources_lie() -> None:

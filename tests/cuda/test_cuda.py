@@ -156,7 +156,7 @@ def test_no_network(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_index_lacks_a_package(index: Index, tmp_path: Path) -> None:
     locks = index.offer(tmp_path / "locks")
     index.files = {name: data for name, data in index.files.items() if not name.startswith("torch")}
-    with pytest.raises(UserError, match=r"does not have what CUDA needs .*torch"):
+    with pytest.raises(UserError, match=r"does not have what is needed .*torch"):
         set_up(locks)
 
 

@@ -91,7 +91,8 @@ def literals() -> set[str]:
 @cache
 def _modules() -> list["_Module"]:
     folders = ("core", "cuda", "library", "worker", "session", "language", "ui")
-    paths = [ROOT / "gistdesk" / f"{name}.py" for name in ("adapters", "settings", "cli/jobs", "terminal")]
+    own = ("adapters", "settings", "cli/jobs", "smollm2", "terminal", "wheels")
+    paths = [ROOT / "gistdesk" / f"{name}.py" for name in own]
     paths += [path for folder in folders for path in sorted((ROOT / "gistdesk" / folder).rglob("*.py"))]
     paths += sorted((ROOT / "trainer").rglob("*.py"))
     modules = [_Module(path) for path in paths]
