@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -158,6 +158,33 @@ def passages(
         raise UserError(f'There is no part "{part}".', "Choose reconstruction or continuation.")
     base = load_base(model, device="cpu", precision="auto")
     _write_lines(output, folder_records(base, folder, part, n=n, target_tokens=tokens, seed=seed))
+
+
+@app.command("self-study")
+def self_study(
+    documents: Annotated[Path, typer.Option("--documents", help="A folder of documents.")],
+    output: Annotated[Path, typer.Option("--out", help="The JSONL file to write.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="Who reads, asks and answers.")],
+    n: CountOption = 200,
+    tokens: Annotated[int, typer.Option(help="Most that is read at a time, in tokens.", min=16)] = 384,
+    answer_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.", min=1)] = 64,
+    seed: SeedOption = 1,
+) -> None:
+    """Let a model study documents: it asks itself and answers, summarises, goes on and quotes."""
+    from trainer.data.folder import read_blocks
+    from trainer.data.self_study import self_study_lines
+    from trainer.training.base import load_base
+
+    blocks = read_blocks(documents)
+    base = load_base(model, device="auto", precision="auto")
+    lines = self_study_lines(base, blocks, n=n, passage_tokens=tokens, answer_tokens=answer_tokens, seed=seed)
+    _write_lines(output, _counted(lines, n))
+
+
+def _counted(lines: Iterable[str], n: int) -> Iterator[str]:
+    for number, line in enumerate(lines, 1):
+        print(f"{number} of {n}", file=sys.stderr, flush=True)
+        yield line
 
 
 @data.command("import")

@@ -1,9 +1,11 @@
-"""Any folder of the user's documents as training data: a passage is compressed, then repeated or continued.
+"""Any folder of the user's documents as training data: a passage is compressed, then repeated, continued or quoted.
 
-Reconstruction (ICAE) teaches a gist to keep the wording, continuation to keep what a reader needs to go on.
+Reconstruction (ICAE) teaches a gist to keep the wording, continuation to keep what a reader needs to go on, quotation
+to find a place in it.
 Reads the formats that the program compresses. Knows nothing of losses.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -16,16 +18,18 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.data.forms import line_of
-from trainer.data.samples import Sample
 from trainer.data.source import Stage, is_held_out, is_korean
-from trainer.training.staged import Unit, unit_of
+from trainer.training.staged import Unit, unit_cut
 
 _BLOCK_CHARACTERS = 20_000
-_N_HELD_OUT = 8
+_N_HELD_OUT = 6
+_CUE_TOKENS = 12
+_QUOTATIONS = 4
 _ENDINGS = (".txt", ".text", ".md", ".markdown", ".html", ".htm", ".xhtml", ".pdf", ".docx", ".epub")
 _ASK = {
     "reconstruction": ("Repeat the text word for word.", "글을 그대로 다시 써 주세요."),
     "continuation": ("Continue the text.", "글을 이어서 써 주세요."),
+    "quotation": ('What comes after "{words}"?', '"{words}" 다음에 무엇이 나오나요?'),
 }
 
 
@@ -40,13 +44,13 @@ def read_blocks(folder: Path) -> list[str]:
     blocks = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in _ENDINGS and path.is_file():
-            blocks += list(_blocks(read_document(path).text))
+            blocks += list(blocks_of(read_document(path).text))
     if not blocks:
         raise UserError(f"There are no documents in {folder}.", f"Readable are {', '.join(_ENDINGS)}.")
     return blocks
 
 
-def _blocks(text: str) -> Iterator[str]:
+def blocks_of(text: str) -> Iterator[str]:
     """A block ends at a line or a word, so that its tokens are those of the text."""
     start = 0
     while start < len(text):
@@ -59,7 +63,7 @@ def _blocks(text: str) -> Iterator[str]:
 
 
 class Folder:
-    """The parts "reconstruction" and "continuation"."""
+    """The parts "reconstruction", "continuation" and "quotation"."""
 
     def __init__(
         self,
@@ -70,29 +74,44 @@ class Folder:
         target_tokens: int,
         document_tokens: int,
         held_out_share: float,
-        n_slots: int,
+        lowest_ratio: float = 1.0,
+        reserved: list[str] | None = None,
     ) -> None:
-        """`document_tokens`: longest passage that is compressed before it is continued."""
-        self._model, self._part = model, part
-        self._target_tokens, self._document_tokens, self._n_slots = target_tokens, document_tokens, n_slots
-        self.training = [b for b in blocks if not is_held_out(b, held_out_share)]
-        self.reserved = [b for b in blocks if is_held_out(b, held_out_share)]
+        """Make ready.
+
+        Args:
+            document_tokens: longest passage that is compressed before it is continued or quoted.
+            held_out_share: of the blocks.
+            lowest_ratio: what is to be kept word for word is compressed the less of what is drawn.
+            reserved: texts to measure with, in place of a share of the blocks.
+        """
+        self._model, self._part, self._lowest_ratio = model, part, lowest_ratio
+        self._target_tokens, self._document_tokens = target_tokens, document_tokens
+        share = 0.0 if reserved is not None else held_out_share
+        self.training = [b for b in blocks if not is_held_out(b, share)]
+        self.reserved = [b for b in blocks if is_held_out(b, share)] if reserved is None else reserved
         self._tokens: dict[str, Tensor] = {}
         if not self.training:
             raise UserError("All documents are held out.", "Lower held_out_share or add documents.")
 
     def unit(self, random: Random, stage: Stage) -> Unit:
-        return self._unit(random, random.choice(self.training), stage.n_slots)
+        ratio = stage.ratio
+        if self._part != "continuation":
+            ratio = math.sqrt(ratio * min(ratio, self._lowest_ratio))
+        return self._unit(random, random.choice(self.training), ratio)
 
     def held_out(self) -> list[Unit]:
         chosen = self.reserved[:_N_HELD_OUT]
-        return [self._unit(Random(f"held out:{i}"), block, self._n_slots) for i, block in enumerate(chosen)]
+        ratios = [self._lowest_ratio * times for times in (1, 2, 4)]
+        return [self._unit(Random(f"held out:{i}"), b, ratios[i % len(ratios)]) for i, b in enumerate(chosen)]
 
-    def _unit(self, random: Random, block: str, n_slots: int) -> Unit:
+    def _unit(self, random: Random, block: str, ratio: float) -> Unit:
         if block not in self._tokens:
             self._tokens[block] = torch.tensor(self._model.token_ids(block))
         ids = self._tokens[block]
         n_target = max(1, min(random.randint(self._target_tokens // 4, self._target_tokens), len(ids) // 2))
+        if self._part == "quotation":
+            return self._quotation(random, block, ids, ratio)
         n_text = n_target if self._part == "reconstruction" else random.randint(n_target, self._document_tokens)
         n_text = max(1, min(n_text, len(ids) - (n_target if self._part == "continuation" else 0)))
         n_whole = n_text + (n_target if self._part == "continuation" else 0)
@@ -100,10 +119,25 @@ class Folder:
         text = ids[start : start + n_text]
         # a syllable may be cut at either end; what is left of it is no text
         wanted = text if self._part == "reconstruction" else ids[start + n_text : start + n_whole]
-        answer = self._model.tokenizer.decode(wanted).strip(" �") or "."
-        ask = _ASK[self._part][is_korean(block)]
-        sample = Sample(text, (Turn(ask, answer),), "")
-        return unit_of(self._model, self._part, sample, n_slots=min(n_slots, max(1, n_text // 2)))
+        turns = (Turn(_ASK[self._part][is_korean(block)], self._text(wanted)),)
+        return unit_cut(self._model, self._part, text, [turns], ratio=ratio)
+
+    def _quotation(self, random: Random, block: str, ids: Tensor, ratio: float) -> Unit:
+        """Some words of a passage, and asked for is what comes after them; several times."""
+        n_text = min(len(ids), random.randint(4 * _CUE_TOKENS, max(4 * _CUE_TOKENS, self._document_tokens)))
+        start = random.randint(0, len(ids) - n_text)
+        text = ids[start : start + n_text]
+        n_quoted = max(1, min(self._target_tokens // 4, n_text - _CUE_TOKENS))
+        turns = []
+        for _ in range(max(1, min(_QUOTATIONS, n_text // (3 * n_quoted)))):
+            cue = random.randint(0, max(0, n_text - _CUE_TOKENS - n_quoted))
+            words = self._text(text[cue : cue + _CUE_TOKENS])
+            quoted = self._text(text[cue + _CUE_TOKENS : cue + _CUE_TOKENS + n_quoted])
+            turns.append(Turn(_ASK["quotation"][is_korean(block)].format(words=words), quoted))
+        return unit_cut(self._model, self._part, text, [tuple(turns)], ratio=ratio)
+
+    def _text(self, ids: Tensor) -> str:
+        return str(self._model.tokenizer.decode(ids)).strip(" �") or "."
 
 
 def folder_records(
@@ -117,7 +151,6 @@ def folder_records(
         target_tokens=target_tokens,
         document_tokens=4 * target_tokens,
         held_out_share=0.0,
-        n_slots=1,
     )
     for i in range(n):
         unit = source.unit(Random(f"{seed}:{i}"), Stage(0, 1, 1))

@@ -30,7 +30,7 @@ class Records:
         self._model, self._part, self._path = model, part, path
         self._questions, self._n_slots = questions, n_slots
         groups: dict[str, list[Record]] = {}
-        for record in read_records(path, part):
+        for record in read_records(path, "questions" if part == "self_study" else part):
             groups.setdefault(record.context, []).append(record)
         self.training = [g for c, g in groups.items() if not is_held_out(c, held_out_share)]
         self.reserved = [g for c, g in groups.items() if is_held_out(c, held_out_share)]

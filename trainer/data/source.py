@@ -19,11 +19,13 @@ class Stage:
         segment_tokens: longest segment of a generated document, tokens.
         segments: most segments per generated document.
         n_slots: gist tokens of a full segment in this step.
+        ratio: document tokens per gist token of a text that is cut as compressing cuts it.
     """
 
     segment_tokens: float
     segments: int
     n_slots: int
+    ratio: float = 1.0
 
 
 class Source(Protocol):

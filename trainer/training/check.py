@@ -16,6 +16,8 @@ from trainer.benchmark.evaluate import wilson
 from trainer.training.loss import Answers
 from trainer.training.staged import Unit
 
+_MOST_DOCUMENTS = 8
+"""Of one unit that are asked about: a pool has dozens, and an evaluation is to cost a twentieth of a run."""
 CONDITIONS = ("gist", "wrong-gist", "none", "full")
 
 Answering = Callable[[Unit, Sequence[int], list[Tensor] | None], Answers]
@@ -37,7 +39,21 @@ class Figure:
 
 def n_readings(units: Sequence[Unit]) -> int:
     """How often `measure_conditions` yields."""
-    return sum(1 + len(CONDITIONS) * len(unit.documents) for unit in units)
+    return sum(1 + len(CONDITIONS) * min(len(unit.documents), _MOST_DOCUMENTS) for unit in units)
+
+
+def closed_share(figures: Mapping[str, Figure]) -> float:
+    """How much of the way from no document to its whole text the gist's loss goes, 0 to 1.
+
+    What a wrong gist brings as well, such as the form of an answer, does not count.
+    """
+    gist, wrong, none, full = (figures[condition].loss for condition in CONDITIONS)
+    known = none - full
+    return min(1.0, max(0.0, (min(wrong, none) - gist) / known)) if known > 0.01 else 0.0
+
+
+Sums = tuple[float, float, int]
+"""Loss times answers, answers right, answers."""
 
 
 def measure_conditions(
@@ -45,27 +61,37 @@ def measure_conditions(
     gists_of: Callable[[Unit], list[Tensor]],
     answering: Answering,
     in_full: Callable[[Unit, Sequence[int]], Answers],
+    of_base: dict[tuple[int, int, str], Sums] | None = None,
 ) -> Generator[None, None, dict[str, Figure]]:
     """All four conditions on these units; yields after everything that was read.
 
     A wrong gist is that of another document with another answer, out of the same unit where there is one.
+
+    Args:
+        of_base: by unit, document and condition what needs no gist; filled, and taken from there the next time, since
+            the base is frozen.
     """
+    known = {} if of_base is None else of_base
     gists = []
     for unit in units:
         gists.append(gists_of(unit))
         yield
     sums = {condition: [0.0, 0.0, 0.0] for condition in CONDITIONS}
     for number, unit in enumerate(units):
-        for document in range(len(unit.documents)):
+        for document in range(min(len(unit.documents), _MOST_DOCUMENTS)):
             wrong = _another(units, gists, number, document)
             before = {"gist": [gists[number][document]], "wrong-gist": [wrong], "none": None}
             for condition in CONDITIONS:
-                with torch.no_grad():
-                    full = condition == "full"
-                    answers = in_full(unit, [document]) if full else answering(unit, [document], before[condition])
-                sums[condition][0] += float(answers.loss) * len(answers.right)
-                sums[condition][1] += float(answers.right.sum())
-                sums[condition][2] += len(answers.right)
+                own = known.get((number, document, condition))
+                if own is None:
+                    with torch.no_grad():
+                        full = condition == "full"
+                        answers = in_full(unit, [document]) if full else answering(unit, [document], before[condition])
+                    n = len(answers.right)
+                    own = float(answers.loss) * n, float(answers.right.sum()), n
+                if condition in ("none", "full"):
+                    known[number, document, condition] = own
+                sums[condition] = [a + b for a, b in zip(sums[condition], own, strict=True)]
                 yield
     return {name: Figure(loss / max(1.0, n), int(right), int(n)) for name, (loss, right, n) in sums.items()}
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 Config = TypeVar("Config", bound="DataclassInstance")
 
-PARTS = ("passkeys", "facts", "reconstruction", "continuation", "questions", "alpaca", "longbench")
+TEXT_PARTS = ("reconstruction", "continuation", "quotation")
+PARTS = ("passkeys", "facts", "reports", *TEXT_PARTS, "fairytaleqa", "self_study", "questions", "alpaca", "longbench")
 _FILE_OF = {
-    "reconstruction": "documents",
-    "continuation": "documents",
+    "fairytaleqa": "fairytaleqa",
+    "self_study": "self_study",
     "questions": "questions",
     "alpaca": "alpaca",
     "longbench": "longbench",
@@ -42,6 +43,9 @@ class TrainConfig:
         segment_tokens: longest segment, tokens.
         slots: most gist tokens of a segment; a step takes the first k of them, k at random.
         ratio: document tokens per gist token that is aimed at and measured.
+        lowest_ratio: of texts that are cut as compressing cuts them, drawn by the logarithm; 0 is a full segment with
+            all slots.
+        highest_ratio: the other end; 0 is a full segment with one slot.
         steps: optimizer steps.
         batch: units of work per optimizer step, over all processes together.
         document_tokens: tokens that a unit of generated text encodes.
@@ -51,13 +55,17 @@ class TrainConfig:
         questions_per_document: most questions asked about one document.
         mix: share of the units per part, out of `PARTS`; need not add up to 1.
         korean_share: of generated samples, 0 to 1.
-        documents: folder of the user's own documents, for reconstruction and continuation.
+        documents: folder of the user's own documents, for reconstruction, continuation and quotation; empty takes the
+            bundled texts, and the stories of `fairytaleqa` where it is given.
+        self_study: JSONL file that `python -m trainer self-study` made.
+        fairytaleqa: train.jsonl.gz of FairytaleQA: stories with questions on them.
         questions: JSONL file of context, question, answers.
         alpaca: JSONL file of instruction, input, output.
         longbench: JSONL file in the form of LongBench.
         target_tokens: longest text to be repeated or continued, tokens.
         held_out_share: of the user's own records; never trained on, measured at every evaluation.
         distill_weight: of the KL divergence to the full-text teacher, beside the cross-entropy of the answers.
+        distill_parts: of the mix that have a teacher; empty are all.
         distill_tokens: most text the teacher reads per unit, tokens; documents beyond it have no teacher.
         start_tokens: segments begin this long, tokens; 0 takes the full length from the start.
         segments: most segments per document that the curriculum comes to.
@@ -88,6 +96,8 @@ class TrainConfig:
     segment_tokens: int = 512
     slots: int = 16
     ratio: float = 128.0
+    lowest_ratio: float = 0.0
+    highest_ratio: float = 0.0
     steps: int = 600
     batch: int = 1
     document_tokens: int = 2048
@@ -98,12 +108,15 @@ class TrainConfig:
     mix: Mapping[str, float] = field(default_factory=lambda: {"passkeys": 1.0})
     korean_share: float = 0.5
     documents: str = ""
+    self_study: str = ""
+    fairytaleqa: str = ""
     questions: str = ""
     alpaca: str = ""
     longbench: str = ""
     target_tokens: int = 128
     held_out_share: float = 0.05
     distill_weight: float = 0.0
+    distill_parts: tuple[str, ...] = ()
     distill_tokens: int = 4096
     start_tokens: int = 40
     segments: int = 12
@@ -154,6 +167,7 @@ class TrainConfig:
             **dict.fromkeys(("distill_weight", "weight_decay", "checkpoint_s"), (0, 1e9)),
             **dict.fromkeys(("learning_rate", "clip"), (1e-12, 1e9)),
             "ratio": (1, 1e9),
+            **dict.fromkeys(("lowest_ratio", "highest_ratio"), (0, 1e9)),
             "report_steps": (1, 1e9),
             "seed": (0, 2**63),
         }
@@ -177,6 +191,12 @@ class TrainConfig:
                 f"A ratio of {self.ratio:g} is more than a segment of {self.segment_tokens} tokens can have.",
                 "Lower ratio or raise segment_tokens.",
             )
+        lowest, highest = self.ratios
+        if not 1 <= lowest <= highest <= self.segment_tokens:
+            raise UserError(
+                f"Texts cannot be cut at ratios from {lowest:g} to {highest:g}.",
+                f"lowest_ratio must be at least 1, highest_ratio at most segment_tokens, {self.segment_tokens}.",
+            )
         if self.start_tokens > self.segment_tokens:
             raise UserError(
                 f"Segments cannot begin at {self.start_tokens} tokens and end at {self.segment_tokens}.",
@@ -190,10 +210,17 @@ class TrainConfig:
             needed = _FILE_OF.get(part)
             if share and needed and not getattr(self, needed):
                 raise UserError(f"The mix has {part}, but {needed} is empty.", f"Give {needed}, or leave {part} out.")
-        for name in sorted(set(_FILE_OF.values())):
-            if getattr(self, name) and not any(self.mix.get(p) for p, needed in _FILE_OF.items() if needed == name):
-                users = " or ".join(p for p, needed in _FILE_OF.items() if needed == name)
+        for name in sorted({*_FILE_OF.values(), "documents"}):
+            parts = TEXT_PARTS if name == "documents" else [p for p, needed in _FILE_OF.items() if needed == name]
+            if getattr(self, name) and not any(self.mix.get(part) for part in parts):
+                users = " or ".join(parts)
                 raise UserError(f"{name} is given, but the mix has no {users}.", f"Add {users} to mix.")
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """The lowest and the highest that texts are cut at in training."""
+        lowest = self.lowest_ratio or max(1.0, self.segment_tokens / self.slots)
+        return lowest, self.highest_ratio or float(self.segment_tokens)
 
     @property
     def target_slots(self) -> int:
@@ -356,7 +383,7 @@ def _fitting(name: str, value: Any, like: Any) -> Any:
             raise UserError("mix must name parts and their shares.", "Write mix: {passkeys: 0.5, facts: 0.5}.")
         elif isinstance(like, tuple):
             items = value if isinstance(value, (list, tuple)) else str(value).split(",")
-            return tuple(type(like[0])(str(item).strip()) for item in items)
+            return tuple((type(like[0]) if like else str)(str(item).strip()) for item in items)
         elif isinstance(value, (str, int, float)) and not isinstance(value, bool):
             return str(value)
     except (TypeError, ValueError, OverflowError):

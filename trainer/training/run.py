@@ -24,7 +24,7 @@ from trainer.data.mixture import Mixture
 from trainer.data.samples import Samples
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.base import training_encoder
-from trainer.training.check import Figure, measure_conditions
+from trainer.training.check import Figure, Sums, measure_conditions
 from trainer.training.config import TrainConfig, to_yaml
 from trainer.training.curriculum import Curriculum
 from trainer.training.descent import Descent, share_of_peak
@@ -89,6 +89,7 @@ class AdapterRun:
         optimizers = {"optimizer": (make_optimizer([*named.values()], model.device, config), config.learning_rate)}
         self.descent = Descent(named, optimizers, clip=config.clip)
         self.step, self.steps = 0, config.steps
+        self._of_base: dict[str, dict[tuple[int, int, str], Sums]] = {}
 
     def _take(self, adapter: Adapter) -> None:
         mine = self.adapter.adapter()
@@ -191,7 +192,9 @@ class AdapterRun:
     def _taught(self, unit: Unit) -> set[int]:
         """The first documents whose texts the teacher may read, within `distill_tokens` in all."""
         taught: set[int] = set()
-        left = self.config.distill_tokens if self.config.distill_weight else 0
+        config = self.config
+        has_teacher = config.distill_weight > 0 and (not config.distill_parts or unit.part in config.distill_parts)
+        left = config.distill_tokens if has_teacher else 0
         for document in range(len(unit.documents)):
             left -= unit.n_document_tokens(document)
             if left < 0:
@@ -227,7 +230,8 @@ class AdapterRun:
         found = {}
         for part, units in held_out.items():
             if units:
-                found[part] = yield from measure_conditions(units, self._gists, self.answers, self.in_full)
+                known = self._of_base.setdefault(part, {})
+                found[part] = yield from measure_conditions(units, self._gists, self.answers, self.in_full, known)
         return found
 
     def _gists(self, unit: Unit) -> list[Tensor]:

@@ -61,15 +61,26 @@ def unit_of(model: GistModel, part: str, sample: Sample, *, n_slots: int) -> Uni
     if adapter is None:
         raise RuntimeError("training needs a model with gist tokens")
     length = min(adapter.segment_tokens, len(sample.token_ids))
+    return unit_cut(model, part, sample.token_ids, [sample.turns], ratio=max(1.0, length / n_slots))
+
+
+def unit_cut(
+    model: GistModel, part: str, token_ids: Tensor, conversations: Sequence[tuple[Turn, ...]], *, ratio: float
+) -> Unit:
+    """One text, cut as compressing cuts it at this ratio, with one or more conversations about it."""
+    adapter = model.adapter
+    if adapter is None:
+        raise RuntimeError("training needs a model with gist tokens")
     segments = cut_segments(
-        sample.token_ids,
+        token_ids,
         segment_tokens=adapter.segment_tokens,
-        ratio=max(1.0, length / n_slots),
+        ratio=ratio,
         max_slots=adapter.max_slots,
         ends_sentence=model.ends_sentence,
     )
-    texts = [sample.token_ids[s.start : s.start + s.n_tokens] for s in segments]
-    return Unit(part, texts, [s.n_slots for s in segments], [range(len(segments))], [sample.turns])
+    texts = [token_ids[s.start : s.start + s.n_tokens] for s in segments]
+    documents = [range(len(segments))] * len(conversations)
+    return Unit(part, texts, [s.n_slots for s in segments], documents, list(conversations))
 
 
 Loss = Callable[[Sequence[int], list[Tensor]], Tensor]

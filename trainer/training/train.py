@@ -17,8 +17,8 @@ from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, wilson
 from trainer.report.folder import cells
 from trainer.training.adapter_card import write_adapter_card
 from trainer.training.base import load_base
-from trainer.training.check import Figure, n_readings, warnings_of
-from trainer.training.config import TrainConfig, read_config
+from trainer.training.check import Figure, closed_share, n_readings, warnings_of
+from trainer.training.config import TEXT_PARTS, TrainConfig, read_config
 from trainer.training.loop import Evaluation, Event, Measured, Plan
 from trainer.training.processes import Processes, take_card
 from trainer.training.run import AdapterRun
@@ -84,8 +84,11 @@ class Examiner:
         conditions = yield from self._counted(run.conditions(self._held_out))
         for part, figures in conditions.items():
             events.append({"event": "check", "part": part, **_flat(figures)})
-            warnings += warnings_of(figures, fresh=run.fresh, at_start=run.step == 0, last=late)
-            if part not in ("passkeys", "facts"):
+            if part in run.mixture.sources:  # what is not trained need not be learned
+                warnings += warnings_of(figures, fresh=run.fresh, at_start=run.step == 0, last=late)
+            if part in ("text", *TEXT_PARTS, "fairytaleqa"):
+                scores.append(closed_share(figures))
+            elif part not in ("passkeys", "facts"):
                 scores.append(figures["gist"].share)
         rows: list[dict[str, Any]] = []
         if benchmarks:

@@ -15,7 +15,7 @@ from trainer.data.facts import GENERAL, PASSKEY
 from trainer.data.folder import Folder, folder_records, read_blocks
 from trainer.data.forms import FORMS, read_records
 from trainer.data.haystack import haystack_names, haystack_text
-from trainer.data.mixture import Mixture, drawn_slots
+from trainer.data.mixture import Mixture, drawn_ratio, drawn_slots
 from trainer.data.needles import needle_records
 from trainer.data.records import Records
 from trainer.data.samples import Samples
@@ -113,7 +113,7 @@ def test_a_folder_becomes_units(tmp_path: Path, part: str) -> None:
     model = tiny_model()
     blocks = read_blocks(folder(tmp_path))
     assert len(blocks) == 2
-    source = Folder(model, part, blocks, target_tokens=32, document_tokens=60, held_out_share=0.0, n_slots=4)
+    source = Folder(model, part, blocks, target_tokens=32, document_tokens=60, held_out_share=0.0)
     asked = set()
     for i in range(20):
         unit = source.unit(Random(i), STAGE)
@@ -132,6 +132,24 @@ def test_a_folder_becomes_units(tmp_path: Path, part: str) -> None:
     lines = list(folder_records(model, tmp_path / "docs", part, n=3, target_tokens=32, seed=1))
     path = write(tmp_path / "made.jsonl", *lines)
     assert len(read_records(path, "questions")) == 3
+
+
+def test_a_quotation_goes_on_where_its_question_ends(tmp_path: Path) -> None:
+    model = tiny_model()
+    blocks = read_blocks(folder(tmp_path))[:1]
+    source = Folder(model, "quotation", blocks, target_tokens=32, document_tokens=60, held_out_share=0.0)
+    n_asked = set()
+    for i in range(20):
+        unit = source.unit(Random(i), STAGE)
+        check_unit(model, unit)
+        n_asked.add(len(unit.turns[0]))
+        text = model.tokenizer.decode(unit.text(0))
+        for turn in unit.turns[0]:
+            words = turn.question.split('"', 1)[1].rsplit('"', 1)[0]
+            after = text.split(words, 1)[1]
+            assert str(turn.answer) in after or str(turn.answer) in blocks[0]
+            assert words in blocks[0]
+    assert max(n_asked) > 1
 
 
 def test_a_folder_without_documents_is_refused(tmp_path: Path) -> None:
@@ -206,13 +224,30 @@ def test_training_and_evaluation_have_no_text_no_statement_and_no_question_in_co
     ]
 
 
-def test_slots_are_drawn_around_the_number_aimed_at() -> None:
-    config = TrainConfig(slots=25, segment_tokens=3000, ratio=240.0)
-    drawn = [drawn_slots(Random(i), config) for i in range(400)]
-    assert set(drawn) <= set(range(9, 26))
-    assert min(drawn) < 12
-    assert max(drawn) == 25
-    assert 0.4 < sum(n == 12 for n in drawn) / 400 < 0.65
+def test_slots_and_ratios_are_drawn_by_their_logarithm_over_the_whole_range() -> None:
+    config = TrainConfig(slots=16, segment_tokens=512, ratio=128.0, lowest_ratio=8.0, highest_ratio=128.0)
+    drawn = [drawn_slots(Random(i), config) for i in range(2000)]
+    assert set(drawn) == set(range(1, 17))
+    assert 0.42 < sum(n <= 3 for n in drawn) / 2000 < 0.5  # log 3.5 / log 16
+    ratios = [drawn_ratio(Random(i), config) for i in range(2000)]
+    assert 8.0 <= min(ratios) < 8.2
+    assert 125.0 < max(ratios) <= 128.0
+    assert 0.46 < sum(ratio < 32.0 for ratio in ratios) / 2000 < 0.54
+
+
+def test_ordinary_text_is_measured_whatever_is_trained(
+    starter: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    mixed = mixture(starter, training_samples, evaluation_samples, mix={"passkeys": 1.0}, korean_share=0.0)
+    units = mixed.held_out()["text"]
+    held, trained = (
+        " ".join(haystack_text(name) for name in haystack_names("en", evaluation=e)) for e in (True, False)
+    )
+    assert len(units) == 6
+    for unit in units:
+        check_unit(starter, unit)
+        assert str(unit.turns[0][0].answer) in held
+        assert str(unit.turns[0][0].answer) not in trained
 
 
 def test_needles_can_be_written_out(starter: GistModel, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from gistdesk.core.model import GistModel
 from tests.trainer.tiny_runs import outcome, tiny_run
 from trainer.data.samples import Samples
 from trainer.training.base import load_base
-from trainer.training.check import CONDITIONS, Figure, warnings_of
+from trainer.training.check import CONDITIONS, Figure, closed_share, warnings_of
 from trainer.training.config import TrainConfig
 from trainer.training.run import AdapterRun
 from trainer.training.train import Examiner
@@ -83,12 +83,14 @@ def test_a_run_whose_answers_see_the_text_is_caught_at_once_and_a_sound_one_is_n
     said = " ".join(event["message"] for event in leaking.events if event["event"] == "warning")
     assert "The first loss is suspiciously low" in said
     assert "The answers do not depend on the gist" in said
-    [check] = [event for event in leaking.events if event["event"] == "check"]
+    [check] = [event for event in leaking.events if event["event"] == "check" and event["part"] == "passkeys"]
     assert check["gist right"] > 0.8 * check["n"]
     assert check["wrong-gist right"] > 0.8 * check["n"]
     assert check["none right"] == 0
     # compressing and asking as a user does knows nothing of the text
-    assert leaking.score == 0
+    [needles] = [event for event in leaking.events if event["event"] == "needles"]
+    assert needles["gist accuracy"] == 0
+    assert leaking.score == 0  # nor does what a wrong gist does as well count for ordinary text
     assert "the two do not do the same" in said
 
 
@@ -117,6 +119,32 @@ def test_a_fresh_adapter_has_nothing_of_the_shipped_one(
     for name, (a, _) in mine.lora.items():
         if a.shape == shipped.lora[name][0].shape:
             assert not torch.allclose(a, shipped.lora[name][0].float(), atol=1e-3)
+
+
+def test_every_evaluation_reads_ordinary_text_and_the_best_is_chosen_by_it_too(
+    base: GistModel, training_samples: Samples, evaluation_samples: Samples
+) -> None:
+    examiner = Examiner(run_of(base, (training_samples, evaluation_samples)))
+    found = outcome(examiner.measure())
+    [text] = [event for event in found.events if event["event"] == "check" and event["part"] == "text"]
+    [needles] = [event for event in found.events if event["event"] == "needles"]
+    assert len({text[f"{name} loss"] for name in CONDITIONS}) == 4  # each of them was read
+    assert text["n"] == 6
+    figures = {name: Figure(text[f"{name} loss"], 0, 6) for name in CONDITIONS}
+    assert found.score == pytest.approx((needles["gist accuracy"] + closed_share(figures)) / 2, abs=1e-3)
+    again = outcome(examiner.measure())  # what needs no gist is known by now, and the same
+    assert again.events == found.events
+
+
+def test_the_share_that_is_closed_counts_what_only_the_own_gist_brings() -> None:
+    assert closed_share(figures(gist=(2.0, 0), wrong=(4.0, 0), none=(4.0, 0), full=(1.0, 0))) == pytest.approx(2 / 3)
+    # a wrong gist brings the form of the answers, too
+    assert closed_share(figures(gist=(2.0, 0), wrong=(2.5, 0), none=(4.0, 0), full=(1.0, 0))) == pytest.approx(1 / 6)
+    # a wrong gist misleads: that is no merit
+    assert closed_share(figures(gist=(3.0, 0), wrong=(7.0, 0), none=(4.0, 0), full=(1.0, 0))) == pytest.approx(1 / 3)
+    assert closed_share(figures(gist=(5.0, 0), wrong=(7.0, 0), none=(4.0, 0), full=(1.0, 0))) == 0
+    assert closed_share(figures(gist=(0.5, 0), wrong=(7.0, 0), none=(4.0, 0), full=(1.0, 0))) == 1
+    assert closed_share(figures(gist=(0.5, 0), wrong=(7.0, 0), none=(1.0, 0), full=(1.0, 0))) == 0
 
 
 def test_wrong_gists_are_of_documents_with_other_answers(tmp_path: Path) -> None:

@@ -316,8 +316,9 @@ def test_a_run_writes_everything_beside_its_artefacts(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     found = list(train_adapter(folder, config, model=tiny_gist_base()))
     told = [event for event in found if event["event"] in ("evaluating", "check", "evaluation")]
-    assert kinds(told) == ["evaluating", "check", "evaluation"] * 3
-    assert (told[0]["done"], told[0]["of"]) == (0, 5 * 5)  # five documents held out: a gist, and four conditions each
+    assert kinds(told) == ["evaluating", "check", "check", "evaluation"] * 3
+    # five documents held out and six ordinary texts: a gist, and four conditions each
+    assert (told[0]["done"], told[0]["of"]) == (0, 5 * 5 + 6 * 5)
     lines = [json.loads(line) for line in (folder / "run.jsonl").read_text(encoding="utf-8").splitlines()]
     assert lines == found
     assert read_config(folder / "config.yaml") == config

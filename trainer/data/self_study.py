@@ -1,0 +1,91 @@
+"""Self-study: a model reads a passage in full, asks itself and answers, summarises, goes on and quotes.
+
+Made once, as lines of the form "questions" with the kind of each beside it, so that a person can read them. In training
+the student sees only the gist of the passage and is pulled towards what the same model gives with all of it in front.
+The idea is that of Cartridges (Eyuboglu et al., 2025). A function of documents and seed; knows nothing of losses.
+"""
+
+import json
+from collections.abc import Iterator
+from random import Random
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
+
+KINDS = ("question", "question", "summary", "continuation", "quotation")
+"""In turn; every other task or so is a question of the model's own."""
+_SEEDS = (
+    "Ask one short question that the text answers. Write the question only.",
+    "Which question about a name, a number or a place in the text would a reader ask? Write the question only.",
+    "Write one question about what happens in the text, and nothing else.",
+    "Ask for one detail of the text in a single short question.",
+)
+_ASK = {
+    "summary": (
+        "Summarise the text in two sentences.",
+        "What is this text about?",
+        "Give the main points of the text.",
+    ),
+    "continuation": ("Continue the text.", "How does the text go on?"),
+    "quotation": ("Quote the first sentence of the text.", "Quote the last sentence of the text."),
+}
+_QUESTION_TOKENS = 32
+
+
+def self_study_lines(
+    model: GistModel, blocks: list[str], *, n: int, passage_tokens: int, answer_tokens: int, seed: int
+) -> Iterator[str]:
+    """JSON lines; a task of which nothing came, such as a question that is none, is drawn again.
+
+    Args:
+        blocks: texts, see `folder.read_blocks`.
+        n: lines.
+        passage_tokens: most that the model reads at a time.
+        answer_tokens: longest answer.
+        seed: same seed, same lines.
+    """
+    tokens: dict[int, Tensor] = {}
+    made = drawn = 0
+    while made < n and drawn < 20 * n:
+        random = Random(f"{seed}:{drawn}")
+        kind = KINDS[drawn % len(KINDS)]
+        drawn += 1
+        number = random.randrange(len(blocks))
+        if number not in tokens:
+            tokens[number] = torch.tensor(model.token_ids(blocks[number]))
+        passage = _passage(random, model, tokens[number], passage_tokens)
+        question = _question(random, model, passage) if kind == "question" else random.choice(_ASK[kind])
+        if not question:
+            continue
+        answer = _said(model, passage, question, Sampling(max_tokens=answer_tokens))
+        if not answer:
+            continue
+        made += 1
+        line = {"context": model.tokenizer.decode(passage), "question": question, "answers": [answer], "kind": kind}
+        yield json.dumps(line, ensure_ascii=False)
+
+
+def _passage(random: Random, model: GistModel, ids: Tensor, most: int) -> Tensor:
+    """From the start of a sentence on, where there is one near."""
+    n = min(len(ids), random.randint(max(1, most // 4), most))
+    start = random.randint(0, len(ids) - n)
+    ends = model.ends_sentence[ids[max(0, start - 64) : start]].nonzero()
+    start = max(0, start - 64) + int(ends[-1]) + 1 if len(ends) else start
+    return ids[start : start + n]
+
+
+def _question(random: Random, model: GistModel, passage: Tensor) -> str:
+    """One sentence that ends with a question mark, or nothing."""
+    sampling = Sampling(temperature=0.7, seed=random.randrange(2**31), max_tokens=_QUESTION_TOKENS)
+    said = _said(model, passage, random.choice(_SEEDS), sampling)
+    question = said[: said.find("?") + 1].splitlines()[-1:]
+    return question[0].strip(' "*-') if question else ""
+
+
+def _said(model: GistModel, passage: Tensor, question: str, sampling: Sampling) -> str:
+    context = Context(model, text_ids=passage)
+    return "".join(context.answer([Turn(question)], sampling)).strip()
