@@ -1,4 +1,4 @@
-"""The program: without words the window, with files the window that opens them, else `gistdesk COMMAND`."""
+"""The program: without words the window, with files or folders the window that opens them, else `gistdesk COMMAND`."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ def main() -> None:
     """Entry point of the `gistdesk` command."""
     end_at_once("gistdesk")
     words = sys.argv[1:]
-    if all(not word.startswith("-") and _is_file(word) for word in words):
+    if all(_is_path(word) for word in words):
         _open_window([Path(word) for word in words])
     from gistdesk.cuda.place import use
 
@@ -23,12 +23,23 @@ def main() -> None:
     run(app, "gistdesk")
 
 
-def _is_file(word: str) -> bool:
-    """Whether it names one; what is too long for a name, or in a folder that cannot be searched, is for a command."""
+def _is_path(word: str) -> bool:
+    """A file, or a folder that is not called as a command is.
+
+    What is too long for a name, or in a folder that cannot be searched, is for a command.
+    """
     try:
-        return Path(word).is_file()
+        if word.startswith("-") or not Path(word).is_dir():
+            return not word.startswith("-") and Path(word).is_file()
     except OSError:
         return False
+    if not word.isidentifier():  # as every command is, and no path with a separator or a dot
+        return True
+    from typer.main import get_command
+
+    from gistdesk.cli.commands import app
+
+    return word not in get_command(app).list_commands(None)  # type: ignore[attr-defined]
 
 
 def _open_window(paths: list[Path]) -> None:

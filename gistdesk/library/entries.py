@@ -86,6 +86,12 @@ class Entries(Texts):
         )
         return str(rows[0][0]) if rows else ""
 
+    def rename(self, entry_id: int, title: str) -> None:
+        """Give an entry another title; one of blanks changes nothing."""
+        if title.strip():
+            with self._write() as db:
+                db.execute("UPDATE entries SET title = ? WHERE id = ?", (shown_title(title.strip()), entry_id))
+
     def set_extracted(
         self,
         entry_id: int,

@@ -23,12 +23,14 @@ class Recalls(Store):
                 (result["n"], result["kept"], json.dumps(result, ensure_ascii=False), gist_id),
             )
 
-    def recall_by_ratio(self, model_fingerprint: str, adapter_fingerprint: str) -> list[tuple[float, int, int]]:
-        """Of gists by this model and adapter: ratio, facts asked back, facts that came."""
+    def recall_by_ratio(
+        self, model_fingerprint: str, adapter_fingerprint: str, method: str = "adapter"
+    ) -> list[tuple[float, int, int]]:
+        """Of gists that this model and adapter made in this way: ratio, facts asked back, facts that came."""
         rows = self._rows(
             "SELECT ratio, sum(recall_n), sum(recall_kept) FROM gists WHERE model_fingerprint = ? AND "
-            "adapter_fingerprint = ? AND recall_n > 0 GROUP BY ratio ORDER BY ratio",
-            (model_fingerprint, adapter_fingerprint),
+            "adapter_fingerprint = ? AND method = ? AND recall_n > 0 GROUP BY ratio ORDER BY ratio",
+            (model_fingerprint, adapter_fingerprint, method),
         )
         return [(float(row[0]), int(row[1]), int(row[2])) for row in rows]
 

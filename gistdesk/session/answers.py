@@ -9,7 +9,6 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.language.i18n import later
 from gistdesk.library import Chat, Entry, Grounded, Library, Message, Passage, Problem
 from gistdesk.library.evidence import Sentence, evidence, sentence_about
 from gistdesk.protocol import (
@@ -37,7 +36,6 @@ TOO_MUCH = "too much"
 """Kind of the problem that the model cannot do what was asked."""
 OUTDATED = "outdated"
 """Kind of the problem that documents have to be compressed again first."""
-_ASK_ANOTHER = later("Ask for a name, a number or a date, or choose a larger model and compress the document with it.")
 _VARIED_TEMPERATURE = 0.7
 """A second version of a greedy answer would be the first again."""
 
@@ -192,7 +190,7 @@ class Answers(QObject):
         found = ability(model, info.n_parameters if info is not None else None)
         if found is None or not asks_too_much(question, found):
             return None
-        return Problem(TOO_MUCH, f"{found.can} {found.cannot}", _ASK_ANOTHER)
+        return Problem(TOO_MUCH, found.can, found.cannot)
 
     def _request(
         self, chat: Chat, entries: list[Entry], looked_up: list[Entry], message: Message, varied: int

@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, remove_adapter
 from gistdesk.core.errors import UserError
+from gistdesk.core.methods import usual_method
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
@@ -204,11 +205,15 @@ class Desk(QObject):
         return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
 
     def measured_at(self, ratio: float) -> list[MeasuredRatio]:
-        """What was measured of the chosen model and adapter at about a ratio: with the adapter, and in this library."""
+        """What was measured of the chosen model and adapter, in their usual way, at about a ratio.
+
+        That is what is kept with the adapter, and what this library has measured.
+        """
         info = self.model_info()
         if info is None:
             return []
-        own = self.library.recall_by_ratio(info.model_fingerprint, info.adapter_fingerprint)
+        method = usual_method(info.has_adapter)
+        own = self.library.recall_by_ratio(info.model_fingerprint, info.adapter_fingerprint, method)
         found: dict[str, list[int]] = {}
         for row in (*info.measured, *(MeasuredRatio(OWN, *each) for each in own)):
             if ratio / _NEARLY < row.ratio < ratio * _NEARLY:
@@ -290,6 +295,10 @@ class Desk(QObject):
             )
             self.entry_changed.emit(entry_id)
         self._queue.wake()
+
+    def rename(self, entry_id: int, title: str) -> None:
+        self.library.rename(entry_id, title)
+        self.entries_changed.emit()
 
     def trash(self, entry_ids: Sequence[int]) -> None:
         self._queue.drop(entry_ids)

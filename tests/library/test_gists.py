@@ -25,6 +25,7 @@ DESCRIPTION = {
     "model_fingerprint": "m1",
     "tokenizer_fingerprint": "t1",
     "adapter_fingerprint": "a1",
+    "method": "adapter",
     "source_sha256": "f" * 64,
     "created": "2026-01-01T00:00:00+00:00",
     "problem": None,

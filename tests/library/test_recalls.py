@@ -39,6 +39,15 @@ def test_what_was_measured_is_with_the_gist(library: Library):
     assert library.recall(999) is None
 
 
+def test_what_was_measured_is_summed_by_ratio(library: Library):
+    entries = [measured(library, title) for title in ("Lease", "Letter")]
+    gist = gist_of(entries[0])
+    ((ratio, n, n_kept),) = library.recall_by_ratio(gist.model_fingerprint, gist.adapter_fingerprint)
+    assert (ratio, n, n_kept) == (gist.ratio, 80, 66)
+    assert library.recall_by_ratio(gist.model_fingerprint, "another adapter") == []
+    assert library.recall_by_ratio(gist.model_fingerprint, gist.adapter_fingerprint, "matched") == []
+
+
 def test_entries_that_share_a_gist_share_it(library: Library):
     first, second = measured(library), add(library, "copy")
     extract(library, second.id, ["The text of Lease."])

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gistdesk.library import Entry, GistFigures, Library, Problem
+from gistdesk.protocol import ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Memory, ModelRow, Prediction
 from gistdesk.settings import Settings
 
@@ -52,6 +53,10 @@ class StillDesk(Desk):
     @property
     def memory(self) -> Memory:
         return self.figures
+
+    def model_info(self) -> ModelInfo | None:
+        """No engine is asked."""
+        return None
 
     def models(self) -> list[ModelRow]:
         return list(self.rows)

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from gistdesk.language.figures import count_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry
 from gistdesk.ui.chat.look import Card, Muted
 from gistdesk.ui.chat.pills import Pills
 from gistdesk.ui.chat.prompt import PromptEdit
-from gistdesk.ui.chat.words import reliance_words
+from gistdesk.ui.chat.words import about_tokens, reliance_words
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import tip
 from gistdesk.ui.widgets.theme import GRID, SMALL
@@ -50,6 +51,10 @@ class Composer(QWidget):
         self.field.entered.connect(self.send)
         self.field.escaped.connect(self._on_escaped)
         self.field.textChanged.connect(self._show_state)
+        self._keys, self._count = Muted(), Muted()
+        for label in (self._keys, self._count):
+            theme.set_role(label, "small")
+        self._count.setAlignment(Qt.AlignmentFlag.AlignRight)
         self._card = Card("plain")
         self._card.rows.setContentsMargins(GRID, SMALL, SMALL + 2, SMALL)
         self.field.focus_changed.connect(self._card.set_ringed)
@@ -70,6 +75,10 @@ class Composer(QWidget):
         self._rows.addLayout(above)
         self._rows.addWidget(self._note)
         self._rows.addWidget(self._card)
+        below = QHBoxLayout()
+        below.addWidget(self._keys, 1)
+        below.addWidget(self._count)
+        self._rows.addLayout(below)
         self._retranslate()
 
     def show_entries(self, entries: Sequence[Entry]) -> None:
@@ -105,7 +114,7 @@ class Composer(QWidget):
     def resizeEvent(self, event: object) -> None:  # noqa: N802
         super().resizeEvent(event)  # type: ignore[arg-type]
         side = max(2 * GRID, (self.width() - _WIDEST_PX) // 2)
-        self._rows.setContentsMargins(side, GRID, side, 2 * GRID)
+        self._rows.setContentsMargins(side, GRID, side, GRID)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
@@ -121,6 +130,7 @@ class Composer(QWidget):
         self._send.setToolTip(tr("Stop the answer (Esc)") if self._busy else tr("Send (Enter)"))
         self._send.setIcon(theme.icon("stop") if self._busy else theme.icon("send", "on_accent"))
         theme.set_kind(self._send, "" if self._busy else "primary")
+        self._keys.setText(tr("Enter sends · Shift+Enter begins a new line"))
         self.look_up.setText(tr("Look up passages"))
         self.look_up.setAccessibleName(tr("Look up passages"))
         self._show_note()
@@ -145,6 +155,8 @@ class Composer(QWidget):
 
     def _show_state(self) -> None:
         has_text = not self.field.document().isEmpty()
+        n_tokens = about_tokens(self.field.toPlainText())
+        self._count.setText(tr("about {n} tokens", n=count_text(n_tokens)) if n_tokens else "")
         self._send.setEnabled(self._busy or (has_text and self._n_documents > 0))
 
     def _on_send_clicked(self) -> None:

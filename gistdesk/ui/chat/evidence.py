@@ -86,5 +86,9 @@ def _judged(grounded: Grounded | None, has_passage: bool) -> tuple[str, str, str
     if grounded.found:
         return "good", "ready", tr("Found in the document:")
     if grounded.missing:
-        return "warning", "warning", tr("Not found in the document: {words}", words=", ".join(grounded.missing))
-    return "warning", "warning", tr("Not found in the document: no sentence says this.")
+        words = tr("Not found in the document: {words}", words=", ".join(grounded.missing))
+    else:
+        words = tr("Not found in the document: no sentence says this.")
+    if has_passage:
+        words = tr("{sentence} The text has this about the question:", sentence=words.rstrip(".") + ".")
+    return "warning", "warning", words

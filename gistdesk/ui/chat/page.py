@@ -39,7 +39,7 @@ class ChatPage(QFrame):
         self.setProperty("surface", "page")
         self.transcript = Transcript()
         self.composer = Composer()
-        self._banners = BannerArea()
+        self._banners = BannerArea(self, self.composer.height)
         self._make_empty_states()
         self._arrange()
 
@@ -71,7 +71,6 @@ class ChatPage(QFrame):
         rows.setContentsMargins(0, 0, 0, 0)
         rows.setSpacing(0)
         rows.addWidget(self._middle, 1)
-        rows.addWidget(self._banners)
         rows.addWidget(self.composer)
         self._pages = QStackedWidget()
         self._pages.addWidget(self._no_chats)

@@ -12,6 +12,8 @@ from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, GistRow, Passage
 
 _WORTH_TELLING_S = 0.05
+_PER_TOKEN, _EASTERN_PER_TOKEN = 4.0, 1.5
+"""Characters; about what the tokenizers of the supported families need."""
 
 
 def phase_percent(phase: str) -> int | None:
@@ -115,6 +117,12 @@ def _kept_words(gist: GistRow) -> str:
         "partly": tr("partly reliable ({kept}/{n})", kept=kept, n=n),
         "unreliable": tr("unreliable ({kept}/{n})", kept=kept, n=n),
     }.get(gist.verdict or "", tr("not measured yet"))
+
+
+def about_tokens(text: str) -> int:
+    """Of a question, without the model's tokenizer: Korean takes more tokens for its characters than English."""
+    n_eastern = sum(character >= "\u1100" for character in text)
+    return round((len(text) - n_eastern) / _PER_TOKEN + n_eastern / _EASTERN_PER_TOKEN + 0.49)
 
 
 def reliance_words(entries: Sequence[Entry]) -> str:

@@ -27,10 +27,23 @@ from gistdesk.ui.library.states import WORKING, explanation, fraction, look, sta
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
 
-_ACTIONS = ("chat", "read", "recompress", "retry", "retry_small", "cancel", "reveal", "export", "restore", "trash")
+_ACTIONS = (
+    "chat",
+    "read",
+    "rename",
+    "recompress",
+    "retry",
+    "retry_small",
+    "cancel",
+    "reveal",
+    "export",
+    "restore",
+    "trash",
+)
 _ICONS = {
     "chat": "chat",
     "read": "reader",
+    "rename": "edit",
     "recompress": "compress",
     "retry": "retry",
     "retry_small": "memory",
@@ -65,6 +78,7 @@ def possible(entries: Sequence[Entry]) -> set[str]:
         entry = entries[0]
         if entry.text_sha256 is not None:
             found.add("read")
+        found.add("rename")
         if entry.gist is not None:
             found.add("export")
         found.add("reveal")
@@ -262,6 +276,7 @@ class LibraryInspector(QFrame):
         texts = {
             "chat": tr("Chat"),
             "read": tr("Read the kept text"),
+            "rename": tr("Rename"),
             "recompress": tr("Re-compress…"),
             "retry": tr("Retry"),
             "retry_small": tr("Retry with less memory"),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
 from gistdesk.language.figures import bytes_text, count_text, percent_text, ratio_text
@@ -33,7 +33,9 @@ _STATE_ORDER = tuple(ICONS)
 
 
 class EntryModel(QAbstractTableModel):
-    """Rows are entries, in the order that the header asks for."""
+    """Rows are entries, in the order that the header asks for. Signals: renamed (entry id, title)."""
+
+    renamed = Signal(int, str)
 
     def __init__(self, seconds_left: Callable[[int], float | None], parent: QWidget) -> None:
         """`seconds_left` knows how long an entry, by its id, will still take."""
@@ -87,7 +89,7 @@ class EntryModel(QAbstractTableModel):
         entry = self._entries[index.row()]
         if role == ENTRY:
             return entry
-        if role == Qt.ItemDataRole.DisplayRole:
+        if role == Qt.ItemDataRole.DisplayRole or (role == Qt.ItemDataRole.EditRole and index.column() == TITLE):
             return self._text(entry, index.column())
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _alignment(index.column())
@@ -96,6 +98,19 @@ class EntryModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{tr(HEADERS[index.column()])}: {self._text(entry, index.column())}"
         return None
+
+    def flags(self, index: AnyIndex) -> Qt.ItemFlag:
+        """Titles can be edited, but for those in the trash."""
+        found = super().flags(index)
+        is_title = index.isValid() and index.column() == TITLE and self._entries[index.row()].trashed is None
+        return found | Qt.ItemFlag.ItemIsEditable if is_title else found
+
+    def setData(self, index: AnyIndex, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
+        entry, title = self._entries[index.row()], str(value).strip()
+        if role != Qt.ItemDataRole.EditRole or not title or title == entry.title:
+            return False
+        self.renamed.emit(entry.id, title)
+        return True
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self._order = (column, order)

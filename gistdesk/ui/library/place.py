@@ -66,6 +66,7 @@ class LibraryPlace(QObject):
         table.retry_pressed.connect(self._on_retry_pressed)
         table.delete_pressed.connect(self._on_delete_pressed)
         table.menu_asked.connect(self._on_menu_asked)
+        table.model_.renamed.connect(desk.rename)
         table.model_.dataChanged.connect(self._show_chosen)
         self._show_chosen()
 
@@ -130,6 +131,8 @@ class LibraryPlace(QObject):
             self.chat_requested.emit(ids)
         elif action == "read":
             self.read(ids[0])
+        elif action == "rename":
+            self.list_widget.table.edit_title()
         elif action == "recompress":
             self.recompress_requested.emit(entries)
         elif action == "retry":

@@ -66,6 +66,7 @@ class EntryTable(QTableView):
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(row_height(self.fontMetrics()))
         header = self.horizontalHeader()
@@ -103,6 +104,11 @@ class EntryTable(QTableView):
             self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
             self.scrollTo(index)
 
+    def edit_title(self) -> None:
+        """Rename the current entry in its row."""
+        if self.currentIndex().isValid():
+            self.edit(self.currentIndex().siblingAtColumn(TITLE))
+
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
         """Who comes by Tab is on a row: where none is chosen, the current one is."""
         super().focusInEvent(event)
@@ -122,7 +128,9 @@ class EntryTable(QTableView):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         key = event.key()
-        if key == Qt.Key.Key_Delete:
+        if key == Qt.Key.Key_F2:
+            self.edit_title()
+        elif key == Qt.Key.Key_Delete:
             self.delete_pressed.emit()
         elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
             self.opened.emit(self.currentIndex().data(ENTRY).id)

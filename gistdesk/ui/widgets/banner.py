@@ -1,7 +1,8 @@
 """Banners: what happened, what to do about it, up to two actions, details to copy. Knows notices, not their causes."""
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QFrame,
@@ -21,6 +22,7 @@ from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.speech import announce
 
 _MOST = 3
+_WIDEST = 96 * theme.GRID
 _INFO_MS = 12_000
 
 
@@ -118,10 +120,16 @@ class Banner(QFrame):
 
 
 class BannerArea(QScrollArea):
-    """Where banners are shown, the newest on top, a few at a time; as high as they are, up to half of the window."""
+    """Where banners are shown, the newest on top, a few at a time; as high as they are, up to half of the parent.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    They lie over the lower part of the parent, so that nothing moves under the pointer when one comes or goes.
+    """
+
+    def __init__(self, parent: QWidget, above: Callable[[], int]) -> None:
+        """`above` gives the height in pixels of what is to be left free at the parent's lower edge."""
         super().__init__(parent)
+        self._above = above
+        parent.installEventFilter(self)
         self._inner = QWidget(self)
         self._column = QVBoxLayout(self._inner)
         self._column.setContentsMargins(*(theme.GRID,) * 4)
@@ -135,18 +143,20 @@ class BannerArea(QScrollArea):
         self.hide()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._fit()
+        if event.type() == (QEvent.Type.LayoutRequest if watched is self._inner else QEvent.Type.Resize):
+            self.fit()
         return super().eventFilter(watched, event)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
+    def fit(self) -> None:
+        """Take the place that is free now."""
+        parent = self.parentWidget()
+        if parent is None or self.isHidden():
+            return
+        width = min(parent.width(), _WIDEST)
         self._column.activate()
-        wanted = self._column.totalHeightForWidth(self.width()) if self._column.hasHeightForWidth() else -1
-        self.setFixedHeight(min(max(wanted, self._column.sizeHint().height()), self.window().height() // 2))
+        wanted = self._column.totalHeightForWidth(width) if self._column.hasHeightForWidth() else -1
+        height = min(max(wanted, self._column.sizeHint().height()), parent.height() // 2)
+        self.setGeometry((parent.width() - width) // 2, parent.height() - self._above() - height, width, height)
 
     def tell(self, notice: Notice, tone: str = "warning") -> Banner:
         """Show a notice; one that says the same is replaced."""
@@ -160,7 +170,8 @@ class BannerArea(QScrollArea):
         for old in self.banners[_MOST:]:
             self._remove(old)
         self.show()
-        self._fit()
+        self.raise_()
+        self.fit()
         announce(self, f"{tr(notice.message)} {tr(notice.hint)}", urgent=tone == "warning")
         if tone == "info":
             QTimer.singleShot(_INFO_MS, banner, banner.closed.emit)
@@ -178,4 +189,4 @@ class BannerArea(QScrollArea):
             banner.hide()
             banner.deleteLater()
         self.setVisible(bool(self.banners))
-        self._fit()
+        self.fit()

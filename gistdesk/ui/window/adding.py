@@ -6,12 +6,14 @@ Knows the window and the desk; reads no document.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
 from gistdesk.core.errors import UserError
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _DOCUMENTS = "*.pdf *.docx *.epub *.html *.htm *.xhtml *.md *.txt *.gistkv"
 _GISTS = "*.gistkv"
+_TITLE_CHARACTERS = 40
 
 
 class Adding(QObject):
@@ -38,6 +41,7 @@ class Adding(QObject):
         super().__init__(window)
         self._window, self._desk = window, window.desk
         self._sample: int | None = None
+        self._pasted: list[Path] = []
         window.desk.entry_changed.connect(self._on_entry)
 
     # --- dialogs
@@ -66,6 +70,50 @@ class Adding(QObject):
 
     def _on_chosen(self, names: list[str]) -> None:
         self.take([Path(name) for name in names])
+
+    def paste(self) -> None:
+        """Ctrl+V: files that were copied, or a text, which becomes a file of the library."""
+        data = QGuiApplication.clipboard().mimeData()
+        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data.hasUrls() else []
+        if not paths and data.text().strip():
+            paths = self._pasted_file(data.text())
+        if paths:
+            self._window.open_paths(paths)
+        else:
+            notice = Notice(
+                tr("There is neither a file nor a text to paste."), tr("Copy one first, then paste it here.")
+            )
+            self._window.banners.tell(notice)
+
+    def _pasted_file(self, text: str) -> list[Path]:
+        """The text as a file, called as its first words are."""
+        words = re.sub(r"[^\w -]", "", " ".join(text.split())[:_TITLE_CHARACTERS]).strip() or tr("Pasted text")
+        folder = self._desk.library.folder / "pasted"
+        path = folder / f"{words}.txt"
+        number = 2
+        while path.exists():
+            path, number = folder / f"{words} ({number}).txt", number + 1
+        try:
+            folder.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8", errors="replace")
+        except OSError as error:
+            self._window.banners.tell(
+                Notice(
+                    tr("The text cannot be kept in {folder} ({reason}).", folder=folder, reason=error.strerror),
+                    tr("Free some space on its disk."),
+                )
+            )
+            return []
+        self._pasted.append(path)
+        return [path]
+
+    def drop_unwanted(self) -> None:
+        """A pasted text that was not accepted leaves nothing behind."""
+        pasted, self._pasted = self._pasted, []
+        used = {entry.source_path for entry in self._desk.library.entries()} if pasted else set()
+        for path in pasted:
+            if path not in used:
+                path.unlink(missing_ok=True)
 
     # --- paths
 

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from PySide6.QtCore import QEvent, QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractScrollArea,
@@ -69,7 +69,6 @@ class MainWindow(QMainWindow):
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()
         self.first_run: FirstRun | None = None
-        self.banners = BannerArea()
         self.drawer = JobsDrawer(desk)
         self.bar = ResourceBar(desk)
         self._arrange()
@@ -98,10 +97,11 @@ class MainWindow(QMainWindow):
         row.addWidget(self._stack, 1)
         self._pages.addWidget(places)
         self._central = QWidget()
+        self.banners = BannerArea(self._central, self._below_banners)
         column = QVBoxLayout(self._central)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for widget in (self.banners, self._pages, self.drawer, self.bar):
+        for widget in (self._pages, self.drawer, self.bar):
             column.addWidget(widget, 1 if widget is self._pages else 0)
         self.setCentralWidget(self._central)
         self.drawer.hide()
@@ -165,6 +165,7 @@ class MainWindow(QMainWindow):
 
         sheet = self._laid_over(DropSheet(self.desk, self._central))
         sheet.documents_added.connect(self.adding.added)
+        sheet.closed.connect(self.adding.drop_unwanted)
         return sheet
 
     @cached_property
@@ -221,6 +222,7 @@ class MainWindow(QMainWindow):
         self._stack.setCurrentIndex(number)
         self.rail.choose(number)
         self.columns.fit()
+        QTimer.singleShot(0, self.banners, self.banners.fit)
         holder = QApplication.focusWidget()
         if holder is None or not self.rail.isAncestorOf(holder):
             self._focus_place(number)
@@ -246,9 +248,17 @@ class MainWindow(QMainWindow):
         super().resizeEvent(event)
         self.columns.fit()
 
+    def _below_banners(self) -> int:
+        """What banners must not cover: the bar, the drawer, and where questions are written."""
+        heights = [self.bar.height(), self.drawer.height() if self.drawer.isVisible() else 0]
+        if self.place == CHAT and self.has_opened(CHAT):
+            heights.append(self.chat.composer.height())
+        return sum(heights)
+
     def show_jobs(self, shown: bool) -> None:
         """Ctrl+J."""
         self.drawer.setVisible(shown)
+        QTimer.singleShot(0, self.banners, self.banners.fit)
         self.drawer.refresh()
         self.bar.jobs.setChecked(shown)
         self.menus.jobs.setChecked(shown)

@@ -30,6 +30,7 @@ class Menus:
         self._begin(later("File"))
         self._add(later("Add documents…"), w.adding.choose_files, "plus", "Ctrl+O")
         self._add(later("Add a folder…"), w.adding.choose_folder, "folder")
+        self._add(later("Paste a document"), w.adding.paste, "plus", "Ctrl+V")
         self._add(later("Import gists…"), w.adding.choose_gists, "import")
         self._add(later("Open the sample document"), w.open_sample, "reader")
         self._line()

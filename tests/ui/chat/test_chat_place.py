@@ -645,6 +645,15 @@ def test_what_has_to_be_compressed_again_is_so_from_the_chat(
     assert desk.recompressed == [lease.id]
 
 
+def test_the_composer_tells_its_keys_and_counts(place: ChatPlace, chat: int) -> None:
+    assert "Enter sends · Shift+Enter begins a new line" in words_of(place.composer)
+    assert "tokens" not in place.composer._count.text()
+    place.composer.field.setPlainText("What is the pass key of the flat in Harbour Street?")
+    assert place.composer._count.text() == "about 13 tokens"
+    place.composer.field.setPlainText("비밀번호는 무엇입니까?")
+    assert place.composer._count.text() == "about 8 tokens"
+
+
 def test_delete_in_a_text_deletes_no_chat(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
     for widget in (place.composer.field, place.list_widget.search):
         QTest.keyClick(widget, Qt.Key.Key_Delete)

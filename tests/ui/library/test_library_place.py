@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
@@ -198,10 +198,10 @@ def test_the_trash_is_looked_at_and_restored_from(window: MainWindow) -> None:
 
 def test_what_can_be_done_follows_the_state(window: MainWindow) -> None:
     entries = fill(still(window))
-    assert possible([entries["ready"]]) == {"chat", "read", "recompress", "reveal", "export", "trash"}
-    assert possible([entries["compressing"]]) == {"cancel", "read", "reveal", "trash"}
-    assert possible([entries["failed"]]) == {"retry", "reveal", "trash"}
-    assert possible([entries["outdated"]]) == {"read", "recompress", "reveal", "export", "trash"}
+    assert possible([entries["ready"]]) == {"chat", "read", "rename", "recompress", "reveal", "export", "trash"}
+    assert possible([entries["compressing"]]) == {"cancel", "read", "rename", "reveal", "trash"}
+    assert possible([entries["failed"]]) == {"retry", "rename", "reveal", "trash"}
+    assert possible([entries["outdated"]]) == {"read", "rename", "recompress", "reveal", "export", "trash"}
     assert possible([entries["ready"], entries["book"]]) == {"chat", "recompress", "trash"}
     assert possible([]) == set()
 
@@ -298,6 +298,23 @@ def test_a_gist_that_was_gone_on_with_took_as_long_as_all_of_it(window: MainWind
     resumed = replace(whole, seconds=25.0)
     assert dict(_facts(replace(entry, gist=whole)))["Took"] == "2 min"
     assert dict(_facts(replace(entry, gist=resumed)))["Took"] == "about 2 min"
+
+
+def test_a_document_is_renamed_in_its_row(window: MainWindow, qtbot: QtBot) -> None:
+    entry = add_entry(still(window), "scan0041.pdf")
+    window.library.choose([entry.id])
+    table = window.library.list_widget.table
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_F2)
+    editor = table.findChild(QLineEdit)
+    assert editor is not None and editor.text() == "scan0041"
+    editor.setText("  Lease of Harbour Street  ")
+    qtbot.keyClick(editor, Qt.Key.Key_Return)
+    assert window.desk.library.entry(entry.id).title == "Lease of Harbour Street"
+    assert cell(window, 0, TITLE) == "Lease of Harbour Street"
+    assert "rename" in possible([entry]) and "rename" not in possible([entry, entry])
+    window.library.do("rename")
+    assert any(field.isVisible() for field in table.findChildren(QLineEdit))
 
 
 def test_a_long_status_takes_two_lines(window: MainWindow) -> None:

@@ -282,6 +282,49 @@ def test_a_folder_without_documents_says_so(window: MainWindow, qtbot: QtBot, tm
     assert "“in”" in window.banners.banners[0].notice.message
 
 
+def test_a_notice_moves_nothing_under_the_pointer(window: MainWindow, qtbot: QtBot) -> None:
+    add_entry(still(window), "Lease.pdf")
+    table = window.library.list_widget.table
+    before = table.mapTo(window, table.rect().topLeft()), table.size()
+    window.desk.notice.emit(Notice("Something happened.", "Do something about it."))
+    qtbot.wait(20)
+    assert (table.mapTo(window, table.rect().topLeft()), table.size()) == before
+    banners = window.banners
+    assert banners.isVisible() and banners.geometry().bottom() < window.bar.y()
+    window.show_place(CHAT)
+    window.chat.open_new([])
+    qtbot.waitUntil(lambda: banners.geometry().bottom() <= window.bar.y() - window.chat.composer.height())
+    window.resize(900, 600)
+    qtbot.waitUntil(lambda: banners.geometry().right() <= window._central.width())
+
+
+def test_copied_files_and_texts_are_pasted(window: MainWindow, tmp_path: Path) -> None:
+    clipboard = QApplication.clipboard()
+    data = QMimeData()
+    paths = files(tmp_path, "a.txt", "b.txt")
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    clipboard.setMimeData(data)
+    window.adding.paste()
+    assert list(window.drop_sheet._rows) == paths
+    window.drop_sheet.dismiss()
+    assert all(path.exists() for path in paths)  # they are the user's
+
+    clipboard.setText("Minutes of the meeting\n\nThe rent is 1,250.")
+    window.adding.paste()
+    (path,) = window.drop_sheet._rows
+    assert path.name == "Minutes of the meeting The rent is 1250.txt"
+    assert path.read_text(encoding="utf-8") == clipboard.text()
+    window.drop_sheet.dismiss()
+    assert not path.exists()
+    window.adding.paste()
+    window.drop_sheet.accept.click()
+    (entry,) = window.desk.library.entries()
+    assert entry.source_path.exists() and entry.title.startswith("Minutes of the meeting")
+    clipboard.setText("  ")
+    window.adding.paste()
+    assert "neither a file nor a text" in window.banners.banners[0].notice.message
+
+
 def test_a_gist_file_is_imported(window: MainWindow, tmp_path: Path) -> None:
     (path,) = files(tmp_path, "a.gistkv")
     window.open_paths([path])
