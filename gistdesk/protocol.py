@@ -100,7 +100,7 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class GistDescription:
-    """What a gist file says of itself; `created` is UTC, ISO 8601."""
+    """What a gist file says of itself; `created` is UTC, ISO 8601; `n_unfitted`: see `GistKV`."""
 
     title: str
     n_tokens: int
@@ -119,6 +119,7 @@ class GistDescription:
     source_sha256: str
     created: str
     method: str = "adapter"
+    n_unfitted: int = 0
 
 
 @dataclass(frozen=True)

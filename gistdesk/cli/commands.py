@@ -121,6 +121,12 @@ def compress(
                 f"({result['ratio']:.0f}x), {human_bytes(result['file_bytes'])}, {result['seconds']:.1f} s",
                 flush=True,
             )
+            if result["n_unfitted"]:
+                print(
+                    f"  {result['n_unfitted']:,} heads of segments could not be fitted and stay as they stood in the "
+                    "text.",
+                    flush=True,
+                )
     if failed:
         raise typer.Exit(2)
 

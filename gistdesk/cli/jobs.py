@@ -102,6 +102,8 @@ def compress_file(
             "n_tokens": gist.n_tokens,
             "n_slots": gist.n_slots,
             "ratio": round(gist.ratio, 2),
+            "method": step.record.method,
+            "n_unfitted": gist.n_unfitted,
             "kv_bytes": gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
             "file_bytes": step.file_bytes,
             "seconds": round(seconds, 3),
@@ -186,6 +188,7 @@ def describe_gist(path: Path) -> dict[str, Any]:
     return {
         "title": record.title,
         "method": record.method,
+        "n_unfitted": gist.n_unfitted,
         "n_tokens": gist.n_tokens,
         "n_slots": gist.n_slots,
         "ratio": round(gist.ratio, 2),

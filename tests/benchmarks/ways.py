@@ -10,8 +10,10 @@ import argparse
 import gzip
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,6 +30,8 @@ from gistdesk.core.methods import METHODS
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 
+Way = tuple[str, float]
+"""A method and its ratio."""
 _REPORTS = Path(__file__).parent / "reports"
 _ANSWER_TOKENS = 32
 _STORY_TOKENS, _NEXT_TOKENS = 640, 64
@@ -58,25 +62,37 @@ def made(model: GistModel, ids: Tensor, method: str, ratio: float) -> GistKV:
     return gist
 
 
-def facts(model: GistModel, method: str, ratio: float) -> tuple[int, int, float]:
-    """Right answers, questions, and how many times as long as one plain reading it took before the first question."""
-    n_right = n_asked = 0
-    taken = plain = 0.0
-    for text, questions in reports():
-        ids = torch.tensor(model.token_ids(text))
-        begun = time.process_time()
-        with torch.no_grad():
-            model.decode(ids[None], DynamicCache(config=model.causal_lm.config), 0)
-        plain += time.process_time() - begun
-        begun = time.process_time()
-        if method == "full":
-            context = Context(model, text_ids=ids)
-        else:
-            context = Context(model, [] if method == "none" else [made(model, ids, method, ratio)])
-        taken += time.process_time() - begun
-        n_right += sum(is_right(context, *question) for question in questions)
-        n_asked += len(questions)
-    return n_right, n_asked, taken / plain
+@dataclass
+class Tally:
+    """Right answers of how many, and seconds of CPU until the first question beside those of one plain reading."""
+
+    n_right: int = 0
+    n_asked: int = 0
+    taken_s: float = 0.0
+    plain_s: float = 0.0
+
+    def __str__(self) -> str:
+        low, high = wilson(self.n_right, self.n_asked)
+        cost = self.taken_s / self.plain_s
+        return f"facts {self.n_right}/{self.n_asked} ({low:.0%}-{high:.0%})  {cost:.1f} times one reading"
+
+
+def ask_report(model: GistModel, text: str, questions: list[tuple[str, list[str]]], way: Way, tally: Tally) -> None:
+    """Make what is asked of a report, ask everything, and add it to the tally."""
+    method, ratio = way
+    ids = torch.tensor(model.token_ids(text))
+    begun = time.process_time()
+    with torch.no_grad():
+        model.decode(ids[None], DynamicCache(config=model.causal_lm.config), 0)
+    tally.plain_s += time.process_time() - begun
+    begun = time.process_time()
+    if method == "full":
+        context = Context(model, text_ids=ids)
+    else:
+        context = Context(model, [] if method == "none" else [made(model, ids, method, ratio)])
+    tally.taken_s += time.process_time() - begun
+    tally.n_right += sum(is_right(context, *question) for question in questions)
+    tally.n_asked += len(questions)
 
 
 def stories(path: Path, n_stories: int, model: GistModel) -> list[Tensor]:
@@ -108,7 +124,7 @@ def divergence(model: GistModel, story: Tensor, method: str, ratio: float) -> fl
 
 
 def main() -> None:
-    """One line per method and ratio."""
+    """One line per method and ratio, on stderr also after every report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="starter")
     parser.add_argument("--methods", default="full,none,matched", help=f"Of full, none, {', '.join(METHODS)}.")
@@ -119,17 +135,22 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(asked.model, device="cpu", need_adapter=False)
+    ways: list[Way] = [
+        (method, ratio)
+        for method in asked.methods.split(",")
+        for ratio in ([1.0] if method in ("full", "none") else [float(ratio) for ratio in asked.ratios.split(",")])
+    ]
+    tallies = {way: Tally() for way in ways}
+    for number, (text, questions) in enumerate([] if asked.no_facts else list(reports()), 1):
+        for way in ways:
+            ask_report(model, text, questions, way, tallies[way])
+            print(f"after {number} reports: {way[0]} {way[1]:g}x {tallies[way]}", file=sys.stderr, flush=True)
     tales = stories(asked.stories, asked.n_stories, model) if asked.stories else []
-    for method in asked.methods.split(","):
-        for ratio in [1.0] if method in ("full", "none") else [float(ratio) for ratio in asked.ratios.split(",")]:
-            line = f"{method:>8} {ratio:>4g}x"
-            if not asked.no_facts:
-                n_right, n_asked, cost = facts(model, method, ratio)
-                low, high = wilson(n_right, n_asked)
-                line += f"  facts {n_right}/{n_asked} ({low:.0%}-{high:.0%})  {cost:.1f} times one reading"
-            if tales:
-                line += f"  KL {sum(divergence(model, t, method, ratio) for t in tales) / len(tales):.3f} nats"
-            print(line, flush=True)
+    for way in ways:
+        line = f"{way[0]:>8} {way[1]:>4g}x" + ("" if asked.no_facts else f"  {tallies[way]}")
+        if tales:
+            line += f"  KL {sum(divergence(model, t, *way) for t in tales) / len(tales):.3f} nats"
+        print(line, flush=True)
 
 
 if __name__ == "__main__":
