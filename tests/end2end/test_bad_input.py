@@ -442,7 +442,7 @@ def test_more_gists_than_the_window_holds(here: Run, book: Path) -> None:
 
 def test_models_that_cannot_be_used(here: Run, book: Path, tmp_path: Path) -> None:
     def said_of(folder: Path) -> str:
-        ended = here("compress", book, "--model", folder)
+        ended = here("compress", book, "--model", folder, "--method", "adapter")
         assert_refused(ended)
         return ended.err
 

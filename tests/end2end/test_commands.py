@@ -26,7 +26,9 @@ from safetensors import safe_open
 from gistdesk import __version__
 from gistdesk.cli.jobs import compress_file, conversation
 from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import read_gist
+from gistdesk.core.partial import read_partial
 from gistdesk.core.prompt import Turn
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
 from tests.core.tiny_models import write_model
@@ -41,6 +43,8 @@ COMPRESSED = [
     "n_tokens",
     "n_slots",
     "ratio",
+    "method",
+    "n_unfitted",
     "kv_bytes",
     "file_bytes",
     "seconds",
@@ -48,6 +52,7 @@ COMPRESSED = [
     "device",
     "peak_memory_bytes",
 ]
+
 ANSWERED = ["answer", "ttft_s", "tokens_per_second", "n_slots", "n_prompt_tokens"]
 CELL = [
     "method",
@@ -99,6 +104,13 @@ RUN_FILES = [
 RESULTS = {"config", "model", "device", "dtype", "version", "versions", "hardware", "id", "methods", "by_length"}
 COMMANDS = ("compress", "ask", "info", "doctor", "demo", "niah", "recall")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
+
+
+def partial_gist(path: Path) -> GistKV:
+    """What an interrupted run left."""
+    found = read_partial(path)
+    assert found is not None
+    return found.gist
 
 
 def content_of(path: Path) -> tuple[dict[str, Any], bytes]:
@@ -209,7 +221,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     assert out == b""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["book.gistkv.part", "book.txt", "whole.txt"]
 
-    part = read_gist(tmp_path / "book.gistkv.part").gist
+    part = partial_gist(tmp_path / "book.gistkv.part")
     first = next(compress_file(loaded_starter(), tmp_path / "book.txt", tmp_path / "book.gistkv"))
     assert first["done"] == len(part.segments) > 0
     assert first["total"] > first["done"]
@@ -252,7 +264,7 @@ def test_a_compression_that_is_left_goes_on_where_it_stopped(long_book: Path, tm
         assert next(steps).get("done", start["total"]) > start["done"]
         steps.close()  # type: ignore[attr-defined]
         if not target.exists():
-            n_tokens.append(read_gist(tmp_path / "book.gistkv.part").gist.n_tokens)
+            n_tokens.append(partial_gist(tmp_path / "book.gistkv.part").n_tokens)
             assert n_tokens[-1] > n_tokens[-2]
     assert len(n_tokens) >= 3
     assert content_of(target) == content_of(plain)
@@ -266,7 +278,7 @@ def test_the_speed_of_a_run_that_goes_on_is_that_of_what_it_did(long_book: Path,
     while (step := next(steps))["done"] < step["total"] - 2:
         pass
     steps.close()  # type: ignore[attr-defined]
-    n_done = read_gist(tmp_path / "book.gistkv.part").gist.n_tokens
+    n_done = partial_gist(tmp_path / "book.gistkv.part").n_tokens
     *_, result = compress_file(model, long_book, target)
     n_new = result["n_tokens"] - n_done
     assert 0 < n_new < result["n_tokens"] / 2

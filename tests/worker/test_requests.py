@@ -181,15 +181,19 @@ def test_a_model_that_changed_on_disk_is_loaded_again(engine: EngineProcess, tmp
     assert first.model_fingerprint != second.model_fingerprint
 
 
-def test_a_model_without_an_adapter_answers_and_does_not_compress(
+def test_a_model_without_an_adapter_answers_and_compresses_by_the_texts_own_keys(
     engine: EngineProcess, alice: Kept, tmp_path: Path
 ) -> None:
     folder = write_model(tmp_path / "bare")
     (folder / "adapter").rename(tmp_path / "adapter")
     info = engine.do(Load(str(folder), threads=1), ModelLoadDone).info
     assert not info.has_adapter and (info.max_slots, info.segment_tokens) == (0, 0)
-    error = engine.do(alice.request(tmp_path / "x.gistkv", model=str(folder)), Error)
+    error = engine.do(replace(alice.request(tmp_path / "x.gistkv", model=str(folder)), method="adapter"), Error)
     assert error.kind == "user" and "no gist adapter" in error.message
+    done = engine.do(replace(alice.request(tmp_path / "x.gistkv", model=str(folder)), ratio=8.0), CompressDone)
+    assert (done.method, done.adapter_fingerprint) == ("matched", "")
+    answer = Answer((("Hm?", None),), gists=(str(tmp_path / "x.gistkv"),), model=str(folder), max_tokens=2, threads=1)
+    engine.do(answer, AnswerDone)
     engine.do(Answer((("Hm?", None),), model=str(folder), max_tokens=2, threads=1), AnswerDone)
 
 
