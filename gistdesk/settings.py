@@ -39,6 +39,8 @@ class Settings:
         remember_ratio: take `ratio` without asking again.
         advanced_figures: show all figures of an answer.
         first_run: nothing was set up yet.
+        server: other programs on this computer may ask.
+        server_port: of 127.0.0.1, where they do.
         models: folders and hub ids that the user added.
         notice: not kept; what was wrong with the file that was read.
     """
@@ -55,6 +57,8 @@ class Settings:
     remember_ratio: bool = False
     advanced_figures: bool = False
     first_run: bool = True
+    server: bool = False
+    server_port: int = 8765
     models: tuple[str, ...] = ()
     notice: UserError | None = field(default=None, compare=False, repr=False)
 
@@ -70,6 +74,8 @@ class Settings:
                 raise ValueError(f"{name} cannot be negative")
             if kind is int and value > _MOST:
                 raise ValueError(f"{name} is too large")
+        if not 1024 <= self.server_port <= 65535:
+            raise ValueError(f"server_port is to be from 1024 to 65535, not {self.server_port}")
         if not 1.0 <= self.ratio < float("inf"):
             raise ValueError(f"ratio is to be at least 1, not {self.ratio}")
         if not all(isinstance(model, str) for model in self.models):

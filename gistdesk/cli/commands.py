@@ -1,4 +1,4 @@
-"""The subcommands: compress, ask, info, recall, niah, train, doctor, demo, adapters, models, cuda.
+"""The subcommands: compress, ask, info, serve, recall, niah, train, doctor, demo, adapters, models, cuda.
 
 Reads arguments and prints results; every piece of work is done by core or the trainer, imported when it is needed so
 that `--help` answers at once.
@@ -18,6 +18,7 @@ from gistdesk.cli.adapters import app as adapters
 from gistdesk.cli.arguments import numbers, ratios_of, unicode_of, words
 from gistdesk.cli.cuda import app as cuda
 from gistdesk.cli.models import app as models
+from gistdesk.cli.serve import serve
 from gistdesk.core.errors import UserError
 from gistdesk.core.methods import Method, check_method, chosen_method
 from gistdesk.core.title import printable
@@ -30,6 +31,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(serve)
 app.add_typer(adapters, name="adapters")
 app.add_typer(cuda, name="cuda")
 app.add_typer(models, name="models")

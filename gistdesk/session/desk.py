@@ -46,6 +46,7 @@ from gistdesk.session.files import Found, find_documents, with_library
 from gistdesk.session.models import Memory, ModelRow, Models, needed_bytes
 from gistdesk.session.queue import Queue
 from gistdesk.session.recall_checks import RecallChecks
+from gistdesk.session.server import LocalServer
 from gistdesk.settings import Settings, write_settings
 
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
@@ -109,6 +110,7 @@ class Desk(QObject):
             there is one.
         settings: the present ones; change them with `change_settings`.
         cuda: setting CUDA up, which widgets talk to directly.
+        server: for other programs on this computer; it follows the settings.
         recall_checks: measuring what gists kept, which widgets talk to directly.
         engine_state: the main engine process.
         forecast_bytes: what the pending action will need, hatched in the memory bar.
@@ -149,6 +151,7 @@ class Desk(QObject):
         self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
         self._dropped = Dropped(library, self._reader, self._current_settings, self)
         self.cuda = CudaSetUp(self)
+        self.server = LocalServer(self._calls, self._current_settings, settings_path.parent, self)
         self._extra: list[Engine] = []
         self._connect()
         library.recover()
@@ -173,6 +176,7 @@ class Desk(QObject):
         self._models.downloaded.connect(self._on_downloaded)
         self._models.failed.connect(self._on_download_failed)
         self.cuda.used_changed.connect(self._on_cuda_changed)
+        self.server.busy_changed.connect(self._share_engine)
 
     def _current_settings(self) -> Settings:
         return self.settings
@@ -181,6 +185,7 @@ class Desk(QObject):
         self._models.describe(self.settings.model)
         self._index()
         self._queue.wake()
+        self.server.follow_settings()
 
     # documents
 
@@ -423,7 +428,7 @@ class Desk(QObject):
         """
         if holder and self.device_holder not in ("", holder):
             return False
-        if holder and not self.device_holder and (self._answers.busy or self._queue.busy):
+        if holder and not self.device_holder and (self._answers.busy or self.server.busy or self._queue.busy):
             return False
         if holder != self.device_holder:
             self.device_holder = holder
@@ -434,13 +439,17 @@ class Desk(QObject):
 
     def _share_engine(self) -> None:
         """Compressing waits for answers, for a run that has the device, and once the engine has given up."""
-        waits = self._answers.busy or bool(self.device_holder) or self.engine_state.state == "failed"
+        waits = (
+            self._answers.busy or self.server.busy or bool(self.device_holder) or self.engine_state.state == "failed"
+        )
         self._queue.pause(waits or self._is_closing)
         self._share_with_checks()
 
     def _share_with_checks(self) -> None:
         """Measuring comes last."""
-        waits = self._answers.busy or bool(self.device_holder) or self.engine_state.state == "failed"
+        waits = (
+            self._answers.busy or self.server.busy or bool(self.device_holder) or self.engine_state.state == "failed"
+        )
         self.recall_checks.pause(waits or self._queue.busy or self._is_closing)
 
     def models(self) -> list[ModelRow]:
@@ -460,6 +469,7 @@ class Desk(QObject):
         self._engine.set_idle_unload(self.settings.idle_unload_s)
         if (before.device, before.precision) != (self.settings.device, self.settings.precision):
             self._models.forget()
+        self.server.follow_settings()
         self.settings_changed.emit()
 
     def import_adapter(self, path: Path) -> None:
@@ -501,6 +511,7 @@ class Desk(QObject):
         self.recall_checks.pause(True)
         self.file_jobs.close()
         self.cuda.close()
+        self.server.close()
         for engine in (self._engine, self._reader.engine, *self._extra):
             engine.close()
         self.library.close()

@@ -53,6 +53,11 @@ class RecallChecks(QObject):
         self._soon = QTimer(self, singleShot=True, interval=_SOON_MS)
         self._soon.timeout.connect(self._begin)
 
+    @property
+    def checks(self) -> list[Check]:
+        """The one that runs, then those that wait."""
+        return [*([self._running] if self._running is not None else []), *self._waiting]
+
     def check(self, entry_id: int) -> Check | None:
         """The entry's check, while it waits or runs."""
         found = [self._running, *self._waiting]

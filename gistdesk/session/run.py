@@ -149,6 +149,12 @@ class Run:
         return int(self.last("checkpoint").get("step", 0)) if self.is_training else len(self.trials)
 
     @property
+    def evaluating(self) -> tuple[int, int] | None:
+        """How far the evaluation is that a training run is in; None between evaluations."""
+        row = self.events[-1] if self.is_training and self.events else {}
+        return (int(row.get("done", 0)), int(row.get("of", 0))) if row.get("event") == "evaluating" else None
+
+    @property
     def left_s(self) -> float | None:
         if not self.is_live:
             return None

@@ -16,6 +16,13 @@ SIZES: dict[str, Row] = {
     "full": {"lengths": (512, 1024, 2048, 4096, 8192, 16384), "depths": (0, 25, 50, 75, 100), "samples": 8},
 }
 """As trainer/benchmark/config.py has them; tests hold the two equal."""
+TRAINING: dict[str, Row] = {
+    "check": {"steps": 50, "learning_rate": 1e-3, "batch": 1, "rank": 64, "seed": 20261122, "precision": "auto"},
+    "quick": {"steps": 600, "learning_rate": 1e-3, "batch": 1, "rank": 64, "seed": 20261122, "precision": "auto"},
+    "standard": {"steps": 1500, "learning_rate": 2e-4, "batch": 8, "rank": 64, "seed": 20261122, "precision": "nf4"},
+    "full": {"steps": 12000, "learning_rate": 2e-4, "batch": 8, "rank": 64, "seed": 20261122, "precision": "nf4"},
+}
+"""Presets as trainer/training/config.py has them, so far as the form shows them; tests hold the two equal."""
 _ANSWER_COST = 250.0
 """What an answer costs beside reading, in tokens that could be read instead: the starter, on a CPU."""
 _LOAD_S = 8.0

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.labels import Label
 
 
@@ -110,6 +111,7 @@ class Form(QFrame):
         for box, texts in self._choices:
             for number, text in enumerate(texts):
                 box.setItemText(number, tr(text))
+            fit_list(box)
 
 
 class CommandLine(QWidget):

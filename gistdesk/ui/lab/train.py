@@ -119,7 +119,7 @@ class TrainTab(QWidget):
         self.log.setTabChangesFocus(True)
         self.log.setMaximumBlockCount(_LOG_LINES)
         self.log.setFont(theme.mono_font(self.log))
-        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
+        self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.WidgetWidth)
         self.log.setMinimumHeight(14 * theme.GRID)
         log = QVBoxLayout()
         log.setSpacing(theme.SMALL)

@@ -4,15 +4,17 @@ Knows the words of the command line; starts nothing.
 """
 
 import shlex
+from typing import Any
 
 from PySide6.QtCore import QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLineEdit, QPushButton, QSpinBox, QWidget
 
+from gistdesk.language.figures import PRECISIONS as PRECISION_NAMES
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
 from gistdesk.session.run import TRAIN
 from gistdesk.session.runs import Runs
-from gistdesk.ui.lab.commands import shown, train_words
+from gistdesk.ui.lab.commands import TRAINING, shown, train_words
 from gistdesk.ui.lab.form import CommandLine, Form, PathField
 from gistdesk.ui.lab.models import ModelBox
 from gistdesk.ui.lab.preflight import Preflight
@@ -34,7 +36,7 @@ _DATA = (
     (later("Instructions (Alpaca+ JSONL)"), "alpaca", "mix={alpaca: 1.0}", False),
     (later("LongBench (JSONL)"), "longbench", "mix={longbench: 1.0}", False),
 )
-_PRECISIONS = ("", "nf4", "int8", "bf16", "fp32")
+_PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
 
 
 class TrainForm(Form):
@@ -51,7 +53,8 @@ class TrainForm(Form):
         self.data = self.add_choices(QComboBox(self), tuple(text for text, *_ in _DATA))
         self.path = PathField(folder=False, parent=self)
         self.precision = QComboBox(self)
-        self.steps, self.seed = QSpinBox(self), QSpinBox(self)
+        self.steps, self.batch, self.rank, self.seed = QSpinBox(self), QSpinBox(self), QSpinBox(self), QSpinBox(self)
+        self.learning_rate = QDoubleSpinBox(self)
         self.further = QLineEdit(self)
         self.preflight = Preflight(self)
         self.command = CommandLine(self)
@@ -61,20 +64,45 @@ class TrainForm(Form):
         self._soon = QTimer(self)
         self._soon.setSingleShot(True)
         self._soon.timeout.connect(self.refresh)
+        self.show_preset()
         self._connect()
         self.retranslate()
 
+    def show_preset(self) -> None:
+        """The preset's own values, to be changed."""
+        values = TRAINING[PRESETS[self.preset.currentIndex()]]
+        for name, box in self._boxes().items():
+            box.setValue(values[name])
+        self.precision.setCurrentIndex(_PRECISIONS.index(values["precision"]))
+
+    def _boxes(self) -> dict[str, Any]:
+        """The fields that have numbers, by the configuration's names."""
+        numbers = {"steps": self.steps, "learning_rate": self.learning_rate, "batch": self.batch}
+        return {**numbers, "rank": self.rank, "seed": self.seed}
+
+    def _changed(self) -> dict[str, str]:
+        """What differs from the preset, as the command line takes it."""
+        values = TRAINING[PRESETS[self.preset.currentIndex()]]
+        now = {name: box.value() for name, box in self._boxes().items()}
+        now["precision"] = self.precision.currentData()
+        texts = {name: (_text(value), _text(values[name])) for name, value in now.items()}
+        return {name: text for name, (text, own) in texts.items() if text != own}
+
     def _arrange(self) -> None:
-        self.steps.setRange(0, 10_000_000)
-        self.seed.setRange(-1, 2**31 - 1)
-        self.seed.setValue(-1)
-        for box in (self.steps, self.seed):
+        self.steps.setRange(1, 10_000_000)
+        self.batch.setRange(1, 1024)
+        self.rank.setRange(1, 1024)
+        self.seed.setRange(0, 2**31 - 1)
+        self.learning_rate.setDecimals(6)
+        self.learning_rate.setRange(0.000001, 1.0)
+        self.learning_rate.setSingleStep(0.0001)
+        for box in (self.steps, self.batch, self.rank, self.seed, self.learning_rate):
             theme.inset(box)
         for box in (self.adapter, self.preset, self.data):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(12)
         for name in _PRECISIONS:
-            self.precision.addItem(name.upper(), name)
+            self.precision.addItem(PRECISION_NAMES.get(name, ""), name)
         self.add(later("Preset"), self.preset)
         self.add(later("Base model"), self.base, later("Starter, a model's folder, or a hub id."))
         self.add(later("Start from"), self.adapter)
@@ -82,6 +110,9 @@ class TrainForm(Form):
         self._path_row = self.add("", self.path)
         self.add(later("Precision of the base"), self.precision)
         self.add(later("Steps"), self.steps)
+        self.add(later("Learning rate"), self.learning_rate)
+        self.add(later("Batch"), self.batch, later("Documents per step."))
+        self.add(later("Rank"), self.rank, later("Of the adapter; a higher one can learn more and needs more memory."))
         self.add(later("Seed"), self.seed, later("Of weights and data."))
         self.add(later("Further fields"), self.further, later("Fields of the configuration, as field=value."))
         self._problem.setWordWrap(True)
@@ -102,10 +133,14 @@ class TrainForm(Form):
             self.path.changed,
             self.precision.currentIndexChanged,
             self.steps.valueChanged,
+            self.learning_rate.valueChanged,
+            self.batch.valueChanged,
+            self.rank.valueChanged,
             self.seed.valueChanged,
             self.further.textChanged,
         ):
             signal.connect(self._on_changed)
+        self.preset.currentIndexChanged.connect(self.show_preset)
         self._runs.listed.connect(self._list_adapters)
         self._desk.settings_changed.connect(self._on_changed)
         self.preflight.changed.connect(self._on_checked)
@@ -131,17 +166,15 @@ class TrainForm(Form):
         settings = {
             "base": self.base.model,
             "start_from": self.adapter.currentData() or "",
-            "precision": self.precision.currentData() or "",
             "device": "" if device == "auto" else device,
             "threads": str(self._desk.settings.threads or ""),
-            "steps": str(self.steps.value() or ""),
-            "seed": str(self.seed.value()) if self.seed.value() >= 0 else "",
+            **self._changed(),
             field: self.path.path if field else "",
         }
         words = train_words(PRESETS[self.preset.currentIndex()], settings)
         for word in ([mix] if mix else []) + further:
             words += ["--set", word]
-        if 0 < self.steps.value() < 50:
+        if self.steps.value() < 50:
             words += ["--set", f"warmup_steps={self.steps.value() // 10}"]
         return words
 
@@ -195,10 +228,13 @@ class TrainForm(Form):
     def retranslate(self) -> None:
         super().retranslate()
         self.path.setAccessibleName(tr("Data"))
-        self.steps.setSpecialValueText(tr("As in the preset"))
-        self.seed.setSpecialValueText(tr("As in the preset"))
-        self.precision.setItemText(0, tr("As in the preset"))
-        self.further.setPlaceholderText(tr("For example {fields}", fields="slots=32 rank=64"))
+        self.precision.setItemText(0, tr("Automatic"))
+        self.further.setPlaceholderText(tr("For example {fields}", fields="slots=32 ratio=64"))
         self.base.refresh()
         self._list_adapters()
         self._on_changed()
+
+
+def _text(value: object) -> str:
+    """As the command line takes it; the fields round."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

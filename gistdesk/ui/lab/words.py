@@ -93,6 +93,9 @@ def state_text(run: Run) -> str:
         words = tr("Step {done} of {total}", done=done, total=total)
         if not run.is_training:
             words = tr("Sample {done} of {total}", done=done, total=total)
+        if run.evaluating is not None:
+            measured, of = (count_text(n) for n in run.evaluating)
+            return f"{words}  ·  {tr('Evaluating: {done} of {total}', done=measured, total=of)}"
         left = run.left_s
         return words if left is None else f"{words}  ·  {tr('{time} left', time=duration_text(left))}"
     if run.state == "stopped":

@@ -10,21 +10,26 @@ from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Desk
 from gistdesk.ui.settings.models import ModelsPage
 from gistdesk.ui.settings.pages import AdvancedPage, GeneralPage, HardwarePage, PrivacyPage
+from gistdesk.ui.settings.server import ServerPage
 from gistdesk.ui.settings.storage import StoragePage
 from gistdesk.ui.widgets import theme
 
 MODELS = 1
-_ICONS = ("settings", "lab", "folder", "chip", "privacy", "more")
+_ICONS = ("settings", "lab", "folder", "chip", "export", "privacy", "more")
 
 
 class SettingsDialog(QDialog):
-    """Attributes: general, models, storage, hardware, privacy, advanced (its pages)."""
+    """Attributes: general, models, storage, hardware, server, privacy, advanced (its pages)."""
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.general, self.models, self.storage = GeneralPage(desk), ModelsPage(desk), StoragePage(desk)
-        self.hardware, self.privacy, self.advanced = HardwarePage(desk), PrivacyPage(desk), AdvancedPage(desk)
-        self._pages = (self.general, self.models, self.storage, self.hardware, self.privacy, self.advanced)
+        self.hardware, self.server = HardwarePage(desk), ServerPage(desk)
+        self.privacy, self.advanced = PrivacyPage(desk), AdvancedPage(desk)
+        self._pages = (
+            *(self.general, self.models, self.storage, self.hardware),
+            *(self.server, self.privacy, self.advanced),
+        )
         self.list = QListWidget(self)
         self.list.setIconSize(QSize(theme.ICON, theme.ICON))
         self.list.setProperty("surface", "nav")

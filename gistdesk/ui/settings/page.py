@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.labels import Label
 
 
@@ -97,3 +98,4 @@ class SettingsPage(QScrollArea):
         for box, texts in self._choices:
             for number, text in enumerate(texts):
                 box.setItemText(number, tr(text))
+            fit_list(box)

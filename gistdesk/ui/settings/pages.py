@@ -140,7 +140,8 @@ class PrivacyPage(SettingsPage):
         self.add_text(
             later(
                 "Documents, questions and answers stay on this computer. Nothing is measured and sent, and there is "
-                "no check for updates."
+                "no check for updates. The local server, which is off unless you switch it on, can be reached from "
+                "this computer alone."
             )
         )
         self.add_text(

@@ -27,6 +27,7 @@ class Overlay(QWidget):
         self.body.setSpacing(2 * theme.GRID)
         self._area = QScrollArea(self.card)
         self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QFrame.Shape.NoFrame)  # what it takes would be missing to what is on the card
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setWidget(inner)

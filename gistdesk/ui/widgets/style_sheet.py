@@ -62,13 +62,14 @@ def style_sheet(c: Colours, tinted: Callable[[str, str], str]) -> str:
         border: 2px solid {c.accent}; padding: 4px 8px; }}
     QLineEdit:disabled, QSpinBox:disabled, QComboBox:disabled {{ color: {mix(c.muted, c.window)};
         background: {c.window}; }}
-    QComboBox {{ padding-right: 28px; }}
+    QComboBox {{ padding-right: 28px; combobox-popup: 0; }}
     QComboBox:focus {{ padding-right: 27px; }}
     QComboBox::drop-down {{ border: 0; width: 24px; subcontrol-position: center right; }}
     QComboBox::down-arrow {{ image: url({tinted("chevron-down", c.muted)}); width: 16px; height: 16px; }}
     QComboBox QAbstractItemView, QComboBox QAbstractItemView:focus {{ background: {c.raised};
         border: 1px solid {c.border}; padding: 0;
         selection-background-color: {c.selected}; selection-color: {c.text}; outline: 0; }}
+    QComboBox QAbstractItemView::item {{ min-height: 28px; padding: 0 8px; }}
     QSpinBox::up-button, QDoubleSpinBox::up-button {{ border: 0; width: 20px; subcontrol-position: top right; }}
     QSpinBox::down-button, QDoubleSpinBox::down-button {{ border: 0; width: 20px; subcontrol-position: bottom right; }}
     QSpinBox::up-arrow, QDoubleSpinBox::up-arrow {{ image: url({tinted("chevron-up", c.muted)}); width: 12px; }}

@@ -1,11 +1,4 @@
-"""The drawer of jobs: what is being compressed, downloaded or copied, or waits, each with its progress and Cancel.
-
-Knows the desk's entries, downloads and work with files.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+"""The drawer of jobs: all long work, each with its progress and Cancel. What there is, `jobs` knows."""
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
@@ -20,29 +13,17 @@ from PySide6.QtWidgets import (
 
 from gistdesk.core.errors import UserError
 from gistdesk.language.i18n import tr
-from gistdesk.library import Entry
 from gistdesk.session.desk import Desk
-from gistdesk.ui.library.states import WORKING, fraction, state_words
+from gistdesk.session.runs import Runs
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
+from gistdesk.ui.window.jobs import Job, all_jobs, entry_job
 
 _MOST_ROWS = 50
 
 
-@dataclass(frozen=True)
-class _Job:
-    key: str
-    title: str
-    words: str
-    share: float | None
-    """From 0 to 1."""
-    cancel: Callable[[], object]
-    is_open: bool = False
-    """At work, and nobody knows how much there is."""
-
-
 class _JobRow(QWidget):
-    def __init__(self, job: _Job, parent: QWidget) -> None:
+    def __init__(self, job: Job, parent: QWidget) -> None:
         super().__init__(parent)
         self._job = job
         self._title, self._words = ElidedLabel(parent=self), Label(self)
@@ -62,7 +43,7 @@ class _JobRow(QWidget):
         row.addWidget(self._cancel)
         self.show_job(job)
 
-    def show_job(self, job: _Job) -> None:
+    def show_job(self, job: Job) -> None:
         self._job = job
         self._title.setText(job.title)
         self._words.setText(job.words)
@@ -82,10 +63,10 @@ class JobsDrawer(QFrame):
 
     closed = Signal()
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, runs: Runs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("surface", "bar")
-        self._desk = desk
+        self._desk, self._runs = desk, runs
         self._rows: dict[str, _JobRow] = {}
         self._title, self._nothing, self._more = Label(self), Label(self), Label(self)
         theme.set_role(self._title, "heading")
@@ -108,6 +89,9 @@ class JobsDrawer(QFrame):
         desk.models_changed.connect(self.refresh)
         desk.file_jobs.changed.connect(self.refresh)
         desk.entry_changed.connect(self._on_entry_changed)
+        desk.recall_checks.changed.connect(self._on_changed)
+        runs.listed.connect(self.refresh)
+        runs.changed.connect(self._on_changed)
         self._retranslate()
 
     def _arrange(self) -> None:
@@ -130,7 +114,7 @@ class JobsDrawer(QFrame):
         """Show the jobs of now; nothing is done while the drawer is closed."""
         if self.isHidden():
             return
-        jobs = self._jobs()
+        jobs = all_jobs(self._desk, self._runs)
         for key in self._rows.keys() - {job.key for job in jobs[:_MOST_ROWS]}:
             row = self._rows.pop(key)
             self._column.removeWidget(row)
@@ -146,6 +130,9 @@ class JobsDrawer(QFrame):
         self._more.setVisible(len(jobs) > _MOST_ROWS)
         self._more.setText(tr("And more: {n}", n=len(jobs) - _MOST_ROWS))
 
+    def _on_changed(self, _: object) -> None:
+        self.refresh()
+
     def _on_entry_changed(self, entry_id: int) -> None:
         """Progress changes a row; what begins or ends changes the list."""
         row = self._rows.get(f"entry {entry_id}")
@@ -155,36 +142,9 @@ class JobsDrawer(QFrame):
             self.refresh()
             return
         if row is not None and entry.state in ("extracting", "compressing"):
-            row.show_job(self._job(entry))
+            row.show_job(entry_job(self._desk, entry))
         else:
             self.refresh()
-
-    def _jobs(self) -> list[_Job]:
-        entries = self._desk.library.entries(states=WORKING)
-        entries.sort(key=lambda entry: (entry.state == "queued", entry.id))
-        jobs = [self._job(entry) for entry in entries]
-        for row in self._desk.models():
-            if row.downloading is not None:
-                words = tr("Downloading {percent}%", percent=round(100 * row.downloading))
-                cancel = partial(self._desk.cancel_download, row.name)
-                jobs.append(_Job(f"model {row.name}", row.title, words, row.downloading, cancel))
-        for number, job in enumerate(self._desk.file_jobs.jobs):
-            runs = number == 0
-            words = tr("Waiting") if not runs else tr(job.words)
-            if runs and job.share is not None:
-                words = f"{words} {round(100 * job.share)}%"
-            cancel = partial(self._desk.file_jobs.cancel, job.id)
-            jobs.append(_Job(f"files {job.id}", job.title, words, job.share, cancel, runs and job.share is None))
-        return jobs
-
-    def _job(self, entry: Entry) -> _Job:
-        return _Job(
-            f"entry {entry.id}",
-            entry.title or entry.source_path.name,
-            state_words(entry, self._desk.eta_s(entry.id)),
-            fraction(entry),
-            partial(self._desk.cancel, entry.id),
-        )
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

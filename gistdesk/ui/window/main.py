@@ -37,6 +37,7 @@ from gistdesk.ui.window.columns import CHAT, LAB, LIBRARY, Columns, Place
 from gistdesk.ui.window.drop import DropPicture, dropped_paths
 from gistdesk.ui.window.jobs_drawer import JobsDrawer
 from gistdesk.ui.window.menus import Menus
+from gistdesk.ui.window.notifications import Notifications
 from gistdesk.ui.window.quitting import Quitting
 from gistdesk.ui.window.rail import Rail
 from gistdesk.ui.window.resource_bar import ResourceBar
@@ -69,14 +70,14 @@ class MainWindow(QMainWindow):
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()
         self.first_run: FirstRun | None = None
-        self.drawer = JobsDrawer(desk)
-        self.bar = ResourceBar(desk)
+        self.drawer = JobsDrawer(desk, self.runs)
+        self.bar = ResourceBar(desk, self.runs)
         self._arrange()
         self.drop_picture = DropPicture(self)
         self.adding = Adding(self)
         self.menus = Menus(self)
         self.quitting = Quitting(self)
-        self.announcer = Announcer(self)
+        self.announcer, self.notifications = Announcer(self), Notifications(self)
         self._connect()
         self._leave_drops_to_window()
         self.show_place(LIBRARY)

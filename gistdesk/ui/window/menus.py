@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gistdesk.ui.window.palette import Command
 
 _CHAT = 1
+_PALETTE = later("Command palette")
 
 
 class Menus:
@@ -38,7 +39,7 @@ class Menus:
         self._add(later("Undo moving to the trash"), w.library.undo, "undo")
         self._line()
         self._add(later("Settings"), w.show_settings, "settings", "Ctrl+,")
-        self._add(later("Quit"), w.close, "close", "Ctrl+Q")
+        self._quit = self._add(later("Quit"), w.close, "close", "Ctrl+Q")
         self._begin(later("View"))
         for number, (text, icon) in enumerate(
             ((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab"))
@@ -54,7 +55,7 @@ class Menus:
         self.jobs.triggered.connect(w.show_jobs)
         self._line()
         self._add(later("Find"), w.focus_find, "search", "Ctrl+F")
-        self._add(later("Command palette"), w.show_palette, "search", "Ctrl+K")
+        self._add(_PALETTE, w.show_palette, "search", "Ctrl+K")
         self._begin(later("Chat"))
         self._chat(later("Write a question"), lambda: w.chat.focus_composer(), "edit", "Ctrl+L")
         self._chat(later("Stop the answer"), lambda: w.chat.stop(), "stop")
@@ -94,11 +95,9 @@ class Menus:
         """Everything in the menus, for the palette."""
         from gistdesk.ui.window.palette import Command
 
-        return [
-            Command(action.text(), action.trigger, action.icon(), action.shortcut().toString())
-            for action, _ in self._actions
-            if action.isEnabled() and action.text() != tr("Command palette")
-        ]
+        actions = [action for action, text in self._actions if action.isEnabled() and text != _PALETTE]
+        actions.sort(key=lambda action: action is self._quit)  # nobody is to end up there by a slip
+        return [Command(each.text(), each.trigger, each.icon(), each.shortcut().toString()) for each in actions]
 
     def retranslate(self) -> None:
         """Set every text again."""

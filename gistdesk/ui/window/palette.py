@@ -15,6 +15,8 @@ from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.overlay import Overlay
 
 _MOST = 50
+_WANTED, _LEAST, _AROUND = 44 * theme.GRID, 16 * theme.GRID, 12 * theme.GRID
+"""Heights: of the list in a large window, at least, and of what stands around it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Command:
 
 def score(wanted: str, text: str) -> float | None:
     """How well `text` fits what was typed: its letters in order, better where they stand together and at the
-    beginnings of words. None: it does not fit."""
+    beginnings of words. None: it does not fit. 0: nothing was typed, and everything fits alike."""
     folded, at, total = text.casefold(), -1, 0.0
     for letter in wanted.casefold().replace(" ", ""):
         found = folded.find(letter, at + 1)
@@ -38,7 +40,7 @@ def score(wanted: str, text: str) -> float | None:
         begins = found == 0 or not folded[found - 1].isalnum()
         total += 3 if begins else 2 if found == at + 1 else 1 / (found - at)
         at = found
-    return total - len(text) / 1000
+    return total - len(text) / 1000 if total else 0.0
 
 
 class Palette(Overlay):
@@ -57,7 +59,7 @@ class Palette(Overlay):
         self.list.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.list.header().setSectionResizeMode(1, QHeaderView.ResizeMode.ResizeToContents)
         self.list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.list.setMinimumHeight(44 * theme.GRID)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.body.setContentsMargins(*(2 * theme.GRID,) * 4)
         self.body.setSpacing(theme.GRID)
         self.body.addWidget(self.field)
@@ -71,6 +73,8 @@ class Palette(Overlay):
     def show_commands(self, commands: Sequence[Command]) -> None:
         self._commands = list(commands)
         self.field.clear()
+        room = self.parentWidget().height() if self.parentWidget() is not None else 0
+        self.list.setFixedHeight(max(_LEAST, min(_WANTED, room * 7 // 8 - _AROUND)))  # the card itself never scrolls
         self._on_text("")
         self.open()
         self.field.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -11,7 +11,9 @@ from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QMenu, QMessageBox, QSystemTrayIcon
 
 from gistdesk.language.i18n import tr
+from gistdesk.ui.lab.words import state_text
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.window.jobs import all_jobs, left_words
 
 if TYPE_CHECKING:
     from gistdesk.ui.window.main import MainWindow
@@ -37,21 +39,22 @@ class Quitting(QObject):
             return True
         run = self._window.runs.live()
         if run is not None and run.state != "stopping":
-            self._ask_about_run(run.start.title)
+            self._ask_about_run(run.start.title, state_text(run))
             return False
         if self._window.desk.idle():
             return True
         self._ask()
         return False
 
-    def _ask_about_run(self, title: str) -> None:
+    def _ask_about_run(self, title: str, state_words: str) -> None:
         """A run of the Lab needs no window: it goes on, or stops where it can go on from."""
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Question)
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle(tr("Quit gistdesk"))
         box.setText(tr("“{title}” is still running.", title=title))
-        box.setInformativeText(tr("It can go on without the window, which finds it again when it is opened."))
+        lines = (state_words, tr("It can go on without the window, which finds it again when it is opened."))
+        box.setInformativeText("\n\n".join(lines))
         leave = box.addButton(tr("Quit, and let it go on"), QMessageBox.ButtonRole.AcceptRole)
         stop = box.addButton(tr("Stop it with a checkpoint, and quit"), QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
@@ -72,9 +75,11 @@ class Quitting(QObject):
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle(tr("Quit gistdesk"))
         box.setText(tr("Something is still at work."))
-        box.setInformativeText(tr("What is done so far is kept in either case, and work goes on from there."))
+        told = tr("What is done so far is kept in either case, and work goes on from there.")
         if self._window.desk.file_jobs.jobs:
-            box.setInformativeText(tr("A copy of a file that is stopped leaves nothing behind."))
+            told = tr("A copy of a file that is stopped leaves nothing behind.")
+        jobs = all_jobs(self._window.desk, self._window.runs)
+        box.setInformativeText(f"{left_words(jobs)}\n\n{told}" if jobs else told)
         finish = box.addButton(tr("Finish in the tray"), QMessageBox.ButtonRole.AcceptRole)
         stop = box.addButton(tr("Stop and keep what is done"), QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)

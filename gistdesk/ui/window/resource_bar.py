@@ -21,10 +21,12 @@ from gistdesk.core.errors import UserError
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Desk
+from gistdesk.session.runs import Runs
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.library.states import WORKING
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
+from gistdesk.ui.window.jobs import all_jobs
 
 _COUNT_MS = 100
 """Jobs are counted so often at most: many may change at once."""
@@ -109,10 +111,10 @@ class ResourceBar(QFrame):
     jobs_toggled = Signal(bool)
     models_pressed = Signal()
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, runs: Runs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setProperty("surface", "bar")
-        self._desk = desk
+        self._desk, self._runs = desk, runs
         self.chip = QToolButton(self)
         self.chip.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.chip.clicked.connect(self.show_device)
@@ -141,6 +143,9 @@ class ResourceBar(QFrame):
         desk.models_changed.connect(self._on_jobs_changed)
         desk.models_changed.connect(self._show_engine)
         desk.file_jobs.changed.connect(self._on_jobs_changed)
+        desk.recall_checks.changed.connect(self._on_others_changed)
+        runs.listed.connect(self._on_jobs_changed)
+        runs.changed.connect(self._on_others_changed)
         desk.entry_changed.connect(self._on_entry_changed)
         self._retranslate()
 
@@ -191,6 +196,9 @@ class ResourceBar(QFrame):
         if not self._count_timer.isActive():
             self._count_timer.start()
 
+    def _on_others_changed(self, _: object) -> None:
+        self._on_jobs_changed()
+
     def _on_entry_changed(self, entry_id: int) -> None:
         """Progress is no news here; a job that begins or ends is."""
         try:
@@ -203,8 +211,7 @@ class ResourceBar(QFrame):
     def count_jobs(self) -> None:
         """Show how many jobs there are."""
         self._working = {entry.id for entry in self._desk.library.entries(states=WORKING)}
-        n = len(self._working) + sum(row.downloading is not None for row in self._desk.models())
-        n += len(self._desk.file_jobs.jobs)
+        n = len(all_jobs(self._desk, self._runs))
         self.jobs.setText(tr("Jobs {n}", n=n) if n else tr("Jobs"))
         self.jobs.setAccessibleName(tr("Jobs: {n}", n=n))
 

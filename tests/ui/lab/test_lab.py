@@ -8,17 +8,18 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QApplication, QTableView
+from PySide6.QtWidgets import QApplication, QComboBox, QTableView
 from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders
 from gistdesk.language import i18n
 from gistdesk.session.run import Run, read_start
-from gistdesk.ui.lab.commands import _LOAD_S, SIZES, BenchChoice, predicted_s, shown
+from gistdesk.ui.lab.commands import _LOAD_S, SIZES, TRAINING, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab.compare import differences
 from gistdesk.ui.lab.place import BENCHMARK, RUNS, TRAIN
 from gistdesk.ui.lab.plot import round_steps, smoothed
-from gistdesk.ui.lab.words import METHODS, TASKS
+from gistdesk.ui.lab.words import METHODS, TASKS, state_text
+from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.ramp import ramp
 from gistdesk.ui.window.main import LAB, MainWindow
 from tests.ui.lab.lab_made import make_benchmark, make_training
@@ -26,6 +27,7 @@ from tests.ui.window.window_made import open_window
 from trainer.benchmark.config import KINDS, BenchConfig
 from trainer.benchmark.config import METHODS as ALL_METHODS
 from trainer.benchmark.config import SIZES as ALL_SIZES
+from trainer.training.config import PRESETS as TRAINER_PRESETS
 
 
 @pytest.fixture
@@ -391,3 +393,60 @@ def test_an_error_of_the_program_is_told_as_one(qtbot: QtBot, tmp_path: Path, ru
     assert words.text() == "Failed: an error in the program (RuntimeError: expected scalar type Half)"
     i18n.set_language("ko")
     assert english_words(words.text().replace("RuntimeError: expected scalar type Half", "")) == []
+
+
+def test_the_form_shows_the_presets_own_values() -> None:
+    for name, values in TRAINING.items():
+        preset = TRAINER_PRESETS[name]
+        assert {key: getattr(preset, key) for key in values} == values
+    assert set(TRAINING) == set(TRAINER_PRESETS)
+
+
+def test_only_what_differs_from_the_preset_is_said(qtbot: QtBot, tmp_path: Path) -> None:
+    window = window_on(qtbot, tmp_path, TRAIN)
+    form = window.lab.train.form
+    form.preset.setCurrentIndex(1)
+    assert (form.steps.value(), form.batch.value(), form.rank.value(), form.seed.value()) == (600, 1, 64, 20261122)
+    assert form.learning_rate.value() == 0.001 and form.precision.currentData() == "auto"
+    words = form.words()
+    assert words is not None and not {word.split("=")[0] for word in words} & set(TRAINING["quick"])
+    form.learning_rate.setValue(0.0002)
+    form.rank.setValue(16)
+    form.batch.setValue(2)
+    words = form.words()
+    assert words is not None and {"learning_rate=0.0002", "rank=16", "batch=2"} <= set(words)
+    assert not any(word.startswith(("steps=", "seed=", "precision=")) for word in words)
+    form.preset.setCurrentIndex(2)
+    assert (form.steps.value(), form.learning_rate.value(), form.precision.currentData()) == (1500, 0.0002, "nf4")
+
+
+def test_an_evaluation_tells_how_far_it_is(runs_folder: Path) -> None:
+    folder = make_training(runs_folder, "e", "E", "2026-01-01T00:00:00", steps_done=200, live=True, last="")
+    with (folder / "run.jsonl").open("a") as lines:
+        lines.write('{"event": "evaluating", "step": 200, "steps": 600, "done": 7, "of": 25}\n')
+    assert state_text(loaded(folder)) == "Step 200 of 600  ·  Evaluating: 7 of 25"
+
+
+def test_lines_of_the_log_are_not_wider_than_its_box(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
+    make_training(runs_folder, "w", "W", "2026-01-01T00:00:00")
+    window = window_on(qtbot, tmp_path, TRAIN)
+    window.lab.train.show_run("w")
+    log = window.lab.train.log
+    qtbot.waitUntil(lambda: len(log.toPlainText()) > 200)
+    assert log.horizontalScrollBar().maximum() == 0
+
+
+@pytest.mark.parametrize("n", [2, 4, 9])
+def test_a_list_of_choices_shows_every_entry(qtbot: QtBot, tmp_path: Path, n: int) -> None:
+    box = QComboBox(window_on(qtbot, tmp_path, TRAIN))
+    box.addItems([f"Standard: a model of mine, NF4, {number} steps" for number in range(n)])
+    box.setFixedWidth(120)
+    fit_list(box)
+    box.show()
+    box.showPopup()
+    view = box.view()
+    qtbot.waitUntil(view.isVisible)
+    last = view.visualRect(view.model().index(n - 1, 0))
+    assert last.bottom() <= view.viewport().height() and view.verticalScrollBar().maximum() == 0
+    assert view.viewport().width() >= box.fontMetrics().horizontalAdvance(box.itemText(n - 1))
+    box.hidePopup()

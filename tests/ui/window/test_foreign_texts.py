@@ -90,7 +90,7 @@ def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow, qt
 
 
 def test_no_dialog_takes_a_title_for_html(window: MainWindow) -> None:
-    window.quitting._ask_about_run(HOSTILE)
+    window.quitting._ask_about_run(HOSTILE, "")
     box = window.findChildren(QMessageBox)[-1]
     assert box.textFormat() == Qt.TextFormat.PlainText
     box.close()

@@ -117,6 +117,19 @@ def test_the_palette_finds_commands_and_documents(window: MainWindow, qtbot: QtB
     assert window.place == LIBRARY and [each.id for each in window.library.chosen] == [entry.id]
 
 
+def test_the_palette_begins_with_what_is_done_most_and_ends_with_quitting(window: MainWindow, qtbot: QtBot) -> None:
+    """And there is one scrollbar, that of the list, however low the window is."""
+    for height in (800, 500, 420):
+        window.resize(1000, height)
+        window.show_palette()
+        texts = [window.palette_.list.topLevelItem(n).text(0) for n in range(window.palette_.list.topLevelItemCount())]
+        assert texts[0] == "Add documents…" and texts[-1] == "Quit"
+        qtbot.wait(20)
+        assert window.palette_._area.verticalScrollBar().maximum() == 0
+        assert window.palette_.list.horizontalScrollBar().maximum() == 0
+        window.palette_.dismiss()
+
+
 def test_what_stands_together_fits_best() -> None:
     assert score("new", "New chat") > score("new", "On every word")  # type: ignore[operator]
     assert score("nc", "New chat") is not None

@@ -1,0 +1,177 @@
+"""The server's two addresses, /v1/models and /v1/chat/completions, for whoever has the token, on this computer alone.
+
+A browser's page cannot use it: it does not know the token, and no origin is let in. Knows HTTP; what is asked and
+answered is in `completions`, who answers in `engine`.
+"""
+
+import asyncio
+import hmac
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, suppress
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gistdesk.core.errors import UserError
+from gistdesk.protocol import AnswerDelta, AnswerDone, Cancelled, Error, Event
+from gistdesk.server.completions import Wanted, failure, listed, parse, piece, usage, whole
+from gistdesk.server.engine import Link
+from gistdesk.server.gists import Catalog
+
+HOSTS = ("127.0.0.1", "localhost")
+_MOST_BYTES = 4 * 2**20
+_LOOK_S = 0.5
+
+
+class _AnswerError(Exception):
+    """The engine could not answer. `status` is HTTP's."""
+
+    def __init__(self, error: UserError, status: int) -> None:
+        super().__init__(error.message)
+        self.error, self.status = error, status
+
+
+def make_app(catalog: Catalog, link: Callable[[], Link], *, token: str, model: str) -> Starlette:
+    """
+    Args:
+        catalog: the gists that there are, looked up anew for every request.
+        link: the way to the engine.
+        token: what a request has to know.
+        model: that answers where a request names no gist.
+    """
+
+    async def models(_: Request) -> Response:
+        return _reply(listed(catalog(), model))
+
+    async def completions(request: Request) -> Response:
+        try:
+            wanted = parse(json.loads(await _body(request)), catalog(), model)
+        except (ValueError, RecursionError):
+            return _refused(UserError("The request is no JSON.", "See OpenAI's chat completions."), 400)
+        except UserError as error:
+            return _refused(error, 404 if error.message.startswith("There is no gist") else 400)
+        events = link().events(wanted.answer)
+        made, created = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
+        if wanted.streams:
+            return await _streamed(wanted, made, created, events)
+        return await _whole(request, wanted, made, created, events)
+
+    routes = [Route("/v1/models", models), Route("/v1/chat/completions", completions, methods=["POST"])]
+    guards = [Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS)), Middleware(_Guard, token=token)]
+    return Starlette(routes=routes, middleware=guards, exception_handlers={UserError: _on_user_error})
+
+
+class _Guard:
+    """Lets nobody in who does not know the token."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+            if not hmac.compare_digest(given, self._expected):
+                error = UserError("The token is wrong.", "Send the header Authorization: Bearer TOKEN.")
+                await JSONResponse(failure(error, "authentication_error"), 401)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+async def _body(request: Request) -> bytes:
+    """Raises UserError: it is too large."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > _MOST_BYTES:
+            raise UserError("The request is too large.", f"It may have {_MOST_BYTES // 2**20} MB.")
+    return bytes(body)
+
+
+async def _pieces(events: AsyncIterator[Event]) -> AsyncIterator[str | AnswerDone]:
+    """The answer's pieces, and at last how it ended. Raises _AnswerError."""
+    async for event in events:
+        if isinstance(event, AnswerDelta):
+            yield event.text
+        elif isinstance(event, AnswerDone):
+            yield event
+        elif isinstance(event, Error):
+            is_users = event.kind == "user"
+            raise _AnswerError(UserError(event.message, event.hint), 400 if is_users else 500)
+        elif isinstance(event, Cancelled):
+            raise _AnswerError(UserError("The answer was stopped.", "Ask again."), 503)
+
+
+async def _whole(request: Request, wanted: Wanted, made: str, created: int, events: AsyncIterator[Event]) -> Response:
+    async def collect() -> Response:
+        text = ""
+        async with aclosing(events):  # type: ignore[type-var]
+            async for each in _pieces(events):
+                if isinstance(each, AnswerDone):
+                    return _reply(whole(wanted, made, created, text, each))
+                text += each
+        raise AssertionError("an answer ended without its last event")
+
+    task = asyncio.create_task(collect())
+    while not (await asyncio.wait({task}, timeout=_LOOK_S))[0]:
+        if await request.is_disconnected():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            return Response(status_code=499)
+    try:
+        return task.result()
+    except _AnswerError as failed:
+        return _refused(failed.error, failed.status)
+
+
+async def _streamed(wanted: Wanted, made: str, created: int, events: AsyncIterator[Event]) -> Response:
+    """Waits for the first piece, so that what fails before it has an error's status."""
+    pieces = _pieces(events)
+    try:
+        first = await anext(pieces)
+    except _AnswerError as failed:
+        return _refused(failed.error, failed.status)
+
+    async def lines() -> AsyncIterator[str]:
+        async with aclosing(events):  # type: ignore[type-var]
+            yield _line(piece(wanted, made, created, {"role": "assistant", "content": ""}))
+            each: str | AnswerDone = first
+            try:
+                while not isinstance(each, AnswerDone):
+                    yield _line(piece(wanted, made, created, {"content": each}))
+                    each = await anext(pieces)
+            except _AnswerError as failed:
+                yield _line(failure(failed.error, "server_error"))
+                return
+            yield _line(piece(wanted, made, created, {}, each))
+            if wanted.with_usage:
+                yield _line({**piece(wanted, made, created, {}), "choices": [], "usage": usage(each)})
+            yield "data: [DONE]\n\n"
+
+    return StreamingResponse(lines(), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+def _line(row: dict[str, Any]) -> str:
+    return f"data: {json.dumps(row, ensure_ascii=False)}\n\n"
+
+
+def _reply(row: dict[str, Any]) -> Response:
+    return JSONResponse(row)
+
+
+def _refused(error: UserError, status: int) -> Response:
+    return JSONResponse(failure(error, "invalid_request_error" if status < 500 else "server_error"), status)
+
+
+async def _on_user_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, UserError)
+    return _refused(error, 400)

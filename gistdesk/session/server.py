@@ -1,0 +1,114 @@
+"""The local server of the window: a process that takes requests of other programs, which the window's engine answers.
+
+Runs while the settings say so. Whoever asks waits behind the chats of the window, and compressing waits for both. Knows
+the server's command and the engine's requests; knows no HTTP.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from gistdesk.language.i18n import later
+from gistdesk.protocol import Answer, Cancel, Event, ProtocolError, decode_request, encode, is_last
+from gistdesk.session.calls import Calls
+from gistdesk.session.child import Child, End
+from gistdesk.settings import Settings
+
+TOKEN_FILE = "server-token"
+
+
+class LocalServer(QObject):
+    """Attributes: port (0 while it does not listen), problem (why it does not, in English).
+
+    Signals: changed; busy_changed: whether an answer is being made for another program.
+    """
+
+    changed = Signal()
+    busy_changed = Signal(bool)
+
+    def __init__(self, calls: Calls, settings: Callable[[], Settings], config: Path, parent: QObject) -> None:
+        """`config` is the folder that the token is kept in."""
+        super().__init__(parent)
+        self._calls, self._settings, self._config = calls, settings, config
+        self._child: Child | None = None
+        self._asked = (0, "")
+        self._answering: dict[int, int] = {}
+        self.port, self.problem = 0, ""
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._answering)
+
+    @property
+    def token(self) -> str:
+        """ "" before the server was first started."""
+        try:
+            return (self._config / TOKEN_FILE).read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def follow_settings(self) -> None:
+        """Start, end or start anew, as the settings say."""
+        settings = self._settings()
+        wanted = (settings.server_port, settings.model) if settings.server else (0, "")
+        if wanted == self._asked:
+            return
+        self.close()
+        self._asked = wanted
+        if settings.server:
+            words = ("serve", "--window", "--port", str(settings.server_port), "--model", settings.model)
+            self._child = Child(self, "gistdesk", *words)
+            self._child.said.connect(self._on_said)
+            self._child.ended.connect(self._on_ended)
+            self._child.start()
+        self.changed.emit()
+
+    def close(self) -> None:
+        """End the process, and what it asked for."""
+        if self._child is not None:
+            self._child.close_input()
+            self._child.stop()
+            self._child = None
+        for request_id in self._answering.values():
+            self._calls.cancel(request_id)
+        self._asked, self.port, self.problem = (0, ""), 0, ""
+
+    def _on_said(self, row: dict[str, Any]) -> None:
+        if "listening" in row:
+            self.port, self.problem = int(row["listening"]), ""
+            self.changed.emit()
+            return
+        try:
+            request = decode_request(json.dumps(row))
+        except ProtocolError:
+            return
+        if isinstance(request, Cancel) and request.target in self._answering:
+            self._calls.cancel(self._answering[request.target])
+        elif isinstance(request, Answer):
+            self._answer(request)
+
+    def _answer(self, request: Answer) -> None:
+        """The model's precision, device and threads are the window's."""
+        settings, child, theirs = self._settings(), self._child, request.id
+        own = replace(request, id=0, device=settings.device, threads=settings.threads, precision=settings.precision)
+
+        def heard(event: Event) -> None:
+            if child is self._child and child is not None:
+                child.tell(json.loads(encode(replace(event, id=theirs))))
+            if is_last(event, own):
+                del self._answering[theirs]
+                if not self._answering:
+                    self.busy_changed.emit(False)
+
+        self._answering[theirs] = self._calls.send(own, heard)
+        if len(self._answering) == 1:
+            self.busy_changed.emit(True)
+
+    def _on_ended(self, end: End) -> None:
+        self._child, self.port = None, 0
+        self.problem = end.said or later("The server ended by itself.")
+        self.changed.emit()
