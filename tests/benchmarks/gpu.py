@@ -45,7 +45,8 @@ from trainer.starter.config import StarterConfig
 from trainer.starter.train import StarterRun
 from trainer.training.base import load_base
 from trainer.training.config import TrainConfig, preset
-from trainer.training.estimate import matrix_rate
+from trainer.training.estimate import matrix_rate, memory_of
+from trainer.training.footprint import shape_of_model
 from trainer.training.loop import Plan, train
 from trainer.training.run import AdapterRun
 from trainer.training.train import train_adapter
@@ -206,11 +207,21 @@ def measure_step(model: GistModel, *, tiny: bool) -> Iterator[dict[str, Any]]:
             "arithmetic_s": round(arithmetic_s, 3),
             "times_its_arithmetic": round(seconds / arithmetic_s, 2),
             "goal_times": 2.5,
+            "recomputes": run.recomputes,
             "peak_bytes": peak_memory_bytes(model.device),
+            "said_bytes": said_bytes(run),
             "goal_bytes": 16 * 2**30,
         }
         model.adapter = model.encoder = None
         del run
+
+
+def said_bytes(run: AdapterRun) -> int:
+    """What the pre-flight says of the run, without libraries, which are not among what torch allocates."""
+    config = replace(run.config, checkpoint_activations=run.recomputes)
+    device = run.model.device.type
+    uses = memory_of(shape_of_model(run.model.causal_lm), config, run.model.precision, device)
+    return sum(uses.values()) - uses["libraries"]
 
 
 def is_linear(module: nn.Module) -> bool:

@@ -9,7 +9,7 @@ from gistdesk.core.adapter import Adapter, Encoder
 from gistdesk.core.load import choose_device, encoder_of, load_model, plain_precision
 from gistdesk.core.model import GistModel
 
-_MERGE_BYTES = 256 * 2**20
+MERGE_BYTES = 256 * 2**20
 """Merging W + B A costs a second copy of all weights and a gradient for each: only small bases are worth it."""
 
 
@@ -36,4 +36,4 @@ def training_encoder(stack: nn.Module, adapter: Adapter, *, checkpoint_layers: b
         from trainer.training.recompute import recomputing_encoder
 
         return recomputing_encoder(stack, adapter)
-    return encoder_of(stack, adapter, merge_bytes=_MERGE_BYTES)
+    return encoder_of(stack, adapter, merge_bytes=MERGE_BYTES)

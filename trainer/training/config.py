@@ -50,7 +50,8 @@ class TrainConfig:
         batch: units of work per optimizer step, over all processes together.
         document_tokens: tokens that a unit of generated text encodes.
         micro_tokens: segment tokens that are encoded with a graph at a time; decides the memory.
-        checkpoint_activations: work each layer's intermediate results out again; less memory, a third more time.
+        checkpoint_activations: work each layer's intermediate results out again; less memory, a third more time. Where
+            the memory that is free wants it, it is done by itself.
         samples: different generated samples; 0 never repeats one.
         questions_per_document: most questions asked about one document.
         mix: share of the units per part, out of `PARTS`; need not add up to 1.

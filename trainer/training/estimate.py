@@ -4,60 +4,39 @@ Estimates, from formulas that stand beside the numbers; the events of a run have
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import psutil
 import torch
-from torch import nn
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.load import choose_device, find_model, plain_precision
 from gistdesk.core.model_config import check_config
-from gistdesk.core.precision import WeightCounts
+from gistdesk.core.precision import QUANTIZED
+from trainer.training.base import MERGE_BYTES
 from trainer.training.config import TrainConfig
+from trainer.training.footprint import Shape, answering_bytes, encoding_bytes, logits_bytes, shape_on_disk
 
-_OVERHEAD_BYTES = {"cpu": 350 * 2**20, "cuda": 700 * 2**20}
+_OVERHEAD_BYTES = {"cpu": 430 * 2**20, "cuda": 700 * 2**20}
 """Libraries, and on CUDA the context and what the allocator cannot use."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """A base model's sizes. Counts of parameters, of values, and of tokens."""
-
-    weights: WeightCounts
-    n_lora_per_rank: int
-    hidden_size: int
-    intermediate_size: int
-    n_layers: int
-    kv_values: int
-    vocab_size: int
+_TEXT_BYTES = {"cpu": 350 * 2**20, "cuda": 0}
+"""Freed after the 3.4 MB of resources/text were tokenized; kept by a CPU's allocator, for the steps to use."""
+_SLACK = {"cpu": 1.3, "cuda": 1.0}
+"""Of a CPU's allocator: what the process holds against what is alive. On CUDA it is among the libraries."""
+_ENDLESS = ("questions", "alpaca", "longbench")
+"""Parts of a mix whose documents are as long as the user's; all others keep to `document_tokens`."""
+_N_DEPTHS, _ANSWER_TOKENS = 5, 250
+"""Of an evaluation; opening a context and writing an answer costs as much as reading so many tokens."""
 
 
 def shape_of(name: str) -> Shape:
     """From the model's configuration alone. Raises UserError where it is not there or not supported."""
-    from transformers import AutoConfig, AutoModelForCausalLM
-
     if not name:
         raise UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
     folder = find_model(name).base
     check_config(folder)
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(config)
-    linear = [module for module in model.model.modules() if isinstance(module, nn.Linear)]
-    n_linear = sum(module.weight.numel() for module in linear)
-    n_all = sum(p.numel() for p in model.parameters())
-    head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return Shape(
-        WeightCounts(n_linear, n_all - n_linear),
-        sum(module.in_features + module.out_features for module in linear),
-        config.hidden_size,
-        config.intermediate_size,
-        config.num_hidden_layers,
-        2 * config.num_hidden_layers * config.num_key_value_heads * head_dim,
-        config.vocab_size,
-    )
+    return shape_on_disk(folder)
 
 
 def estimate(config: TrainConfig) -> dict[str, Any]:
@@ -65,46 +44,86 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
     device, reason = choose_device(config.device)
     shape = shape_of(config.base)
     precision = plain_precision(device) if config.precision == "auto" else config.precision
-    memory = memory_of(shape, config, precision, device)
+    recomputes = must_recompute(shape, config, precision, device)
+    memory = memory_of(shape, replace(config, checkpoint_activations=recomputes), precision, device)
     needed = sum(memory.values())
     seconds = step_seconds(shape, config, device, precision)
+    evaluating = evaluation_seconds(shape, config, device, precision)
     return {
         "base": config.base,
         "device": device,
         "why_device": reason,
         "precision": precision,
-        "trained_parameters": config.rank * shape.n_lora_per_rank + config.slots * shape.hidden_size,
+        "trained_parameters": shape.n_trained(config.rank, config.slots),
+        "checkpoint_activations": recomputes,
         "memory_bytes": memory,
         "needed_bytes": needed,
         "free_bytes": free_bytes(device),
         "fits": needed <= free_bytes(device),
         "step_s": round(seconds, 2),
-        "training_s": round(seconds * config.steps),
+        "evaluation_s": round(evaluating),
+        "training_s": round(seconds * config.steps + evaluating * n_evaluations(config)),
     }
+
+
+def must_recompute(shape: Shape, config: TrainConfig, precision: str, device: str, *, is_loaded: bool = False) -> bool:
+    """Whether the configuration wants activations worked out again, or the memory that is free wants it.
+
+    Args:
+        is_loaded: the base is in memory already.
+    """
+    memory = memory_of(shape, config, precision, device)
+    there = memory["weights"] + memory["libraries"] if is_loaded else 0
+    return config.checkpoint_activations or sum(memory.values()) - there > free_bytes(device)
 
 
 def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) -> dict[str, int]:
-    """Bytes by use. Activations are those of one micro-batch, whatever the document's length."""
+    """Bytes by use, of the largest unit; see `footprint`. They do not grow with the length of a document."""
     width = 4 if precision == "fp32" else 2
-    n_trained = config.rank * shape.n_lora_per_rank + config.slots * shape.hidden_size
+    n_trained = shape.n_trained(config.rank, config.slots)
     moments = 2 if device == "cuda" else 8
-    tokens = max(config.micro_tokens, config.segment_tokens)
-    # per layer and token: two norms, q k v, attention's output, gate, up, their product; and the rank of each branch
-    per_layer = (8 * shape.hidden_size + 3 * shape.intermediate_size + 7 * config.rank) * width
-    if config.checkpoint_activations:
-        activations = tokens * (per_layer + shape.n_layers * shape.hidden_size * width)
-    else:
-        activations = tokens * shape.n_layers * per_layer
-    teacher = config.distill_tokens if config.distill_weight else 0
-    answered = 32 * config.questions_per_document
+    tokens, asked = micro_batch_tokens(config), conversation_tokens(config)
+    again, distilled = config.checkpoint_activations, config.distill_weight > 0
+    weights = shape.weights.n_bytes(precision)
+    if precision not in QUANTIZED and weights <= MERGE_BYTES and not again:
+        weights += 2 * shape.weights.n_linear * width  # with the adapter in them, and their gradients
+    slack = _SLACK[device]
+    read = encoding_bytes(shape, tokens, rank=config.rank, width=width, recomputed=again)
+    asked_of = answering_bytes(shape, asked, width=width, recomputed=again)
+    activations = int(slack * (read + asked_of))
+    logits = int(slack * logits_bytes(shape, answer_tokens(config), distilled=distilled))
+    teacher = config.distill_tokens if distilled else 0
+    per_token = shape.kv_values + 2 * shape.hidden_size + 3 * shape.intermediate_size
     return {
-        "weights": shape.weights.n_bytes(precision),
+        "weights": weights,
         "adapter, its gradients and moments": n_trained * (4 + 4 + moments),
-        "activations of a micro-batch": int(activations),
-        "full text of the teacher": teacher * (shape.kv_values + 6 * shape.hidden_size) * width,
-        "logits of the answers": 4 * 4 * answered * shape.vocab_size,
-        "libraries": _OVERHEAD_BYTES[device],
+        "activations of a micro-batch": activations,
+        "full text of the teacher": teacher * per_token * width,
+        "logits of the answers": logits,
+        "libraries": _OVERHEAD_BYTES[device] + max(0, _TEXT_BYTES[device] - activations - logits),
     }
+
+
+def micro_batch_tokens(config: TrainConfig) -> int:
+    """Of the largest micro-batch, with BOS, gist tokens and padding; at least one segment is in it."""
+    segment = -(-(config.segment_tokens + config.slots + 1) // 16) * 16
+    # the segments of a unit are of different length, and padded to the longest: up to a third more
+    most = config.micro_tokens if _endless(config) else min(config.micro_tokens, config.document_tokens * 4 // 3)
+    return max(most, segment)
+
+
+def conversation_tokens(config: TrainConfig) -> int:
+    """Of the largest batch of documents that answer together: many short ones have as many questions as text."""
+    return config.micro_tokens if _endless(config) else min(config.micro_tokens, 2 * config.document_tokens)
+
+
+def answer_tokens(config: TrainConfig) -> int:
+    """Of those: a quarter of a short question and its answer, or a passage that is repeated."""
+    return max(conversation_tokens(config) // 4, config.target_tokens)
+
+
+def _endless(config: TrainConfig) -> bool:
+    return any(config.mix.get(part) for part in _ENDLESS)
 
 
 def step_seconds(shape: Shape, config: TrainConfig, device: str, precision: str) -> float:
@@ -117,6 +136,25 @@ def step_seconds(shape: Shape, config: TrainConfig, device: str, precision: str)
     passes = 2 if config.document_tokens <= config.micro_tokens else 3
     teacher = min(config.distill_tokens, config.document_tokens) if config.distill_weight else 0
     tokens = config.batch * (passes * config.document_tokens + teacher)
+    return 2 * shape.weights.n_linear * tokens / (matrix_rate(device, dtype) / 3)
+
+
+def n_evaluations(config: TrainConfig) -> int:
+    """One at the start, one at the end, and those between."""
+    return 1 + -(-config.steps // config.evaluate_steps)
+
+
+def evaluation_seconds(shape: Shape, config: TrainConfig, device: str, precision: str) -> float:
+    """Seconds per evaluation: what is compressed for needles and their control, and the bottleneck check, once in full.
+
+    Every part of the mix has held-out units of about `document_tokens` in all.
+    """
+    dtype = torch.float32 if precision == "fp32" else torch.bfloat16
+    n_languages = (config.korean_share > 0) + (config.korean_share < 1)
+    n_samples = config.evaluate_samples * _N_DEPTHS * n_languages * len(config.evaluate_kinds)
+    has_needles = bool({"passkeys", "facts"} & {part for part, share in config.mix.items() if share})
+    tokens = has_needles * sum(2 * n_samples * (length + _ANSWER_TOKENS) for length in config.evaluate_lengths)
+    tokens += 4 * config.document_tokens * sum(1 for share in config.mix.values() if share)
     return 2 * shape.weights.n_linear * tokens / (matrix_rate(device, dtype) / 3)
 
 
@@ -147,11 +185,12 @@ def check_fits(config: TrainConfig) -> None:
     """
     device, _ = choose_device(config.device)
     precision = plain_precision(device) if config.precision == "auto" else config.precision
-    needed = sum(memory_of(shape_of(config.base), config, precision, device).values())
+    least = replace(config, checkpoint_activations=True)  # which is done where it is needed
+    needed = sum(memory_of(shape_of(config.base), least, precision, device).values())
     free = free_bytes(device)
     if needed > free:
         raise UserError(
             f"Training on {config.base} in {precision} needs about {needed / 2**30:.1f} GiB, "
             f"{free / 2**30:.1f} GiB are free.",
-            "Lower micro_tokens or rank, set checkpoint_activations, or choose a smaller precision or base.",
+            "Lower micro_tokens or rank, or choose a smaller precision or base.",
         )

@@ -1,15 +1,15 @@
-"""Activation checkpointing inside a segment: every layer's intermediate results are worked out again when needed.
+"""Activation checkpointing of a decoder: every layer's intermediate results are worked out again when needed.
 
 The library's own checkpointing drops the keys and values, which are all that is wanted here; so each layer hands its
 keys and values out of its checkpoint as results. Knows the order of a decoder's layers, nothing of training.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
 
@@ -17,14 +17,17 @@ from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, branches
 
 
 class _OneLayer:
-    """Takes the keys and values that a layer would put into a cache."""
+    """Takes the keys and values that a layer would put into a cache, behind those that are there."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Sequence[Tensor]) -> None:
+        self._before = before
         self.kept: tuple[Tensor, Tensor] | None = None
 
     def update(self, keys: Tensor, values: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         self.kept = keys, values
-        return keys, values
+        if not self._before:
+            return keys, values
+        return torch.cat([self._before[0], keys], dim=2), torch.cat([self._before[1], values], dim=2)
 
 
 def recomputing_encoder(stack: Any, adapter: Adapter) -> Encoder:
@@ -32,20 +35,26 @@ def recomputing_encoder(stack: Any, adapter: Adapter) -> Encoder:
     encode = branched_encoder(stack, adapter)
 
     def encode_in_layers(input_ids: Tensor) -> DynamicCache:
-        if not torch.is_grad_enabled():
-            return encode(input_ids)
-        with _checkpointed(stack, adapter):
+        # by the time of the backward pass the branches of this one are gone
+        with recomputing_layers(stack, torch.is_grad_enabled(), lambda: branches(stack, adapter)):
             return encode(input_ids)
 
     return encode_in_layers
 
 
 @contextmanager
-def _checkpointed(stack: Any, adapter: Adapter) -> Iterator[None]:
-    """The layers' forward methods, replaced for one pass."""
+def recomputing_layers(
+    stack: Any, wanted: bool = True, again: Callable[[], AbstractContextManager[Any]] = nullcontext
+) -> Iterator[None]:
+    """The layers' forward methods, replaced for the passes inside, with or without a gradient.
+
+    Args:
+        wanted: False replaces nothing.
+        again: what has to be open when a layer is worked out again.
+    """
     try:
-        for index, layer in enumerate(stack.layers):
-            layer.forward = _checkpointed_forward(index, layer.forward, stack, adapter)
+        for index, layer in enumerate(stack.layers if wanted else []):
+            layer.forward = _checkpointed_forward(index, layer.forward, again)
         yield
     finally:
         for layer in stack.layers:
@@ -53,20 +62,29 @@ def _checkpointed(stack: Any, adapter: Adapter) -> Iterator[None]:
 
 
 def _checkpointed_forward(
-    index: int, forward: Callable[..., Tensor], stack: nn.Module, adapter: Adapter
+    index: int, forward: Callable[..., Tensor], again: Callable[[], AbstractContextManager[Any]]
 ) -> Callable[..., Tensor]:
     def whole(hidden: Tensor, *, past_key_values: DynamicCache, **arguments: Any) -> Tensor:
-        def run(hidden: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            own = _OneLayer()
+        def run(hidden: Tensor, *before: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            own = _OneLayer(before)
             output = forward(hidden, past_key_values=own, **arguments)
             assert own.kept is not None
             return output, *own.kept
 
-        # by the time of the backward pass the branches of this one are gone
         result: tuple[Tensor, Tensor, Tensor] = checkpoint(
-            run, hidden, use_reentrant=False, context_fn=lambda: (nullcontext(), branches(stack, adapter))
+            run,
+            hidden,
+            *_held(past_key_values, index),
+            use_reentrant=False,
+            context_fn=lambda: (nullcontext(), again()),
         )
         past_key_values.update(result[1], result[2], index)
         return result[0]
 
     return whole
+
+
+def _held(cache: DynamicCache, index: int) -> tuple[Tensor, ...]:
+    """Keys and values of a layer that are in the cache already."""
+    layer: Any = cache.layers[index] if index < len(cache.layers) else None
+    return () if layer is None or layer.get_seq_length() == 0 else (layer.keys, layer.values)

@@ -28,9 +28,12 @@ from trainer.training.check import Figure, Sums, measure_conditions
 from trainer.training.config import TrainConfig, to_yaml
 from trainer.training.curriculum import Curriculum
 from trainer.training.descent import Descent, share_of_peak
+from trainer.training.estimate import must_recompute
+from trainer.training.footprint import shape_of_model
 from trainer.training.loop import Step
 from trainer.training.loss import Answers, full_answers, gist_answers
 from trainer.training.processes import Processes
+from trainer.training.recompute import recomputing_layers
 from trainer.training.staged import Unit, encode_unit, staged_backward
 
 _FIGURES = ("units", "loss", "distillation", "taught", "right", "asked")
@@ -45,6 +48,7 @@ class AdapterRun:
         step: optimizer steps done.
         steps: in all.
         fresh: the adapter started from nothing.
+        recomputes: activations are worked out again, since the configuration or the memory wants it.
     """
 
     def __init__(
@@ -78,10 +82,13 @@ class AdapterRun:
         if config.start_from:
             self._take(read_adapter(Path(config.start_from), stack, of_files(model.identity.model_fingerprint)[0]))
         model.adapter = self.adapter.adapter()
+        self.recomputes = must_recompute(
+            shape_of_model(model.causal_lm), config, model.precision, model.device.type, is_loaded=True
+        )
         # the factors have moved since the last pass: what is merged is merged anew
-        model.encoder = lambda ids: training_encoder(
-            stack, self.adapter.adapter(), checkpoint_layers=config.checkpoint_activations
-        )(ids)
+        model.encoder = lambda ids: training_encoder(stack, self.adapter.adapter(), checkpoint_layers=self.recomputes)(
+            ids
+        )
         self.prompt = prompt_of(model.tokenizer)
         self.mixture = Mixture(model, config, texts)
         named = dict(self.adapter.named_parameters())
@@ -147,7 +154,8 @@ class AdapterRun:
         n_documents = len(unit.documents)
 
         def loss_of(documents: Sequence[int], gists: list[Tensor]) -> Tensor:
-            answers = self.answers(unit, documents, gists)
+            with recomputing_layers(self.model.causal_lm.model, self.recomputes):
+                answers = self.answers(unit, documents, gists)
             share = len(documents) / n_documents
             loss = share * answers.loss
             sums[1] += float(loss.detach())

@@ -94,10 +94,10 @@ def staged_backward(
 
     Args:
         loss_of: called once per batch of documents; whatever else it finds out, it keeps to itself.
-        micro_tokens: segment tokens that are encoded with a graph at a time; at least one segment is.
+        micro_tokens: tokens that are encoded with a graph at a time, padding included; at least one segment is.
         document_batches: which documents answer together.
     """
-    batches = list(micro_batches(unit.texts, micro_tokens))
+    batches = list(micro_batches(row_lengths(model, unit), micro_tokens))
     keep_graph = len(batches) == 1
     encoded: list[Tensor] = []
     for batch in batches:
@@ -121,21 +121,28 @@ def staged_backward(
 
 def encode_unit(model: GistModel, unit: Unit, *, micro_tokens: int) -> list[Tensor]:
     """The gist of every document, without a graph; (n_layers, 2, n_kv_heads, n_slots, head_dim) each."""
-    batches = list(micro_batches(unit.texts, micro_tokens))
+    batches = list(micro_batches(row_lengths(model, unit), micro_tokens))
     with torch.no_grad():
         segments = _by_segment(unit, batches, [encode_segments(model, unit, batch) for batch in batches])
         return [join([segments[i] for i in document], model.inv_freq) for document in unit.documents]
 
 
-def micro_batches(texts: Sequence[Tensor], micro_tokens: int) -> Iterator[list[int]]:
-    """Numbers of segments that are encoded together: in order, up to `micro_tokens` tokens with their padding."""
+def row_lengths(model: GistModel, unit: Unit) -> list[int]:
+    """Tokens of every segment's row: BOS and gist tokens with it, and the padding that every row has."""
+    n_bos = len(model.bos_ids)
+    lengths = (n_bos + len(text) + n for text, n in zip(unit.texts, unit.n_slots, strict=True))
+    return [-(-length // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE for length in lengths]
+
+
+def micro_batches(lengths: Sequence[int], micro_tokens: int) -> Iterator[list[int]]:
+    """Numbers of rows that are encoded together: in order, up to `micro_tokens` tokens with their padding."""
     batch: list[int] = []
     width = 0
-    for i, text in enumerate(texts):
-        width = max(width, len(text))
+    for i, length in enumerate(lengths):
+        width = max(width, length)
         if batch and width * (len(batch) + 1) > micro_tokens:
             yield batch
-            batch, width = [], len(text)
+            batch, width = [], length
         batch.append(i)
     if batch:
         yield batch

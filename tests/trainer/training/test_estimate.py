@@ -10,10 +10,19 @@ import torch
 
 from gistdesk.core.errors import UserError
 from tests.core.tiny_models import PLAIN, tiny_base, write_model
+from tests.trainer.tiny_runs import tiny_run
 from trainer.training import estimate as estimating
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.config import changed, preset
-from trainer.training.estimate import check_fits, estimate, memory_of, shape_of
+from trainer.training.estimate import (
+    check_fits,
+    estimate,
+    memory_of,
+    micro_batch_tokens,
+    n_evaluations,
+    shape_of,
+)
+from trainer.training.run import AdapterRun
 
 
 def test_shapes_are_those_of_the_model(tmp_path: Path) -> None:
@@ -39,6 +48,85 @@ def test_memory_does_not_grow_with_the_document() -> None:
         for c in (False, True)
     )
     assert less < plain
+
+
+def test_a_micro_batch_is_counted_with_bos_gist_tokens_and_padding() -> None:
+    config = changed(preset("full"), {"base": "starter", "micro_tokens": 1024})
+    assert micro_batch_tokens(config) == 3104  # one segment of 3,000 tokens, 100 gist tokens and BOS is more
+    records = changed(preset("quick"), {"mix.questions": 1.0, "questions": "x.jsonl"})
+    assert micro_batch_tokens(records) == records.micro_tokens
+
+
+def test_activations_are_worked_out_again_only_where_the_memory_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = changed(preset("quick"), {"precision": "bf16", "device": "cpu"})
+    plain = estimate(config)
+    assert plain["checkpoint_activations"] is False
+    least = estimate(changed(config, {"checkpoint_activations": True}))
+    assert least["checkpoint_activations"] is True
+    assert least["needed_bytes"] < plain["needed_bytes"]
+    between = (least["needed_bytes"] + plain["needed_bytes"]) // 2
+    monkeypatch.setattr(estimating, "free_bytes", lambda device: between)
+    found = estimate(config)
+    assert (found["fits"], found["checkpoint_activations"]) == (True, True)
+    assert found["memory_bytes"] == least["memory_bytes"]
+    check_fits(config)
+
+    assert not tiny_run(tmp_path).recomputes
+    monkeypatch.setattr(estimating, "free_bytes", lambda device: 2**20)
+    assert tiny_run(tmp_path).recomputes
+    assert losses(tiny_run(tmp_path)) == pytest.approx(losses_kept(tmp_path, monkeypatch), rel=1e-3)
+
+
+def losses(run: AdapterRun) -> list[float]:
+    return [run.train_step().figures["questions loss"] for _ in range(3)]
+
+
+def losses_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    monkeypatch.setattr(estimating, "free_bytes", lambda device: 2**40)
+    run = tiny_run(folder)
+    assert not run.recomputes
+    return losses(run)
+
+
+def test_the_time_has_the_evaluations_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(estimating, "matrix_rate", lambda device, dtype: 1e11)
+    config = changed(preset("quick"), {"precision": "bf16", "steps": 600, "evaluate_steps": 200})
+    few, many = (estimate(changed(config, {"evaluate_steps": n})) for n in (600, 100))
+    assert (n_evaluations(config), few["evaluation_s"]) == (4, many["evaluation_s"])
+    assert many["training_s"] - few["training_s"] == pytest.approx(5 * few["evaluation_s"], abs=5)
+    more = estimate(changed(config, {"evaluate_samples": 4}))
+    assert more["evaluation_s"] > 1.5 * few["evaluation_s"] > 0
+
+
+_USED = """
+import sys
+from pathlib import Path
+from gistdesk.core.memory import keep_few_kernels
+keep_few_kernels()
+import torch
+torch.set_num_threads(1)
+from trainer.training.base import load_base
+from trainer.training.config import preset
+from trainer.training.estimate import estimate
+from trainer.training.run import AdapterRun
+config = preset("check")
+said = estimate(config)["needed_bytes"]
+run = AdapterRun(load_base(config.base, device="cpu", precision=config.precision), config)
+for _ in range(4):
+    run.train_step()
+print(said, 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_run_on_the_starter_takes_what_was_said() -> None:
+    """Once 639 MB were predicted and 883 used."""
+    result = subprocess.run([sys.executable, "-c", _USED], capture_output=True, text=True)
+    said, used = map(int, result.stdout.split())
+    assert said == pytest.approx(used, rel=0.2)
 
 
 def test_an_estimate_has_what_a_person_needs_to_decide() -> None:
