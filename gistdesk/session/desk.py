@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, remove_adapter
 from gistdesk.core.errors import UserError
-from gistdesk.core.methods import usual_method
+from gistdesk.core.methods import usual_method, usual_ratio
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
@@ -198,6 +198,13 @@ class Desk(QObject):
         self.forecast_bytes = n_bytes
         self.memory_changed.emit()
 
+    @property
+    def ratio(self) -> float:
+        """Tokens per slot to start from: the settings', and without an adapter no more than keeps facts."""
+        info = self.model_info()
+        bare = info is not None and not info.has_adapter
+        return min(self.settings.ratio, usual_ratio("matched")) if bare else self.settings.ratio
+
     def predict(self, n_tokens: int, ratio: float, n_files: int = 1) -> Prediction:
         """What compressing documents of so many tokens would come to, all together."""
         info = self._models.info(self.settings.model)
@@ -273,7 +280,7 @@ class Desk(QObject):
 
     def open_sample(self) -> int:
         """Queue the bundled sample document in the window's language -> its entry's id."""
-        return self.add_documents([resource("samples") / SAMPLES[language()]], self.settings.ratio)[0]
+        return self.add_documents([resource("samples") / SAMPLES[language()]], self.ratio)[0]
 
     def cancel(self, entry_id: int) -> None:
         self._queue.cancel([entry_id])

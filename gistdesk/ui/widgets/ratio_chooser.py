@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.core.methods import usual_ratio
 from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.protocol import MeasuredRatio
@@ -62,6 +63,7 @@ class RatioChooser(QWidget):
         desk.models_changed.connect(self._show_measured)
         self._group.idToggled.connect(self._on_changed)
         self.spin.valueChanged.connect(self._on_changed)
+        self.methods.currentIndexChanged.connect(self._on_method)
         self._retranslate()
 
     def _arrange(self) -> None:
@@ -127,9 +129,10 @@ class RatioChooser(QWidget):
             self._desk.change_settings(remember_ratio=False)
 
     def start_over(self) -> None:
-        """Back to the ratio of the settings, with what was measured by now."""
+        """Back to the ratio to start from and the model's usual way, with what was measured by now."""
         self._show_measured()
-        self._choose(self._desk.settings.ratio)
+        self.methods.setCurrentIndex(0)
+        self._choose(self._desk.ratio)
         self.remember.setChecked(self._desk.settings.remember_ratio)
 
     def _choose(self, ratio: float) -> None:
@@ -143,6 +146,11 @@ class RatioChooser(QWidget):
             ratio = PRESETS[number] if number < _CUSTOM else self.spin.value()
             note.setText(_measured_words(self._desk.measured_at(ratio)))
             button.setAccessibleDescription(note.text())
+
+    def _on_method(self) -> None:
+        """The text's own keys keep facts at lower ratios than an adapter does."""
+        if self.method == "matched":
+            self._choose(min(self.ratio, usual_ratio("matched")))
 
     def _on_changed(self) -> None:
         self._show_measured()

@@ -152,7 +152,7 @@ class Adding(QObject):
     def _add(self, paths: list[Path]) -> None:
         settings = self._desk.settings
         if settings.remember_ratio:
-            self.added.emit(self._desk.add_documents(paths, settings.ratio))
+            self.added.emit(self._desk.add_documents(paths, self._desk.ratio))
         else:
             self._window.drop_sheet.show_paths(paths)
 
