@@ -50,6 +50,7 @@ class Palette(Overlay):
         super().__init__(parent, width=72 * theme.GRID, top=True)
         self._commands: list[Command] = []
         self.field = QLineEdit(self.card)
+        self._area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)  # the list has its own
         self.list = QTreeWidget(self.card)
         self.list.setColumnCount(2)
         self.list.setHeaderHidden(True)
