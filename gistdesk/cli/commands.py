@@ -267,15 +267,16 @@ def niah(
     methods: Annotated[
         str,
         typer.Option(
-            help="Of gist, full, none, wrong-gist, truncate, truncate-last, truncate-both, rag, rag-budget, hybrid."
+            help="Of gist, full, none, wrong-gist, truncate, truncate-last, truncate-both, rag, rag-budget, hybrid, "
+            "section (of documents and reading)."
         ),
     ] = "gist,full,none,wrong-gist,truncate",
     kinds: Annotated[
         str,
         typer.Option(
             help="Of passkey, landmark, sandwich (English), fact, facts-4, facts-8, absent (not in the document), "
-            "ruler-single-1 to -3, ruler-multikey-1 to -3, ruler-multivalue, ruler-multiquery; none with files alone. "
-            "Default: passkey."
+            "ruler-single-1 to -3, ruler-multikey-1 to -3, ruler-multivalue, ruler-multiquery, documents (bundled "
+            "reports and the like), reading, summary (stories of --reading); none with files alone. Default: passkey."
         ),
     ] = "",
     ratio: Annotated[str, typer.Option(help="Document tokens per gist slot; several: 32,100.")] = "100",
@@ -294,7 +295,10 @@ def niah(
     longbench: Annotated[Path | None, typer.Option(help="Folder of LongBench's JSONL files.")] = None,
     choices: Annotated[Path | None, typer.Option(help="JSONL file of multiple-choice questions.")] = None,
     instructions: Annotated[Path | None, typer.Option(help="JSONL file in the Alpaca+ form.")] = None,
-    records: Annotated[int, typer.Option(help="Most records of each file; 0 takes all.")] = 0,
+    reading: Annotated[Path | None, typer.Option(help="Stories with questions, as FairytaleQA's val.jsonl.gz.")] = None,
+    records: Annotated[
+        int, typer.Option(help="Most records of each file, and questions about stories; 0 takes all.")
+    ] = 0,
     model: ModelOption = "starter",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -306,16 +310,17 @@ def niah(
     gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the
     gist of another document. truncate: the text's beginning, as many tokens as there are slots; truncate-last: its
     end; truncate-both: both ends. rag: the best passages of the text; rag-budget: of together as many tokens as there
-    are slots. hybrid: the gist, and the best passages after it.
+    are slots. hybrid: the gist, and the best passages after it. section: the part of the text that holds the answer.
 
     Interrupt it with Ctrl+C whenever you like: the same command goes on where it stopped.
     """
     from gistdesk.cli.jobs import haystack_of
     from gistdesk.core.load import load_model
     from trainer.benchmark.config import BenchConfig
-    from trainer.report.folder import measure, table
+    from trainer.report.folder import measure, scores_table, table
 
     files = {"longbench": longbench, "choices": choices, "instructions": instructions}
+    default_kinds = ("reading",) if reading else () if any(files.values()) else ("passkey",)
     ratios = ratios_of(ratio)
     config = BenchConfig(
         lengths=numbers(lengths, "--lengths"),
@@ -323,7 +328,7 @@ def niah(
         samples=samples,
         languages=words(languages),
         methods=words(methods),
-        kinds=words(kinds) or (() if any(files.values()) else ("passkey",)),
+        kinds=words(kinds) or default_kinds,
         ratio=ratios[0] if len(ratios) == 1 else ratios,
         seed=seed,
         haystack=haystack_of(haystack) if haystack else "",
@@ -333,6 +338,7 @@ def niah(
         chunk_tokens=chunk_tokens,
         overlap_tokens=overlap_tokens,
         rank_by=rank_by,  # type: ignore[arg-type]
+        reading=str(reading or ""),
         records=records,
         **{name: str(path) for name, path in files.items() if path},
     )
@@ -348,7 +354,10 @@ def niah(
         print(f"gistdesk: {results.get('done', 0)} samples are kept; the same command goes on.", file=sys.stderr)
         raise
     if not events:
-        print(json.dumps(results, ensure_ascii=False) if as_json else table(results["cells"]))
+        if as_json:
+            print(json.dumps(results, ensure_ascii=False))
+        else:
+            print(f"{table(results['cells'])}\n\n{scores_table(results['methods'])}")
 
 
 @app.command()

@@ -188,6 +188,26 @@ class Context:
             speed = (n_tokens - 1) / rest_s if n_tokens > 1 else 0.0
             self.figures = AnswerFigures(first_s, speed, n_tokens, n_prompt, stopped)
 
+    def answer_loss(self, question: str, answer: str) -> float:
+        """How surprised the model is by a given answer: nats per token of it. The conversation is forgotten.
+
+        Raises:
+            UserError: they do not fit into the model's window.
+        """
+        n_before = len(self._conversation_ids([Turn(question)]))
+        ids = torch.tensor(self._conversation_ids([Turn(question, answer)]))
+        self._check_window(self._n_context + len(ids), "The question")
+        self.forget()
+        with torch.no_grad():
+            hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
+            logits = self.model.logits(hidden[0, n_before - 1 :]).float()
+        self.forget()
+        return float(torch.nn.functional.cross_entropy(logits, ids[n_before:].to(logits.device)))
+
+    def forget(self) -> None:
+        """Forget the conversation: the next answer is computed as if it were the first."""
+        self._rewind(0)
+
     def _conversation_ids(self, turns: Sequence[Turn]) -> list[int]:
         """Everything after the context; questions and answers cannot spell special tokens."""
         ids: list[int] = []

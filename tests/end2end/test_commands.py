@@ -75,6 +75,11 @@ CELL = [
     "document_bytes",
     "prepare_s",
     "tokens_per_second",
+    "exact",
+    "contained",
+    "f1",
+    "rouge_l",
+    "answer_loss",
     "break_even_questions",
 ]
 SAMPLE = [
@@ -101,7 +106,19 @@ RUN_FILES = [
     "run.json",
     "samples.jsonl",
 ]
-RESULTS = {"config", "model", "device", "dtype", "version", "versions", "hardware", "id", "methods", "by_length"}
+RESULTS = {
+    "config",
+    "model",
+    "device",
+    "dtype",
+    "version",
+    "versions",
+    "hardware",
+    "id",
+    "methods",
+    "recovered",
+    "by_length",
+}
 COMMANDS = ("compress", "ask", "info", "doctor", "demo", "niah", "recall")
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="signals and terminals of POSIX")
 
@@ -725,7 +742,7 @@ def test_niah_writes_results_in_three_forms(here: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == RUN_FILES
     results = json.loads((folder / "results.json").read_text("utf-8"))
     assert ended.json == results
-    assert set(results) == RESULTS | {"cells", "samples"}
+    assert set(results) == RESULTS | {"by_length", "cells", "samples"}
     assert set(results["config"]) == {field.name for field in fields(NiahConfig)}
     assert results["config"]["seed"] == 7
     assert results["config"]["lengths"] == [128, 192]

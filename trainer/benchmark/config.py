@@ -7,34 +7,22 @@ import math
 from dataclasses import dataclass
 from typing import get_args
 
+from gistdesk.benchmark_names import (
+    BY_PASSAGES,
+    BY_RATIO,
+    ENGLISH_ONLY,
+    KINDS,
+    METHODS,
+    OF_STORIES,
+    TEXT_KINDS,
+)
 from gistdesk.core.errors import UserError
 from gistdesk.core.ranking import TOP_K, RankBy, check_ranking
-from trainer.benchmark.needles import ENGLISH_ONLY, NEEDLE_KINDS, own_needle
+from trainer.benchmark.needles import NEEDLE_KINDS, own_needle
 from trainer.benchmark.ruler import RULER_KINDS
 
-METHODS = (
-    "gist",
-    "full",
-    "none",
-    "wrong-gist",
-    "truncate",
-    "truncate-last",
-    "truncate-both",
-    "rag",
-    "rag-budget",
-    "hybrid",
-)
-"""gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the gist
-of another document. truncate, truncate-last, truncate-both: as many tokens of the text's beginning, end, or both ends
-as the gist has slots. rag: the best passages of the text. rag-budget: passages of together as many tokens as the gist
-has slots. hybrid: the gist, and the best passages after it."""
-
-BY_RATIO = ("gist", "wrong-gist", "truncate", "truncate-last", "truncate-both", "rag-budget", "hybrid")
-"""Methods that depend on a ratio, and so need an adapter: it decides how many slots a document gets."""
-
-BY_PASSAGES = ("rag", "rag-budget", "hybrid")
-
-KINDS = NEEDLE_KINDS | RULER_KINDS
+DRAWN = NEEDLE_KINDS | RULER_KINDS
+"""How the needles of a grid are drawn, by kind."""
 
 LANGUAGES = ("en", "ko")
 
@@ -49,7 +37,7 @@ class BenchConfig:
         samples: per length, depth, language and kind.
         languages: "en", "ko"; of records in files, those that name another one are passed over.
         methods: of `METHODS`.
-        kinds: of `KINDS`; ignored when `needle` is given; may be empty beside files.
+        kinds: of `KINDS`; those of grids are ignored when `needle` is given; may be empty beside files.
         ratio: tokens per slot; with several, every method of `BY_RATIO` is measured at each.
         seed: of everything random.
         haystack: text to hide needles in; empty takes the bundled evaluation texts.
@@ -60,7 +48,9 @@ class BenchConfig:
         longbench: folder of LongBench's JSONL files; empty: none.
         choices: a JSONL file of multiple-choice questions; empty: none.
         instructions: a JSON or JSONL file in the Alpaca+ form; empty: none.
-        records: most records taken of one file, those that stand first; 0 takes all.
+        reading: a file of stories with questions, for "reading" and "summary"; empty: none. See `texts`.
+        records: most records taken of one file, those that stand first; of stories, so many questions, drawn by the
+            seed; 0 takes all.
     """
 
     lengths: tuple[int, ...] = (512, 2048, 8192)
@@ -81,12 +71,13 @@ class BenchConfig:
     longbench: str = ""
     choices: str = ""
     instructions: str = ""
+    reading: str = ""
     records: int = 0
 
     def __post_init__(self) -> None:
         known = {
             "method": (self.methods, METHODS),
-            "needle kind": (self.kinds, tuple(KINDS)),
+            "needle kind": (self.kinds, KINDS),
             "language": (self.languages, LANGUAGES),
             "way to rank passages": ((self.rank_by,), get_args(RankBy)),
         }
@@ -96,8 +87,9 @@ class BenchConfig:
             for name in given:
                 if name not in allowed:
                     raise UserError(f'There is no {what} "{name}".', f"Choose from {', '.join(allowed)}.")
-        if not self.series and not self.files:
+        if not self.series and not self.files and not self.text_kinds:
             raise UserError(f"There is no {' or '.join(self.kinds)} needle but in English.", "Add en to --languages.")
+        self._check_texts()
         self._check_numbers()
         if bool(self.needle) != bool(self.question):
             raise UserError("A needle of your own needs a question, and the other way round.", "Give both.")
@@ -105,6 +97,20 @@ class BenchConfig:
             own_needle(self.needle, self.question)
         if set(BY_PASSAGES) & set(self.methods):
             check_ranking(self.rank_by)
+
+    def _check_texts(self) -> None:
+        of_stories = [kind for kind in self.kinds if kind in OF_STORIES]
+        if of_stories and not self.reading:
+            raise UserError(
+                f"For {' and '.join(of_stories)} a file of stories is needed.", "Give one with --reading FILE."
+            )
+        if self.reading and not of_stories:
+            raise UserError("Stories are given, but nothing is asked of them.", "Add --kinds reading,summary.")
+        if "section" in self.methods and not {"documents", "reading"} & set(self.text_kinds):
+            raise UserError(
+                "Which section holds the answer is known for documents and reading alone.",
+                "Add one of them to --kinds, or leave section out of --methods.",
+            )
 
     def _check_numbers(self) -> None:
         if not self.lengths or min(self.lengths) < 64:
@@ -142,8 +148,13 @@ class BenchConfig:
     @property
     def series(self) -> list[tuple[str, str]]:
         """Needle kind and language of every grid that is measured."""
-        kinds = ("own",) if self.needle else self.kinds
+        kinds = ("own",) if self.needle else tuple(kind for kind in self.kinds if kind not in TEXT_KINDS)
         return [(k, lang) for k in kinds for lang in self.languages if k not in ENGLISH_ONLY or lang == "en"]
+
+    @property
+    def text_kinds(self) -> list[str]:
+        """Kinds whose questions are about whole texts, in the languages that are measured."""
+        return [kind for kind in self.kinds if kind in TEXT_KINDS and "en" in self.languages]
 
     @property
     def variants(self) -> list[tuple[str, float | None]]:
@@ -156,8 +167,9 @@ class BenchConfig:
 
     @property
     def n_trials(self) -> int:
-        """Of the grids; what is read from files comes on top."""
-        return len(self.series) * len(self.lengths) * len(self.depths) * self.samples * len(self.variants)
+        """Of the grids; questions about whole texts and what is read from files come on top."""
+        n_variants = sum(method != "section" for method, _ in self.variants)
+        return len(self.series) * len(self.lengths) * len(self.depths) * self.samples * n_variants
 
 
 SIZES = {

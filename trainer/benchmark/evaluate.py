@@ -4,7 +4,7 @@ Samples depend on seed and place alone, never on the list of methods. A generato
 trial, and goes on from the trials that are there. Knows nothing of files, pictures or terminals.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gistdesk.core.answer import Sampling
@@ -15,6 +15,7 @@ from gistdesk.core.memory import peak_memory_bytes
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.metrics import is_contained, is_exact, rouge_l_of, token_f1
 from trainer.benchmark.readings import Reader, gist_of
 from trainer.benchmark.tasks import Sample, Task, tasks_of
 
@@ -50,6 +51,9 @@ class Trial:
         tokens_per_second: of the answer's tokens after the first; 0 where there was only one.
         n_answer_tokens: the one that ends it included.
         places: start and end of every passage that was read, in characters of the document's text, best first.
+        exact, contained: 1 where the answer is, or says in however many words, one of those that are right, and 0
+            otherwise; f1, rouge_l: of the right answer that it is most like. None where no answer is the right one.
+        answer_loss: of the right answer, nats per token; None where it is not measured.
     """
 
     method: str
@@ -76,6 +80,11 @@ class Trial:
     tokens_per_second: float = 0.0
     n_answer_tokens: int = 0
     places: tuple[tuple[int, int], ...] = ()
+    exact: float | None = None
+    contained: float | None = None
+    f1: float | None = None
+    rouge_l: float | None = None
+    answer_loss: float | None = None
 
     @property
     def key(self) -> TrialKey:
@@ -111,7 +120,7 @@ class Benchmark:
             cost
             for task in self._tasks
             for length in task.lengths
-            for cost in _costs(length, self._variants, config.top_k * config.chunk_tokens)
+            for cost in _costs(length, self._variants_of(task), config.top_k * config.chunk_tokens)
         ]
         self.n_trials = len(self.costs)
 
@@ -121,13 +130,16 @@ class Benchmark:
         reader = Reader(self._model, self._config)
         for task in self._tasks:
             for index, name in enumerate(task.names):
-                keys: list[TrialKey] = [(name, method, ratio) for method, ratio in self._variants]
+                keys: list[TrialKey] = [(name, method, ratio) for method, ratio in self._variants_of(task)]
                 sample = None if all(key in done for key in keys) else task.sample(index)
                 for key in keys:
                     if key in done:
                         yield done[key]
                     elif sample is not None:
                         yield _trial(self._model, reader, sample, key[1], key[2])
+
+    def _variants_of(self, task: Task) -> list[tuple[str, float | None]]:
+        return [one for one in self._variants if one[0] != "section" or task.has_sections]
 
 
 def evaluate(model: GistModel, config: BenchConfig, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
@@ -147,6 +159,9 @@ def _trial(model: GistModel, reader: Reader, sample: Sample, method: str, ratio:
     assert context.figures is not None
     points = sample.points(answer)
     n_tokens = len(sample.source.token_ids)
+    figures = context.figures
+    peak_bytes = max(reading.prepare_peak_bytes, peak_memory_bytes(model.device))
+    loss = round(context.answer_loss(sample.question, sample.loss_of), 5) if sample.loss_of else None
     return Trial(
         method=method,
         language=sample.language,
@@ -159,8 +174,8 @@ def _trial(model: GistModel, reader: Reader, sample: Sample, method: str, ratio:
         prompt_tail=sample.question,
         ratio=reading.ratio,
         kv_bytes=context.kv_bytes,
-        ttft_s=round(reading.prefill_s + context.figures.ttft_s, 5),
-        peak_memory_bytes=max(reading.prepare_peak_bytes, peak_memory_bytes(model.device)),
+        ttft_s=round(reading.prefill_s + figures.ttft_s, 5),
+        peak_memory_bytes=peak_bytes,
         sample=sample.name,
         score=round(points, 6) if sample.is_graded else None,
         ratio_asked=ratio,
@@ -169,10 +184,27 @@ def _trial(model: GistModel, reader: Reader, sample: Sample, method: str, ratio:
         document_kv_bytes=n_tokens * reader.position_bytes,
         kept_bytes=reading.kept_bytes,
         prepare_s=round(reading.prepare_s, 5),
-        tokens_per_second=round(context.figures.tokens_per_second, 1),
-        n_answer_tokens=context.figures.n_tokens,
+        tokens_per_second=round(figures.tokens_per_second, 1),
+        n_answer_tokens=figures.n_tokens,
         places=tuple((passage.start, passage.end) for passage in reading.passages),
+        answer_loss=loss,
+        **_scores(answer, sample.accepted),
     )
+
+
+_SCORES: dict[str, Callable[[str, str], float]] = {
+    "exact": lambda given, right: float(is_exact(given, right)),
+    "contained": lambda given, right: float(is_contained(given, right)),
+    "f1": token_f1,
+    "rouge_l": rouge_l_of,
+}
+
+
+def _scores(answer: str, accepted: Sequence[str]) -> dict[str, float]:
+    """The scores that are the same for all kinds and methods, with the right answer that each likes best."""
+    if not accepted:
+        return {}
+    return {name: round(max(score(answer, right) for right in accepted), 6) for name, score in _SCORES.items()}
 
 
 _ANSWER_COST = 250
@@ -187,5 +219,6 @@ def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_toke
         "rag": length + n_passage_tokens,  # cutting and indexing, then reading
         "rag-budget": length,
         "hybrid": n_passage_tokens,
+        "section": 2 * _ANSWER_COST,
     }
     return [_ANSWER_COST + float(reading.get(method, 0)) for method, _ in variants]

@@ -11,6 +11,8 @@ from typing import Any
 from trainer.benchmark.evaluate import Trial, wilson
 
 KEY = ("method", "language", "needle_kind", "context_tokens", "depth_percent")
+SCORES = ("exact", "contained", "f1", "rouge_l", "answer_loss")
+"""Scores that are the same for all kinds and methods; see `Trial`."""
 Figures = dict[str, Any]
 
 
@@ -99,11 +101,74 @@ def _figures(group: Sequence[Trial]) -> Figures:
         "document_bytes": round(sum(trial.document_bytes for trial in group) / n),
         "prepare_s": round(median(trial.prepare_s for trial in group), 5),
         "tokens_per_second": round(median(speeds), 1) if speeds else None,
+        **{name: _mean([getattr(trial, name) for trial in group]) for name in SCORES},
     }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 4) if known else None
 
 
 def _ttft_s(group: Sequence[Trial]) -> float:
     return round(median(trial.ttft_s for trial in group), 5)
+
+
+def recovered(rows: Sequence[Figures]) -> list[Figures]:
+    """How much of what the full text is worth each method recovers: (method - none) / (full - none), per score.
+
+    Args:
+        rows: see `overall`; kinds and languages without full or none are left out, as are scores that they share.
+    """
+    found = []
+    for row in rows:
+        own = {
+            r["method"]: r for r in rows if (r["language"], r["needle_kind"]) == (row["language"], row["needle_kind"])
+        }
+        full, none = own.get("full"), own.get("none")
+        if full is None or none is None or row["method"] in ("full", "none"):
+            continue
+        shares = {}
+        for name in ("accuracy", *SCORES):
+            values = row[name], none[name], full[name]
+            if None not in values and full[name] != none[name]:
+                shares[name] = round((row[name] - none[name]) / (full[name] - none[name]), 3)
+        if shares:
+            found.append({name: row[name] for name in (*KEY[:3], "ratio_asked", "n")} | {"share": shares})
+    return found
+
+
+SCORE_HEAD = ("task", "language", "method", "n", "right", "exact", "contained", "F1", "ROUGE-L", "loss, nats/token")
+
+
+def score_lines(rows: Sequence[Figures]) -> list[list[str]]:
+    """Per row of `overall` the scores of `SCORE_HEAD`; in brackets, how much of the full text's worth is recovered."""
+    shares = {_line_of(row): row["share"] for row in recovered(rows)}
+    return [
+        [
+            row["needle_kind"],
+            row["language"],
+            method_name(row),
+            str(row["n"]),
+            *(_told(row, shares.get(_line_of(row), {}), name) for name in ("accuracy", *SCORES)),
+        ]
+        for row in rows
+    ]
+
+
+def scores_table(rows: Sequence[Figures]) -> str:
+    """The same as Markdown."""
+    head = ["| " + " | ".join(SCORE_HEAD) + " |", "|" + "---|" * len(SCORE_HEAD)]
+    lines = ["| " + " | ".join(line) + " |" for line in score_lines(rows)]
+    return "\n".join([*head, *lines, "", "In brackets: (method - none) / (full - none)."])
+
+
+def _told(row: Figures, share: Figures, name: str) -> str:
+    value = row[name]
+    if value is None:
+        return "-"
+    number = f"{value:.2f}" if name in ("f1", "rouge_l", "answer_loss") else f"{100 * value:.0f}%"
+    return number + (f" ({share[name]:.2f})" if name in share else "")
 
 
 def method_name(figures: Figures) -> str:

@@ -47,6 +47,41 @@ def character_f1(given: str, right: str) -> float:
     return f1(characters_of(given), characters_of(right))
 
 
+_HANGUL = re.compile("[가-힣]")
+
+
+def answer_words(text: str) -> list[str]:
+    """As `words_of`, with hyphens as spaces and the sign % in words: what right answers are looked for in."""
+    return words_of(re.sub(r"[-–—/]", " ", text).replace("%", " percent "))
+
+
+def is_contained(given: str, right: str) -> bool:
+    """Whether an answer says what is right, in however many words: "According to the text, it is 12." holds "12"."""
+    if _HANGUL.search(right):
+        wanted, whole = ("".join(characters_of(text)) for text in (right, given))
+        return bool(wanted) and bool(re.search(rf"(?<!\d){re.escape(wanted)}(?!\d)", whole))
+    wanted_words, words = answer_words(right), answer_words(given)
+    n = len(wanted_words)
+    return n > 0 and any(words[i : i + n] == wanted_words for i in range(len(words) - n + 1))
+
+
+def is_exact(given: str, right: str) -> bool:
+    """Whether an answer is what is right, and nothing else."""
+    if _HANGUL.search(right):
+        return characters_of(given) == characters_of(right)
+    return answer_words(given) == answer_words(right)
+
+
+def token_f1(given: str, right: str) -> float:
+    """SQuAD's F1 over words; over characters where the right answer is Korean."""
+    return character_f1(given, right) if _HANGUL.search(right) else word_f1(given, right)
+
+
+def rouge_l_of(given: str, right: str) -> float:
+    """ROUGE-L over words; over characters where the right answer is Korean."""
+    return character_rouge_l(given, right) if _HANGUL.search(right) else word_rouge_l(given, right)
+
+
 def longbench_rouge_l(given: str, right: str) -> float:
     """LongBench's rouge_score: the F of summary-level ROUGE-L in the package `rouge` 1.0.1.
 

@@ -119,8 +119,6 @@ NEEDLE_KINDS: dict[str, Callable[[Random, str], Needle]] = {
 """`fact` is one general fact, `facts-N` the same among N in all; `landmark` is hidden in its own filler; `absent` asks
 for a fact that is not there."""
 
-ENGLISH_ONLY = ("landmark", "sandwich")
-
 
 def own_needle(needle: str, question: str) -> Callable[[Random, str], Needle]:
     """A needle of the user's own: `{value}` in it becomes five random digits.

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor
 
+from gistdesk.benchmark_names import BY_PASSAGES
 from gistdesk.core.answer import Context
 from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
 from gistdesk.core.gist import GistKV
@@ -24,12 +25,14 @@ from gistdesk.core.passages import (
     passages_text,
     within,
 )
-from trainer.benchmark.config import BY_PASSAGES, BenchConfig
-from trainer.benchmark.tasks import Sample, Source
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.tasks import Sample, Source, without_middle
 
 _SHOWN_CHARACTERS = 800
 """Of each end of a text, in what a report shows of a prompt."""
 _TEMPLATE_TOKENS = 32
+_QUESTION_TOKENS = 96
+"""Room for any of the questions about one text, which is cut once for all of them."""
 
 T = TypeVar("T")
 
@@ -77,10 +80,26 @@ class Reader:
         self._name = ""
         self._gists: dict[tuple[str, float], Prepared[GistKV]] = {}
         self._indexes: dict[tuple[str, int], Prepared[PassageIndex]] = {}
+        self._kept: dict[tuple[str, float | None], Reading] = {}
 
     def read(self, sample: Sample, method: str, ratio: float | None) -> Reading:
-        """Put a sample's document in front, as a method does it."""
+        """Put a sample's document in front, as a method does it.
+
+        What is the same for all questions about a document is read once. Every answer is computed as if it were the
+        first; peak memory of such documents is that of all methods together.
+        """
         self._forget_all_but(sample.source.name)
+        if not sample.is_one_of_several or method in BY_PASSAGES or method == "section":
+            return self._read(sample, method, ratio)
+        key = method, ratio
+        if key not in self._kept:
+            self._kept[key] = self._read(sample, method, ratio)
+        self._kept[key].context.forget()
+        return self._kept[key]
+
+    def _read(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        if method == "section":
+            return self._section(sample)
         if method == "none":
             return self._reading(lambda: (Context(self._model), ()), "")
         if method in ("gist", "wrong-gist"):
@@ -105,15 +124,23 @@ class Reader:
             prepared=(gist,),
         )
 
+    def _section(self, sample: Sample) -> Reading:
+        assert sample.section is not None
+        ids = sample.section
+        return self._reading(
+            lambda: (Context(self._model, text_ids=ids), ()), shortened(self._model.tokenizer.decode(ids.tolist()))
+        )
+
     def _text(self, sample: Sample, method: str, ratio: float | None) -> Reading:
         """The whole text, or as much of it as the gist has slots."""
         ids = sample.source.token_ids
         n_kept = len(ids) if ratio is None else self._n_slots(ids, ratio)
         if ratio is None and sample.may_be_cut:
-            n_question = len(self._model.token_ids(sample.question))
+            n_asked = len(self._model.token_ids(sample.question))
+            n_question = max(n_asked, _QUESTION_TOKENS) if sample.is_one_of_several else n_asked
             n_kept = min(n_kept, self._model.max_positions - n_question - sample.max_tokens - _TEMPLATE_TOKENS)
-        first = {"truncate": n_kept, "truncate-last": 0}.get(method, n_kept - n_kept // 2)
-        kept = ids if n_kept == len(ids) else torch.cat([ids[:first], ids[len(ids) - (n_kept - first) :]])
+        ends = {"truncate": ids[:n_kept], "truncate-last": ids[len(ids) - n_kept :]}
+        kept = ends.get(method, without_middle(ids, n_kept))
         return self._reading(
             lambda: (Context(self._model, text_ids=kept), ()),
             shortened(self._model.tokenizer.decode(kept.tolist())),
@@ -188,6 +215,7 @@ class Reader:
         if name == self._name:
             return
         self._name = name
+        self._kept = {}
         self._gists = {key: gist for key, gist in self._gists.items() if key[0] == name}
         self._indexes = {key: index for key, index in self._indexes.items() if key[0] == name}
 

@@ -35,6 +35,7 @@ class ScoredRecord:
         max_tokens: of an answer.
         points: an answer to a number from 0 to 1.
         is_graded: whether there is anything between 0 and 1.
+        accepted: answers any of which is right.
     """
 
     text: str
@@ -44,6 +45,7 @@ class ScoredRecord:
     max_tokens: int
     points: Points
     is_graded: bool
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def _longbench(kind: _Set, record: Record) -> ScoredRecord:
         return max(score(given, answer) for answer in answers)
 
     question = kind.question.replace("{input}", record.question)
-    return ScoredRecord(record.context, question, answers[0], language, kind.max_tokens, points, True)
+    return ScoredRecord(record.context, question, answers[0], language, kind.max_tokens, points, True, tuple(answers))
 
 
 _CHOOSE = {
@@ -182,7 +184,8 @@ def _choice(line: Line) -> ScoredRecord:
     def points(given: str) -> float:
         return float(metrics.choice_of(given, choices) == right)
 
-    return ScoredRecord(line.text("context"), question, f"{right}. {choices[right - 1]}", language, 16, points, False)
+    expected = f"{right}. {choices[right - 1]}"
+    return ScoredRecord(line.text("context"), question, expected, language, 16, points, False, (choices[right - 1],))
 
 
 _INSTRUCTION_TOKENS = 256
@@ -209,4 +212,5 @@ def _instruction(record: Record) -> ScoredRecord:
         _INSTRUCTION_TOKENS,
         lambda given: score(given, right),
         True,
+        (right,),
     )

@@ -63,7 +63,7 @@ def described(model: GistModel, config: BenchConfig) -> dict[str, Any]:
 
 def _hashes(config: BenchConfig) -> list[str]:
     """Of the files that questions come from."""
-    paths = [Path(path) for path in (config.choices, config.instructions) if path]
+    paths = [Path(path) for path in (config.choices, config.instructions, config.reading) if path]
     if config.longbench:
         paths += sorted(Path(config.longbench).glob("*.jsonl"))
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]

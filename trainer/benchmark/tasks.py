@@ -1,11 +1,13 @@
-"""Where samples come from: grids of needles in haystacks, and records of files. A sample is made when it is asked for.
+"""Where samples come from: grids of needles in haystacks, questions about whole texts, and records of files.
+
+A sample is made when it is asked for.
 
 A sample depends on seed and place alone, never on the methods or on what was asked for before it.
 Knows tokens; knows nothing of how they are answered.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from random import Random
@@ -14,16 +16,24 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
-from trainer.benchmark.config import KINDS, BenchConfig
+from gistdesk.core.prompt import Turn
+from trainer.benchmark.config import DRAWN, BenchConfig
+from trainer.benchmark.metrics import declines, is_contained, word_f1, word_rouge_l
 from trainer.benchmark.needles import LANDMARK_FILLER, Needle, own_needle
 from trainer.benchmark.records import ScoredRecord, choice_records, instruction_records, longbench_records
 from trainer.benchmark.ruler import NOISE, other_needle, ruler_haystack
+from trainer.benchmark.texts import QuestionedText, documents, read_stories, some_questions
 from trainer.data.haystack import haystack_names, haystack_text
 
 _ANSWER_TOKENS = 64
 """Room for template and answer that is kept free in the window."""
+_TEXT_ANSWER_TOKENS = 32
+"""Longest answer about a text: a sentence or two."""
+_SUMMARY_TOKENS = 96
+SUMMARISE = "What is this text about?"
 _RULER_TOKENS = 128
 """Longest answer to a RULER question, as published."""
 
@@ -48,6 +58,10 @@ class Sample:
         is_graded: whether there is anything between 0 and 1.
         other: a document in which the answer is not.
         may_be_cut: a text too long for the window is read without its middle, as LongBench does it.
+        accepted: answers any of which is right, for the scores that every kind has; empty where there are none such.
+        section: the part of the document that holds the answer, (n_tokens,); None where nobody knows.
+        is_one_of_several: of the questions about this document: what stands before them is made once.
+        loss_of: the answer whose loss is measured; empty: none.
     """
 
     name: str
@@ -62,10 +76,20 @@ class Sample:
     is_graded: bool
     other: Callable[[], Source]
     may_be_cut: bool
+    accepted: tuple[str, ...] = ()
+    section: Tensor | None = None
+    is_one_of_several: bool = False
+    loss_of: str = ""
 
 
 class Task(Protocol):
-    """Some samples of one kind."""
+    """Some samples of one kind.
+
+    Attributes:
+        has_sections: it is known which part of a document holds the answer.
+    """
+
+    has_sections: bool
 
     @property
     def names(self) -> list[str]:
@@ -73,7 +97,7 @@ class Task(Protocol):
 
     @property
     def lengths(self) -> list[int]:
-        """Document tokens of every sample, about."""
+        """Document tokens that have to be read anew for every sample, about."""
 
     def sample(self, index: int) -> Sample:
         """Make one."""
@@ -92,9 +116,27 @@ def tasks_of(model: GistModel, config: BenchConfig) -> list[Task]:
     for kind, language in config.series:
         for length in config.lengths:
             tasks += [NeedleTask(model, config, stacks, kind, language, length, depth) for depth in config.depths]
+    tasks += _text_tasks(model, config)
     for name, records in _records(config).items():
         tasks.append(RecordTask(model, name, records))
     return tasks
+
+
+def _text_tasks(model: GistModel, config: BenchConfig) -> Iterator[Task]:
+    stories = read_stories(Path(config.reading)) if config.reading else []
+    for kind in config.text_kinds:
+        if kind == "documents":
+            texts = documents()
+            yield TextTask(model, kind, [_with(text, has_answer=True) for text in texts], accepted_points)
+            yield TextTask(model, "documents-absent", [_with(text, has_answer=False) for text in texts], None)
+        elif kind == "reading":
+            yield TextTask(model, kind, some_questions(stories, config.records, config.seed), f1_points)
+        else:
+            yield SummaryTask(model, kind, some_questions(stories, config.records, config.seed))
+
+
+def _with(text: QuestionedText, *, has_answer: bool) -> QuestionedText:
+    return replace(text, questions=tuple(q for q in text.questions if bool(q.answers) is has_answer))
 
 
 def _records(config: BenchConfig) -> dict[str, list[ScoredRecord]]:
@@ -182,7 +224,7 @@ class _Stacks:
 
 
 def _draw_of(config: BenchConfig, kind: str) -> Callable[[Random, str], Needle]:
-    return own_needle(config.needle, config.question) if config.needle else KINDS[kind]
+    return own_needle(config.needle, config.question) if config.needle else DRAWN[kind]
 
 
 def _check_possible(model: GistModel, config: BenchConfig, stacks: _Stacks, kind: str, language: str) -> None:
@@ -201,6 +243,8 @@ def _check_possible(model: GistModel, config: BenchConfig, stacks: _Stacks, kind
 
 class NeedleTask:
     """The samples of one cell: a needle kind, a language, a length and a depth."""
+
+    has_sections = False
 
     def __init__(
         self, model: GistModel, config: BenchConfig, stacks: _Stacks, kind: str, language: str, length: int, depth: int
@@ -236,6 +280,7 @@ class NeedleTask:
             len(needle.values) > 1,
             lambda: self._other(index),
             False,
+            () if needle.is_absent or len(needle.values) > 1 else (needle.expected,),
         )
 
     def _make(self, index: int) -> tuple[Source, Needle]:
@@ -264,6 +309,8 @@ def without_needle(model: GistModel, source: Source, needle: Needle) -> Source:
 class RecordTask:
     """The records of one file."""
 
+    has_sections = False
+
     def __init__(self, model: GistModel, name: str, records: list[ScoredRecord]) -> None:
         self._model, self._name, self._records = model, name, records
         self._made = lru_cache(maxsize=2)(self._make)
@@ -291,6 +338,7 @@ class RecordTask:
             record.is_graded,
             lambda: self._other(index),
             True,
+            record.accepted,
         )
 
     def _make(self, index: int) -> Source:
@@ -307,3 +355,122 @@ class RecordTask:
     def _following(self, index: int) -> Iterator[int]:
         n_records = len(self._records)
         return ((index + step) % n_records for step in range(1, n_records))
+
+
+class TextTask:
+    """Questions about whole texts, text by text.
+
+    Args:
+        points: an answer and the right ones to a number from 0 to 1; None: right is whatever says that the text does
+            not tell.
+    """
+
+    def __init__(
+        self,
+        model: GistModel,
+        name: str,
+        texts: Sequence[QuestionedText],
+        points: Callable[[str, Sequence[str]], float] | None,
+    ) -> None:
+        self._model, self._name, self._points = model, name, points
+        self._texts = [text for text in texts if text.questions]
+        self._asked = [(text, question) for text in self._texts for question in text.questions]
+        self._read = lru_cache(maxsize=2)(self._source)
+        self.has_sections = points is not None
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self._name}:{text.name}:{i}" for text in self._texts for i in range(len(text.questions))]
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(text.text) // 4 if i == 0 else 0 for text in self._texts for i in range(len(text.questions))]
+
+    def sample(self, index: int) -> Sample:
+        text, question = self._asked[index]
+        place = self._texts.index(text)
+        section = text.section_text(question) if self.has_sections else ""
+        return Sample(
+            self.names[index],
+            self._name,
+            "en",
+            None,
+            self._read(place),
+            question.question,
+            question.answers[0] if question.answers else "(not in the text)",
+            _TEXT_ANSWER_TOKENS,
+            lambda answer: self._points(answer, question.answers) if self._points else float(declines(answer)),
+            self._points is f1_points,
+            lambda: self._read((place + 1) % len(self._texts)),
+            True,
+            question.answers,
+            torch.tensor(self._model.token_ids(section), dtype=torch.long) if section else None,
+            True,
+            question.answers[0] if question.answers else "",
+        )
+
+    def _source(self, place: int) -> Source:
+        ids = torch.tensor(self._model.token_ids(self._texts[place].text), dtype=torch.long)
+        return Source(f"{self._name}:{self._texts[place].name}", ids)
+
+
+class SummaryTask:
+    """What every text is about, against what the model itself says of it with the full text in front of it."""
+
+    has_sections = False
+
+    def __init__(self, model: GistModel, name: str, texts: Sequence[QuestionedText]) -> None:
+        self._model, self._name, self._texts = model, name, texts
+        self._read = lru_cache(maxsize=2)(self._source)
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self._name}:{text.name}" for text in self._texts]
+
+    @property
+    def lengths(self) -> list[int]:
+        return [len(text.text) // 4 for text in self._texts]
+
+    def sample(self, index: int) -> Sample:
+        source = self._read(index)
+        room = self._model.max_positions - _SUMMARY_TOKENS - _ANSWER_TOKENS
+        context = Context(self._model, text_ids=without_middle(source.token_ids, room))
+        summary = "".join(context.answer([Turn(SUMMARISE)], Sampling(max_tokens=_SUMMARY_TOKENS)))
+        return Sample(
+            self.names[index],
+            self._name,
+            "en",
+            None,
+            source,
+            SUMMARISE,
+            summary,
+            _SUMMARY_TOKENS,
+            lambda answer: word_rouge_l(answer, summary),
+            True,
+            lambda: self._read((index + 1) % len(self._texts)),
+            True,
+            (summary,),
+            loss_of=summary,
+        )
+
+    def _source(self, index: int) -> Source:
+        ids = torch.tensor(self._model.token_ids(self._texts[index].text), dtype=torch.long)
+        return Source(f"{self._name}:{self._texts[index].name}", ids)
+
+
+def without_middle(ids: Tensor, n_tokens: int) -> Tensor:
+    """As many tokens of a text, half of them from each end; (n_tokens,) or fewer."""
+    if len(ids) <= n_tokens:
+        return ids
+    first = n_tokens - n_tokens // 2
+    return torch.cat([ids[:first], ids[len(ids) - (n_tokens - first) :]])
+
+
+def accepted_points(answer: str, right: Sequence[str]) -> float:
+    """1 where an answer holds one of the right ones."""
+    return float(any(is_contained(answer, one) for one in right))
+
+
+def f1_points(answer: str, right: Sequence[str]) -> float:
+    """Token F1 with the right answer that it is most like."""
+    return max(word_f1(answer, one) for one in right)

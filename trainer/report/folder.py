@@ -18,12 +18,12 @@ from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.model import GistModel
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.evaluate import Benchmark, Trial
-from trainer.benchmark.figures import KEY, Figures, by_length, cells, overall, table
+from trainer.benchmark.figures import KEY, Figures, by_length, cells, overall, recovered, scores_table, table
 from trainer.benchmark.run_folder import RESULTS, SAMPLES, RunFolder, check_folder, described, read_run, read_trials
 from trainer.report.page import page
 from trainer.report.pictures import curves, heatmap
 
-__all__ = ["cells", "heatmap", "measure", "read_results", "table", "write_report"]
+__all__ = ["cells", "heatmap", "measure", "read_results", "scores_table", "table", "write_report"]
 
 _OF_THE_FOLDER = ("started", "finished", "resumed", "n_trials")
 
@@ -105,9 +105,11 @@ def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Tri
 
 
 def _results(description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
+    methods = overall(trials)
     return {
         **{name: value for name, value in description.items() if name not in _OF_THE_FOLDER},
-        "methods": overall(trials),
+        "methods": methods,
+        "recovered": recovered(methods),
         "by_length": by_length(trials),
         "cells": cells(trials),
         "samples": [_sample(trial) for trial in trials],

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from trainer.benchmark.evaluate import Trial
-from trainer.benchmark.figures import Figures, method_name
+from trainer.benchmark.figures import SCORE_HEAD, Figures, method_name, score_lines
 
 _SHOWN_SAMPLES = 120
 _STYLE = """
@@ -40,6 +40,9 @@ def page(results: Figures, trials: Sequence[Trial], pictures: Mapping[str, bytes
         "<h2>Accuracy</h2>",
         "<p>Mean score in percent with its 95% interval (Wilson), by document length in tokens.</p>",
         _accuracy(results["by_length"]),
+        "<h2>Scores</h2>",
+        "<p>The same for all tasks and methods; in brackets (method - none) / (full - none).</p>",
+        _table(SCORE_HEAD, score_lines(results["methods"]), n_names=3),
         *(_picture(name, data) for name, data in pictures.items() if name.endswith(".svg")),
         "<h2>Memory and time</h2>",
         _costs(results["by_length"]),
@@ -170,7 +173,13 @@ def cautions(results: Figures, trials: Sequence[Trial]) -> list[str]:
             "out. 'full' reads a text that is too long without its middle. Such texts may have been in the model's "
             "own training."
         )
-    if "absent" in kinds:
+    if "summary" in kinds:
+        found.append("For 'summary' an answer is compared with the model's own to the full text, right or not.")
+    if any(trial.answer_loss is not None for trial in trials):
+        found.append("The loss is that of the first right answer, as it is, put behind the question; a mean of means.")
+    if {"documents", "reading", "summary"} & kinds:
+        found.append("Contexts of a text with several questions are kept: peak memory is that of all methods together.")
+    if {"absent", "documents-absent"} & kinds:
         found.append(
             "For 'absent' an answer is right if it says that the text does not tell; every other one is made up."
         )

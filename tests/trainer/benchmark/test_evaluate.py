@@ -17,12 +17,14 @@ from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark import readings
-from trainer.benchmark.config import KINDS, METHODS
+from trainer.benchmark.config import DRAWN as KINDS
+from trainer.benchmark.config import METHODS as ALL_METHODS
 from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, evaluate, gist_of, wilson
 from trainer.benchmark.needles import NEEDLE_KINDS, Needle, own_needle
 from trainer.benchmark.tasks import Haystack, Source, without_needle
 from trainer.data.haystack import haystack_names, haystack_text
 
+METHODS = tuple(method for method in ALL_METHODS if method != "section")  # which is known of whole texts alone
 SMALL = NiahConfig(lengths=(192,), depths=(50,), samples=2, languages=("en",), methods=("none",), ratio=16)
 OWN_TEXT = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said. " * 20
 OWN = replace(SMALL, haystack=OWN_TEXT, needle="The gate opens with {value}.", question="What opens the gate?")

@@ -5,8 +5,9 @@ from random import Random
 
 import pytest
 
+from gistdesk.benchmark_names import ENGLISH_ONLY
 from gistdesk.core.errors import UserError
-from trainer.benchmark.needles import ENGLISH_ONLY, NEEDLE_KINDS, Needle, own_needle
+from trainer.benchmark.needles import NEEDLE_KINDS, Needle, own_needle
 from trainer.data.facts import draw_facts
 
 

@@ -84,6 +84,11 @@ def test_a_cell_counts_its_trials() -> None:
         "document_bytes": 1800,
         "prepare_s": 0.5,
         "tokens_per_second": 80.0,
+        "exact": None,
+        "contained": None,
+        "f1": None,
+        "rouge_l": None,
+        "answer_loss": None,
         "break_even_questions": None,
     }
     assert (second["depth_percent"], second["n"], second["accuracy"]) == (75, 1, 1.0)

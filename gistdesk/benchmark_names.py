@@ -1,0 +1,56 @@
+"""What a benchmark can be asked for, by name: methods, and kinds of questions.
+
+Names alone, so that the window can offer what the trainer measures. What they do is the trainer's.
+"""
+
+METHODS = (
+    "gist",
+    "full",
+    "none",
+    "wrong-gist",
+    "truncate",
+    "truncate-last",
+    "truncate-both",
+    "rag",
+    "rag-budget",
+    "hybrid",
+    "section",
+)
+"""gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the gist
+of another document. truncate, truncate-last, truncate-both: as many tokens of the text's beginning, end, or both ends
+as the gist has slots. rag: the best passages of the text. rag-budget: passages of together as many tokens as the gist
+has slots. hybrid: the gist, and the best passages after it. section: only the part of the text that holds the answer,
+where it is known, as it is of `TEXT_KINDS`."""
+
+BY_RATIO = ("gist", "wrong-gist", "truncate", "truncate-last", "truncate-both", "rag-budget", "hybrid")
+"""Methods that depend on a ratio, and so need an adapter: it decides how many slots a document gets."""
+
+BY_PASSAGES = ("rag", "rag-budget", "hybrid")
+"""Methods that look passages up."""
+
+NEEDLES = ("passkey", "landmark", "sandwich", "fact", "facts-4", "facts-8", "absent")
+"""Needles hidden in running text, on a grid of lengths and depths."""
+
+RULER = (
+    "ruler-single-1",
+    "ruler-single-2",
+    "ruler-single-3",
+    "ruler-multikey-1",
+    "ruler-multikey-2",
+    "ruler-multikey-3",
+    "ruler-multivalue",
+    "ruler-multiquery",
+)
+"""The needles of RULER, on the same grid."""
+
+TEXT_KINDS = ("documents", "reading", "summary")
+"""Questions about whole texts, each as long as it is. documents: the bundled report-like documents. reading: stories
+of a file with questions. summary: what the stories of that file are about."""
+
+OF_STORIES = ("reading", "summary")
+"""Kinds that need a file of stories."""
+
+KINDS = (*NEEDLES, *RULER, *TEXT_KINDS)
+
+ENGLISH_ONLY = ("landmark", "sandwich", *TEXT_KINDS)
+"""Kinds that there are in English alone."""
