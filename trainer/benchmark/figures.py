@@ -160,7 +160,8 @@ def scores_table(rows: Sequence[Figures]) -> str:
     """The same as Markdown."""
     head = ["| " + " | ".join(SCORE_HEAD) + " |", "|" + "---|" * len(SCORE_HEAD)]
     lines = ["| " + " | ".join(line) + " |" for line in score_lines(rows)]
-    return "\n".join([*head, *lines, "", "In brackets: (method - none) / (full - none)."])
+    explained = ["", "In brackets: (method - none) / (full - none)."] if recovered(rows) else []
+    return "\n".join([*head, *lines, *explained])
 
 
 def _told(row: Figures, share: Figures, name: str) -> str:

@@ -51,8 +51,8 @@ _HANGUL = re.compile("[가-힣]")
 
 
 def answer_words(text: str) -> list[str]:
-    """As `words_of`, with hyphens as spaces and the sign % in words: what right answers are looked for in."""
-    return words_of(re.sub(r"[-–—/]", " ", text).replace("%", " percent "))
+    """As `words_of`, without signs of currencies, with hyphens as spaces and "per cent" for %."""
+    return words_of(re.sub(r"[-–—/£€¥₩]", " ", text).replace("%", " per cent ").replace("percent", "per cent"))
 
 
 def is_contained(given: str, right: str) -> bool:

@@ -6,8 +6,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from gistdesk.benchmark_names import BY_RATIO
 from gistdesk.session.run import Row, Run, trial_seconds
-from gistdesk.ui.lab.grid import BY_RATIO, expected_series
+from gistdesk.ui.lab.grid import expected_series
 
 FOLDER = "{folder}"
 SIZES: dict[str, Row] = {

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.benchmark_names import BY_RATIO, ENGLISH_ONLY, TEXT_KINDS
 from gistdesk.language.figures import count_text
 from gistdesk.language.i18n import tr
 from gistdesk.session.run import Row, points
@@ -359,10 +360,6 @@ class GridBoard(QScrollArea):
         self._layout.setColumnStretch(self._n_columns, 1)
 
 
-ENGLISH_ONLY = ("landmark", "sandwich")
-BY_RATIO = ("gist", "wrong-gist", "truncate", "truncate-last", "truncate-both", "rag-budget", "hybrid")
-
-
 def expected_series(config: Row) -> Iterable[Series]:
     """The grids that a configuration will fill, in order."""
     found = config.get("ratio", 100.0)
@@ -370,7 +367,7 @@ def expected_series(config: Row) -> Iterable[Series]:
     kinds = ["own"] if config.get("needle") else config.get("kinds", ())
     for task in kinds:
         for language in config.get("languages", ()):
-            if task in ENGLISH_ONLY and language != "en":
+            if task in TEXT_KINDS or (task in ENGLISH_ONLY and language != "en"):
                 continue
             for method in config.get("methods", ()):
                 for ratio in ratios if method in BY_RATIO else [None]:

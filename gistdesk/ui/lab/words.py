@@ -16,6 +16,7 @@ METHODS = {
     "rag": later("Retrieval"),
     "rag-budget": later("Retrieval, gist's size"),
     "hybrid": later("Gist and retrieval"),
+    "section": later("Right section"),
 }
 METHOD_NOTES = {
     "gist": later("Answered from the gist alone."),
@@ -28,6 +29,7 @@ METHOD_NOTES = {
     "rag": later("The best passages of the text."),
     "rag-budget": later("The best passages, as many tokens as the gist has."),
     "hybrid": later("The gist, and the best passages after it."),
+    "section": later("Only the part that holds the answer. Documents and stories only."),
 }
 TASKS = {
     "passkey": later("Passkey"),
@@ -45,7 +47,14 @@ TASKS = {
     "ruler-multikey-3": later("RULER multi-key 3"),
     "ruler-multivalue": later("RULER multi-value"),
     "ruler-multiquery": later("RULER multi-query"),
+    "documents": later("Reports and the like (English)"),
 }
+OTHER_TASKS = {
+    "reading": later("Stories"),
+    "summary": later("What stories are about"),
+    "documents-absent": later("Not in the report"),
+}
+"""Not to be ticked: stories need a file."""
 LANGUAGES = {"en": later("English"), "ko": later("Korean")}
 
 STATE_ICONS = {
@@ -68,7 +77,8 @@ def method_name(method: str, ratio: float | None = None) -> str:
 
 def task_name(task: str) -> str:
     """A task; the name of somebody's own file stays."""
-    return tr(TASKS[task]) if task in TASKS else task
+    names = TASKS | OTHER_TASKS
+    return tr(names[task]) if task in names else task
 
 
 def language_name(language: str) -> str:

@@ -106,7 +106,7 @@ import torch
 from gistdesk.core.load import load_model
 sys.path.insert(0, sys.argv[2])
 from test_run_folder import CONFIG
-from trainer.report import measure
+from trainer.report.folder import measure
 model = load_model("starter", device="cpu", precision="fp32")
 for step in measure(model, CONFIG, Path(sys.argv[1])):
     print(step.get("done"), flush=True)

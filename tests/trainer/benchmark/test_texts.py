@@ -282,6 +282,7 @@ def test_an_instruct_models_sentence_counts_beside_a_bare_value() -> None:
     for said in ("12,500", "According to the text, the answer is 12,500.", "It is 12500!", "About 12,500 euros"):
         assert is_contained(said, "12,500")
     assert is_contained("That was Harlow and Pike, the auditors", "Harlow and Pike")
+    assert is_contained("It costs £18.", "18") and is_contained("14.5% of it", "14.5 percent")
     assert is_contained("the twenty-four hours", "twenty four")
     assert is_contained("세금은 48,203원입니다.", "48203")
     assert is_contained("의장은 박지훈 대표입니다.", "박지훈")
