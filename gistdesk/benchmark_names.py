@@ -28,7 +28,7 @@ BY_RATIO = ("gist", "wrong-gist", "truncate", "truncate-last", "truncate-both", 
 BY_PASSAGES = ("rag", "rag-budget", "hybrid")
 """Methods that look passages up."""
 
-NEEDLES = ("passkey", "landmark", "sandwich", "fact", "facts-4", "facts-8", "absent")
+NEEDLES = ("passkey", "unseen", "landmark", "sandwich", "fact", "facts-4", "facts-8", "absent")
 """Needles hidden in running text, on a grid of lengths and depths."""
 
 RULER = (
@@ -40,8 +40,12 @@ RULER = (
     "ruler-multikey-3",
     "ruler-multivalue",
     "ruler-multiquery",
+    "ruler-vt",
+    "ruler-cwe",
+    "ruler-fwe",
+    "ruler-qa",
 )
-"""The needles of RULER, on the same grid."""
+"""The tasks of RULER, on the same grid: needles, variable tracking, common words, frequent words, questions."""
 
 TEXT_KINDS = ("documents", "reading", "summary")
 """Questions about whole texts, each as long as it is. documents: the bundled report-like documents. reading: stories
@@ -52,5 +56,5 @@ OF_STORIES = ("reading", "summary")
 
 KINDS = (*NEEDLES, *RULER, *TEXT_KINDS)
 
-ENGLISH_ONLY = ("landmark", "sandwich", *TEXT_KINDS)
+ENGLISH_ONLY = ("landmark", "sandwich", "ruler-qa", *TEXT_KINDS)
 """Kinds that there are in English alone."""

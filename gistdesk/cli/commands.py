@@ -274,8 +274,10 @@ def niah(
     kinds: Annotated[
         str,
         typer.Option(
-            help="Of passkey, landmark, sandwich (English), fact, facts-4, facts-8, absent (not in the document), "
-            "ruler-single-1 to -3, ruler-multikey-1 to -3, ruler-multivalue, ruler-multiquery, documents (bundled "
+            help="Of passkey, unseen, landmark, sandwich (English), fact, facts-4, facts-8, absent (not in the "
+            "document), "
+            "ruler-single-1 to -3, ruler-multikey-1 to -3, ruler-multivalue, ruler-multiquery, ruler-vt, "
+            "ruler-cwe, ruler-fwe, ruler-qa (English), documents (bundled "
             "reports and the like), reading, summary (stories of --reading); none with files alone. Default: passkey."
         ),
     ] = "",
@@ -287,10 +289,13 @@ def niah(
     needle: Annotated[str, typer.Option(help='A needle of your own, for example "The code is {value}."')] = "",
     question: Annotated[str, typer.Option(help="What to ask for it.")] = "",
     top_k: Annotated[int, typer.Option(help="Passages that rag and hybrid read.")] = 3,
-    chunk_tokens: Annotated[int, typer.Option(help="Tokens of a passage.")] = 128,
-    overlap_tokens: Annotated[int, typer.Option(help="Tokens that a passage shares with the next one.")] = 16,
+    chunk_tokens: Annotated[int, typer.Option(help="Most tokens of a passage, whole sentences.")] = 96,
+    overlap_tokens: Annotated[int, typer.Option(help="Most tokens of sentences it shares with the next one.")] = 32,
     rank_by: Annotated[
-        str, typer.Option(help="bm25, embeddings (the extra rag; English), or auto: embeddings where there are any.")
+        str,
+        typer.Option(
+            help="words, bm25, embeddings (the extra rag; English), or auto: words, and meaning where it can be had."
+        ),
     ] = "auto",
     longbench: Annotated[Path | None, typer.Option(help="Folder of LongBench's JSONL files.")] = None,
     choices: Annotated[Path | None, typer.Option(help="JSONL file of multiple-choice questions.")] = None,

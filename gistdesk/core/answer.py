@@ -17,7 +17,7 @@ from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.model import GistModel
-from gistdesk.core.prompt import Turn, prompt_of
+from gistdesk.core.prompt import Prompt, Turn, prompt_of
 
 _GREEDY_BELOW = 1e-3
 """Temperatures this small would only overflow: they take the likeliest token, too."""
@@ -91,8 +91,12 @@ class Context:
         *,
         text_ids: Tensor | None = None,
         system: str | None = None,
+        prompt: Prompt | None = None,
     ) -> None:
         """Put gists (one or several), or the tokens of a text, in front. Both may be missing.
+
+        Args:
+            prompt: other words around it than those of the model's chat template, with no system message.
 
         Raises:
             UserError: they do not fit into the model's window, or were never made by this model.
@@ -104,7 +108,7 @@ class Context:
                     "Load the model that made it, or compress the document again.",
                 )
         self.model = model
-        self.prompt = prompt_of(model.tokenizer, system)
+        self.prompt = prompt or prompt_of(model.tokenizer, system)
         self.n_slots = sum(gist.n_slots for gist in gists)
         n_positions = sum(gist.n_positions for gist in gists)
         self.figures: AnswerFigures | None = None

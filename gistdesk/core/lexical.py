@@ -1,12 +1,16 @@
-"""What of a question or an answer is worth searching, and where a text's sentences end.
+"""What of a question or an answer is worth searching, how much of it a text holds, and where sentences end.
 
-Numbers and names count most; words are compared without their endings, Korean ones without their particles.
+Numbers and names count most, then rare words; words are compared without their endings, Korean ones without their
+particles. The library's search, the passages that chat looks up and the benchmark's are ranked by this one score.
+On 312 questions about 37 fairy tales (passages of 96 tokens; `tests/benchmarks/passages.py`) the best passage held
+the answer in 68%, one of the best three in 79%, where Okapi's BM25 had 59 and 77%.
 Knows nothing of indexes, documents or models, and loads nothing: the window may ask it, too.
 """
 
+import math
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 _MOST_TERMS = 32
 
@@ -75,6 +79,46 @@ def terms_of(query: str) -> list[Term]:
         for term in _terms(token):
             terms.setdefault(term.forms, term)
     return sorted(terms.values(), key=lambda term: (-term.weight, -len(term.forms[0])))[:_MOST_TERMS]
+
+
+def rarity(n_texts: int, n_holding: int) -> float:
+    """What a term is worth that so many of the texts hold."""
+    return math.log(1 + n_texts / (1 + n_holding))
+
+
+def score(text: str, values: Sequence[tuple[Term, float]]) -> float:
+    """What a text holds counts, and once more what its best sentence does: words together say more than apart.
+
+    Every term counts once, with its value.
+    """
+    small = text.lower()
+    found = [(term, value) for term, value in values if term.is_in(small)]
+    total = sum(value for _, value in found)
+    if len(found) < 2:
+        return 2 * total
+    return total + max(
+        sum(value for term, value in found if term.is_in(text[start:end].lower())) for start, end in sentences(text)
+    )
+
+
+class Words:
+    """Texts ranked by the words of a question; see `score`."""
+
+    name = "words"
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._texts = [unicodedata.normalize("NFC", text) for text in texts]
+        self._small = [text.lower() for text in self._texts]
+        self.n_bytes = sum(len(text.encode()) for text in self._small)
+
+    def scores(self, question: str) -> list[float]:
+        """One number per text; 0 where none of the question's words is in it."""
+        holding = [(term, [term.is_in(text) for text in self._small]) for term in terms_of(question)]
+        values = [(term, term.weight * rarity(len(self._texts), sum(held)), held) for term, held in holding]
+        return [
+            score(text, [(term, value) for term, value, held in values if held[i]])
+            for i, text in enumerate(self._texts)
+        ]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:

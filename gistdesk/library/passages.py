@@ -4,10 +4,9 @@ No model is asked. Numbers and names count most, then rare words; Korean words a
 """
 
 import heapq
-import math
 from collections.abc import Mapping, Sequence
 
-from gistdesk.core.lexical import SENTENCE_END, Term, terms_of
+from gistdesk.core.lexical import rarity, score, terms_of
 from gistdesk.library.text_index import Place, TextIndex
 
 _MOST_CANDIDATES = 80
@@ -30,23 +29,13 @@ def best_passages(index: TextIndex, query: str, texts: Mapping[str, Sequence[str
         value = term.weight
         if term in worth_searching:
             holders = {(sha, i) for sha in texts for form in term.forms for i in index.ids_with(form, sha)}
-            value *= math.log(1 + n_places / (1 + len(holders)))
+            value *= rarity(n_places, len(holders))
             for holder in holders:
                 sums[holder] = sums.get(holder, 0.0) + value
         values.append((term, value))
     candidates = heapq.nsmallest(_MOST_CANDIDATES, sums, key=lambda holder: (-sums[holder], holder))
     places = [index.place(*candidate) for candidate in candidates]
-    scored = [(_score(texts[p.text_sha256][p.page - 1][p.start : p.end], values), p) for p in places]
+    scored = [(score(texts[p.text_sha256][p.page - 1][p.start : p.end], values), p) for p in places]
     least = _LEAST_SHARE * max((score for score, _ in scored), default=0.0)
     scored.sort(key=lambda pair: -pair[0])  # stable: equals stay in their order
     return [place for score, place in scored if score > least][:limit]
-
-
-def _score(text: str, values: Sequence[tuple[Term, float]]) -> float:
-    """What a place holds counts, and once more what its best sentence does: words together say more than apart."""
-    text = text.lower()
-    found = [(term, value) for term, value in values if term.is_in(text)]
-    sentences = SENTENCE_END.split(text) if len(found) > 1 else [text]
-    return sum(value for _, value in found) + max(
-        sum(value for term, value in found if term.is_in(sentence)) for sentence in sentences
-    )

@@ -121,8 +121,7 @@ def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, 
 
 
 def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIndex:
-    """By BM25 in every language: a novel takes seconds, where embeddings on a CPU take minutes; and numbers, names and
-    codes, which are what a gist is most likely to have lost, are words."""
+    """By words in every language, and by meaning where it is installed: as the benchmark ranks them."""
     texts = [kept_document(path).pages for path in paths]
     total = max(1, sum(len(page) for pages in texts for page in pages))
     passages: list[Passage] = []
@@ -134,7 +133,7 @@ def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIn
     for document, pages in enumerate(texts):
         passages += run_to_end(cutting_passages(model, pages, document=document), tell)
         n_before += sum(map(len, pages))
-    return PassageIndex(passages, "bm25")
+    return PassageIndex(passages)
 
 
 def _gist_context(

@@ -1,6 +1,127 @@
-"""How passages should be cut, found and put to a small model: measured on three documents written for this.
+"""How passages should be cut, ranked and put to a small model.
 
-`python -m tests.benchmarks.passages` says how often the best passages hold the answer, by length, number and ranking;
-with `--model FOLDER` how often the model then answers right, by the wording around the passages. These documents are
-for tuning; the bundled ones (`gistdesk niah --kinds documents`) are for measuring and were not looked at here.
+`python -m tests.benchmarks.passages` prints how often the best one, two, three and four passages hold the answer, by
+length, overlap and ranking: of the three documents in `tuning/`, or, with `--stories FILE`, of stories (FairytaleQA's
+training split: nothing is tuned on what is measured). With `--wordings` it asks the model, with the best two passages
+of the documents in `tuning/`, in several wordings, and prints how often its answer holds the right one.
+The bundled documents (`gistdesk niah --kinds documents`) are for measuring and are not looked at here.
 """
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from random import Random
+
+import torch
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.lexical import Words
+from gistdesk.core.load import load_model
+from gistdesk.core.model import GistModel
+from gistdesk.core.passages import cut_passages, passages_text
+from gistdesk.core.prompt import Turn
+from gistdesk.core.ranking import Bm25, Ranker, WordsAndMeaning, embeddings_installed
+from trainer.benchmark.metrics import is_contained
+from trainer.benchmark.texts import read_stories
+
+TUNING = Path(__file__).parent / "tuning"
+SIZES = ((48, 0), (64, 0), (64, 24), (96, 0), (96, 32), (128, 40))
+"""Most tokens of a passage, and of the sentences that it shares with the next one."""
+
+WORDINGS: dict[str, str] = {
+    "the question alone": "{q}",
+    "from the text above": "Answer from the text above, in a few words: {q}",
+    "question and answer": "Question: {q}\nAnswer:",
+}
+
+Asked = list[tuple[str, list[str]]]
+Rankers = dict[str, Callable[[list[str]], Ranker]]
+
+
+def documents() -> Iterator[tuple[str, Asked]]:
+    """The documents for tuning, each with its questions and the answers that are right."""
+    questions = json.loads((TUNING / "questions.json").read_text(encoding="utf-8"))
+    for name, asked in questions.items():
+        yield (TUNING / f"{name}.md").read_text(encoding="utf-8"), [(q, answers) for q, answers in asked]
+
+
+def stories(path: Path, n: int) -> Iterator[tuple[str, Asked]]:
+    """Some stories of a file, each with up to ten questions whose short answers stand in the text."""
+    random = Random(1)
+    texts = read_stories(path)
+    random.shuffle(texts)
+    for text in texts[:n]:
+        asked = [
+            (q.question, list(q.answers))
+            for q in text.questions
+            if len(q.answers[0].split()) <= 6 and is_contained(text.text, q.answers[0])
+        ]
+        if len(asked) >= 4:
+            yield text.text, random.sample(asked, min(10, len(asked)))
+
+
+def recall(
+    model: GistModel, texts: Sequence[tuple[str, Asked]], rankers: dict[str, Callable[[list[str]], Ranker]]
+) -> None:
+    """Print a table: percent of the questions whose answer is in the best one, two, three, four passages."""
+    for chunk_tokens, overlap_tokens in SIZES:
+        hits = {name: [0, 0, 0, 0] for name in rankers}
+        n = 0
+        for text, asked in texts:
+            found = cut_passages(model, [text], chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
+            cut = [passage.text for passage in found]
+            made = {name: make(cut) for name, make in rankers.items()}
+            for question, answers in asked:
+                n += 1
+                for name, ranker in made.items():
+                    scores = ranker.scores(question)
+                    order = sorted(range(len(cut)), key=lambda i: (-scores[i], i))
+                    for k in range(4):
+                        best = [cut[i] for i in order[: k + 1]]
+                        hits[name][k] += any(is_contained(part, answer) for part in best for answer in answers)
+        for name, counts in hits.items():
+            shares = ", ".join(f"{100 * count / n:.0f}%" for count in counts)
+            print(f"{chunk_tokens} tokens, {overlap_tokens} shared, {name}: {shares} of {n}", flush=True)
+
+
+def wordings(model: GistModel) -> None:
+    """Print how often the model answers right from the best two passages, by the wording of the question."""
+    right = dict.fromkeys(WORDINGS, 0)
+    n = 0
+    for text, asked in documents():
+        passages = cut_passages(model, [text])
+        ranker = Words([passage.text for passage in passages])
+        for question, answers in asked:
+            n += 1
+            scores = ranker.scores(question)
+            best = sorted(range(len(passages)), key=lambda i: (-scores[i], i))[:2]
+            ids = torch.tensor(model.token_ids(passages_text(passages[i] for i in best)))
+            context = Context(model, text_ids=ids)
+            for name, form in WORDINGS.items():
+                answer = "".join(context.answer([Turn(form.format(q=question))], Sampling(max_tokens=24)))
+                right[name] += any(is_contained(answer, one) for one in answers)
+    for name, count in right.items():
+        print(f"{name}: {count} of {n}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="starter", help="whose tokens are counted, and who answers")
+    parser.add_argument("--stories", type=Path, help="a file of stories with questions")
+    parser.add_argument("-n", type=int, default=40, help="most stories")
+    parser.add_argument("--meaning", action="store_true", help="rank by MiniLM, too")
+    parser.add_argument("--wordings", action="store_true", help="ask the model")
+    given = parser.parse_args()
+    model = load_model(given.model, device="cpu", need_adapter=False)
+    if given.wordings:
+        wordings(model)
+        return
+    rankers: Rankers = {"bm25": Bm25, "words": Words}
+    if given.meaning and embeddings_installed():
+        rankers["words and meaning"] = WordsAndMeaning
+    recall(model, list(stories(given.stories, given.n) if given.stories else documents()), rankers)
+
+
+if __name__ == "__main__":
+    main()

@@ -52,16 +52,30 @@ def test_a_passage_ends_with_a_sentence_if_it_can_and_with_a_word_otherwise(
     short = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said. " * 20
     for passage in cut_passages(starter, [short]):
         assert passage.text.rstrip().endswith((".", "?"))
-    for passage in cut_passages(starter, pages[:1]):
-        assert passage.text[-1].isspace() or not pages[0][passage.end : passage.end + 1].isalpha(), passage.text[-20:]
+    endless = " ".join(f"and then the {word} went on" for word in "cat dog hen cow fox owl" for _ in range(9))
+    for passage in cut_passages(starter, [endless], chunk_tokens=24, overlap_tokens=0):
+        assert not endless[passage.end : passage.end + 1].isalpha(), passage.text[-20:]
+        assert passage.n_tokens <= 24
 
 
-def test_passages_overlap_as_far_as_asked(starter: GistModel, pages: list[str]) -> None:
-    first, second, *_ = cut_passages(starter, pages[:1], chunk_tokens=64, overlap_tokens=16)
-    shared = pages[0][second.start : first.end]
-    assert 10 <= len(starter.token_ids(shared)) <= 18
-    first, second, *_ = cut_passages(starter, pages[:1], chunk_tokens=64, overlap_tokens=0)
-    assert second.start >= first.end
+def test_a_heading_stands_before_what_follows_it(starter: GistModel) -> None:
+    section = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said.\n\n"
+    text = "".join(f"## Part {n}\n\n{section}" for n in range(8))
+    passages = cut_passages(starter, [text], chunk_tokens=64, overlap_tokens=0)
+    assert len(passages) > 3
+    for passage in passages:
+        assert "Part" not in passage.text.strip().split("\n")[-1], passage.text
+
+
+def test_passages_share_whole_sentences_as_far_as_asked(starter: GistModel, pages: list[str]) -> None:
+    short = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said. " * 9
+    first, second, *_ = cut_passages(starter, [short], chunk_tokens=64, overlap_tokens=24)
+    shared = short[second.start : first.end]
+    assert 8 <= len(starter.token_ids(shared)) <= 24
+    assert shared.strip()[0].isupper() and shared.rstrip().endswith((".", "?"))
+    for text in (short, pages[0]):
+        first, second, *_ = cut_passages(starter, [text], chunk_tokens=64, overlap_tokens=0)
+        assert second.start >= first.end
 
 
 def test_an_empty_text_has_no_passages(starter: GistModel) -> None:
@@ -71,8 +85,8 @@ def test_an_empty_text_has_no_passages(starter: GistModel) -> None:
 
 
 def test_the_best_passages_come_first_and_what_does_not_match_not_at_all(starter: GistModel, pages: list[str]) -> None:
-    passages = cut_passages(starter, pages, chunk_tokens=32)
-    index = PassageIndex(passages, "bm25")
+    passages = cut_passages(starter, pages)
+    index = PassageIndex(passages, "words")
     found = index.best("What did the White Rabbit take out of its waistcoat pocket?", 3)
     assert len(found) == 3
     assert "waistcoat-pocket" in found[0].text.lower()
@@ -81,7 +95,7 @@ def test_the_best_passages_come_first_and_what_does_not_match_not_at_all(starter
 
 
 def test_no_more_tokens_than_allowed(starter: GistModel, pages: list[str]) -> None:
-    passages = cut_passages(starter, pages, chunk_tokens=32)
+    passages = cut_passages(starter, pages, chunk_tokens=32, overlap_tokens=8)
     for budget in (1, 5, 32, 33, 70, 200):
         kept = within(starter, passages, budget)
         n_read = len(starter.token_ids(passages_text(kept)))

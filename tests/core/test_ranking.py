@@ -1,14 +1,24 @@
-"""Ranking by words is Lucene's BM25; ranking by meaning is MiniLM's, where it is installed."""
+"""Ranking by words, by meaning where MiniLM is installed, and both together; BM25 beside them is Lucene's."""
 
 import importlib
 from random import Random
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from gistdesk.core import ranking
 from gistdesk.core.errors import UserError
-from gistdesk.core.ranking import Bm25, Embeddings, check_ranking, embeddings_installed, ranker_of, words_of
+from gistdesk.core.ranking import (
+    Bm25,
+    Embeddings,
+    Words,
+    WordsAndMeaning,
+    check_ranking,
+    embeddings_installed,
+    ranker_of,
+    words_of,
+)
 
 TEXTS = [
     "The harbour was quiet. A grey cat slept on the wall.",
@@ -55,25 +65,62 @@ def test_scores_are_those_of_bm25s() -> None:
     ],
 )
 def test_the_best_text_is_found_by_words(texts: list[str], question: str, best: int) -> None:
-    scores = Bm25(texts).scores(question)
-    assert max(range(len(scores)), key=scores.__getitem__) == best
+    for ranker in (Bm25(texts), Words(texts)):
+        scores = ranker.scores(question)
+        assert max(range(len(scores)), key=scores.__getitem__) == best
+
+
+def test_words_that_stand_in_one_sentence_count_more_than_apart() -> None:
+    apart = "The audit was dull. A committee sat. The chair was old."
+    together = "The chair of the audit committee left. It was dull. It rained."
+    first, second = Words([apart, together]).scores("Who was chair of the audit committee?")
+    assert second > first > 0
+
+
+def test_words_are_found_without_their_endings_and_common_ones_say_nothing() -> None:
+    texts = ["Payments are made in May.", "Who is who of it all, and what is what?", "Nothing."]
+    assert Words(texts).scores("Who is it that makes a payment?")[0] > 0
+    assert Words(texts).scores("Who is it that makes a payment?")[1] == 0
 
 
 def test_nothing_matches_nothing() -> None:
     assert Bm25(TEXTS).scores("xylophone") == [0.0] * 5
     assert Bm25([]).scores("cat") == []
     assert Bm25(["", ""]).scores("cat") == [0.0, 0.0]
+    assert Words(TEXTS).scores("xylophone") == [0.0] * 5
+    assert Words([]).scores("cat") == []
 
 
 @needs_embeddings
 def test_the_best_text_is_found_by_meaning() -> None:
-    ranker = ranker_of(TEXTS[:4])
-    assert ranker.name == "embeddings"
+    embeddings, both = Embeddings(TEXTS[:4]), ranker_of(TEXTS[:4])
+    assert both.name == "words and meaning"
     for question, best in (("an animal that is asleep", 0), ("bad visibility at sea", 3), ("the guard's note", 1)):
-        scores = ranker.scores(question)
-        assert max(range(4), key=scores.__getitem__) == best
+        scores = embeddings.scores(question)
         assert all(-1.001 < score < 1.001 for score in scores)
-    assert ranker.n_bytes == 4 * 384 * 4
+        for found in (scores, both.scores(question)):
+            assert max(range(4), key=found.__getitem__) == best
+    assert embeddings.n_bytes == 4 * 384 * 4
+
+
+@needs_embeddings
+def test_meaning_is_asked_of_a_few_candidates_once_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    embed = ranking.embed
+
+    def counted(texts: list[str]) -> Tensor:
+        asked.extend(texts)
+        return embed(texts)
+
+    monkeypatch.setattr(ranking, "embed", counted)
+    monkeypatch.setattr(ranking, "_MOST_CANDIDATES", 3)
+    texts = [f"The keeper wrote {n} in his book." for n in range(20)] + ["Mr. Holt kept the light."]
+    ranker = WordsAndMeaning(texts)
+    scores = ranker.scores("Who is Holt?")
+    assert sum(score > 0 for score in scores) <= 3 and max(scores) == scores[20]
+    ranker.scores("Who is Holt?")
+    assert len([text for text in asked if text != "Who is Holt?"]) == 3
+    assert WordsAndMeaning([]).scores("Who?") == []
 
 
 @needs_embeddings
@@ -86,12 +133,12 @@ def test_embeddings_are_those_of_sentence_transformers() -> None:
 
 
 def test_korean_is_ranked_by_words() -> None:
-    assert ranker_of(KOREAN).name == "bm25"
+    assert ranker_of(KOREAN).name == "words"
 
 
 def test_without_the_extra_words_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranking, "EMBEDDING_PACKAGE", "no_such_package")
-    assert ranker_of(TEXTS).name == "bm25"
+    assert ranker_of(TEXTS).name == "words"
     check_ranking("auto")
     check_ranking("bm25")
     with pytest.raises(UserError, match="embedding model is not installed") as caught:

@@ -17,6 +17,7 @@ from gistdesk.benchmark_names import (
     TEXT_KINDS,
 )
 from gistdesk.core.errors import UserError
+from gistdesk.core.passages import CHUNK_TOKENS, OVERLAP_TOKENS
 from gistdesk.core.ranking import TOP_K, RankBy, check_ranking
 from trainer.benchmark.needles import NEEDLE_KINDS, own_needle
 from trainer.benchmark.ruler import RULER_KINDS
@@ -43,8 +44,8 @@ class BenchConfig:
         haystack: text to hide needles in; empty takes the bundled evaluation texts.
         needle, question: a needle of the user's own, with {value} in it.
         top_k: passages that rag and hybrid read.
-        chunk_tokens, overlap_tokens: length of a passage, and what it has in common with the next one.
-        rank_by: how passages are found: "auto", "bm25", "embeddings".
+        chunk_tokens, overlap_tokens: most tokens of a passage, and of the sentences it shares with the next one.
+        rank_by: how passages are found: see `ranking.RankBy`.
         longbench: folder of LongBench's JSONL files; empty: none.
         choices: a JSONL file of multiple-choice questions; empty: none.
         instructions: a JSON or JSONL file in the Alpaca+ form; empty: none.
@@ -65,8 +66,8 @@ class BenchConfig:
     needle: str = ""
     question: str = ""
     top_k: int = TOP_K
-    chunk_tokens: int = 128
-    overlap_tokens: int = 16
+    chunk_tokens: int = CHUNK_TOKENS
+    overlap_tokens: int = OVERLAP_TOKENS
     rank_by: RankBy = "auto"
     longbench: str = ""
     choices: str = ""

@@ -57,7 +57,7 @@ def answer_words(text: str) -> list[str]:
 
 def is_contained(given: str, right: str) -> bool:
     """Whether an answer says what is right, in however many words: "According to the text, it is 12." holds "12"."""
-    if _HANGUL.search(right):
+    if _HANGUL.search(right + given):  # particles follow without a space
         wanted, whole = ("".join(characters_of(text)) for text in (right, given))
         return bool(wanted) and bool(re.search(rf"(?<!\d){re.escape(wanted)}(?!\d)", whole))
     wanted_words, words = answer_words(right), answer_words(given)

@@ -1,4 +1,4 @@
-"""What the benchmark hides and asks: needles in wordings that no training ever contains, and how answers are scored.
+"""What the benchmark hides and asks: needles in wordings held out of training, and how answers are scored.
 
 Knows nothing of tokens or models.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from gistdesk.core.errors import UserError
-from trainer.benchmark.metrics import all_matched, declines
+from trainer.benchmark.metrics import all_matched, declines, is_contained
 from trainer.data.facts import draw_fact, draw_facts
 from trainer.data.values import digits
 
@@ -30,6 +30,8 @@ class Needle:
         digits_only: the first run of digits of an answer is compared; otherwise the whole answer, trimmed.
         values: RULER's rule instead: the share of these that the answer contains.
         is_absent: the document does not hold the answer; right is whatever says so.
+        accepted: right is what says any of these, in however many words.
+        in_order: the statements stand in the document in their order.
     """
 
     statements: tuple[str, ...]
@@ -38,6 +40,8 @@ class Needle:
     digits_only: bool
     values: tuple[str, ...] = ()
     is_absent: bool = False
+    accepted: tuple[str, ...] = ()
+    in_order: bool = False
 
     def points(self, answer: str) -> float:
         """From 0 to 1."""
@@ -46,6 +50,8 @@ class Needle:
     def is_right(self, answer: str) -> bool:
         if self.is_absent:
             return declines(answer)
+        if self.accepted:
+            return any(is_contained(answer, one) for one in self.accepted)
         if self.values:
             return all_matched(answer, self.values) == 1.0
         if self.digits_only:
@@ -74,6 +80,35 @@ def _landmark(random: Random, language: str) -> Needle:
         key,
         True,
     )
+
+
+_UNSEEN = {
+    "en": (
+        ("Anyone who comes after eight has to dial {v} at the side gate.", "What has to be dialled at the side gate?"),
+        ("They painted {v} on the lid in white, and nobody has lifted it since.", "What did they paint on the lid?"),
+        ("Of all the raffle tickets it was {v} that won the ham.", "Which raffle ticket won the ham?"),
+        (
+            "He hummed {v} to himself, digit by digit, until the lift stopped.",
+            "What did he hum in the lift?",
+        ),
+        ("Should the alarm go off, ring extension {v} and ask for Mabel.", "Which extension is Mabel's?"),
+        ("On the back of the photograph somebody had scribbled {v}.", "What was scribbled on the photograph?"),
+    ),
+    "ko": (
+        ("여덟 시가 지나서 오는 사람은 옆문에서 {v}번을 눌러야 열린다.", "옆문에서 몇 번을 눌러야 합니까?"),
+        ("뚜껑에는 흰 페인트로 {v}라고 적혀 있었고 그 뒤로 아무도 열지 않았다.", "뚜껑에 뭐라고 적혀 있었습니까?"),
+        ("경품 추첨에서는 {v}번 표가 햄을 탔다.", "몇 번 표가 햄을 탔습니까?"),
+        ("경보가 울리면 내선 {v}번으로 걸어 순자를 찾으십시오.", "순자의 내선은 몇 번입니까?"),
+        ("사진 뒷면에 누군가 {v}라고 휘갈겨 놓았다.", "사진 뒷면에 뭐라고 쓰여 있었습니까?"),
+    ),
+}
+"""No passkey and no code: neither these sentences nor what the number is in them is in any training wording."""
+
+
+def _unseen(random: Random, language: str) -> Needle:
+    statement, question = random.choice(_UNSEEN[language])
+    key = digits(random, 5)
+    return Needle((statement.replace("{v}", key),), question, key, True)
 
 
 def _sandwich(random: Random, language: str) -> Needle:
@@ -109,6 +144,7 @@ def _absent(random: Random, language: str) -> Needle:
 
 NEEDLE_KINDS: dict[str, Callable[[Random, str], Needle]] = {
     "passkey": _passkey,
+    "unseen": _unseen,
     "landmark": _landmark,
     "sandwich": _sandwich,
     "fact": _facts(1),
@@ -116,8 +152,10 @@ NEEDLE_KINDS: dict[str, Callable[[Random, str], Needle]] = {
     "facts-8": _facts(8),
     "absent": _absent,
 }
-"""`fact` is one general fact, `facts-N` the same among N in all; `landmark` is hidden in its own filler; `absent` asks
-for a fact that is not there."""
+"""`passkey` is worded as no training sample is, but of the things that training's codes are ("access code");
+`unseen` is neither. `landmark` and `sandwich` are the literature's: the former, hidden in its own filler, says in two
+sentences what two training wordings say of other codes ("The access code is 5. 5 is the access code."), so it is no
+unseen wording. `fact` is one general fact, `facts-N` the same among N; `absent` asks for one that is not there."""
 
 
 def own_needle(needle: str, question: str) -> Callable[[Random, str], Needle]:

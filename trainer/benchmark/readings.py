@@ -101,9 +101,9 @@ class Reader:
         if method == "section":
             return self._section(sample)
         if method == "none":
-            return self._reading(lambda: (Context(self._model), ()), "")
+            return self._reading(lambda: (Context(self._model, prompt=sample.prompt), ()), "")
         if method in ("gist", "wrong-gist"):
-            return self._gist(sample.source if method == "gist" else sample.other(), _given(ratio))
+            return self._gist(sample, sample.source if method == "gist" else sample.other(), _given(ratio))
         if method in BY_PASSAGES:
             return self._passages(sample, method, ratio)
         return self._text(sample, method, ratio)
@@ -114,10 +114,10 @@ class Reader:
             self._gists[key] = _prepared(self._model, lambda: gist_of(self._model, source.token_ids, ratio))
         return self._gists[key]
 
-    def _gist(self, source: Source, ratio: float) -> Reading:
+    def _gist(self, sample: Sample, source: Source, ratio: float) -> Reading:
         gist = self.gist_of(source, ratio)
         return self._reading(
-            lambda: (Context(self._model, [gist.made]), ()),
+            lambda: (Context(self._model, [gist.made], prompt=sample.prompt), ()),
             _gist_shown(gist.made),
             ratio=gist.made.ratio,
             kept_bytes=gist.made.kv_bytes,
@@ -128,7 +128,8 @@ class Reader:
         assert sample.section is not None
         ids = sample.section
         return self._reading(
-            lambda: (Context(self._model, text_ids=ids), ()), shortened(self._model.tokenizer.decode(ids.tolist()))
+            lambda: (Context(self._model, text_ids=ids, prompt=sample.prompt), ()),
+            shortened(self._model.tokenizer.decode(ids.tolist())),
         )
 
     def _text(self, sample: Sample, method: str, ratio: float | None) -> Reading:
@@ -138,11 +139,12 @@ class Reader:
         if ratio is None and sample.may_be_cut:
             n_asked = len(self._model.token_ids(sample.question))
             n_question = max(n_asked, _QUESTION_TOKENS) if sample.is_one_of_several else n_asked
+            n_question += len(self._model.token_ids(sample.prompt.prefix)) if sample.prompt else 0
             n_kept = min(n_kept, self._model.max_positions - n_question - sample.max_tokens - _TEMPLATE_TOKENS)
         ends = {"truncate": ids[:n_kept], "truncate-last": ids[len(ids) - n_kept :]}
         kept = ends.get(method, without_middle(ids, n_kept))
         return self._reading(
-            lambda: (Context(self._model, text_ids=kept), ()),
+            lambda: (Context(self._model, text_ids=kept, prompt=sample.prompt), ()),
             shortened(self._model.tokenizer.decode(kept.tolist())),
             ratio=None if ratio is None else len(ids) / n_kept,
             kept_bytes=len(kept) * self.position_bytes,
@@ -159,7 +161,7 @@ class Reader:
                 found = within(self._model, index.made.best(sample.question, n_slots), n_slots)
             else:
                 found = index.made.best(sample.question, self._config.top_k)
-            return context_with_passages(self._model, gists, found), found
+            return context_with_passages(self._model, gists, found, prompt=sample.prompt), found
 
         tokens = gist.made.ratio if gist else len(sample.source.token_ids) / n_slots if n_slots else None
         return self._reading(
@@ -206,7 +208,7 @@ class Reader:
 
     def _indexed(self, source: Source, chunk_tokens: int) -> PassageIndex:
         text = self._model.tokenizer.decode(source.token_ids.tolist())
-        overlap_tokens = min(self._config.overlap_tokens, chunk_tokens // 8)
+        overlap_tokens = min(self._config.overlap_tokens, chunk_tokens // 3)
         passages = cut_passages(self._model, [text], chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
         return PassageIndex(passages, self._config.rank_by)
 

@@ -1,4 +1,4 @@
-"""RULER's retrieval family, from its published definition (Hsieh et al., 2024): eight kinds of needles.
+"""RULER's tasks from their published definition (Hsieh et al., 2024): eight kinds of needles, variables, questions.
 
 | kind | haystack | keys | values | asked for |
 |---|---|---|---|---|
@@ -8,6 +8,10 @@
 | multivalue | essays | 1 word | 4 numbers | all 4 |
 | multiquery | essays | 4 words | numbers | all 4 |
 
+**ruler-vt**, variable tracking: one chain of four assignments in noise; all five names are asked for. **ruler-qa**: a
+paragraph that holds an answer and two of other documents, from the bundled ones and not from SQuAD, in essays.
+Common and frequent words are in `ruler_words`.
+
 Numbers have seven digits; a word is an adjective and a noun. An answer scores the share of the right values that it
 contains. Other than as published, the question stands in the model's own chat template, without the beginning of the
 answer, since that is how a user asks; and the first needle asked for stands at the grid's depth. Korean is translated.
@@ -16,9 +20,11 @@ answer, since that is how a user asks; and the first needle asked for stands at 
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from random import Random
 
 from trainer.benchmark.needles import Needle
+from trainer.benchmark.texts import documents
 
 NOISE = {
     "en": "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again. ",
@@ -83,6 +89,8 @@ _KINDS = {
 
 def ruler_haystack(name: str) -> str:
     """ "noise", "text" or "needles"; "text" for kinds that are not RULER's."""
+    if name == "ruler-vt":
+        return "noise"
     return _KINDS[name].haystack if name in _KINDS else "text"
 
 
@@ -133,4 +141,48 @@ def _question(kind: _Kind, language: str, asked: list[str]) -> str:
     return f"{opening} for {keys} mentioned in the provided text?"
 
 
-RULER_KINDS: dict[str, Callable[[Random, str], Needle]] = {name: _drawer(kind) for name, kind in _KINDS.items()}
+_N_HOPS = 4
+_VARIABLE_LETTERS = 5
+
+
+def _variables(random: Random, language: str) -> Needle:
+    names: list[str] = []
+    while len(names) < _N_HOPS + 1:
+        name = "".join(random.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(_VARIABLE_LETTERS))
+        if name not in names:
+            names.append(name)
+    value = str(random.randint(10_000, 99_999))
+    statements = [f"VAR {names[0]} = {value}."]
+    statements += [f"VAR {name} = VAR {before}." for before, name in pairwise(names)]
+    question = (
+        f"위 글에서 값 {value}이(가) 대입된 변수를 모두 찾으세요."
+        if language == "ko"
+        else f"Find all variables that are assigned the value {value} in the text above."
+    )
+    right = tuple(names)
+    return Needle(tuple(statements), question, ", ".join(right), False, values=right, in_order=True)
+
+
+_N_DISTRACTING = 2
+
+
+def _question_of_a_document(random: Random, language: str) -> Needle:
+    texts = documents()
+    text = random.choice(texts)
+    asked = random.choice([question for question in text.questions if question.answers])
+    others = [part for other in texts if other is not text for part in other.sections if len(part) > 200]
+    statements = (text.section_text(asked), *random.sample(others, _N_DISTRACTING))
+    return Needle(statements, asked.question, asked.answers[0], False, accepted=asked.answers)
+
+
+def word_list(language: str) -> list[str]:
+    """Words for lists."""
+    return [*_NOUNS[language], *_ADJECTIVES[language]]
+
+
+RULER_KINDS: dict[str, Callable[[Random, str], Needle]] = {
+    **{name: _drawer(kind) for name, kind in _KINDS.items()},
+    "ruler-vt": _variables,
+    "ruler-qa": _question_of_a_document,
+}
+"""How needles are drawn; `WORD_KINDS` are whole documents and not among them."""

@@ -19,12 +19,13 @@ from torch import Tensor
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
-from gistdesk.core.prompt import Turn
+from gistdesk.core.prompt import Prompt, Turn, prompt_of
 from trainer.benchmark.config import DRAWN, BenchConfig
 from trainer.benchmark.metrics import declines, is_contained, word_f1, word_rouge_l
 from trainer.benchmark.needles import LANDMARK_FILLER, Needle, own_needle
 from trainer.benchmark.records import ScoredRecord, choice_records, instruction_records, longbench_records
-from trainer.benchmark.ruler import NOISE, other_needle, ruler_haystack
+from trainer.benchmark.ruler import NOISE, other_needle, ruler_haystack, word_list
+from trainer.benchmark.ruler_words import WORD_KINDS, words_document
 from trainer.benchmark.texts import QuestionedText, documents, read_stories, some_questions
 from trainer.data.haystack import haystack_names, haystack_text
 
@@ -62,6 +63,7 @@ class Sample:
         section: the part of the document that holds the answer, (n_tokens,); None where nobody knows.
         is_one_of_several: of the questions about this document: what stands before them is made once.
         loss_of: the answer whose loss is measured; empty: none.
+        prompt: the words around document and question, where they are not those that a user's have.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Sample:
     section: Tensor | None = None
     is_one_of_several: bool = False
     loss_of: str = ""
+    prompt: Prompt | None = None
 
 
 class Task(Protocol):
@@ -182,6 +185,8 @@ class Haystack:
         target = n_hay * depth / 100
         places = [max(end for end in ends if end <= target)]
         places += [random.choice(ends) for _ in statements[1:]]
+        if needle.in_order:
+            places.sort()
         order = sorted(range(len(statements)), key=lambda i: places[i])
         pieces, last = [], 0
         for i in order:
@@ -223,6 +228,16 @@ class _Stacks:
         return Haystack(self._model, text)
 
 
+def _words(model: GistModel, random: Random, kind: str, language: str, n_tokens: int) -> tuple[Tensor, Needle]:
+    """A document of words, filled up with line ends to the tokens that are asked for."""
+    text, needle = words_document(
+        kind, random, language, word_list(language), n_tokens, lambda text: len(model.token_ids(text))
+    )
+    ids = model.token_ids(text)
+    filler = model.token_ids("\n")
+    return torch.tensor(ids + (filler * n_tokens)[: n_tokens - len(ids)]), needle
+
+
 def _draw_of(config: BenchConfig, kind: str) -> Callable[[Random, str], Needle]:
     return own_needle(config.needle, config.question) if config.needle else DRAWN[kind]
 
@@ -231,8 +246,11 @@ def _check_possible(model: GistModel, config: BenchConfig, stacks: _Stacks, kind
     """Refuse at the start what would otherwise end the benchmark hours later."""
     random = Random(f"{config.seed}:{kind}:{language}")
     for length in sorted(config.lengths):
-        needle = _draw_of(config, kind)(random, language)
-        stacks.of(kind, language, random).document(model, random, needle, length, config.depths[0])
+        if kind in WORD_KINDS:
+            _, needle = _words(model, random, kind, language, length)
+        else:
+            needle = _draw_of(config, kind)(random, language)
+            stacks.of(kind, language, random).document(model, random, needle, length, config.depths[0])
         n_full = length + len(model.token_ids(needle.question)) + _ANSWER_TOKENS
         if "full" in config.methods and n_full > model.max_positions:
             raise UserError(
@@ -249,7 +267,7 @@ class NeedleTask:
     def __init__(
         self, model: GistModel, config: BenchConfig, stacks: _Stacks, kind: str, language: str, length: int, depth: int
     ) -> None:
-        self._model, self._stacks, self._draw = model, stacks, _draw_of(config, kind)
+        self._model, self._stacks, self._config = model, stacks, config
         self._kind, self._language, self._length, self._depth = kind, language, length, depth
         self._seed = config.seed
         self._cell = f"{kind}:{language}:{length}:{depth}"
@@ -280,12 +298,15 @@ class NeedleTask:
             len(needle.values) > 1,
             lambda: self._other(index),
             False,
-            () if needle.is_absent or len(needle.values) > 1 else (needle.expected,),
+            () if needle.is_absent or len(needle.values) > 1 else needle.accepted or (needle.expected,),
         )
 
     def _make(self, index: int) -> tuple[Source, Needle]:
         random = Random(f"{self._seed}:{self._cell}:{index}")
-        needle = self._draw(random, self._language)
+        if self._kind in WORD_KINDS:
+            words, needle = _words(self._model, random, self._kind, self._language, self._length)
+            return Source(f"{self._cell}:{index}", words), needle
+        needle = _draw_of(self._config, self._kind)(random, self._language)
         stack = self._stacks.of(self._kind, self._language, random)
         ids = stack.document(self._model, random, needle, self._length, self._depth)
         return Source(f"{self._cell}:{index}", ids), needle
@@ -339,7 +360,18 @@ class RecordTask:
             lambda: self._other(index),
             True,
             record.accepted,
+            prompt=self._prompt(record),
         )
+
+    def _prompt(self, record: ScoredRecord) -> Prompt | None:
+        """Instructions before the text; without a chat template, where a set is published so, BOS and they alone."""
+        if not record.before:
+            return None
+        own = prompt_of(self._model.tokenizer)
+        if not record.is_plain:
+            return replace(own, prefix=own.prefix + record.before, before_question=record.joint)
+        start = str(self._model.tokenizer.bos_token or "")
+        return Prompt(start + record.before, record.joint, "", "\n\n", own.after_answer)
 
     def _make(self, index: int) -> Source:
         ids = torch.tensor(self._model.token_ids(self._records[index].text), dtype=torch.long)

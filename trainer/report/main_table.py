@@ -1,5 +1,7 @@
 """The one table that says whether a gist is worth having: every method beside the prototype's figures and its targets.
 
+What is kept of a document is told in tokens, against its text's bytes, and against the keys and values of its full
+text; of a gist also as it would be in 8 and in 4 bits, by arithmetic and without the scales that such a form needs.
 Knows results; runs nothing.
 """
 
@@ -13,14 +15,16 @@ _HEAD = (
     "English",
     "Korean",
     "kept per document, of full text",
+    "in 8 / 4 bits",
+    "kept, of the text's bytes",
     "first token, sooner than full text",
     "tokens/s, of full text",
     "pays after",
 )
 _BESIDE = (
-    ("the earlier prototype", "299x", "14%", "-", "-", "-", "-", "-"),
-    ("the earlier prototype", "609x", "23%", "-", "-", "-", "-", "-"),
-    ("what it was to reach", "100-400x", "over 90%", "-", "less than 50%", "-", "100%", "-"),
+    ("the earlier prototype", "299x", "14%", "-", "-", "-", "-", "-", "-", "-"),
+    ("the earlier prototype", "609x", "23%", "-", "-", "-", "-", "-", "-", "-"),
+    ("what it was to reach", "100-400x", "over 90%", "-", "less than 50%", "-", "-", "-", "100%", "-"),
 )
 
 
@@ -36,12 +40,13 @@ def main_table(results: Figures) -> str:
         raise UserError("Full text was not measured in this run.", "Add full to --methods.")
     length = max(lengths)
     lines = [_HEAD, ("---",) * len(_HEAD)]
-    lines += [_line(rows, name, length) for name in dict.fromkeys(method_name(row) for row in rows)]
+    bits = 32 if results.get("dtype") == "float32" else 16
+    lines += [_line(rows, name, length, bits) for name in dict.fromkeys(method_name(row) for row in rows)]
     told = "\n".join("| " + " | ".join(line) + " |" for line in (*lines, *_BESIDE))
     return f"{told}\n\nMemory and times at {length:,} tokens."
 
 
-def _line(rows: list[Figures], name: str, length: int) -> tuple[str, ...]:
+def _line(rows: list[Figures], name: str, length: int, bits: int) -> tuple[str, ...]:
     own = [row for row in rows if method_name(row) == name]
     ratios = [row["ratio"] for row in own if row["ratio"] is not None]
     here = [row for row in own if row["context_tokens"] == length]
@@ -51,6 +56,8 @@ def _line(rows: list[Figures], name: str, length: int) -> tuple[str, ...]:
         f"{sum(ratios) / len(ratios):.0f}x" if ratios else "-",
         *(_accuracy([row for row in own if row["language"] == language]) for language in ("en", "ko")),
         _of(here, full, "kept_bytes", "{:.1%}"),
+        _in_fewer_bits(here, full, bits),
+        _of_text(here),
         _of(full, here, "ttft_s", "{:.1f}x"),
         _of(here, full, "tokens_per_second", "{:.0%}"),
         _pays(here),
@@ -58,9 +65,21 @@ def _line(rows: list[Figures], name: str, length: int) -> tuple[str, ...]:
 
 
 def _accuracy(rows: list[Figures]) -> str:
+    """Of all lengths together; of each by itself where the interval of one does not meet that of another."""
     n, correct = sum(row["n"] for row in rows), sum(row["correct"] for row in rows)
     if not n:
         return "-"
+    lengths = sorted({row["context_tokens"] for row in rows})
+    counts = [
+        (sum(r["correct"] for r in part), sum(r["n"] for r in part))
+        for part in ([row for row in rows if row["context_tokens"] == length] for length in lengths)
+    ]
+    intervals = [wilson(*one) for one in counts]
+    if max(low for low, _ in intervals) > min(high for _, high in intervals):
+        return ", ".join(
+            f"{100 * right / of:.0f}% of {of} at {length:,}"
+            for length, (right, of) in zip(lengths, counts, strict=True)
+        )
     low, high = wilson(correct, n)
     return f"{100 * correct / n:.1f}% of {n} ({100 * low:.0f}-{100 * high:.0f}%)"
 
@@ -71,6 +90,21 @@ def _of(rows: list[Figures], others: list[Figures], name: str, form: str) -> str
     if not first or not second or not sum(second):
         return "-"
     return form.format(sum(first) / len(first) / (sum(second) / len(second)))
+
+
+def _in_fewer_bits(rows: list[Figures], full: list[Figures], bits: int) -> str:
+    """Of methods that keep keys and values and nothing else."""
+    if not full or not rows or rows[0]["method"] not in ("gist", "wrong-gist", "full"):
+        return "-"
+    kept, whole = (sum(row["kept_bytes"] for row in part) / len(part) for part in (rows, full))
+    return " / ".join(f"{kept * few / bits / whole:.1%}" for few in (8, 4)) if whole else "-"
+
+
+def _of_text(rows: list[Figures]) -> str:
+    """Bytes that are kept to bytes of the text in UTF-8."""
+    text = sum(row["document_bytes"] for row in rows)
+    kept = sum(row["kept_bytes"] for row in rows)
+    return f"{kept / text:,.1f}x" if text and kept else "-"
 
 
 def _pays(rows: list[Figures]) -> str:

@@ -33,6 +33,7 @@ METHOD_NOTES = {
 }
 TASKS = {
     "passkey": later("Passkey"),
+    "unseen": later("A number, no passkey"),
     "landmark": later("Landmark (English)"),
     "sandwich": later("Sandwich (English)"),
     "fact": later("One fact"),
@@ -47,6 +48,10 @@ TASKS = {
     "ruler-multikey-3": later("RULER multi-key 3"),
     "ruler-multivalue": later("RULER multi-value"),
     "ruler-multiquery": later("RULER multi-query"),
+    "ruler-vt": later("RULER variables"),
+    "ruler-cwe": later("RULER common words"),
+    "ruler-fwe": later("RULER frequent words"),
+    "ruler-qa": later("RULER questions (English)"),
     "documents": later("Reports and the like (English)"),
 }
 OTHER_TASKS = {

@@ -132,16 +132,31 @@ def test_figures_that_are_apart_are_marked() -> None:
     assert "10.0 ms, 1.00 MiB, 3" in costs
 
 
+def test_the_main_table_tells_lengths_apart_where_a_method_changes_with_them() -> None:
+    def row(method: str, n_tokens: int, correct: int) -> dict[str, Any]:
+        figures = {"ratio": None, "kept_bytes": 9, "document_bytes": 3, "ttft_s": 1.0, "tokens_per_second": 1.0}
+        where = {"method": method, "language": "en", "context_tokens": n_tokens, "break_even_questions": None}
+        return {**figures, **where, "n": 40, "correct": correct}
+
+    rows = [row("full", 512, 39), row("full", 8192, 38), row("rag-budget", 512, 0), row("rag-budget", 8192, 40)]
+    text = main_table({"by_length": rows, "dtype": "bfloat16"})
+    assert "| 0% of 40 at 512, 100% of 40 at 8,192 |" in text
+    assert "| 96.2% of 80 (" in text
+
+
 def test_the_main_table_stands_beside_the_prototype(two: tuple[Path, Path]) -> None:
     lines = [line.strip("| ").split(" | ") for line in main_table(read_results(two[1])).splitlines()]
-    rows = [line for line in lines[2:-2] if len(line) == 8]
+    rows = [line for line in lines[2:-2] if len(line) == 10]
     assert {row[0] for row in rows} == {*CONFIG.methods, "the earlier prototype", "what it was to reach"}
     assert [row[1] for row in rows if row[0] == "gist"] == ["16x", "8x"]
     [full] = [row for row in rows if row[0] == "full"]
-    assert full[4:7] == ["100.0%", "1.0x", "100%"]
+    assert (full[4], full[5], full[7], full[8]) == ("100.0%", "50.0% / 25.0%", "1.0x", "100%")
     gist = next(row for row in rows if row[0] == "gist")
     assert gist[3] == "-"  # no Korean in this run
     assert gist[4] == "6.2%"
+    eighth, fourth = (float(share.strip(" %")) for share in gist[5].split("/"))
+    assert eighth == pytest.approx(2 * fourth, abs=0.1) and eighth in (pytest.approx(3.1, abs=0.1), 1.6)
+    assert float(gist[6].rstrip("x")) == pytest.approx(float(full[6].rstrip("x").replace(",", "")) / 16, rel=0.05)
     assert [row[1:3] for row in rows if row[0] == "the earlier prototype"] == [["299x", "14%"], ["609x", "23%"]]
     results = read_results(two[1])
     results["by_length"] = [row for row in results["by_length"] if row["method"] != "full"]

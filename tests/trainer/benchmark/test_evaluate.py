@@ -268,6 +268,26 @@ def test_passages_hold_what_is_asked_for_and_have_places(starter: GistModel) -> 
         assert end - start == len(rag.prompt)
 
 
+def test_a_hybrid_has_both_its_gist_and_its_passages(starter: GistModel) -> None:
+    config = replace(OWN, methods=("gist", "none", "rag", "hybrid"), samples=1, rank_by="words", ratio=8.0)
+    trials = {t.method: t for t in evaluate(starter, config)}
+    of_gist = trials["gist"].kv_bytes - trials["none"].kv_bytes
+    assert of_gist > 0
+    assert trials["hybrid"].kv_bytes >= trials["rag"].kv_bytes + of_gist
+    assert trials["hybrid"].places == trials["rag"].places
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_needles_are_hidden_in_texts_that_training_never_reads(starter: GistModel, language: str) -> None:
+    config = replace(SMALL, lengths=(256,), samples=3, languages=(language,), methods=("full",))
+    for trial in evaluate(starter, config):
+        pieces = [piece.strip() for piece in trial.prompt.split(".") if len(piece) > 40 and trial.expected not in piece]
+        assert pieces
+        for piece in pieces[1:-1]:
+            assert any(piece in haystack_text(name) for name in haystack_names(language, evaluation=True))
+            assert not any(piece in haystack_text(name) for name in haystack_names(language, evaluation=False))
+
+
 def test_it_goes_on_from_what_is_done(starter: GistModel) -> None:
     config = replace(OWN, methods=("gist", "wrong-gist", "rag"), samples=2)
     whole = list(evaluate(starter, config))

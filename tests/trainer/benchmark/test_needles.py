@@ -8,7 +8,7 @@ import pytest
 from gistdesk.benchmark_names import ENGLISH_ONLY
 from gistdesk.core.errors import UserError
 from trainer.benchmark.needles import NEEDLE_KINDS, Needle, own_needle
-from trainer.data.facts import draw_facts
+from trainer.data.facts import PASSKEY, draw_facts
 
 
 @pytest.mark.parametrize(
@@ -123,3 +123,38 @@ def test_own_needle() -> None:
     assert draw(Random(2), "en").expected != needle.expected
     with pytest.raises(UserError, match=r"no \{value\}"):
         own_needle("The gate opens with 5.", "What opens the gate?")
+
+
+def test_an_unseen_needle_is_no_code_and_worded_as_no_training_sample_is() -> None:
+    """Neither what the number is nor any longer word of its sentences is in a training wording of a code."""
+    for language in ("en", "ko"):
+        wording = PASSKEY.wording(language)
+        nouns = {word for noun in (PASSKEY.subject(Random(i), language) for i in range(200)) for word in noun.split()}
+        seen = {word for text in (*wording.statements, *wording.questions) for word in re.findall(r"\w{4,}", text)}
+        for i in range(40):
+            needle = NEEDLE_KINDS["unseen"](Random(i), language)
+            words = set(re.findall(r"[^\W\d]+", f"{needle.statements[0]} {needle.question}".casefold()))
+            assert not words & {noun.casefold() for noun in nouns}, needle
+            assert not words & {word.casefold() for word in seen} - {"what", "that", "with"}, needle
+
+
+def test_the_literatures_passkey_is_said_to_be_two_training_wordings() -> None:
+    """What its note says: each of its sentences is a training wording with another name of the code."""
+    needle = NEEDLE_KINDS["landmark"](Random(1), "en")
+    first, _, last = re.split(r"(?<=\.) ", needle.statements[0])
+    shapes = {text.replace("{s}", "pass key").replace("{v}", needle.expected) for text in PASSKEY.en.statements}
+    assert {first, last} <= shapes
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_the_passkey_is_asked_in_no_training_wording(language: str) -> None:
+    """The statement's beginning and end are those of the held-out wording, and of no training wording."""
+    wording = PASSKEY.wording(language)
+    subject = "passkey" if language == "en" else "패스키"
+    held_out = wording.held_out[0].split("{s}")[0], wording.held_out[1].replace("{s}", subject)
+    for i in range(40):
+        needle = NEEDLE_KINDS["passkey"](Random(i), language)
+        assert needle.statements[0].startswith(held_out[0] + subject)
+        assert not any(held_out[0] and text.startswith(held_out[0] + "{s}") for text in wording.statements)
+        assert needle.question == re.sub(r"\((.)\)", r"\1", held_out[1]).replace("은는", "는") or language == "ko"
+        assert needle.question not in {text.replace("{s}", subject) for text in wording.questions}

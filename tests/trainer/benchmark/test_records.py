@@ -9,8 +9,10 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn, prompt_of
 from trainer.benchmark.evaluate import NiahConfig, evaluate
 from trainer.benchmark.records import LONGBENCH, choice_records, instruction_records, longbench_records
+from trainer.benchmark.tasks import RecordTask
 
 TEXT = "The harbour was quiet. Clara Holt kept the lighthouse. A grey cat slept on the wall. "
 ONE = {"context": TEXT, "input": "Who kept the lighthouse?", "answers": ["Clara Holt", "Holt"], "all_classes": None}
@@ -182,3 +184,58 @@ def test_no_record_in_the_languages_asked_for(starter: GistModel, tmp_path: Path
     config = NiahConfig(kinds=(), choices=str(path), languages=("en",), methods=("none",))
     with pytest.raises(UserError, match="No record of choices is in en"):
         next(evaluate(starter, config))
+
+
+# --- As published
+
+
+PUBLISHED = {
+    "trec": "Please determine the type of the question below. Here are some examples of questions.\n\n{text}\n{input}",
+    "samsum": "Summarize the dialogue into a few short sentences. The following are some examples."
+    "\n\n{text}\n\n{input}",
+    "hotpotqa": "Answer the question based on the given passages. Only give me the answer and do not output any other "
+    "words.\n\nThe following are given passages.\n{text}\n\nAnswer the question based on the given passages. Only give "
+    "me the answer and do not output any other words.\n\nQuestion: {input}\nAnswer:",
+    "lcc": "Please complete the code given below. \n{text}Next line of code:\n",
+    "qmsum": "You are given a meeting transcript and a query containing a question or instruction. Answer the query in "
+    "one or more sentences.\n\nTranscript:\n{text}\n\nNow, answer the query based on the above meeting transcript in "
+    "one or more sentences.\n\nQuery: {input}\nAnswer:",
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_longbench_is_asked_as_published(starter: GistModel, tmp_path: Path, name: str) -> None:
+    """Instructions before the text, and no chat template around the few-shot and code sets."""
+    put(tmp_path / f"{name}.jsonl", {**ONE, "all_classes": ["a", "b"], "answers": ["a"]})
+    [record] = longbench_records(tmp_path)[name]
+    whole = record.before + record.text + record.joint + record.question
+    assert whole == PUBLISHED[name].replace("{text}", record.text).replace("{input}", str(ONE["input"]))
+    prompt = RecordTask(starter, name, [record]).sample(0).prompt
+    assert prompt is not None
+    read = prompt.prefix + record.text + "".join(text for text, _ in prompt.pieces([Turn(record.question)]))
+    own = prompt_of(starter.tokenizer)
+    if name in ("trec", "samsum", "lcc"):
+        assert read == str(starter.tokenizer.bos_token or "") + whole
+    else:
+        assert read == own.prefix + whole + own.before_answer
+        assert own.prefix or own.before_answer
+
+
+def test_instructions_are_read_by_every_method(starter: GistModel, tmp_path: Path) -> None:
+    put(tmp_path / "trec.jsonl", {**ONE, "all_classes": ["a", "b"], "answers": ["a"]})
+    for method in ("gist", "full", "none", "rag", "hybrid"):
+        asked = NiahConfig(kinds=(), longbench=str(tmp_path), methods=(method,), ratio=16, rank_by="words")
+        [trial] = evaluate(starter, asked)
+        longer = replace(asked, instructions=str(put(tmp_path / "i.json", TASK)), longbench="")
+        [plain] = evaluate(starter, longer)
+        if method == "none":
+            assert trial.kv_bytes > plain.kv_bytes  # the instructions
+
+
+def test_names_say_what_cannot_be_compared(tmp_path: Path) -> None:
+    put(tmp_path / "hotpotqa.jsonl", ONE, {**ONE, "language": "ko"}, ONE)
+    assert {name: len(found) for name, found in longbench_records(tmp_path).items()} == {
+        "hotpotqa": 2,
+        "hotpotqa-ko": 1,
+    }
+    assert set(longbench_records(tmp_path, limit=2)) == {"hotpotqa-first-2", "hotpotqa-first-2-ko"}
