@@ -159,8 +159,8 @@ class WordsAndMeaning:
         by_words = self._words.scores(question)
         order = sorted(range(len(by_words)), key=lambda i: (-by_words[i], i))
         candidates = order[:_MOST_CANDIDATES]
-        if not candidates:
-            return []
+        if not candidates or _is_korean([question]):  # in Korean the embeddings say nothing
+            return by_words
         self._embed([i for i in candidates if i not in self._vectors])
         [asked] = embed([question])
         by_meaning = {i: float(self._vectors[i] @ asked) for i in candidates}

@@ -121,6 +121,7 @@ def test_meaning_is_asked_of_a_few_candidates_once_each(monkeypatch: pytest.Monk
     ranker.scores("Who is Holt?")
     assert len([text for text in asked if text != "Who is Holt?"]) == 3
     assert WordsAndMeaning([]).scores("Who?") == []
+    assert not any(ranker.scores("누구세요?"))
 
 
 @needs_embeddings

@@ -78,7 +78,7 @@ def test_another_question_looks_up_again_and_the_same_one_reads_nothing(engine: 
     again = engine.ask(lookup(report, system="Look.", temperature=0.7, seed=3))
     assert found_in(again).passages == found_in(first).passages
     assert isinstance(again[-1], AnswerDone) and again[-1].prefill_s == 0 < again[-1].n_passage_tokens
-    turns = ((QUESTION, "71432"), ("Who was at the harbour?", None))
+    turns = ((QUESTION, "71432"), ("Where did the Rabbit go?", None))
     other = engine.ask(
         Answer(turns, (str(report.gist),), lookup_paths=(report.text.text_path,), system="Look.", threads=1)
     )

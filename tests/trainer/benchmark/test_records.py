@@ -85,7 +85,12 @@ def test_korean_is_scored_by_character(tmp_path: Path) -> None:
 
 def test_no_more_records_than_asked_for(tmp_path: Path) -> None:
     put(tmp_path / "hotpotqa.jsonl", *[{**ONE, "input": f"{i}?"} for i in range(5)])
-    assert [len(longbench_records(tmp_path, limit=n)["hotpotqa"]) for n in (0, 3, 9)] == [5, 3, 5]
+    found = [longbench_records(tmp_path, limit=n) for n in (0, 3, 9)]
+    assert [{name: len(records) for name, records in one.items()} for one in found] == [
+        {"hotpotqa": 5},
+        {"hotpotqa-first-3": 3},
+        {"hotpotqa": 5},
+    ]
 
 
 # --- Choices and instructions
