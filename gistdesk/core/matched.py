@@ -2,7 +2,8 @@
 
 The model reads a segment behind the prompt prefix and is then made to repeat it; keys that the repetition looks at
 hard are what an answer will look for (KVzip, arXiv 2505.23416). Budgets differ by layer and head, as some heads copy
-and most do not. Knows nothing of files; which keys are kept and how they are fitted is `gistdesk.core.matching`'s.
+and most do not. Kept keys stay where they stood in their segment, with gaps, and all segments begin at the document's
+first position: a question is as near to each of them, and a document of any length fits into the window. Knows nothing of files; which keys are kept and how they are fitted is `gistdesk.core.matching`'s.
 """
 
 from collections.abc import Iterator, Sequence
@@ -136,5 +137,6 @@ class _Slots:
 
     def gist(self, segments: tuple[Segment, ...]) -> GistKV:
         width = int(self._counts.max())
+        bias = self._bias[:, :, :width].clone()  # what is added later fills columns that this gist does not use
         span = max(segment.n_tokens for segment in segments)
-        return GistKV(self._kv[:, :, :, :width], segments, self._bias[:, :, :width], span, self._n_unfitted)
+        return GistKV(self._kv[:, :, :, :width], segments, bias, span, self._n_unfitted)

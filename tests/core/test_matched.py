@@ -134,6 +134,19 @@ def test_a_document_longer_than_the_window_is_compressed(model: GistModel) -> No
     assert gist.kv.isfinite().all()
 
 
+def test_what_was_made_so_far_stays_as_it_is(model: GistModel) -> None:
+    """A stop in the middle of the next segment writes it."""
+    steps = compress(model, plan_tokens(model, ids_of(300), ratio=4.0))
+    first = next(steps)
+    before = replace(first, kv=first.kv.clone(), bias=None if first.bias is None else first.bias.clone())
+    *_, _ = steps
+    assert first.bias is not None
+    assert before.bias is not None
+    used = before.bias.isfinite()
+    assert torch.equal(first.bias, before.bias)
+    assert torch.equal(first.kv[:, 0][used], before.kv[:, 0][used])
+
+
 def book() -> Document:
     return Document("A tale", (TEXT * 6,), None, Path("tale.txt"), "ab" * 32)
 
