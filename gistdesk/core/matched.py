@@ -3,11 +3,13 @@
 The model reads a segment behind the prompt prefix and is then made to repeat it; keys that the repetition looks at
 hard are what an answer will look for (KVzip, arXiv 2505.23416). Budgets differ by layer and head, as some heads copy
 and most do not. Kept keys stay where they stood in their segment, with gaps, and all segments begin at the document's
-first position: a question is as near to each of them, and a document of any length fits into the window. Knows nothing of files; which keys are kept and how they are fitted is `gistdesk.core.matching`'s.
+first position: a question is as near to each of them, and a document of any length fits into the window. Knows nothing
+of files; which keys are kept and how they are fitted is `gistdesk.core.matching`'s.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +26,15 @@ SEGMENT_TOKENS = 1024
 """Longest text that is read at once."""
 _FEWEST_TOKENS = 16
 _INSTRUCTION = "Repeat the text above exactly."
+_QUESTIONS = (
+    "Who are the people in this text, and what do they do?",
+    "Which numbers, dates and amounts does it name?",
+    "Where does it take place?",
+    "What are the names of things, places and animals?",
+    "Summarize it in a few sentences.",
+    "What happened, and why?",
+)
+"""Asked of every text besides, so that what is fitted suits a question's look at it, too."""
 
 
 @dataclass(frozen=True)
@@ -33,17 +44,20 @@ class Frame:
     Attributes:
         prefix: token ids before it, the same that stand before every document in a chat.
         repeat: token ids between it and its repetition.
+        questions: token ids of general questions about it, each with what stands around a question.
     """
 
     prefix: tuple[int, ...]
     repeat: tuple[int, ...]
+    questions: tuple[tuple[int, ...], ...]
 
 
 def frame_of(model: GistModel) -> Frame:
     """Raises UserError: see `prompt_of`."""
     prompt = prompt_of(model.tokenizer)
-    repeat = model.template_ids(prompt.before_question) + model.token_ids(_INSTRUCTION)
-    return Frame(tuple(model.template_ids(prompt.prefix)), (*repeat, *model.template_ids(prompt.before_answer)))
+    before, after = model.template_ids(prompt.before_question), model.template_ids(prompt.before_answer)
+    repeat, *questions = ((*before, *model.token_ids(text), *after) for text in (_INSTRUCTION, *_QUESTIONS))
+    return Frame(tuple(model.template_ids(prompt.prefix)), repeat, tuple(questions))
 
 
 def longest_segment(model: GistModel) -> int:
@@ -99,9 +113,20 @@ def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment) -> t
     bias, n_unfitted = torch.zeros(n_layers, n_heads, n_tokens, device=kv.device), 0
     if segment.n_slots < len(ids):
         observed = Observed(kv)
-        model.decode(torch.tensor([[*frame.repeat, *ids]]), cache, n_prefix + len(ids), watch=observed.watch)
-        kv, bias, n_unfitted = fit(observed, *gathered(kv, keep(observed.largest(), segment.n_slots)))
+        _ask(model, cache, (*frame.repeat, *ids), observed)
+        kept = keep(observed.largest(), segment.n_slots)
+        for question in frame.questions:
+            _ask(model, cache, question, observed)
+        kv, bias, n_unfitted = fit(observed, *gathered(kv, kept))
     return place(kv, -n_prefix, model.inv_freq), bias, n_unfitted
+
+
+def _ask(model: GistModel, cache: DynamicCache, ids: Sequence[int], observed: Observed) -> None:
+    """Have what follows the text observed, and take it back."""
+    model.decode(torch.tensor([list(ids)]), cache, cache.get_seq_length(), watch=observed.watch)
+    layers: list[Any] = list(cache.layers)
+    for layer in layers:
+        layer.crop(-len(ids))
 
 
 class _Slots:

@@ -37,14 +37,19 @@ class Observed:
     log_mass: list[Tensor] = field(default_factory=list)
 
     def watch(self, layer: int, query: Tensor, key: Tensor) -> None:
-        """See `gistdesk.core.attention.Watch`; layers come in order."""
+        """See `gistdesk.core.attention.Watch`. Layers come in order, once in every pass."""
         n_heads, n_new, n_all = key.shape[1], query.shape[2], key.shape[2]
         grouped = query[0].reshape(n_heads, -1, query.shape[3])
         scores = _scores(grouped, key[0])
         ahead = torch.ones(n_new, n_all, dtype=torch.bool, device=key.device).triu(n_all - n_new + 1)
         scores.view(n_heads, -1, n_new, n_all).masked_fill_(ahead, -torch.inf)
-        self.queries.append(grouped)
-        self.log_mass.append(scores.logsumexp(-1))
+        mass = scores.logsumexp(-1)
+        if layer == len(self.queries):
+            self.queries.append(grouped)
+            self.log_mass.append(mass)
+        else:
+            self.queries[layer] = torch.cat([self.queries[layer], grouped], dim=1)
+            self.log_mass[layer] = torch.cat([self.log_mass[layer], mass], dim=1)
 
     def attention(self, layer: int) -> Tensor:
         """(n_kv_heads, n_queries, n_tokens): what share of each query's attention goes to each of the text's keys."""

@@ -113,11 +113,12 @@ def divergence(model: GistModel, story: Tensor, method: str, ratio: float) -> fl
     prefix = model.template_ids(prompt_of(model.tokenizer).prefix)
     text, after = story.split([_STORY_TOKENS, _NEXT_TOKENS])
     with torch.no_grad():
-        full = assemble(model, [*prefix, *text.tolist()], [None])
-        part = assemble(model, prefix, [None])
-        if method not in ("none", "full"):
+        full = [*prefix, *text.tolist()]
+        if method in ("none", "full"):
+            part = assemble(model, full if method == "full" else prefix, [None])
+        else:
             part = assemble_gist(model, prefix, made(model, text, method, ratio))
-        starts = (full, full if method == "full" else part)
+        starts = (assemble(model, full, [None]), part)
         told = [model.logits(model.decode(after[None], s.cache, s.position)).log_softmax(-1)[0] for s in starts]
     wanted, found = (each.float() for each in told)
     return float((wanted.exp() * (wanted - found)).sum(-1).mean())
