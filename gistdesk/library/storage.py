@@ -26,7 +26,7 @@ class Upkeep(Gists):
             else:
                 unused += size
         trash += sum(n_bytes(path) for path in self._thrown_away())
-        database = sum(n_bytes(path) for path in self.folder.iterdir() if ".sqlite3" in path.name)
+        database = sum(n_bytes(path) for path in _inside(self.folder) if ".sqlite3" in path.name)
         return Storage(gists, texts, database, trash, unused)
 
     def empty_trash(self) -> int:
@@ -56,7 +56,7 @@ class Upkeep(Gists):
         return self.folder / "trash"
 
     def _thrown_away(self) -> list[Path]:
-        return list(self._trash_folder.iterdir()) if self._trash_folder.is_dir() else []
+        return _inside(self._trash_folder)
 
     def _throw_away(self, path: Path) -> int:
         """Bytes; half-written files are worth nothing to anybody."""
@@ -83,8 +83,7 @@ class Upkeep(Gists):
         return freed
 
     def _files(self) -> list[Path]:
-        folders = (self.texts_folder, self.gists_folder, self.incoming_folder)
-        return [path for folder in folders for path in folder.iterdir()]
+        return [path for at in (self.texts_folder, self.gists_folder, self.incoming_folder) for path in _inside(at)]
 
     def _referred(self, condition: str) -> set[Path]:
         """The files that entries refer to; also what their unfinished jobs have written so far."""
@@ -116,6 +115,14 @@ class Upkeep(Gists):
                 if not being_read and not being_written:
                     freed += take_away(path)
         return freed
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Nothing where the folder is gone, or may not be looked into."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _changed(path: Path) -> float:

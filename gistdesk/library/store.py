@@ -164,6 +164,8 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise user_error(error, self.database_path) or error from error
+        except UnicodeDecodeError as error:  # SQLite's complaint quotes what is damaged, and cannot be read itself
+            raise user_error(sqlite3.DatabaseError(_MALFORMED), self.database_path) or error from error
 
     # versions
 

@@ -186,8 +186,8 @@ class TextIndex:
     def _open(self) -> sqlite3.Connection:
         try:
             return _opened(self._path)
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.Error) and not _is_damage(error):
                 raise user_error(error, self._path) or error from error
             self._delete()
         try:
@@ -204,8 +204,8 @@ class TextIndex:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.DatabaseError as error:
-            if not _is_damage(error):
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.Error) and not _is_damage(error):
                 raise user_error(error, self._path) or error from error
             self._db.close()
             self._delete()

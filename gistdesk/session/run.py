@@ -228,7 +228,7 @@ class Run:
             return
         import yaml
 
-        with suppress(OSError, ValueError, yaml.YAMLError):
+        with suppress(OSError, ValueError, RecursionError, yaml.YAMLError):
             found = yaml.safe_load((self.folder / "config.yaml").read_text(encoding="utf-8"))
             self.config = found if isinstance(found, dict) else {}
 
@@ -237,8 +237,10 @@ class Run:
         with suppress(OSError, ValueError, RecursionError):
             changed = path.stat().st_mtime
             if changed != self._described_at:
-                self.description = json.loads(path.read_text(encoding="utf-8"))
-                self.config = self.description.get("config", {})
+                found = json.loads(path.read_text(encoding="utf-8"))
+                self.description = found if isinstance(found, dict) else {}
+                config = self.description.get("config")
+                self.config = config if isinstance(config, dict) else {}
                 self._described_at = changed
 
     def _present_state(self) -> str:
@@ -325,9 +327,11 @@ def is_alive(start: Start) -> bool:
 
 def read_start(folder: Path) -> Start | None:
     """What `lab.json` says; of a run that a command line made, what its files tell; None where there is no run."""
-    with suppress(OSError, ValueError, TypeError, RecursionError):
+    with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
         found = json.loads((folder / START).read_text(encoding="utf-8"))
-        return Start(**{**found, "words": tuple(found["words"])})
+        start = Start(**{**found, "words": tuple(found["words"])})
+        if all(isinstance(word, str) for word in (start.kind, start.title, start.created, *start.words)):
+            return replace(start, pid=int(start.pid), pid_created=float(start.pid_created))
     if (folder / "run.json").is_file():
         return Start(BENCHMARK, folder.name, (), _changed(folder))
     if (folder / "config.yaml").is_file():

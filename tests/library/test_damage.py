@@ -89,6 +89,26 @@ def test_messages_that_answer_each_other_end(library: Library) -> None:
     assert len(library.path(chat.id)) == 2
 
 
+def test_damage_that_sqlite_cannot_tell_in_unicode_is_damage(tmp_path: Path) -> None:
+    """Its complaint quotes the names of damaged tables."""
+    folder = tmp_path / "library"
+    with closing(Library(folder)) as library:
+        library._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    data = (folder / DATABASE).read_bytes()
+    for word in (b"CREATE TABLE gists", b"TABLE entries", b"CREATE TRIGGER message_added"):
+        (folder / DATABASE).write_bytes(data.replace(word, b"\xff" * len(word)))
+        with pytest.raises(DamagedLibraryError):
+            Library(folder)
+
+
+def test_folders_that_are_gone_hold_nothing(library: Library) -> None:
+    ready(library)
+    for folder in (library.texts_folder, library.gists_folder, library.incoming_folder):
+        shutil.rmtree(folder)
+    assert library.storage().gists == 0
+    assert library.clean_up() == 0
+
+
 def test_a_table_that_is_gone_is_damage(library: Library) -> None:
     ready(library)
     changed(library, "DROP TABLE gists")
