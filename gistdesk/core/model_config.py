@@ -88,6 +88,7 @@ def config_of(said: Mapping[str, Any]) -> Any:
     Raises:
         ValueError: something is out of bounds. Other errors are transformers' own.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers import AutoConfig
 
     for name, most in _WHOLE.items():
@@ -110,7 +111,10 @@ def config_of(said: Mapping[str, Any]) -> Any:
     kept = {name: said[name] for name in _KEPT if said.get(name) is not None}
     if said["model_type"] == "mistral":
         kept["sliding_window"] = None  # its default would come back here
-    config: Any = AutoConfig.for_model(said["model_type"], **kept)
+    try:
+        config: Any = AutoConfig.for_model(said["model_type"], **kept)
+    except StrictDataclassError as error:
+        raise ValueError(str(error)) from error
     n_heads, n_kv_heads = config.num_attention_heads, config.num_key_value_heads
     if n_heads % n_kv_heads or _head_dim(config) < 2 or _head_dim(config) % 2:
         raise ValueError("its config.json has an impossible num_attention_heads")

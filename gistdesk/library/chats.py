@@ -14,7 +14,7 @@ from typing import Any, get_args
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import shown_title
 from gistdesk.library.records import Chat, Kind, Message, MessageState, Role
-from gistdesk.library.rows import one_of, text_of, time_of
+from gistdesk.library.rows import id_of, one_of, text_of, time_of
 from gistdesk.library.store import Store, now
 from gistdesk.library.text_index import like, quoted
 
@@ -253,7 +253,7 @@ class Chats(Store):
             "SELECT title FROM chat_entries JOIN entries ON entries.id = entry_id WHERE chat_id = ? ORDER BY position",
             (chat_id,),
         )
-        documents = [row["title"] for row in titles]
+        documents = [text_of(row["title"]) for row in titles]
         if form == "markdown":
             return as_markdown(chat, documents, self.path(chat_id), words)
         if form == "json":
@@ -270,6 +270,8 @@ class Chats(Store):
             pairs = db.execute("SELECT chat_id, entry_id FROM chat_entries ORDER BY chat_id, position").fetchall()
         entry_ids: dict[int, list[int]] = {}
         for pair in pairs:
+            if id_of(pair["entry_id"]) is None:
+                continue
             entry_ids.setdefault(pair["chat_id"], []).append(pair["entry_id"])
         return [
             Chat(
@@ -278,10 +280,10 @@ class Chats(Store):
                 tuple(entry_ids.get(row["id"], ())),
                 None if row["system"] is None else text_of(row["system"]),
                 _unpacked(row["sampling"]),
-                row["leaf_id"],
+                id_of(row["leaf_id"]),
                 time_of(row["created"]),
                 time_of(row["updated"]),
-                row["trashed"],
+                None if row["trashed"] is None else time_of(row["trashed"]),
                 bool(row["look_up"]),
             )
             for row in rows
@@ -324,7 +326,7 @@ def _message(row: sqlite3.Row) -> Message:
     return Message(
         row["id"],
         row["chat_id"],
-        row["parent_id"],
+        id_of(row["parent_id"]),
         one_of(row["role"], get_args(Role), "assistant"),
         text_of(row["text"]),
         one_of(row["state"], get_args(MessageState), "failed"),

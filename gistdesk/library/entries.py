@@ -191,7 +191,7 @@ class Entries(Texts):
         living = self._owner.living()
         for table in ("entries", "messages"):
             held = db.execute(f"SELECT DISTINCT owner FROM {table} WHERE owner IS NOT NULL").fetchall()
-            dead = [(row["owner"],) for row in held if row["owner"].partition("/")[0] not in living]
+            dead = [(row["owner"],) for row in held if text_of(row["owner"]).partition("/")[0] not in living]
             db.executemany(f"UPDATE {table} SET owner = NULL WHERE owner = ?", dead)
         db.execute("UPDATE messages SET state = 'stopped' WHERE owner IS NULL AND state = 'writing'")
         return db.execute(f"UPDATE entries SET state = 'queued' WHERE owner IS NULL AND {_WORKING}").rowcount

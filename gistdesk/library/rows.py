@@ -31,6 +31,11 @@ def number_of(value: object, *, whole: bool = True) -> Any:
     return value
 
 
+def id_of(value: object) -> int | None:
+    """The number of a row; None where it is none."""
+    return value if isinstance(value, int) else None
+
+
 def ratio_of(value: object) -> float:
     """Tokens per slot. Raises ValueError."""
     ratio = float(number_of(value, whole=False))
@@ -41,9 +46,14 @@ def ratio_of(value: object) -> float:
 
 def name_of(value: object) -> str | None:
     """A name of a file in one of the library's folders, which leads nowhere else. Raises ValueError."""
-    if value is not None and not (isinstance(value, str) and _NAME.fullmatch(value)):
-        raise ValueError(f"{value!r} is no name")
-    return value
+    if value is None or (isinstance(value, str) and _NAME.fullmatch(value)):
+        return value
+    raise ValueError(f"{value!r} is no name")
+
+
+def is_name(value: object) -> bool:
+    """Whether it is one of a file, see `name_of`."""
+    return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def time_of(value: object) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from gistdesk.folders import make_private
 from gistdesk.library.gists import IMPORTING, Gists, delete
 from gistdesk.library.records import Storage
+from gistdesk.library.rows import is_name
 from gistdesk.library.store import n_bytes
 
 
@@ -92,9 +93,9 @@ class Upkeep(Gists):
             f"SELECT entries.id, entries.text_sha256, state, key FROM entries LEFT JOIN gists "
             f"ON gists.id = gist_id WHERE {condition}"
         ):
-            if row["text_sha256"]:
+            if is_name(row["text_sha256"]):
                 found.add(self.texts_folder / f"{row['text_sha256']}.txt")
-            if row["key"]:
+            if is_name(row["key"]):
                 found.add(self._gist_path(row["key"]))
             if row["state"] != "ready":
                 target = self.incoming_path(row["id"])

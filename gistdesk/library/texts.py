@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gistdesk.core.errors import UserError
 from gistdesk.library.records import Passage
+from gistdesk.library.rows import name_of, text_of
 from gistdesk.library.store import Store
 from gistdesk.library.text_index import TextIndex
 
@@ -80,7 +81,7 @@ class Texts(Store):
         from gistdesk.library.passages import best_passages  # not needed to draw the window
 
         found = best_passages(self._index, query, pages, limit=limit)
-        titles = {entry_id: self._one_of_entry(entry_id, "title") for entry_id in texts.values()}
+        titles = {entry_id: text_of(self._one_of_entry(entry_id, "title")) for entry_id in texts.values()}
         labels = {entry_id: self._one_of_entry(entry_id, "page_label") for entry_id in texts.values()}
         return [
             Passage(
@@ -117,8 +118,12 @@ class Texts(Store):
             ) from error
 
     def _text_sha256(self, entry_id: int) -> str | None:
-        sha256: str | None = self._one_of_entry(entry_id, "text_sha256")
-        return sha256
+        try:
+            return name_of(self._one_of_entry(entry_id, "text_sha256"))
+        except ValueError as error:
+            raise UserError(
+                "What the library knows of this document is damaged.", "Delete it, and add the document again."
+            ) from error
 
     def _one_of_entry(self, entry_id: int, column: str) -> str | None:
         rows = self._rows(f"SELECT {column} FROM entries WHERE id = ?", (entry_id,))

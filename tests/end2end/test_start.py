@@ -5,11 +5,15 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import pytest
+
+from gistdesk.library import Library
+from tests.library.made import ready
 
 HEAVY = {"torch", "transformers", "peft", "accelerate", "bitsandbytes", "safetensors", "tokenizers", "matplotlib"}
 OPENED_LATER = {f"gistdesk.ui.{name}" for name in ("chat.place", "lab.place", "settings.dialog", "window.palette")}
@@ -121,3 +125,32 @@ main()
         assert ended.returncode == 2, ended.stderr
         assert words in ended.stdout.decode()
         assert b"Traceback" not in ended.stderr
+
+
+def test_a_damaged_library_opens_from_its_copy_when_asked(tmp_path: Path) -> None:
+    """The window offers the newest copy that is whole, and keeps the damaged file."""
+    script = """
+import sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
+from gistdesk.ui.app import start
+QMessageBox.exec = lambda self: next(button for button in self.buttons() if button.text() == "Use the copy").click()
+def show(self, paths):
+    print([entry.title for entry in self.desk.library.entries()])
+    QTimer.singleShot(0, QApplication.quit)
+start.Program.show = show
+sys.exit(start.run_window([]))
+"""
+    folder = tmp_path / "data" / "library"
+    with closing(Library(folder)) as library:
+        ready(library, "kept")
+        library._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    Library(folder).close()
+    (folder / "library.sqlite3").write_bytes(b"rubbish " * 1000)
+    environment = os.environ | {"GISTDESK_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen", "LANG": "en_US.UTF-8"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, timeout=120, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.decode().strip() == "['kept']"
+    assert (folder / "library.sqlite3.damaged-1").read_bytes().startswith(b"rubbish")

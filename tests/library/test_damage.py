@@ -74,10 +74,28 @@ def test_damaged_chats_are_read_as_far_as_they_go(library: Library) -> None:
         for value in WRONG:
             changed(library, f"UPDATE chats SET {column} = {value} WHERE id = {chat.id}")
             assert {each.id for each in library.chats()} == {chat.id, other.id}
+            assert library.export_chat(chat.id, "json")
     for column in ("role", "text", "state", "kind", "figures", "created"):
         for value in WRONG:
             changed(library, f"UPDATE messages SET {column} = {value} WHERE id = {given.id}")
             assert [message.id for message in library.path(chat.id)] == [asked.id, given.id]
+            assert library.export_chat(chat.id, "json")
+    for table, column in (("messages", "parent_id"), ("messages", "owner"), ("chats", "leaf_id"), ("chats", "trashed")):
+        for value in WRONG:
+            changed(library, f"UPDATE {table} SET {column} = {value}")
+            library.recover()
+            library.path(chat.id)
+            assert library.export_chat(chat.id, "json")
+
+
+def test_a_document_that_names_another_folder_reads_nothing(library: Library) -> None:
+    entry = ready(library)
+    for value in WRONG:
+        changed(library, f"UPDATE entries SET text_sha256 = {value}")
+        with pytest.raises(UserError):
+            library.kept_text(entry.id)
+        library.storage()
+        library.clean_up()
 
 
 @pytest.mark.timeout(30)
