@@ -114,7 +114,8 @@ def config_of(said: Mapping[str, Any]) -> Any:
     try:
         config: Any = AutoConfig.for_model(said["model_type"], **kept)
     except StrictDataclassError as error:
-        raise ValueError(str(error)) from error
+        name = getattr(error, "field", "value")
+        raise ValueError(f"its config.json has an impossible {name}") from error
     n_heads, n_kv_heads = config.num_attention_heads, config.num_key_value_heads
     if n_heads % n_kv_heads or _head_dim(config) < 2 or _head_dim(config) % 2:
         raise ValueError("its config.json has an impossible num_attention_heads")
