@@ -3,12 +3,20 @@
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gistdesk.folders import MODELS_VARIABLE
+from gistdesk.models import SMOLLM2, models_folder
+
 if TYPE_CHECKING:
     from gistdesk.core.model import GistModel
+
+_MODELS = models_folder()
+"""Of the person who runs the tests."""
+os.environ[MODELS_VARIABLE] = os.devnull  # no test depends on what is on a computer, unless it asks for it
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -25,6 +33,15 @@ def starter() -> "GistModel":
     from tests.starter import loaded_starter  # not for tests of the window alone
 
     return loaded_starter(device="cpu", precision="fp32")
+
+
+@pytest.fixture
+def smollm2(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The models folder with SmolLM2 in it, where it was fetched."""
+    if not (_MODELS / SMOLLM2).is_dir():
+        pytest.skip("SmolLM2 is not on this computer: gistdesk models fetch smollm2")
+    monkeypatch.setenv(MODELS_VARIABLE, str(_MODELS))
+    return _MODELS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -20,7 +20,7 @@ from gistdesk.cli.cuda import app as cuda
 from gistdesk.cli.models import app as models
 from gistdesk.cli.serve import serve
 from gistdesk.core.errors import UserError
-from gistdesk.core.methods import Method, check_method, chosen_method
+from gistdesk.core.methods import check_method, chosen_method
 from gistdesk.core.title import printable
 from gistdesk.terminal import complain, counted, each, human_bytes, label_of, readable
 
@@ -36,8 +36,14 @@ app.add_typer(adapters, name="adapters")
 app.add_typer(cuda, name="cuda")
 app.add_typer(models, name="models")
 
-ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="starter, a model's or adapter's folder, or a hub id (org/name).")
+_MODELS = "starter, smollm2, a model's or adapter's folder, a GGUF file, or a hub id"
+ModelOption = Annotated[str, typer.Option("--model", "-m", help=f"{_MODELS}.")]
+DocumentModelOption = Annotated[
+    str | None,
+    typer.Option("--model", "-m", help=f"{_MODELS}. None: by the document's language, smollm2 or starter."),
+]
+GistModelOption = Annotated[
+    str | None, typer.Option("--model", "-m", help="If none is named, the one that made the gist.")
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 PrecisionOption = Annotated[
@@ -81,7 +87,7 @@ def compress(
             "training. auto: adapter where the model has one."
         ),
     ] = "auto",
-    model: ModelOption = "starter",
+    model: DocumentModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
@@ -100,17 +106,18 @@ def compress(
         raise UserError("A ratio and a number of slots were given.", "Give one of them.")
     files = list(dict.fromkeys(files))
     targets = gist_paths(files, output)
+    from gistdesk.cli.choosing import DocumentModels
     from gistdesk.core.compress import check_ratio
-    from gistdesk.core.load import load_model
 
-    loaded = load_model(model, device=device, precision=precision, need_adapter=False)
-    way = chosen_method(method, has_adapter=loaded.adapter is not None)
-    if ratio is not None:
-        check_ratio(loaded, ratio, way)
+    models = DocumentModels(model, device=device, precision=precision)
+    if model is not None:  # that it cannot be had, or not with this ratio, is no document's fault
+        loaded = models.of("")
+        if ratio is not None:
+            check_ratio(loaded, ratio, chosen_method(method, has_adapter=loaded.adapter is not None))
     failed = False
     for file, target in zip(files, targets, strict=True):
         try:
-            result = _compress_one(loaded, file, target, ratio, slots, way, password, show=not as_json)
+            result = _compress_one(models, file, target, ratio, slots, method, password, show=not as_json)
         except UserError as error:  # the documents after it are not to blame
             complain("gistdesk", error)
             failed = True
@@ -134,24 +141,27 @@ def compress(
 
 
 def _compress_one(
-    model: Any,
+    models: Any,
     file: Path,
     target: Path,
     ratio: float | None,
     slots: int | None,
-    method: Method,
+    method: str,
     password: str | None,
     *,
     show: bool,
 ) -> dict[str, Any]:
     """One document; a person at a terminal is asked for the password of an encrypted one."""
     from gistdesk.cli.jobs import compress_file
-    from gistdesk.core.documents import PasswordError
+    from gistdesk.core.documents import PasswordError, read_document
 
     result: dict[str, Any] = {}
     while True:
         try:
-            work = compress_file(model, file, target, ratio=ratio, n_slots=slots, method=method, password=password)
+            document = read_document(file, password=password)
+            model = models.of(document.text)
+            way = chosen_method(method, has_adapter=model.adapter is not None)
+            work = compress_file(model, file, target, ratio=ratio, n_slots=slots, method=way, document=document)
             with closing(work):  # wherever Ctrl+C strikes, it is told to keep what is done
                 for event in counted(work, file.name, show=show):
                     result = event
@@ -170,7 +180,7 @@ def ask(
     max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 512,
     seed: Annotated[int, typer.Option(help="Of sampling.", min=0, max=2**63 - 1)] = 0,
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
-    model: ModelOption = "starter",
+    model: GistModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
@@ -190,7 +200,13 @@ def ask(
         raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
     sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
     talk = conversation(
-        gists, model=model, device=device, precision=precision, system=unicode_of(system), sampling=sampling
+        gists,
+        model=model,
+        device=device,
+        precision=precision,
+        system=unicode_of(system),
+        sampling=sampling,
+        known=_known(),
     )
     if question is not None:
         pieces = talk.ask(unicode_of(question))
@@ -212,6 +228,14 @@ def ask(
             if not sys.stdin.isatty():
                 raise
             print()
+
+
+def _known() -> tuple[str, ...]:
+    """Models that were added in the window."""
+    from gistdesk.folders import folders
+    from gistdesk.settings import read_settings
+
+    return read_settings(folders().config / "settings.toml").models
 
 
 def _stream(pieces: Any) -> None:
@@ -372,7 +396,7 @@ def recall(
     facts: Annotated[int, typer.Option(help="Most facts that are asked.", min=1)] = 40,
     seed: Annotated[int, typer.Option(help="Same seed, same facts.")] = 0,
     password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
-    model: ModelOption = "starter",
+    model: GistModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
@@ -394,6 +418,7 @@ def recall(
         seed=seed,
         password=password,
         is_kept_text=kept_text,
+        known=_known(),
     )
     result: dict[str, Any] = {}
     for event in counted(work, "recall", show=not (as_json or events)):

@@ -14,6 +14,7 @@ import psutil
 from gistdesk import __version__
 from gistdesk.core.errors import UserError
 from gistdesk.cuda.status import in_words, status
+from gistdesk.models import SMOLLM2, has_smollm2, shipped_adapter, smollm2_folder
 
 _PACKAGES = (
     "torch",
@@ -53,6 +54,7 @@ def examine(model: str, precision: str = "auto") -> dict[str, Any]:
             "set-up": in_words(status()),
         },
         "model": _model(model, precision),
+        "smollm2": _smollm2(),
     }
 
 
@@ -81,6 +83,14 @@ def _cards() -> list[dict[str, Any]] | str:
         return cards
     finally:
         pynvml.nvmlShutdown()
+
+
+def _smollm2() -> str:
+    """Whether the model for English is here."""
+    if not has_smollm2():
+        return f"not here, so the starter reads English, too; gistdesk models fetch {SMOLLM2} brings it"
+    adapter = shipped_adapter(SMOLLM2)
+    return f"{smollm2_folder()}, {'with its gist adapter' if adapter else 'without a gist adapter'}"
 
 
 def _model(name: str, precision: str) -> dict[str, Any]:

@@ -9,10 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from gistdesk.cli.choosing import model_of_gist
 from gistdesk.core.adapter import check_base, parse_adapter
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress_document, plan
-from gistdesk.core.documents import read_document
+from gistdesk.core.documents import Document, read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import model_fingerprint, of_files
 from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist, stored_dtype
@@ -73,8 +74,11 @@ def compress_file(
     n_slots: int | None = None,
     method: Method | None = None,
     password: str | None = None,
+    document: Document | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Compress one document; yields `done` and `total` segments, and at last the result alone.
+
+    It is read here, unless whoever calls has read it already, as `document`.
 
     Speed is that of this run: what an interrupted one had done is not counted.
 
@@ -85,7 +89,7 @@ def compress_file(
     reset_peak_memory()
     if ratio is None and n_slots is None:
         ratio = usual_ratio(method or usual_method(model.adapter is not None))
-    document = read_document(file, password=password)
+    document = document or read_document(file, password=password)
     cut = plan(model, document, ratio=ratio, n_slots=n_slots, method=method)
     n_before: int | None = None
     for step in compress_document(model, document, cut, target):
@@ -141,7 +145,14 @@ class Conversation:
 
 
 def conversation(
-    gists: Sequence[Path], *, model: str, device: str, precision: str, system: str | None, sampling: Sampling
+    gists: Sequence[Path],
+    *,
+    model: str | None,
+    device: str,
+    precision: str,
+    system: str | None,
+    sampling: Sampling,
+    known: Sequence[str] = (),
 ) -> Conversation:
     """Open gists, check that the model made them, and put them in front of it. Precision "auto" is the gists' own.
 
@@ -149,17 +160,18 @@ def conversation(
         UserError: a gist or the model is unusable, or they do not belong together.
     """
     records = [read_gist(path) for path in gists]
-    loaded = _model_of(records[0], model, device, precision)
+    loaded = _model_of(records[0], model, device, precision, known)
     for record in records:
         check_identity(record, loaded.identity)
     return Conversation(Context(loaded, [record.gist for record in records], system=system), sampling)
 
 
-def _model_of(record: GistRecord, model: str, device: str, precision: str) -> GistModel:
-    """The model; with "auto" as it was when it made the gist."""
+def _model_of(record: GistRecord, model: str | None, device: str, precision: str, known: Sequence[str]) -> GistModel:
+    """The model, if none is named the one that made the gist; with "auto" as it was then."""
     if precision == "auto":
         precision = of_files(record.identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
-    return load_model(model, device=device, precision=precision, need_adapter=False)
+    name = model or model_of_gist(record.identity, known)
+    return load_model(name, device=device, precision=precision, need_adapter=False)
 
 
 def describe_adapter(folder: Path) -> dict[str, Any]:
@@ -225,13 +237,14 @@ def recall_of(
     gist: Path,
     document: Path,
     *,
-    model: str,
+    model: str | None,
     device: str,
     precision: str,
     n_facts: int,
     seed: int = 0,
     password: str | None = None,
     is_kept_text: bool = False,
+    known: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
     """Facts of a document asked back from its gist; yields `done` and `total`, and at last the figures alone.
 
@@ -248,7 +261,7 @@ def recall_of(
             f"{gist} was not made from {document} as it is now.", "Give the document that it was made from."
         )
     facts = draw_facts(read.pages, n=n_facts, seed=seed)
-    loaded = _model_of(record, model, device, precision)
+    loaded = _model_of(record, model, device, precision, known)
     check_identity(record, loaded.identity)
     asked: list[AskedFact] = []
     for one in ask_back(loaded, record.gist, facts):

@@ -152,6 +152,11 @@ def find_model(name: str) -> ModelFolders:
     )
 
 
+def is_hub_id(name: str) -> bool:
+    """Whether it could be a model of the hub: org/name."""
+    return _HUB_ID.fullmatch(name) is not None
+
+
 def path_of(name: str) -> Path:
     """A name as a path; "~" is the user's own folder."""
     with suppress(RuntimeError):  # there is no user of that name

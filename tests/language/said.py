@@ -91,7 +91,7 @@ def literals() -> set[str]:
 @cache
 def _modules() -> list["_Module"]:
     folders = ("core", "cuda", "library", "worker", "session", "language", "ui")
-    own = ("adapters", "settings", "cli/jobs", "server/run", "smollm2", "terminal", "wheels")
+    own = ("adapters", "settings", "cli/choosing", "cli/jobs", "server/run", "smollm2", "terminal", "wheels")
     paths = [ROOT / "gistdesk" / f"{name}.py" for name in own]
     paths += [path for folder in folders for path in sorted((ROOT / "gistdesk" / folder).rglob("*.py"))]
     paths += sorted((ROOT / "trainer").rglob("*.py"))
