@@ -69,13 +69,14 @@ class Chats(Store):
         return found[0]
 
     def chats(self, *, search: str = "", trashed: bool = False) -> list[Chat]:
-        """The one that was changed last comes first.
+        """Pinned ones come first, and of each kind the one that was changed last.
 
         Args:
             search: words that must all be found, each in the title or in a message, on the path or not.
             trashed: those in the trash instead of the others.
         """
-        found = self._chats(f"WHERE trashed IS {'NOT ' if trashed else ''}NULL ORDER BY updated DESC, id DESC", ())
+        order = "ORDER BY pinned DESC, updated DESC, id DESC"
+        found = self._chats(f"WHERE trashed IS {'NOT ' if trashed else ''}NULL {order}", ())
         for word in unicodedata.normalize("NFC", search).split():
             in_messages = self._chats_with(word)
             folded = word.casefold()
@@ -104,6 +105,11 @@ class Chats(Store):
             if entry_ids is not None:
                 db.execute("DELETE FROM chat_entries WHERE chat_id = ?", (chat_id,))
                 _set_entries(db, chat_id, entry_ids)
+
+    def pin_chat(self, chat_id: int, pinned: bool) -> None:
+        """Put a chat before the others, or back among them."""
+        with self._write() as db:
+            db.execute("UPDATE chats SET pinned = ? WHERE id = ?", (pinned, chat_id))
 
     def trash_chat(self, chat_id: int) -> None:
         with self._write() as db:
@@ -285,6 +291,7 @@ class Chats(Store):
                 time_of(row["updated"]),
                 None if row["trashed"] is None else time_of(row["trashed"]),
                 bool(row["look_up"]),
+                bool(row["pinned"]),
             )
             for row in rows
         ]

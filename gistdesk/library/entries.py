@@ -5,6 +5,7 @@ The queue is the entries themselves, so it survives a crash. Knows nothing of ho
 
 import os
 import sqlite3
+import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from gistdesk.library.rows import known, name_of, number_of, path_of, ratio_of, 
 from gistdesk.library.store import now
 from gistdesk.library.texts import Texts
 
+_FOREVER_NS = 9 * 10**18
 _WORKING = "state IN ('extracting', 'compressing')"
 _GIST_COLUMNS = (
     "id key model_id model_fingerprint tokenizer_fingerprint adapter_fingerprint ratio n_tokens n_slots kv_bytes "
@@ -169,6 +171,12 @@ class Entries(Texts):
                 (f"{self._owner.name}/{owner}", row["id"]),
             )
             return self.entry(row["id"])
+
+    def queue_first(self, entry_id: int) -> None:
+        """Take this entry next, before all others that wait."""
+        first = f"-{_FOREVER_NS - time.time_ns():019d}"  # sorts before every time, and the later before the earlier
+        with self._write() as db:
+            db.execute("UPDATE entries SET queued = ? WHERE id = ? AND state = 'queued'", (first, entry_id))
 
     def release(self, owner: str) -> None:
         """What this owner had claimed waits again, at its old place in the queue."""

@@ -177,6 +177,7 @@ class Chat:
     Attributes:
         leaf_id: the last message of the path that is shown.
         look_up: the best passages of the kept texts are read behind the gists.
+        pinned: it stands before those that are not.
     """
 
     id: int
@@ -189,6 +190,7 @@ class Chat:
     updated: str
     trashed: str | None
     look_up: bool
+    pinned: bool = False
 
 
 @dataclass(frozen=True)

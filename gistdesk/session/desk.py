@@ -115,6 +115,7 @@ class Desk(QObject):
         engine_state: the main engine process.
         forecast_bytes: what the pending action will need, hatched in the memory bar.
         file_jobs: long work with files, in a thread.
+        queue_paused: nothing is compressed until it is to go on.
         device_holder: title of the run that has the device, and that the engine waits for; "".
     """
 
@@ -140,7 +141,7 @@ class Desk(QObject):
         self.library, self.settings, self._settings_path = library, settings, settings_path
         self.engine_state, self.forecast_bytes = EngineState(), 0
         self.device_holder = ""
-        self._is_closing = False
+        self._is_closing = self.queue_paused = False
         self.file_jobs = FileJobs(self)
         self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
         self._calls = Calls(self._engine, self)
@@ -284,6 +285,17 @@ class Desk(QObject):
 
     def cancel(self, entry_id: int) -> None:
         self._queue.cancel([entry_id])
+
+    def compress_next(self, entry_id: int) -> None:
+        """Take a waiting entry before the others."""
+        self.library.queue_first(entry_id)
+        self.entry_changed.emit(entry_id)
+
+    def pause_queue(self, paused: bool) -> None:
+        """Compress nothing until it is to go on; what was compressed is kept."""
+        self.queue_paused = paused
+        self._share_engine()
+        self.entries_changed.emit()
 
     def retry(self, entry_id: int, password: str | None = None, *, less_memory: bool = False) -> None:
         """Queue a failed or cancelled entry again, where it stopped."""
@@ -449,7 +461,7 @@ class Desk(QObject):
         waits = (
             self._answers.busy or self.server.busy or bool(self.device_holder) or self.engine_state.state == "failed"
         )
-        self._queue.pause(waits or self._is_closing)
+        self._queue.pause(waits or self.queue_paused or self._is_closing)
         self._share_with_checks()
 
     def _share_with_checks(self) -> None:

@@ -160,3 +160,11 @@ def test_work_without_a_worker_waits_again(library: Library, state: str):
     library.set_state(entry.id, state)
     assert library.recover() == 1
     assert library.entry(entry.id).state == "queued"
+
+
+def test_who_is_put_first_is_taken_next(library: Library):
+    first, second, third = (add(library, title) for title in ("first", "second", "third"))
+    library.queue_first(second.id)
+    library.queue_first(third.id)
+    taken = [library.claim_next("queue") for _ in range(3)]
+    assert [entry.id for entry in taken if entry] == [third.id, second.id, first.id]

@@ -5,7 +5,7 @@ For what the widgets do with what comes. That the real engine says such things i
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -174,6 +174,10 @@ class ScriptedDesk(QObject):
         self.ask, self.edit = self._answers.ask, self._answers.edit
         self.regenerate, self.compare = self._answers.regenerate, self._answers.compare
         self.stop = self._answers.stop
+
+    def change_settings(self, **changes: object) -> None:
+        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        self.settings_changed.emit()
 
     def recompress(self, entry_ids: Sequence[int]) -> None:
         self.recompressed += entry_ids

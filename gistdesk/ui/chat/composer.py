@@ -14,6 +14,7 @@ from gistdesk.language.i18n import tr
 from gistdesk.library import Entry
 from gistdesk.ui.chat.look import Card, Muted
 from gistdesk.ui.chat.pills import Pills
+from gistdesk.ui.chat.presets import PresetButton
 from gistdesk.ui.chat.prompt import PromptEdit
 from gistdesk.ui.chat.words import about_tokens, reliance_words
 from gistdesk.ui.widgets import theme
@@ -24,7 +25,7 @@ _WIDEST_PX = 880
 
 
 class Composer(QWidget):
-    """Attributes: field, pills, look_up (the box).
+    """Attributes: field, pills, look_up (the box), presets.
 
     Signals:
         look_up_chosen: whether passages are to be looked up for the next answers.
@@ -58,12 +59,15 @@ class Composer(QWidget):
         self._card = Card("plain")
         self._card.rows.setContentsMargins(GRID, SMALL, SMALL + 2, SMALL)
         self.field.focus_changed.connect(self._card.set_ringed)
+        self.presets = PresetButton()
+        self.presets.chosen.connect(self._on_preset_chosen)
         self._send = QPushButton()
         self._send.setIconSize(QSize(theme.SMALL_ICON, theme.SMALL_ICON))
         self._send.clicked.connect(self._on_send_clicked)
         row = QHBoxLayout()
         row.setSpacing(GRID)
         row.addWidget(self.field, 1)
+        row.addWidget(self.presets, 0, Qt.AlignmentFlag.AlignBottom)
         row.addWidget(self._send, 0, Qt.AlignmentFlag.AlignBottom)
         self._card.rows.addLayout(row)
         self._rows = QVBoxLayout(self)
@@ -109,7 +113,7 @@ class Composer(QWidget):
 
     def focus_chain(self) -> list[QWidget]:
         """What Tab reaches, in order."""
-        return [*self.pills.focus_chain(), self.look_up, self.field, self._send]
+        return [*self.pills.focus_chain(), self.look_up, self.field, self.presets, self._send]
 
     def resizeEvent(self, event: object) -> None:  # noqa: N802
         super().resizeEvent(event)  # type: ignore[arg-type]
@@ -155,9 +159,15 @@ class Composer(QWidget):
 
     def _show_state(self) -> None:
         has_text = not self.field.document().isEmpty()
+        self.presets.show_written(self.field.toPlainText())
         n_tokens = about_tokens(self.field.toPlainText())
         self._count.setText(tr("about {n} tokens", n=count_text(n_tokens)) if n_tokens else "")
         self._send.setEnabled(self._busy or (has_text and self._n_documents > 0))
+
+    def _on_preset_chosen(self, prompt: str) -> None:
+        self.field.setPlainText(prompt)
+        self.field.moveCursor(self.field.textCursor().MoveOperation.End)
+        self.field.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_send_clicked(self) -> None:
         if self._busy:

@@ -67,6 +67,11 @@ def time_words(iso: str) -> str:
     return locale.toString(day, "M월 d일" if language() == "ko" else "d MMM")
 
 
+def _when(chat: Chat) -> str:
+    time = time_words(chat.updated)
+    return tr("Pinned · {time}", time=time) if chat.pinned else time
+
+
 class ChatModel(QAbstractListModel):
     """Chats as rows. Signals: renamed (chat id, title)."""
 
@@ -99,7 +104,7 @@ class ChatModel(QAbstractListModel):
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return chat_title(chat)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{chat_title(chat)}, {time_words(chat.updated)}"
+            return f"{chat_title(chat)}, {_when(chat)}"
         return chat if role == Qt.ItemDataRole.UserRole else None
 
     def setData(self, index: _Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:  # noqa: N802
@@ -142,7 +147,7 @@ class _ChatDelegate(QStyledItemDelegate):
         painter.setFont(option.font)
         painter.setPen(QColor(c.muted))
         second = QRect(inside.left(), top + height, inside.width(), height)
-        painter.drawText(second, Qt.AlignmentFlag.AlignLeft, time_words(chat.updated))
+        painter.drawText(second, Qt.AlignmentFlag.AlignLeft, _when(chat))
         painter.restore()
 
     def updateEditorGeometry(self, editor: QWidget, option: Any, index: _Index) -> None:  # noqa: N802
@@ -321,6 +326,14 @@ class ChatList(QFrame):
         if chat_id is not None:
             self.restore(chat_id)
 
+    def pin_chosen(self) -> None:
+        """Put the chosen chat first, or back among the others."""
+        row = self._model.row_of(self._shown_id)
+        if row is not None and not self.in_trash:
+            chat = self._model.chats[row]
+            self._desk.library.pin_chat(chat.id, not chat.pinned)
+            self._desk.chats_changed.emit()
+
     def rename_chosen(self) -> None:
         """Edit the chosen chat's title in its row."""
         self.view.edit(self.view.currentIndex())
@@ -379,6 +392,9 @@ class ChatList(QFrame):
             menu.addAction(theme.icon("undo"), tr("Restore")).triggered.connect(lambda: self.restore(chat_id))
             menu.popup(self.view.viewport().mapToGlobal(place))
             return
+        chat = self._model.chats[self.view.currentIndex().row()]
+        pin = tr("Unpin") if chat.pinned else tr("Pin to the top")
+        menu.addAction(theme.icon("chevron-up"), pin).triggered.connect(self.pin_chosen)
         menu.addAction(theme.icon("edit"), tr("Rename")).triggered.connect(self.rename_chosen)
         menu.addAction(theme.icon("trash"), tr("Delete")).triggered.connect(self.delete_chosen)
         menu.popup(self.view.viewport().mapToGlobal(place))

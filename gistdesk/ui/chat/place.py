@@ -75,6 +75,8 @@ class ChatPlace(QObject):
         self.transcript.edited.connect(self._on_edited)
         self.transcript.passage_chosen.connect(self._on_passage_chosen)
         self.composer.look_up_chosen.connect(self._on_look_up_chosen)
+        self.composer.presets.kept.connect(self._on_prompt_kept)
+        self.composer.presets.dropped.connect(self._on_prompt_dropped)
         self.composer.sent.connect(self._on_sent)
         self.composer.stop_pressed.connect(self.stop)
         self.composer.pills.removed.connect(self._on_document_removed)
@@ -207,6 +209,7 @@ class ChatPlace(QObject):
         self.composer.set_busy(busy)
         self.composer.show_entries(self._entries(chat))
         self.composer.show_look_up(chat.look_up)
+        self.composer.presets.show_prompts(self._desk.settings.prompts)
         self._order_focus()
         for message_id in self._written_here():
             self._show_phase(message_id)
@@ -254,6 +257,12 @@ class ChatPlace(QObject):
     def _on_look_up_chosen(self, wanted: bool) -> None:
         self._desk.library.set_chat(self._open_id(), look_up=wanted)
         self._desk.chat_changed.emit(self._open_id())
+
+    def _on_prompt_kept(self, prompt: str) -> None:
+        self._desk.change_settings(prompts=(*self._desk.settings.prompts, prompt))
+
+    def _on_prompt_dropped(self, prompt: str) -> None:
+        self._desk.change_settings(prompts=tuple(each for each in self._desk.settings.prompts if each != prompt))
 
     def _on_sent(self, text: str) -> None:
         self.inspector_widget.save()

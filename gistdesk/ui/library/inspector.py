@@ -31,6 +31,7 @@ _ACTIONS = (
     "chat",
     "read",
     "rename",
+    "next",
     "recompress",
     "retry",
     "retry_small",
@@ -44,6 +45,7 @@ _ICONS = {
     "chat": "chat",
     "read": "reader",
     "rename": "edit",
+    "next": "chevron-up",
     "recompress": "compress",
     "retry": "retry",
     "retry_small": "memory",
@@ -79,6 +81,8 @@ def possible(entries: Sequence[Entry]) -> set[str]:
         if entry.text_sha256 is not None:
             found.add("read")
         found.add("rename")
+        if entry.state == "queued":
+            found.add("next")
         if entry.gist is not None:
             found.add("export")
         found.add("reveal")
@@ -277,6 +281,7 @@ class LibraryInspector(QFrame):
             "chat": tr("Chat"),
             "read": tr("Read the kept text"),
             "rename": tr("Rename"),
+            "next": tr("Compress next"),
             "recompress": tr("Re-compress…"),
             "retry": tr("Retry"),
             "retry_small": tr("Retry with less memory"),

@@ -131,6 +131,8 @@ class LibraryPlace(QObject):
             self.chat_requested.emit(ids)
         elif action == "read":
             self.read(ids[0])
+        elif action == "next":
+            self._desk.compress_next(ids[0])
         elif action == "rename":
             self.list_widget.table.edit_title()
         elif action == "recompress":

@@ -323,7 +323,14 @@ class MainWindow(QMainWindow):
             self.show_place(LIBRARY)
         self.adding.take(paths)
 
+    def _go_on(self) -> None:
+        self.menus.pause.setChecked(False)
+        self.desk.pause_queue(False)
+
     def _on_added(self, entry_ids: list[int]) -> None:
+        if self.desk.queue_paused:
+            notice = Notice(later("Compressing is paused."), actions=((later("Go on"), self._go_on),))
+            self.banners.tell(notice, "info")
         if self.place == CHAT and self.chat.chat_id is not None:
             self.chat.use_documents(entry_ids)
             return

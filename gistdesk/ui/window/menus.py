@@ -21,7 +21,7 @@ _PALETTE = later("Command palette")
 
 
 class Menus:
-    """Attributes: inspector, jobs (checkable actions)."""
+    """Attributes: inspector, jobs, pause (checkable actions)."""
 
     def __init__(self, window: MainWindow) -> None:
         self._window = window
@@ -34,6 +34,9 @@ class Menus:
         self._add(later("Paste a document"), w.adding.paste, "plus", "Ctrl+V")
         self._add(later("Import gists…"), w.adding.choose_gists, "import")
         self._add(later("Open the sample document"), w.open_sample, "reader")
+        self.pause = self._add(later("Pause compressing"), None, "pause")
+        self.pause.setCheckable(True)
+        self.pause.triggered.connect(w.desk.pause_queue)
         self._line()
         self._add(later("New chat"), w.new_chat, "chat", "Ctrl+N")
         self._add(later("Undo moving to the trash"), w.library.undo, "undo")

@@ -654,6 +654,38 @@ def test_the_composer_tells_its_keys_and_counts(place: ChatPlace, chat: int) -> 
     assert place.composer._count.text() == "about 8 tokens"
 
 
+def test_a_pinned_chat_stands_first(
+    place: ChatPlace, desk: ScriptedDesk, chat: int, lease: Entry, qtbot: QtBot
+) -> None:
+    other = place.open_new([lease.id])
+    chats = place.list_widget
+    assert [each.id for each in chats.chats()] == [other, chat]
+    place.open(chat)
+    chats.pin_chosen()
+    qtbot.waitUntil(lambda: [each.id for each in chats.chats()] == [chat, other])
+    assert chats.view.model().index(0, 0).data(Qt.ItemDataRole.AccessibleTextRole).count("Pinned") == 1
+    chats.pin_chosen()
+    qtbot.waitUntil(lambda: [each.id for each in chats.chats()] == [other, chat])
+
+
+def test_questions_are_kept_to_be_asked_again(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
+    presets, field = place.composer.presets, place.composer.field
+
+    def actions() -> dict[str, object]:
+        return {action.text(): action for action in presets.menu_of_now().actions() if action.text()}
+
+    assert not actions()["Keep this question"].isEnabled()  # type: ignore[attr-defined]
+    actions()["Who signed this, and when?"].trigger()  # type: ignore[attr-defined]
+    assert field.toPlainText() == "Who signed this, and when?" and QApplication.focusWidget() is field
+    field.setPlainText("What is due this month?")
+    actions()["Keep this question"].trigger()  # type: ignore[attr-defined]
+    assert desk.settings.prompts == ("What is due this month?",)
+    qtbot.waitUntil(lambda: "What is due this month?" in actions())
+    assert "Who signed this, and when?" not in actions()
+    presets.dropped.emit("What is due this month?")
+    assert desk.settings.prompts == ()
+
+
 def test_delete_in_a_text_deletes_no_chat(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
     for widget in (place.composer.field, place.list_widget.search):
         QTest.keyClick(widget, Qt.Key.Key_Delete)

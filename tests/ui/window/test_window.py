@@ -27,6 +27,7 @@ from gistdesk.library import Problem
 from gistdesk.protocol import MeasuredRatio
 from gistdesk.session.desk import EngineState, Measured, Notice
 from gistdesk.settings import Settings
+from gistdesk.ui.library.inspector import possible
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window import announcer
 from gistdesk.ui.window.main import CHAT, LAB, LIBRARY, MainWindow
@@ -310,6 +311,20 @@ def test_a_notice_moves_nothing_under_the_pointer(window: MainWindow, qtbot: QtB
     qtbot.waitUntil(lambda: banners.geometry().bottom() <= window.bar.y() - window.chat.composer.height())
     window.resize(900, 600)
     qtbot.waitUntil(lambda: banners.geometry().right() <= window._central.width())
+
+
+def test_compressing_is_paused_and_goes_on(window: MainWindow, tmp_path: Path) -> None:
+    window.menus.pause.trigger()
+    assert window.desk.queue_paused
+    window.open_paths(files(tmp_path, "a.txt"))
+    window.drop_sheet.accept.click()
+    (notice,) = [banner.notice for banner in window.banners.banners]
+    assert notice.message == "Compressing is paused."
+    notice.actions[0][1]()
+    assert not window.desk.queue_paused and not window.menus.pause.isChecked()
+    window.library.choose([window.desk.library.entries()[0].id])
+    window.library.do("next")
+    assert "next" in possible(window.library.chosen)
 
 
 def test_copied_files_and_texts_are_pasted(window: MainWindow, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""Questions that are kept to be asked again: a button with a menu. Knows texts; knows nothing of the desk."""
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QPoint, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu, QWidget
+
+from gistdesk.language.i18n import later, tr
+from gistdesk.ui.chat.look import FlatButton
+
+_SHOWN_CHARACTERS = 60
+_EXAMPLES = (
+    later("Which dates are named, and what for?"),
+    later("Which amounts of money are named?"),
+    later("Who signed this, and when?"),
+)
+
+
+class PresetButton(FlatButton):
+    """Signals: chosen (a question to write), kept and dropped (the question that is written, or one that was kept)."""
+
+    chosen = Signal(str)
+    kept = Signal(str)
+    dropped = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("more", parent)
+        self._prompts: Sequence[str] = ()
+        self._written = ""
+        self.clicked.connect(self._on_clicked)
+        self._retranslate()
+
+    def show_prompts(self, prompts: Sequence[str]) -> None:
+        """Those that were kept."""
+        self._prompts = prompts
+
+    def show_written(self, text: str) -> None:
+        """What stands in the field, and could be kept."""
+        self._written = text.strip()
+
+    def menu_of_now(self) -> QMenu:
+        """What can be asked, kept and dropped."""
+        menu = QMenu(self)
+        for prompt in self._prompts or tuple(map(tr, _EXAMPLES)):
+            self._action(menu, prompt).triggered.connect(lambda _=False, p=prompt: self.chosen.emit(p))
+        menu.addSeparator()
+        keep = menu.addAction(tr("Keep this question"))
+        keep.setEnabled(bool(self._written) and self._written not in self._prompts)
+        keep.triggered.connect(lambda: self.kept.emit(self._written))
+        drop = menu.addMenu(tr("Forget a question"))
+        drop.setEnabled(bool(self._prompts))
+        for prompt in self._prompts:
+            self._action(drop, prompt).triggered.connect(lambda _=False, p=prompt: self.dropped.emit(p))
+        return menu
+
+    def _action(self, menu: QMenu, prompt: str) -> QAction:
+        """In one line; an ampersand is one."""
+        short = " ".join(prompt.split())
+        shown = short if len(short) <= _SHOWN_CHARACTERS else f"{short[:_SHOWN_CHARACTERS]}…"
+        return menu.addAction(shown.replace("&", "&&"))
+
+    def _on_clicked(self) -> None:
+        menu = self.menu_of_now()
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.mapToGlobal(QPoint(0, -menu.sizeHint().height())))
+
+    def changeEvent(self, event: QEvent) -> None:  # noqa: N802
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.LanguageChange:
+            self._retranslate()
+
+    def _retranslate(self) -> None:
+        self.set_words(tr("Kept questions"))
