@@ -5,6 +5,7 @@ The old folder keeps a note that says where the library is now.
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ class Move:
             self.part.mkdir(parents=True, exist_ok=True)
             copy_database(self.old / INDEX, self.part / INDEX)
             yield from _copy(self.old, self.part)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             self.give_up()
             raise _not_moved(self.target, error) from error
         except BaseException:
@@ -92,7 +93,7 @@ class Moving(Upkeep):
             with self._write():  # nobody can write to the library now, nor open it
                 self._check_free()
                 self._settle(move)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             raise _not_moved(move.target, error) from error
         finally:
             move.give_up()
@@ -182,9 +183,10 @@ def _stamp(database: Path) -> Stamp:
     return ()
 
 
-def _not_moved(target: Path, error: OSError) -> UserError:
+def _not_moved(target: Path, error: OSError | sqlite3.Error) -> UserError:
+    reason = error.strerror if isinstance(error, OSError) else error
     return UserError(
-        f"The library cannot be moved to {target} ({error.strerror}).",
+        f"The library cannot be moved to {target} ({reason}).",
         "It stays where it is. Check that the folder can be written to.",
     )
 
