@@ -271,6 +271,11 @@ class Context:
 
 
 def _next_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
+    if bool(logits.isnan().any()):
+        raise UserError(
+            "The model's answer came to numbers that are none.",
+            "Its weights are damaged, or cannot be held so: choose another model or another precision.",
+        )
     if sampling.temperature < _GREEDY_BELOW:
         return int(logits.argmax())
     probabilities = (logits.cpu() / sampling.temperature).softmax(-1)

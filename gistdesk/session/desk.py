@@ -18,6 +18,7 @@ from gistdesk.core.methods import usual_method, usual_ratio
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
+from gistdesk.models import NAMED
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -644,7 +645,7 @@ class Desk(QObject):
             self.entries_changed.emit()
 
     def _on_downloaded(self, hub_id: str) -> None:
-        if hub_id not in self.settings.models:
+        if hub_id not in (*NAMED, *self.settings.models):
             self.change_settings(models=(*self.settings.models, hub_id))
 
     def _on_download_failed(self, message: str, hint: str, details: str) -> None:

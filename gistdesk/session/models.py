@@ -12,6 +12,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, kept_adapters
+from gistdesk.models import NAMED, STARTER, has_smollm2
 from gistdesk.protocol import (
     DescribeModel,
     Download,
@@ -52,7 +53,7 @@ class ModelRow:
     """A model that can be chosen.
 
     Attributes:
-        name: as in the settings: "starter", a folder, or a hub id.
+        name: as in the settings: "starter", "smollm2", a folder, a GGUF file, or a hub id.
         title: to show.
         n_parameters: None while it is not known.
         file_bytes: of its weights on disk; None while it is not known.
@@ -147,7 +148,8 @@ class Models(QObject):
     def rows(self) -> list[ModelRow]:
         """All models that can be chosen; figures of new ones come later, with `changed`."""
         kept = map(str, kept_adapters())
-        names = dict.fromkeys(("starter", *self._settings().models, *kept, *self._arrived))
+        own = NAMED if has_smollm2() else (STARTER,)
+        names = dict.fromkeys((*own, *self._settings().models, *kept, *self._arrived))
         return [self._row(name) for name in names]
 
     def _row(self, name: str) -> ModelRow:
@@ -188,6 +190,7 @@ class Models(QObject):
     # downloads
 
     def download(self, hub_id: str) -> None:
+        """Bring "smollm2" or a model of the hub, or prepare a GGUF file, which is as long a piece of work."""
         if hub_id in self._request_ids:
             return
         if self._downloads is None:

@@ -39,9 +39,15 @@ class _File:
 
 
 def download(request: Download, pulse: Pulse) -> DownloadDone:
-    """Fetch a model, "smollm2" or one of the hub. Raises UserError: see `downloaded` and `fetch_smollm2`."""
+    """Fetch a model, "smollm2" or one of the hub, or prepare a GGUF file.
+
+    Raises:
+        UserError: see `downloaded`, `fetch_smollm2` and `prepare`.
+    """
     if request.hub_id == SMOLLM2:
         return _smollm2(pulse)
+    if Path(request.hub_id).is_file():
+        return _prepared(Path(request.hub_id), pulse)
     return run_to_end(downloaded(request.hub_id), pulse)
 
 
@@ -51,6 +57,14 @@ def _smollm2(pulse: Pulse) -> DownloadDone:
         before, of = (_FETCHED, 1 - _FETCHED) if step.phase == "preparing" else (0.0, _FETCHED)
         pulse(DownloadProgress(step.phase, round((before + of * share) * FOLDER_BYTES), FOLDER_BYTES))
     return DownloadDone(SMOLLM2, str(smollm2_folder()), FOLDER_BYTES)
+
+
+def _prepared(path: Path, pulse: Pulse) -> DownloadDone:
+    from gistdesk.core.prepared import prepare, prepared_folder  # torch
+
+    for share in prepare(path):
+        pulse(DownloadProgress("preparing", round(1000 * share), 1000))
+    return DownloadDone(str(path), str(prepared_folder(path)), path.stat().st_size)
 
 
 def downloaded(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:

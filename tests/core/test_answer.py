@@ -377,3 +377,11 @@ def test_a_system_prompt_stands_in_front(model: GistModel) -> None:
     with_one = Context(model, [gist], system="Answer with one word.")
     assert with_one.kv_bytes > Context(model, [gist]).kv_bytes
     assert ask(with_one, [Turn("Who?")]) != ask(Context(model, [gist]), [Turn("Who?")])
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_an_answer_of_no_numbers_is_a_sentence(temperature: float) -> None:
+    model = tiny_model()
+    model.causal_lm.model.norm.weight.data.fill_(float("nan"))
+    with pytest.raises(UserError, match="came to numbers that are none"):
+        ask(Context(model, []), [Turn("Who?")], replace(SHORT, temperature=temperature))

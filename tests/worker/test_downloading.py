@@ -21,6 +21,7 @@ from gistdesk.protocol import (
     ModelInfoDone,
     ModelLoadDone,
 )
+from tests.core.gguf_made import write_gguf
 from tests.core.tiny_models import write_model
 from tests.worker.hub import Hub, local_hub
 from tests.worker.process import EngineProcess, engine_process
@@ -47,7 +48,9 @@ def hub(model: Path) -> Iterator[Hub]:
 @pytest.fixture
 def engine(hub: Hub, tmp_path: Path) -> Iterator[EngineProcess]:
     """An engine process with an empty cache, that takes the local hub for the hub."""
-    with engine_process(HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf")) as process:
+    with engine_process(
+        HF_HUB_OFFLINE="0", HF_ENDPOINT=hub.url, HF_HOME=str(tmp_path / "hf"), GISTDESK_MODELS=str(tmp_path / "m")
+    ) as process:
         yield process
 
 
@@ -127,8 +130,20 @@ def test_what_cannot_be_fetched_is_said(engine: EngineProcess, hub: Hub) -> None
 
 
 def test_no_network(tmp_path: Path) -> None:
-    with engine_process(HF_HUB_OFFLINE="0", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path)) as process:
+    online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}
+    with engine_process(**online, GISTDESK_MODELS=str(tmp_path / "models")) as process:
         error = process.do(ASKED, Error)
         assert (error.kind, error.stage) == ("user", "download") and "Check the network" in error.hint
     with engine_process(HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path)) as process:
         assert "HF_HUB_OFFLINE" in process.do(ASKED, Error).message
+
+
+def test_a_gguf_file_is_prepared_as_if_it_were_fetched(engine: EngineProcess, hub: Hub, tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    write_gguf(path)
+    assert "is not prepared yet" in engine.do(DescribeModel(model=str(path)), Error).message
+    events = engine.ask(Download(str(path)))
+    assert isinstance(events[-1], DownloadDone), events[-1]
+    assert any(isinstance(event, DownloadProgress) for event in events)
+    assert engine.do(DescribeModel(model=str(path)), ModelInfoDone).info.family == "llama"
+    assert hub.requests == []

