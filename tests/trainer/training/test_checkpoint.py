@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from gistdesk.core.errors import UserError
 from trainer.training.checkpoint import read_checkpoint, read_state, write_checkpoint
@@ -73,6 +75,9 @@ def test_one_that_was_being_written_when_the_process_was_killed_is_none(tmp_path
 _FULL_DISK = """
 import resource, sys, torch
 from pathlib import Path
+from safetensors import safe_open
+from safetensors.torch import save_file
+
 from gistdesk.core.errors import UserError
 from trainer.training.checkpoint import write_checkpoint
 folder = Path(sys.argv[1])
@@ -101,3 +106,22 @@ def test_a_full_disk_is_one_sentence_and_the_checkpoint_before_is_still_there(tm
     assert "step-00000002.safetensors cannot be written" in result.stdout, result.stderr
     assert "the checkpoint before it is still there" in result.stdout or "one before it" in result.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.safetensors"]
+
+
+def test_it_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a power cut a file with the name of a checkpoint is one."""
+    done: list[str] = []
+    replace, fsync = Path.replace, os.fsync
+    monkeypatch.setattr(Path, "replace", lambda self, to: (done.append("named"), replace(self, to))[1])
+    monkeypatch.setattr(os, "fsync", lambda number: (done.append("on the disk"), fsync(number))[1])
+    write(tmp_path, 1)
+    assert done == ["on the disk", "named"]
+
+
+def test_tensors_under_each_others_names_are_damage(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path, 1, {"a": torch.zeros(3), "b": torch.zeros(3)}, {}, keep=1)
+    with safe_open(path, "pt") as opened:
+        header = opened.metadata()
+    save_file({"a": torch.zeros(3), "c": torch.zeros(3)}, path, metadata=header)
+    with pytest.raises(UserError, match="are damaged"):
+        read_checkpoint(tmp_path)

@@ -116,3 +116,11 @@ def test_moments_in_8_bits_go_through_a_checkpoint_bit_by_bit(tmp_path: Path) ->
         fresh[0].copy_(tensors["weight.large"])
     wander(*fresh, seed=5)
     assert not torch.equal(fresh[0], first[0])
+
+
+def test_the_gradient_is_held_below_the_clip_and_told_as_it_was() -> None:
+    rows = torch.nn.Parameter(torch.zeros(3))
+    descent = Descent({"rows": rows}, {"plain": (torch.optim.SGD([rows], lr=9.0), 1.0)}, clip=2.0)
+    rows.grad = torch.tensor([0.0, 30.0, 40.0])
+    assert descent.step(1.0) == pytest.approx(50)
+    assert rows.tolist() == pytest.approx([0.0, -1.2, -1.6], rel=1e-4)

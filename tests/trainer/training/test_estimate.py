@@ -151,3 +151,22 @@ def test_a_dry_run_loads_nothing_and_writes_nothing(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["base"] == "starter"
     assert not (tmp_path / "run").exists()
+
+
+def test_what_fits_to_the_byte_is_let_in_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = changed(preset("check"), {"precision": "bf16", "device": "cpu", "checkpoint_activations": True})
+    needed = sum(memory_of(shape_of("starter"), config, "bf16", "cpu").values())
+    monkeypatch.setattr(estimating, "free_bytes", lambda device: needed)
+    check_fits(config)
+    monkeypatch.setattr(estimating, "free_bytes", lambda device: needed - 1)
+    with pytest.raises(UserError, match="are free"):
+        check_fits(config)
+
+
+def test_moments_take_two_bytes_on_a_card_and_eight_on_a_cpu() -> None:
+    shape, config = shape_of("starter"), preset("quick")
+    adapter = [
+        memory_of(shape, config, "bf16", device)["adapter, its gradients and moments"] for device in ("cuda", "cpu")
+    ]
+    n = shape.n_trained(config.rank, config.slots)
+    assert adapter == [10 * n, 16 * n]
