@@ -164,7 +164,7 @@ class Context:
         self._check_window(self._n_context + len(wanted) + 1, "The question")
         random = torch.Generator().manual_seed(sampling.seed)
         stream, ends = DecodeStream(skip_special_tokens=True), self._end_ids()
-        n_tokens, first_s, stopped = 0, 0.0, "closed"
+        n_tokens, first_s, stopped, has_begun = 0, 0.0, "closed", False
         n_prompt = 0
         try:
             with torch.no_grad():
@@ -177,6 +177,9 @@ class Context:
                         stopped = "end"
                         break
                     piece = stream.step(self.model.tokenizer.backend_tokenizer, token)
+                    if piece and not has_begun:
+                        piece = piece.removeprefix(self.prompt.answer_start)
+                        has_begun = True
                     if piece:
                         yield piece
                     room = self.model.max_positions - self._n_context - len(self._ids)

@@ -269,7 +269,7 @@ def batch_tokens_for(model: GistModel) -> int:
     """A large model on a CPU takes a segment at a time: a batch would be no faster and a stop would wait minutes."""
     if model.device.type != "cpu":
         return _CARD_BATCH_TOKENS
-    large = sum(p.numel() for p in model.causal_lm.parameters()) > _LARGE_MODEL
+    large = model.n_parameters > _LARGE_MODEL
     return 1 if large else BATCH_TOKENS
 
 

@@ -78,6 +78,10 @@ class GistModel:
         return of_files(self.identity.model_fingerprint)[1] or ("fp32" if self.dtype == torch.float32 else "bf16")
 
     @property
+    def n_parameters(self) -> int:
+        return sum(p.numel() for p in self.causal_lm.parameters())
+
+    @property
     def inv_freq(self) -> Tensor:
         """(head_dim / 2,) radians per position."""
         inv_freq: Tensor = self.causal_lm.model.rotary_emb.inv_freq

@@ -12,10 +12,10 @@ import torch
 from gistdesk.core.answer import Context
 from gistdesk.core.compress import text_pieces
 from gistdesk.core.gist import GistKV
-from gistdesk.core.lexical import sentences
+from gistdesk.core.lexical import Words, sentences
 from gistdesk.core.model import GistModel
 from gistdesk.core.plain_text import plain_spans
-from gistdesk.core.prompt import Prompt
+from gistdesk.core.prompt import Prompt, about_passages, prompt_of
 from gistdesk.core.ranking import RankBy, ranker_of
 
 CHUNK_TOKENS = 96
@@ -25,6 +25,10 @@ OVERLAP_TOKENS = 32
 little text; see `tests/benchmarks/passages.py`."""
 _HEADING_CHARACTERS = 60
 _BETWEEN = "\n\n"
+_N_SENTENCES = 3
+_SMALL_READER = range(50 * 10**6, 10**9)
+"""Parameters of models that read a few sentences better than whole passages: `tests/benchmarks/passages.py --readings`
+prints how much. The starter, smaller still, was trained on passages as they are."""
 
 
 @dataclass(frozen=True)
@@ -216,16 +220,37 @@ def context_with_passages(
     gists: Sequence[GistKV],
     passages: Sequence[Passage],
     *,
+    question: str = "",
     system: str | None = None,
     prompt: Prompt | None = None,
 ) -> Context:
     """A context of gists, or none, and the passages of the kept texts behind them.
+
+    Args:
+        question: that the passages were found for; a small model gets those of their sentences that suit it best.
+        prompt: other words around it than those of the model's chat template.
 
     Raises:
         UserError: it does not fit into the model's window, or a gist is not of this model.
     """
     if not passages:
         return Context(model, gists, system=system, prompt=prompt)
-    before = _BETWEEN if gists else ""
-    ids = torch.tensor(model.token_ids(before + passages_text(passages)), dtype=torch.long)
+    before, text = _BETWEEN if gists else "", passages_text(passages)
+    if prompt is None and question and model.n_parameters in _SMALL_READER:
+        prompt = about_passages(prompt_of(model.tokenizer, system))
+        before, text = before + "Context: ", telling_sentences(question, passages)
+    ids = torch.tensor(model.token_ids(before + text), dtype=torch.long)
     return Context(model, gists, text_ids=ids, system=system, prompt=prompt)
+
+
+def telling_sentences(question: str, passages: Sequence[Passage]) -> str:
+    """The sentences of these passages that suit a question best, in the documents' order; all, if none does."""
+    found: dict[tuple[int, int, int], str] = {}
+    for passage in passages:
+        for start, end in sentences(passage.text):
+            found[passage.document, passage.page, passage.start + start] = passage.text[start:end].strip()
+    places = sorted(place for place, text in found.items() if text)
+    scores = Words([found[place] for place in places]).scores(question)
+    best = sorted(range(len(places)), key=lambda i: (-scores[i], i))[:_N_SENTENCES]
+    kept = sorted(i for i in best if scores[i] > 0) or range(len(places))
+    return " ".join(found[places[i]] for i in kept)

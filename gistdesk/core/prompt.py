@@ -6,7 +6,7 @@ Knows nothing of gists: the document's place is simply where the prefix ends.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from gistdesk.core.errors import UserError
@@ -36,6 +36,7 @@ class Prompt:
         before_answer: after any question, up to where the model starts to answer.
         before_next: after an answer, up to the next question.
         after_answer: the token text that ends an answer; training teaches the model to stop there.
+        answer_start: what an answer's tokens begin with and nobody is shown, such as the space after "Answer:".
     """
 
     prefix: str
@@ -43,6 +44,7 @@ class Prompt:
     before_answer: str
     before_next: str
     after_answer: str
+    answer_start: str = ""
 
     def pieces(self, turns: Sequence[Turn]) -> list[tuple[str, Role]]:
         """Everything after the document, in order; the last turn's answer may still be missing."""
@@ -51,8 +53,23 @@ class Prompt:
             before = self.before_question if index == 0 else self.before_next
             parts += [(before, "template"), (turn.question, "question"), (self.before_answer, "template")]
             if turn.answer is not None:
-                parts.append((turn.answer, "answer"))
+                parts.append((self.answer_start + turn.answer, "answer"))
         return parts
+
+
+def about_passages(prompt: Prompt) -> Prompt:
+    """The same template, in which question and answer carry their names and the model's answer has begun.
+
+    SmolLM2 goes on with a passage, or talks about itself, where a question merely follows the passage; how often it is
+    right in either way, `tests/benchmarks/passages.py --readings` prints.
+    """
+    return replace(
+        prompt,
+        before_question=prompt.before_question + "Question: ",
+        before_answer="\nAnswer:" + prompt.before_answer + "Answer:",
+        before_next=prompt.before_next + "Question: ",
+        answer_start=" ",
+    )
 
 
 def prompt_of(tokenizer: Any, system: str | None = None) -> Prompt:

@@ -96,7 +96,8 @@ def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, in
     gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
     begun = time.perf_counter()
     found = _looked_up(request, loaded, pulse) if request.lookup_paths else ()
-    key = (_stamps(gists), _stamps(texts), request.system, found)
+    asked = request.turns[-1][0] if found else ""
+    key = (_stamps(gists), _stamps(texts), request.system, found, asked)
     if loaded.context is not None and loaded.context_key == key:
         return loaded.context, loaded.context_tokens, 0.0
     keeper.forget_context()  # first: there may not be room for two
@@ -104,7 +105,8 @@ def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, in
     if texts:
         context, n_tokens = _text_context(loaded.model, texts, system, pulse)
     else:
-        context, n_tokens = _gist_context(loaded.model, gists, found, system, pulse)
+        question = _unicode(request.turns[-1][0])
+        context, n_tokens = _gist_context(loaded.model, gists, found, question, system, pulse)
     loaded.context, loaded.context_key, loaded.context_tokens = context, key, n_tokens
     return context, n_tokens, time.perf_counter() - begun
 
@@ -137,7 +139,12 @@ def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIn
 
 
 def _gist_context(
-    model: GistModel, paths: Sequence[Path], passages: Sequence[Passage], system: str | None, pulse: Pulse
+    model: GistModel,
+    paths: Sequence[Path],
+    passages: Sequence[Passage],
+    question: str,
+    system: str | None,
+    pulse: Pulse,
 ) -> tuple[Context, int]:
     gists: list[GistKV] = []
     for number, path in enumerate(paths):
@@ -146,7 +153,8 @@ def _gist_context(
         check_identity(record, model.identity)
         gists.append(record.gist)
     with layers_watched(model, lambda _: pulse()):
-        return context_with_passages(model, gists, passages, system=system), sum(gist.n_tokens for gist in gists)
+        context = context_with_passages(model, gists, passages, question=question, system=system)
+        return context, sum(gist.n_tokens for gist in gists)
 
 
 def _text_context(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> tuple[Context, int]:

@@ -2,13 +2,14 @@
 
 `python -m tests.benchmarks.passages` prints how often the best one, two, three and four passages hold the answer, by
 length, overlap and ranking: of the three documents in `tuning/`, or, with `--stories FILE`, of stories (FairytaleQA's
-training split: nothing is tuned on what is measured). With `--wordings` it asks the model, with the best two passages
-of the documents in `tuning/`, in several wordings, and prints how often its answer holds the right one.
+training split: nothing is tuned on what is measured). With `--readings` it asks the model about those in `tuning/`,
+with passages or sentences, with and without named parts, and prints how often its answer holds the right one.
 The bundled documents (`gistdesk niah --kinds documents`) are for measuring and are not looked at here.
 """
 
 import argparse
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
@@ -19,21 +20,15 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.lexical import Words
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import cut_passages, passages_text
-from gistdesk.core.prompt import Turn
-from gistdesk.core.ranking import Bm25, Ranker, WordsAndMeaning, embeddings_installed
+from gistdesk.core.passages import PassageIndex, cut_passages, passages_text, telling_sentences
+from gistdesk.core.prompt import Turn, about_passages, prompt_of
+from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
 from trainer.benchmark.metrics import is_contained
 from trainer.benchmark.texts import read_stories
 
 TUNING = Path(__file__).parent / "tuning"
 SIZES = ((48, 0), (64, 0), (64, 24), (96, 0), (96, 32), (128, 40))
 """Most tokens of a passage, and of the sentences that it shares with the next one."""
-
-WORDINGS: dict[str, str] = {
-    "the question alone": "{q}",
-    "from the text above": "Answer from the text above, in a few words: {q}",
-    "question and answer": "Question: {q}\nAnswer:",
-}
 
 Asked = list[tuple[str, list[str]]]
 Rankers = dict[str, Callable[[list[str]], Ranker]]
@@ -85,21 +80,28 @@ def recall(
             print(f"{chunk_tokens} tokens, {overlap_tokens} shared, {name}: {shares} of {n}", flush=True)
 
 
-def wordings(model: GistModel) -> None:
-    """Print how often the model answers right from the best two passages, by the wording of the question."""
-    right = dict.fromkeys(WORDINGS, 0)
+def readings(model: GistModel) -> None:
+    """Print how often the model answers right from what it reads: whole passages or sentences, in which words."""
+    own = prompt_of(model.tokenizer)
+    named = about_passages(own)
+    right: Counter[str] = Counter()
     n = 0
     for text, asked in documents():
-        passages = cut_passages(model, [text])
-        ranker = Words([passage.text for passage in passages])
+        index = PassageIndex(cut_passages(model, [text]))
         for question, answers in asked:
             n += 1
-            scores = ranker.scores(question)
-            best = sorted(range(len(passages)), key=lambda i: (-scores[i], i))[:2]
-            ids = torch.tensor(model.token_ids(passages_text(passages[i] for i in best)))
-            context = Context(model, text_ids=ids)
-            for name, form in WORDINGS.items():
-                answer = "".join(context.answer([Turn(form.format(q=question))], Sampling(max_tokens=24)))
+            found = index.best(question, TOP_K)
+            sentences = telling_sentences(question, found)
+            ways = {
+                "three passages": (passages_text(found), own),
+                "three passages, named": ("Context: " + passages_text(found), named),
+                "the best passage, named": ("Context: " + passages_text(found[:1]), named),
+                "sentences": (sentences, own),
+                "sentences, named": ("Context: " + sentences, named),
+            }
+            for name, (read, prompt) in ways.items():
+                context = Context(model, text_ids=torch.tensor(model.token_ids(read)), prompt=prompt)
+                answer = "".join(context.answer([Turn(question)], Sampling(max_tokens=24)))
                 right[name] += any(is_contained(answer, one) for one in answers)
     for name, count in right.items():
         print(f"{name}: {count} of {n}")
@@ -111,11 +113,11 @@ def main() -> None:
     parser.add_argument("--stories", type=Path, help="a file of stories with questions")
     parser.add_argument("-n", type=int, default=40, help="most stories")
     parser.add_argument("--meaning", action="store_true", help="rank by MiniLM, too")
-    parser.add_argument("--wordings", action="store_true", help="ask the model")
+    parser.add_argument("--readings", action="store_true", help="ask the model")
     given = parser.parse_args()
     model = load_model(given.model, device="cpu", need_adapter=False)
-    if given.wordings:
-        wordings(model)
+    if given.readings:
+        readings(model)
         return
     rankers: Rankers = {"bm25": Bm25, "words": Words}
     if given.meaning and embeddings_installed():

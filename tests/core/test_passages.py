@@ -16,6 +16,7 @@ from gistdesk.core.passages import (
     cut_passages,
     cutting_passages,
     passages_text,
+    telling_sentences,
     within,
 )
 from gistdesk.core.prompt import Turn
@@ -155,3 +156,33 @@ def test_without_passages_there_is_only_the_gist(starter: GistModel, pages: list
     gist: GistKV
     *_, gist = compress(starter, plan_tokens(starter, ids, ratio=32))
     assert context_with_passages(starter, [gist], []).kv_bytes == Context(starter, [gist]).kv_bytes
+
+
+REPORT = (
+    "The mill stands by the river. Its director is Ada Stone. The roof was mended in May. Visitors come on Sundays. "
+    "The auditor is Rhys Pemberton, of Marnwick. Flour is sold at the gate. The director lives next door."
+)
+
+
+def test_the_sentences_that_suit_a_question_are_read_in_the_texts_order_and_once() -> None:
+    overlapping = [Passage(1, 0, len(REPORT), REPORT, 60), Passage(1, 30, len(REPORT), REPORT[30:], 50)]
+    read = telling_sentences("Who is the auditor of the director's mill?", overlapping)
+    assert read.count("auditor is Rhys Pemberton") == 1 and read.count("director is Ada Stone") == 1
+    assert read.index("Ada Stone") < read.index("Rhys Pemberton")
+    assert "Flour" not in read and len(read.split(".")) <= 4
+    assert telling_sentences("xyzzy", overlapping[:1]) == REPORT
+
+
+def test_a_small_instruct_model_reads_sentences_between_named_parts(
+    starter: GistModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passage = Passage(1, 0, len(REPORT), REPORT, 60)
+    question = "Who is the auditor?"
+    plain = context_with_passages(starter, [], [passage], question=question)
+    assert plain.prompt.answer_start == "" and plain.n_text == len(starter.token_ids(REPORT))  # as it was trained
+    monkeypatch.setattr("gistdesk.core.passages._SMALL_READER", range(1, 10**9))
+    small = context_with_passages(starter, [], [passage], question=question)
+    assert small.n_text < plain.n_text
+    pieces = "".join(text for text, _ in small.prompt.pieces([Turn(question, "Rhys"), Turn("And the director?")]))
+    assert "Question: Who is the auditor?\nAnswer:" in pieces and "Answer: Rhys" in pieces
+    assert pieces.endswith("Answer:")

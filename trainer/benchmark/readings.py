@@ -161,7 +161,8 @@ class Reader:
                 found = within(self._model, index.made.best(sample.question, n_slots), n_slots)
             else:
                 found = index.made.best(sample.question, self._config.top_k)
-            return context_with_passages(self._model, gists, found, prompt=sample.prompt), found
+            context = context_with_passages(self._model, gists, found, question=sample.question, prompt=sample.prompt)
+            return context, found
 
         tokens = gist.made.ratio if gist else len(sample.source.token_ids) / n_slots if n_slots else None
         return self._reading(
