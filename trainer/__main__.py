@@ -187,6 +187,26 @@ def _counted(lines: Iterable[str], n: int) -> Iterator[str]:
         yield line
 
 
+@app.command()
+def measure(
+    model: Annotated[str, typer.Argument(help="The folder of an adapter, or a model that has one.")],
+    ratio: Annotated[list[float], typer.Option(help="Document tokens per gist slot; may be given several times.")],
+    n: CountOption = 40,
+    tokens: Annotated[int, typer.Option(help="Longest document, in tokens.", min=64)] = 768,
+    stories: Annotated[
+        Path | None, typer.Option(help="FairytaleQA's val.jsonl.gz; generated reports are measured without it.")
+    ] = None,
+    seed: SeedOption = 1,
+) -> None:
+    """Loss and right answers on unseen reports or stories: own gist, a wrong one, none, whole text."""
+    from gistdesk.core.load import load_model
+    from trainer.training.measure import measure_adapter
+
+    loaded = load_model(model)
+    for row in measure_adapter(loaded, ratio, n=n, document_tokens=tokens, stories=stories, seed=seed):
+        print(json.dumps(row), flush=True)
+
+
 @data.command("import")
 def import_records(
     file: Annotated[Path, typer.Argument(help="A JSONL file.")],

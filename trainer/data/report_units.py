@@ -31,6 +31,10 @@ class Reports:
     def unit(self, random: Random, stage: Stage) -> Unit:
         return self._unit(random, stage.ratio, held_out=False)
 
+    def unseen(self, random: Random, ratio: float) -> Unit:
+        """One whose names, wordings and perhaps kind of document training never has."""
+        return self._unit(random, ratio, held_out=True)
+
     def held_out(self) -> list[Unit]:
         return [
             self._unit(Random(f"held out:reports:{i}"), _HELD_OUT_RATIOS[i % len(_HELD_OUT_RATIOS)], held_out=True)
