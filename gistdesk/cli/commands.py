@@ -122,6 +122,8 @@ def compress(
             complain("gistdesk", error)
             failed = True
             continue
+        if "warning" in result:
+            print(f"gistdesk: {result['warning']}", file=sys.stderr, flush=True)
         if as_json:
             print(json.dumps(result, ensure_ascii=False), flush=True)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 from gistdesk.cli.choosing import model_of_gist
 from gistdesk.core.adapter import check_base, parse_adapter
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress_document, plan
+from gistdesk.core.compress import compress_document, plan, untrained_ratio
 from gistdesk.core.documents import Document, read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import model_fingerprint, of_files
@@ -114,6 +114,7 @@ def compress_file(
             "tokens_per_second": round((gist.n_tokens - n_before) / seconds, 1),
             "device": str(model.device),
             "peak_memory_bytes": peak_memory_bytes(model.device),
+            **({"warning": warning} if (warning := untrained_ratio(model, cut)) else {}),
         }
 
 

@@ -46,6 +46,7 @@ class Adapter:
         gist_rows: (n_gist, hidden_size), embedding rows of the gist tokens.
         gist_ids: their vocabulary ids, in order.
         segment_tokens: the longest segment it was trained on.
+        ratios: the lowest and the highest that ordinary text was cut at in training; None where that is not known.
     """
 
     lora: Mapping[str, tuple[Tensor, Tensor]]
@@ -53,6 +54,7 @@ class Adapter:
     gist_rows: Tensor
     gist_ids: tuple[int, ...]
     segment_tokens: int
+    ratios: tuple[float, float] | None = None
 
     @property
     def max_slots(self) -> int:
@@ -187,7 +189,13 @@ def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Te
         raise ValueError("its scaling or segment length is impossible")
     if any(a.shape[0] == b.shape[1] != rank for a, b in lora.values()):
         raise ValueError("its factors have another rank than it says")
-    return Adapter(lora, scaling, rows, ids, segment_tokens)
+    ratios = None
+    if "ratios" in gist:
+        low, high = (float(ratio) for ratio in gist["ratios"])
+        if not 1 <= low <= high < math.inf:
+            raise ValueError("the ratios that it was trained for are impossible")
+        ratios = low, high
+    return Adapter(lora, scaling, rows, ids, segment_tokens, ratios)
 
 
 def peft_steps(gist_ids: Sequence[int]) -> list[str]:
@@ -274,6 +282,7 @@ def write_adapter(
         "segment_tokens": adapter.segment_tokens,
         "base_model_fingerprint": base_fingerprint,
         **({"precision": precision} if precision else {}),
+        **({"ratios": list(adapter.ratios)} if adapter.ratios else {}),
         "to_load_with_peft": peft_steps(adapter.gist_ids),
         "measured": measured,
     }

@@ -198,6 +198,14 @@ def check_ratio(model: GistModel, ratio: float, method: Method | None = None) ->
         )
 
 
+def untrained_ratio(model: GistModel, plan: Plan) -> str:
+    """A sentence if the plan's ratio is one that the adapter never met in training, else nothing."""
+    ratios = model.adapter.ratios if model.adapter and plan.method == "adapter" else None
+    if ratios is None or ratios[0] <= plan.ratio <= ratios[1]:
+        return ""
+    return f"The adapter was trained at {ratios[0]:g}x to {ratios[1]:g}x; at {plan.ratio:.0f}x it may keep little."
+
+
 def compress(
     model: GistModel, plan: Plan, *, done: GistKV | None = None, batch_tokens: int = BATCH_TOKENS
 ) -> Iterator[GistKV]:

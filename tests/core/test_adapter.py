@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,20 @@ def test_an_adapter_comes_back_from_its_folder(tmp_path: Path, kind: Kind) -> No
         assert torch.equal(found.lora[name][0].float(), a)
         assert torch.equal(found.lora[name][1].float(), b)
     assert torch.equal(found.gist_rows.float(), adapter.gist_rows)
+
+
+def test_the_ratios_of_training_come_back_and_impossible_ones_are_refused(tmp_path: Path) -> None:
+    base, adapter = written(tmp_path)
+    assert read_adapter(tmp_path, base.model, "own").ratios is None  # adapters of before do not say
+    write_adapter(
+        tmp_path, replace(adapter, ratios=(8.0, 64.0)), base_model="tiny", base_fingerprint="own", measured=[]
+    )
+    assert read_adapter(tmp_path, base.model, "own").ratios == (8.0, 64.0)
+    gist = json.loads((tmp_path / "gist.json").read_text(encoding="utf-8"))
+    for ratios in ([64, 8], [0.5, 8], [8], "many", [8, float("inf")], None):
+        (tmp_path / "gist.json").write_text(json.dumps(gist | {"ratios": ratios}), encoding="utf-8")
+        with pytest.raises(UserError, match="cannot be read"):
+            read_adapter(tmp_path, base.model, "own")
 
 
 @every_kind

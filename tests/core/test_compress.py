@@ -24,6 +24,7 @@ from gistdesk.core.compress import (
     plan,
     plan_tokens,
     tokenize,
+    untrained_ratio,
 )
 from gistdesk.core.context import assemble
 from gistdesk.core.documents import Document
@@ -369,3 +370,17 @@ def test_gists_from_files_can_be_asked_together(model: GistModel, tmp_path: Path
     context = Context(model, [record.gist for record in records])
     assert context.n_slots == sum(record.gist.n_slots for record in records)
     assert "".join(context.answer([Turn("Who?")], Sampling(max_tokens=4)))
+
+
+def test_a_ratio_that_training_never_met_is_told() -> None:
+    model = tiny_model()
+    ids = torch.tensor(model.token_ids(TEXT))
+    assert model.adapter is not None
+    assert untrained_ratio(model, plan_tokens(model, ids, ratio=12.0)) == ""  # it is not known
+    model.adapter = replace(model.adapter, ratios=(3.0, 6.0))
+    assert untrained_ratio(model, plan_tokens(model, ids, ratio=6.0)) == ""
+    for ratio in (2.0, 12.0):
+        said = untrained_ratio(model, plan_tokens(model, ids, ratio=ratio))
+        assert "trained at 3x to 6x" in said
+        assert f"at {ratio:.0f}x" in said
+    assert untrained_ratio(model, plan_tokens(model, ids, ratio=12.0, method="matched")) == ""

@@ -5,6 +5,7 @@ Knows nothing of files, clocks, events or when to evaluate; see `loop`.
 """
 
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ class AdapterRun:
         base = self.config.base if self.config.base in NAMED else self._base_name()
         write_adapter(
             folder,
-            self.adapter.adapter(),
+            replace(self.adapter.adapter(), ratios=self.config.ratios),
             base_model=base,
             base_fingerprint=of_files(self.model.identity.model_fingerprint)[0],
             measured=measured,
