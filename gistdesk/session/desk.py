@@ -634,6 +634,8 @@ class Desk(QObject):
         self.notice.emit(notice)
 
     def _on_models(self) -> None:
+        if self._is_closing:
+            return
         info = self._models.info(self.settings.model) if self.settings.model == "starter" else None
         if info is not None:
             self._mark_outdated(info)
