@@ -46,6 +46,11 @@ def default_model(text: str) -> str:
     return SMOLLM2 if has_smollm2() and not is_korean(text) else STARTER
 
 
+def model_for(text: str, chosen: str) -> str:
+    """The model for a text where `chosen` is what the user works with: the starter in place of SmolLM2 for Korean."""
+    return STARTER if chosen == SMOLLM2 and is_korean(text) else chosen
+
+
 def is_korean(text: str) -> bool:
     """Whether a fifth of the letters at its beginning are Hangul, composed or not."""
     letters = re.findall(r"[^\W\d_]", unicodedata.normalize("NFC", text[:_SAMPLE_CHARS]))

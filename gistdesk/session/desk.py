@@ -18,7 +18,7 @@ from gistdesk.core.methods import usual_method, usual_ratio
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
-from gistdesk.models import NAMED
+from gistdesk.models import NAMED, STARTER
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -52,6 +52,8 @@ from gistdesk.settings import Settings, write_settings
 
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
 
+READING_SAMPLE = "ferry-report.md"
+"""For models that read; the others are for the starter."""
 SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
 _READER_IDLE_S = 60
 _GIST_OVERHEAD_BYTES = 8192
@@ -262,14 +264,19 @@ class Desk(QObject):
         self.file_jobs.start(later("Looking for documents"), names, lambda: find_documents(folders), ended)
 
     def add_documents(
-        self, paths: Sequence[Path], ratio: float, passwords: Mapping[Path, str] = {}, method: str = "auto"
+        self,
+        paths: Sequence[Path],
+        ratio: float,
+        passwords: Mapping[Path, str] = {},
+        method: str = "auto",
+        models: Mapping[Path, str] = {},
     ) -> list[int]:
-        """Queue documents -> their entries' ids."""
+        """Queue documents -> their entries' ids. `models`: of those that the settings' model is not for."""
         self._revive()
         ids = []
         for path in paths:
             entry = self.library.add_entry(
-                source_path=path.absolute(), model=self.settings.model, ratio=ratio, method=method
+                source_path=path.absolute(), model=models.get(path, self.settings.model), ratio=ratio, method=method
             )
             if path in passwords:
                 self._queue.give_password(entry.id, passwords[path])
@@ -282,7 +289,10 @@ class Desk(QObject):
 
     def open_sample(self) -> int:
         """Queue the bundled sample document in the window's language -> its entry's id."""
-        return self.add_documents([resource("samples") / SAMPLES[language()]], self.ratio)[0]
+        if language() == "en" and self.settings.model != STARTER:
+            return self.add_documents([resource("samples") / READING_SAMPLE], self.ratio)[0]
+        sample = resource("samples") / SAMPLES[language()]
+        return self.add_documents([sample], self.settings.ratio, models={sample: STARTER})[0]
 
     def cancel(self, entry_id: int) -> None:
         self._queue.cancel([entry_id])

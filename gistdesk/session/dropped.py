@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Library, Problem
+from gistdesk.models import model_for
 from gistdesk.protocol import Error, Event, Extract, ExtractDone
 from gistdesk.session.calls import Calls
 from gistdesk.settings import Settings
@@ -19,12 +20,16 @@ _CHARACTERS_PER_TOKEN = 3.2
 """Where no tokenizer can count: English with the starter's tokenizer; Korean has 1.3."""
 
 
+_BEGINNING_BYTES = 2**15
+
+
 @dataclass(frozen=True)
 class Measured:
     """A dropped document that was read; `n_tokens` is an estimate where the model's tokenizer cannot be had.
 
     Attributes:
         known_as: title of a document of the library that has the same text; "" where there is none.
+        model: for its language; see `models.model_for`.
     """
 
     title: str
@@ -32,6 +37,7 @@ class Measured:
     n_pages: int
     n_chars: int
     known_as: str = ""
+    model: str = ""
 
 
 @dataclass
@@ -92,7 +98,9 @@ class Dropped(QObject):
             reading.done = event
             n_tokens = event.n_tokens or round(event.n_chars / _CHARACTERS_PER_TOKEN)
             known = self._library.title_of_text(event.text_sha256)
-            self.measured.emit(str(path), Measured(event.title, n_tokens, event.n_pages, event.n_chars, known))
+            model = model_for(_beginning(event.text_path), self._settings().model)
+            found = Measured(event.title, n_tokens, event.n_pages, event.n_chars, known, model)
+            self.measured.emit(str(path), found)
         elif isinstance(event, Error) and is_wanted:
             self.measured.emit(str(path), Problem(event.kind, event.message, event.hint))
 
@@ -105,6 +113,15 @@ class Dropped(QObject):
             self._library.forget_text(read.text_sha256)
         except UserError:  # it is unused, and cleaning up finds it
             return
+
+
+def _beginning(text_path: str) -> str:
+    """Of a kept text; "" where it cannot be read."""
+    try:
+        with Path(text_path).open("rb") as stream:
+            return stream.read(_BEGINNING_BYTES).decode("utf-8", "ignore")
+    except OSError:
+        return ""
 
 
 def _stamp(path: Path) -> tuple[int, int]:

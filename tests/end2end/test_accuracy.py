@@ -14,7 +14,7 @@ def test_every_passkey_of_the_demo_is_answered_from_the_gist(here: Run) -> None:
     ended = here("demo")
     assert ended.code == 0
     for passkey in ("58203", "40917"):
-        assert f"->  {passkey}   [right;" in ended.out
+        assert f"from the gist: {passkey}   [right]" in ended.out
 
 
 @pytest.mark.parametrize("language", ["en", "ko"])

@@ -723,10 +723,11 @@ def test_demo_shows_every_sample_in_less_than_a_minute(here: Run) -> None:
     assert time.monotonic() - begun < 60
     assert (ended.code, ended.err) == (0, "")
     assert len([line for line in ended.lines if "gist slots" in line]) == 3
-    answers = [line for line in ended.lines if "->" in line and "[" in line]
+    answers = [line for line in ended.lines if "from the gist: " in line]
     assert len(answers) == 6
-    right = [line for line in answers if "[right;" in line]
-    assert f"{len(right)} of 6 answers are right" in ended.out
+    right = [line for line in answers if line.endswith("[right]")]
+    assert f"Right from the gist alone: {len(right)} of 6." in ended.out
+    assert "gistdesk models fetch smollm2" in ended.out
 
 
 # --- niah

@@ -6,6 +6,7 @@ The only place where the window's parts are put together.
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from gistdesk.language import i18n
 from gistdesk.library import Library
 from gistdesk.library.backup import newest_backup, restore
 from gistdesk.library.store import DamagedLibraryError
+from gistdesk.models import default_model
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.settings import read_settings
 from gistdesk.ui.app import failures
@@ -85,6 +87,8 @@ class Program:
         where = folders()
         settings_path = where.config / "settings.toml"
         settings = read_settings(settings_path)
+        if not settings_path.exists():
+            settings = replace(settings, model=default_model(""))
         theme.apply(app, settings.theme)
         i18n.set_language(settings.language)
         self._instance = instance

@@ -10,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon
 from PySide6.QtWidgets import (
+    QComboBox,
     QHBoxLayout,
     QHeaderView,
     QLineEdit,
@@ -23,6 +24,7 @@ from gistdesk.language.figures import count_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, Problem
 from gistdesk.session.desk import Desk, Measured
+from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
 from gistdesk.ui.widgets.overlay import Overlay
@@ -60,6 +62,8 @@ class DropSheet(Overlay):
         self._list.setColumnWidth(_WHAT, 40 * theme.GRID)
         self._list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self._list.setSelectionMode(QTreeWidget.SelectionMode.SingleSelection)
+        self._model_name, self.models = Label(self.card), QComboBox(self.card)
+        theme.set_role(self._model_name, "muted")
         self.chooser = RatioChooser(desk, self.card)
         self._left_out = Label(self.card)
         self._left_out.setWordWrap(True)
@@ -72,13 +76,20 @@ class DropSheet(Overlay):
         row.addWidget(self._left_out, 1)
         row.addWidget(self.cancel)
         row.addWidget(self.accept)
-        for widget in (self._title, self._list, self.chooser):
-            self.body.addWidget(widget, 1 if widget is self._list else 0)
+        model_row = QHBoxLayout()
+        model_row.setSpacing(2 * theme.GRID)
+        model_row.addWidget(self._model_name)
+        model_row.addWidget(self.models, 1)
+        self.body.addWidget(self._title)
+        self.body.addWidget(self._list, 1)
+        self.body.addLayout(model_row)
+        self.body.addWidget(self.chooser)
         self.body.addLayout(row)
         self.cancel.clicked.connect(self.dismiss)
         self.accept.clicked.connect(self._on_accepted)
         self.closed.connect(self._on_closed)
         desk.measured.connect(self._on_measured)
+        self.models.currentIndexChanged.connect(self._refresh)
         self._retranslate()
 
     def show_paths(self, paths: Sequence[Path]) -> None:
@@ -86,6 +97,7 @@ class DropSheet(Overlay):
         if self.isHidden():
             self._rows, self._passwords = {}, {}
             self._list.clear()
+            self._show_models()
             self.chooser.start_over()
         added = [path for path in dict.fromkeys(paths) if path not in self._rows]
         for path in added:
@@ -152,7 +164,10 @@ class DropSheet(Overlay):
         c = theme.colours()
         for path, row in self._rows.items():
             problem = isinstance(row.found, Problem) and row.password is None
-            row.item.setText(_WHAT, "" if row.password is not None else _words(row.found, path.name))
+            words = "" if row.password is not None else _words(row.found, path.name)
+            if isinstance(row.found, Measured) and self._model_of(path) != self._desk.settings.model:
+                words += f" · {model_title(self._model_of(path))}"
+            row.item.setText(_WHAT, words)
             row.item.setToolTip(_WHAT, tip(_tip(row.found)))
             row.item.setForeground(_WHAT, QColor(c.bad if problem else c.muted))
             row.item.setIcon(_WHAT, theme.icon("error", "bad") if problem else QIcon())
@@ -162,6 +177,23 @@ class DropSheet(Overlay):
         self._left_out.setText(tr("Left out: {n}", n=left_out) if left_out else "")
         self.accept.setEnabled(bool(ready))
         self.accept.setText(tr("Compress") if len(self._rows) == 1 else tr("Compress ({n})", n=len(ready)))
+
+    def _show_models(self) -> None:
+        """By each document's language to begin with, then every model that can be used."""
+        self.models.clear()
+        self.models.addItem(tr("{model}, or the one for the text's language", model=self._own_title()), "")
+        for row in self._desk.models():
+            if not row.problem and row.downloading is None:
+                self.models.addItem(model_title(row.name), row.name)
+
+    def _own_title(self) -> str:
+        return model_title(self._desk.settings.model)
+
+    def _model_of(self, path: Path) -> str:
+        """The model that was chosen, else the one for the document's language, else the settings'."""
+        found = self._rows[path].found
+        suited = found.model if isinstance(found, Measured) else ""
+        return str(self.models.currentData() or suited or self._desk.settings.model)
 
     def _usable(self) -> list[Path]:
         return [path for path, row in self._rows.items() if not isinstance(row.found, Problem)]
@@ -173,7 +205,8 @@ class DropSheet(Overlay):
         paths = self._usable()
         passwords = {path: text for path, text in self._passwords.items() if path in paths}
         self.chooser.keep()
-        added = self._desk.add_documents(paths, self.chooser.ratio, passwords, self.chooser.method)
+        models = {path: self._model_of(path) for path in paths}
+        added = self._desk.add_documents(paths, self.chooser.ratio, passwords, self.chooser.method, models)
         self.dismiss()
         self.documents_added.emit(list(added))
 
@@ -193,6 +226,9 @@ class DropSheet(Overlay):
         self.card.setAccessibleName(tr("Compress documents"))
         self._list.setAccessibleName(tr("Documents"))
         self._list.setHeaderLabels([tr("Document"), tr("Contents")])
+        self._model_name.setText(tr("Model"))
+        self.models.setAccessibleName(tr("Model"))
+        self.models.setItemText(0, tr("{model}, or the one for the text's language", model=self._own_title()))
         self.cancel.setText(tr("Cancel"))
         self._refresh()
 
