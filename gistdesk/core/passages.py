@@ -224,10 +224,11 @@ def context_with_passages(
     system: str | None = None,
     prompt: Prompt | None = None,
 ) -> Context:
-    """A context of gists, or none, and the passages of the kept texts behind them.
+    """A context of gists, or none, and the passages of the kept texts behind them; for a small model see `question`.
 
     Args:
-        question: that the passages were found for; a small model gets those of their sentences that suit it best.
+        question: that the passages were found for; a small model gets those of their sentences that suit it best, and
+            no gist, which leads it astray: 20 of 30 questions right with a matched gist at 8x in front, 25 without.
         prompt: other words around it than those of the model's chat template.
 
     Raises:
@@ -238,7 +239,7 @@ def context_with_passages(
     before, text = _BETWEEN if gists else "", passages_text(passages)
     if prompt is None and question and model.n_parameters in _SMALL_READER:
         prompt = about_passages(prompt_of(model.tokenizer, system))
-        before, text = before + "Context: ", telling_sentences(question, passages)
+        gists, before, text = (), "Context: ", telling_sentences(question, passages)
     ids = torch.tensor(model.token_ids(before + text), dtype=torch.long)
     return Context(model, gists, text_ids=ids, system=system, prompt=prompt)
 

@@ -17,6 +17,7 @@ from random import Random
 import torch
 
 from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.lexical import Words
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
@@ -88,6 +89,7 @@ def readings(model: GistModel) -> None:
     n = 0
     for text, asked in documents():
         index = PassageIndex(cut_passages(model, [text]))
+        *_, gist = compress(model, plan_tokens(model, torch.tensor(model.token_ids(text)), ratio=8))
         for question, answers in asked:
             n += 1
             found = index.best(question, TOP_K)
@@ -98,9 +100,11 @@ def readings(model: GistModel) -> None:
                 "the best passage, named": ("Context: " + passages_text(found[:1]), named),
                 "sentences": (sentences, own),
                 "sentences, named": ("Context: " + sentences, named),
+                "gist at 8x, then sentences, named": ("\n\nContext: " + sentences, named),
             }
             for name, (read, prompt) in ways.items():
-                context = Context(model, text_ids=torch.tensor(model.token_ids(read)), prompt=prompt)
+                gists = [gist] if name.startswith("gist") else []
+                context = Context(model, gists, text_ids=torch.tensor(model.token_ids(read)), prompt=prompt)
                 answer = "".join(context.answer([Turn(question)], Sampling(max_tokens=24)))
                 right[name] += any(is_contained(answer, one) for one in answers)
     for name, count in right.items():

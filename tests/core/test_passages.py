@@ -173,6 +173,11 @@ def test_the_sentences_that_suit_a_question_are_read_in_the_texts_order_and_once
     assert telling_sentences("xyzzy", overlapping[:1]) == REPORT
 
 
+def tiny_passage_gist(model: GistModel) -> GistKV:
+    *_, gist = compress(model, plan_tokens(model, torch.tensor(model.token_ids(REPORT)), ratio=8))
+    return gist
+
+
 def test_a_small_instruct_model_reads_sentences_between_named_parts(
     starter: GistModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,7 +186,10 @@ def test_a_small_instruct_model_reads_sentences_between_named_parts(
     plain = context_with_passages(starter, [], [passage], question=question)
     assert plain.prompt.answer_start == "" and plain.n_text == len(starter.token_ids(REPORT))  # as it was trained
     monkeypatch.setattr("gistdesk.core.passages._SMALL_READER", range(1, 10**9))
-    small = context_with_passages(starter, [], [passage], question=question)
+    gist = tiny_passage_gist(starter)
+    assert context_with_passages(starter, [gist], [passage]).n_slots == gist.n_slots
+    small = context_with_passages(starter, [gist], [passage], question=question)
+    assert small.n_slots == 0  # a gist in front leads so small a model astray
     assert small.n_text < plain.n_text
     pieces = "".join(text for text, _ in small.prompt.pieces([Turn(question, "Rhys"), Turn("And the director?")]))
     assert "Question: Who is the auditor?\nAnswer:" in pieces and "Answer: Rhys" in pieces
