@@ -6,6 +6,7 @@ with three of its six layers answers nonsense. Reads config.json and the headers
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def read_config(folder: Path) -> Any:
     Raises:
         UserError: see `check_config`.
     """
+    _check_files(folder)
     said = _said(folder)
     _check_attention(said)
     if not any(folder.glob("*.safetensors")):
@@ -69,6 +71,14 @@ def read_config(folder: Path) -> Any:
     except Exception as error:  # transformers has errors of its own for values that it does not expect
         raise not_loaded(folder, error) from error
     return config
+
+
+def _check_files(folder: Path) -> None:
+    """A pipe or a device among them would be waited for without end; transformers opens whatever it finds."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise not_loaded(folder, ValueError(f"{path.name} is no ordinary file"))
 
 
 def not_loaded(folder: Path, error: Exception) -> UserError:

@@ -3,6 +3,7 @@
 A case is clean where it is done or refused with the program's own error. Knows nothing of files.
 """
 
+import faulthandler
 import mmap
 import os
 import pickle
@@ -137,6 +138,7 @@ def _serve(
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limit = pages * resource.getpagesize() + MEMORY_BYTES
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        faulthandler.disable()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         case, tried, clean, longest = first, 0, 0, 0.0

@@ -70,9 +70,10 @@ def zip_of(data: bytes, random: Random) -> bytes:
         case _:
             members[number] = (name, bytes_of(body, random))
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as archive:
+    kind = random.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    with zipfile.ZipFile(out, "w") as archive:
         for name, body in members:
-            archive.writestr(name or "x", body)
+            archive.writestr(zipfile.ZipInfo(name or "x"), body, kind)  # no time in it: a case is the same again
     return out.getvalue()
 
 

@@ -1,6 +1,7 @@
 """A folder becomes a model, or one sentence says why it cannot; nothing in it is ever run."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -314,3 +315,13 @@ def test_bfloat16_where_the_processor_has_it(monkeypatch: pytest.MonkeyPatch) ->
     for able, dtype in (({"avx512_bf16": True}, torch.bfloat16), ({"avx2": True}, torch.float32)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
         assert choose_dtype("cpu") == dtype
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "tokenizer.json", "generation_config.json", "x"])
+def test_a_pipe_in_a_models_folder_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    folder = write_model(tmp_path / "model")
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    with pytest.raises(UserError, match="no ordinary file"):
+        load_model(str(folder), device="cpu")
