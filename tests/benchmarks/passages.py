@@ -95,6 +95,7 @@ def readings(model: GistModel) -> None:
             found = index.best(question, TOP_K)
             sentences = telling_sentences(question, found)
             ways = {
+                "the full text": (text, own),
                 "three passages": (passages_text(found), own),
                 "three passages, named": ("Context: " + passages_text(found), named),
                 "the best passage, named": ("Context: " + passages_text(found[:1]), named),

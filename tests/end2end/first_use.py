@@ -24,7 +24,7 @@ from gistdesk.core.resources import resource
 
 NEEDED = ("Xvfb", "openbox", "xdotool", "import")
 QUESTION = "Who is the chief executive officer?"
-_PATIENCE_S = 600.0
+_PATIENCE_S = 300.0
 _DISPLAYS = range(90, 120)
 
 
