@@ -130,7 +130,7 @@ def test_what_cannot_be_fetched_is_said(engine: EngineProcess, hub: Hub) -> None
 
 
 def test_no_network(tmp_path: Path) -> None:
-    online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hf")}
+    online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
     with engine_process(**online, GISTDESK_MODELS=str(tmp_path / "models")) as process:
         error = process.do(ASKED, Error)
         assert (error.kind, error.stage) == ("user", "download") and "Check the network" in error.hint

@@ -7,6 +7,7 @@ layer and head of the encoding pass, measured. Knows pictures; training knows no
 
 import io
 import json
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -252,7 +253,10 @@ def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, family: 
     figure.colorbar(picture, ax=right, label=words["weight"], shrink=0.8)
     data = io.BytesIO()
     ground = "none" if look.dark else "auto"  # the ground is that of the window
-    figure.savefig(data, format="png", dpi=96 * look.scale, facecolor=ground)
+    with warnings.catch_warnings():
+        # a computer without a Korean font, or one whose list of fonts is old, draws boxes and has its picture
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        figure.savefig(data, format="png", dpi=96 * look.scale, facecolor=ground)
     return data.getvalue()
 
 

@@ -40,7 +40,7 @@ def test_every_run_leaves_one(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     found = list(train_adapter(folder, tiny_config(tmp_path), model=tiny_gist_base()))
     text = (folder / "adapter" / "README.md").read_text(encoding="utf-8")
-    check = [event for event in found if event["event"] == "check"][-1]
+    check = [event for event in found if event["event"] == "check" and event["part"] == "questions"][-1]
     assert f"| 6 | questions | {check['n']} | {check['gist right']} | {check['wrong-gist right']}" in text
     assert "Needles" not in text  # it measured none
     assert "rank: 4" in text
