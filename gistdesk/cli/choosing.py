@@ -8,7 +8,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint, of_files
 from gistdesk.core.load import find_model, is_hub_id, load_model
 from gistdesk.core.model import GistModel, ModelIdentity
-from gistdesk.models import NAMED, default_model
+from gistdesk.models import NAMED, default_model, has_smollm2
 
 
 class DocumentModels:
@@ -18,6 +18,11 @@ class DocumentModels:
         """`wanted`: for all of them; None: by the language of each."""
         self._wanted, self._device, self._precision = wanted, device, precision
         self._name, self._model = "", None
+
+    @property
+    def same_for_all(self) -> bool:
+        """Whether it is one model whatever the documents' languages are."""
+        return self._wanted is not None or not has_smollm2()
 
     def of(self, text: str) -> GistModel:
         """Raises UserError: see `load_model`."""

@@ -108,9 +108,14 @@ def compress(
     targets = gist_paths(files, output)
     from gistdesk.cli.choosing import DocumentModels
     from gistdesk.core.compress import check_ratio
+    from gistdesk.core.load import choose_device
 
+    # what is wrong with the device, the ratio or the model is no document's fault, and is said once
+    choose_device(device)
+    if ratio is not None and not 1.0 <= ratio < math.inf:
+        raise UserError(f"A ratio of {ratio:g} cannot be had with any model.", "Choose a ratio of 1 or more.")
     models = DocumentModels(model, device=device, precision=precision)
-    if model is not None:  # that it cannot be had, or not with this ratio, is no document's fault
+    if model is not None or (ratio is not None and models.same_for_all):
         loaded = models.of("")
         if ratio is not None:
             check_ratio(loaded, ratio, chosen_method(method, has_adapter=loaded.adapter is not None))

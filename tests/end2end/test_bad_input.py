@@ -3,6 +3,7 @@
 Plumbing: any starter will do.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -315,6 +316,16 @@ def with_header(path: Path, **changes: Any) -> None:
     path.write_bytes(save({"kv": kv}, metadata={"gistkv": json.dumps(header | changes)}))
 
 
+def sealed(path: Path, **changes: Any) -> None:
+    """As `with_header`, with the checksum that belongs to it: whoever means harm writes that too."""
+    header, kv = header_of(path)
+    header = {name: value for name, value in (header | changes).items() if name != "sha256"}
+    content = save({"kv": kv}, metadata={"gistkv": json.dumps(header)})
+    numbers = content[8 + int.from_bytes(content[:8], "little") :]
+    header["sha256"] = hashlib.sha256(json.dumps(header, sort_keys=True).encode() + numbers).hexdigest()
+    path.write_bytes(save({"kv": kv}, metadata={"gistkv": json.dumps(header)}))
+
+
 def cut(share: float) -> Callable[[Path], None]:
     return lambda path: path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
 
@@ -356,10 +367,16 @@ BAD_GISTS: dict[str, tuple[Callable[[Path], None], str]] = {
     "a shape of exabytes": (lying_shape, "not a gist file"),
     "another format version": (lambda path: with_header(path, format_version=99), "format version 99"),
     "another layout version": (lambda path: with_header(path, layout_version=0), "layout version 0"),
-    "slots that are not there": (lambda path: with_header(path, n_slots=10**9), "not a gist file"),
-    "a header of other words": (lambda path: with_header(path, segments="all of them"), "not a gist file"),
+    "slots that are not there": (lambda path: sealed(path, n_slots=10**9), "not a gist file"),
+    "a header of other words": (lambda path: sealed(path, segments="all of them"), "not a gist file"),
     "another title": (lambda path: with_header(path, title="Somebody else's"), "checksum"),
 }
+
+
+def test_a_sealed_gist_is_whole(here: Run, gist: Path) -> None:
+    """What the hostile ones above are refused for is not their checksum."""
+    sealed(gist, title="Somebody else's")
+    assert here("info", gist, "--json").json["title"] == "Somebody else's"
 
 
 @pytest.mark.parametrize("name", BAD_GISTS)
@@ -376,8 +393,13 @@ def test_a_gist_of_something_else(here: Run, gist: Path, part: str) -> None:
     record = read_gist(gist)
     identity = replace(record.identity, model_id="org/other", **{f"{part}_fingerprint": "0" * 32})
     write_gist(gist, replace(record, identity=identity))
-    ended = here("ask", gist, "-q", "What is the passkey?")
+    ended = here("ask", gist, "-q", "What is the passkey?", "--model", "starter")
     assert_refused(ended, f"another {part}", "org/other", "starter is loaded", "--model")
+    ended = here("ask", gist, "-q", "What is the passkey?")  # the model that made it is looked for
+    if part == "model":
+        assert_refused(ended, 'by the model "org/other", which is not on this computer', "--model")
+    else:
+        assert_refused(ended, f"another {part}", "org/other", "starter is loaded", "--model")
     assert here("info", gist).code == 0  # it can still be looked at
 
 
@@ -386,7 +408,9 @@ def test_a_gist_of_another_model_truly(here: Run, gist: Path, tmp_path: Path) ->
     assert_refused(here("ask", gist, "-q", "What?", "--model", folder), "another model", "by starter; tiny is loaded")
     (tmp_path / "a.txt").write_text("The harbour was quiet. A grey cat slept on the wall.")
     assert here("compress", tmp_path / "a.txt", "--ratio", 4, "--model", folder).code == 0
-    assert_refused(here("ask", tmp_path / "a.gistkv", "-q", "What?"), "another model", "by tiny; starter is loaded")
+    words = ("ask", tmp_path / "a.gistkv", "-q", "What?")
+    assert_refused(here(*words, "--model", "starter"), "another model", "by tiny; starter is loaded")
+    assert_refused(here(*words), 'by the model "tiny", which is not on this computer', "--model")
     assert_refused(here("ask", gist, tmp_path / "a.gistkv", "-q", "What?"), 'The gist of "a"')
 
 

@@ -783,11 +783,20 @@ def test_niah_prints_a_table(here: Run, tmp_path: Path) -> None:
     ended = here("niah", *NIAH, "-o", tmp_path, "--methods", "gist,none")
     assert (ended.code, ended.err) == (0, "")
     assert ended.lines[0] == "| method | language | needle | ratio | 128 tokens | 192 tokens | all (95%) |"
-    assert [line.split(" | ")[:2] for line in ended.lines[2:]] == [
+    end = ended.lines.index("")
+    assert [line.split(" | ")[:2] for line in ended.lines[2:end]] == [
         ["| gist", "en"],
         ["| none", "en"],
         ["| gist", "ko"],
         ["| none", "ko"],
+    ]
+    scores = ended.lines[end + 1 :]
+    assert scores[0].startswith("| task | language | method | n | right |")
+    assert [line.split(" | ")[:4] for line in scores[2:]] == [
+        ["| passkey", "en", "gist 16x", "2"],
+        ["| passkey", "en", "none", "2"],
+        ["| passkey", "ko", "gist 16x", "2"],
+        ["| passkey", "ko", "none", "2"],
     ]
 
 
