@@ -6,6 +6,7 @@ open on one folder.
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -217,11 +218,24 @@ def connect(path: Path) -> sqlite3.Connection:
         db.text_factory = _text  # one byte that is no UTF-8 must not cost the whole table
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode: safe against kill -9, and no wait for the disk
-        db.execute("PRAGMA journal_mode = WAL")
+        _write_ahead(db)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """SQLite's own time-out does not hold here: of several that begin one database, all but one fail at once."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+        time.sleep(0.01)
 
 
 def _text(data: bytes) -> str:
