@@ -37,14 +37,14 @@ def test_a_chat_and_what_can_be_changed(library: Library):
 
 
 def test_looking_passages_up_is_the_chats_own_and_goes_with_a_branch(library: Library, chat: Chat):
-    assert not chat.look_up
-    library.set_chat(chat.id, look_up=True)
-    library.set_chat(chat.id, title="Another title")
-    assert library.chat(chat.id).look_up and not library.add_chat([]).look_up
-    question = say(library, chat, None, "user", "rent?")
-    assert library.branch(question.id).look_up
+    assert chat.look_up
     library.set_chat(chat.id, look_up=False)
-    assert not library.chat(chat.id).look_up
+    library.set_chat(chat.id, title="Another title")
+    assert not library.chat(chat.id).look_up and library.add_chat([]).look_up
+    question = say(library, chat, None, "user", "rent?")
+    assert not library.branch(question.id).look_up
+    library.set_chat(chat.id, look_up=True)
+    assert library.chat(chat.id).look_up and library.branch(question.id).look_up
 
 
 def test_an_answer_keeps_the_passages_that_were_read_for_it(library: Library):
