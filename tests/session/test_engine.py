@@ -170,9 +170,11 @@ def test_what_waits_is_cancelled_without_the_process(make: Make) -> None:
         engine.send(Cancel(1))
 
 
-def test_a_cancel_that_is_not_heard_is_forced_and_the_others_go_on(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_that_is_not_heard_is_forced_and_the_others_go_on(
+    make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(engine_module, "FORCE_S", 0.5)
-    once = "home = os.environ['GISTDESK_HOME']; first = not os.path.exists(home); os.makedirs(home, exist_ok=True)\n"
+    once = f"mark = {str(tmp_path / 'mark')!r}; first = not os.path.exists(mark); open(mark, 'a').close()\n"
     listener = make(once + "greet()\nif first: ask(); time.sleep(60)\nwhile True: memory(id=ask()['id'])\n")
     engine = listener.engine
     stuck, waiting = listener.send(MeasureMemory()), listener.send(MeasureMemory())
