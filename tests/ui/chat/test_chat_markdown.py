@@ -5,8 +5,8 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PySide6.QtCore import QUrl
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QSize, QUrl
+from PySide6.QtGui import QGuiApplication, QImage
 from pytestqt.qtbot import QtBot
 
 from gistdesk.ui.chat.code import CodeView
@@ -96,7 +96,9 @@ def test_html_is_text_and_pictures_are_not_loaded(view: MarkdownView) -> None:
     (prose,) = parts(view)
     assert isinstance(prose, ProseView)
     assert "<b>bold</b> <script>x</script>" in prose.toPlainText()
-    assert prose.loadResource(2, QUrl("file:///etc/passwd")) is None
+    for name in ("file:///etc/passwd", "http://example.org/x.png"):
+        picture = prose.loadResource(2, QUrl(name))
+        assert isinstance(picture, QImage) and picture.size() == QSize(1, 1) and picture.pixelColor(0, 0).alpha() == 0
 
 
 def test_only_the_last_piece_of_a_growing_text_is_drawn(view: MarkdownView, qtbot: QtBot) -> None:
