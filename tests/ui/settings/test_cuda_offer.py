@@ -68,7 +68,7 @@ def test_a_card_is_offered_cuda_and_what_stops_it_is_said(page: HardwarePage, in
     i18n.set_language("ko")
     try:
         shown = offer.findChildren(type(offer.said))
-        assert any("패키지 저장소에 CUDA에 필요한 것이 없습니다" in label.text() for label in shown)
+        assert any("패키지 저장소에 필요한 것이 없습니다" in label.text() for label in shown)
     finally:
         i18n.set_language("en")
     offer.remove.click()
