@@ -112,8 +112,9 @@ def test_what_a_gist_kept_is_measured_and_kept(qtbot: QtBot, tmp_path: Path) -> 
     card = window.library.inspector_widget.recall
     assert card.isVisible() and card.measure.text() == "Measure"
     qtbot.keyClick(card.measure, Qt.Key.Key_Space)
-    assert window.desk.device_holder
-    qtbot.waitUntil(lambda: not window.desk.device_holder, timeout=_WAIT_MS)
+    checks = window.desk.recall_checks
+    assert checks.check(entry.id) is not None and card.measure.text() == "Cancel"
+    qtbot.waitUntil(lambda: checks.check(entry.id) is None, timeout=_WAIT_MS)
     assert "of 1 facts kept" in card._figure.text(), card._note.text()
     assert card.measure.text() == "Measure again"
     measured = still(window).library.entry(entry.id).gist
