@@ -64,8 +64,9 @@ class Overlay(QWidget):
         margin = 2 * theme.GRID
         width = max(0, min(self._width, self.width() - 2 * margin))
         self.body.activate()
-        wanted = self.body.totalHeightForWidth(width - 2) if self.body.hasHeightForWidth() else -1
-        height = min(max(wanted, self.body.sizeHint().height()) + 2, self.height() - 2 * margin)
+        edges = 2 * (self.card.frameWidth() + 1)  # the theme's border, and the margins within
+        wanted = self.body.totalHeightForWidth(width - edges) if self.body.hasHeightForWidth() else -1
+        height = min(max(wanted, self.body.sizeHint().height()) + edges, self.height() - 2 * margin)
         y = self.height() // 8 if self._top else (self.height() - height) // 2
         height = min(height, self.height() - y - margin)
         self.card.setGeometry((self.width() - width) // 2, y, width, height)

@@ -120,6 +120,7 @@ def test_the_palette_finds_commands_and_documents(window: MainWindow, qtbot: QtB
 
 def test_the_palette_begins_with_what_is_done_most_and_ends_with_quitting(window: MainWindow, qtbot: QtBot) -> None:
     """And there is one scrollbar, that of the list, however low the window is."""
+    window.palette_.card.setStyleSheet("QFrame[surface='card'] { border: 1px solid }")  # as the theme dresses it
     for height in (800, 500, 420):
         window.resize(1000, height)
         window.show_palette()
