@@ -118,7 +118,7 @@ def first_use(folder: Path, *, document: Path, question: str, size: str, scale: 
             use.seen("window")
             time.sleep(4)  # by then the sheet has read a short document and says what it will take
             use.seen("drop sheet")
-            use.wait_for("SELECT id FROM entries", press="Return")
+            use.wait_for("SELECT id FROM entries", press="space")
             use.seen("compressing")
             ready = use.wait_for("SELECT state, problem_message FROM entries WHERE state IN ('ready', 'failed')")
             use.seen("compressed", state=ready[0], problem=ready[1])
