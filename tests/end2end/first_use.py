@@ -62,7 +62,7 @@ class FirstUse:
         self._run("xdotool", "type", "--delay", "15", text)
 
     def wait_for_window(self) -> None:
-        self._run("xdotool", "search", "--sync", "--onlyvisible", "--name", "gistdesk")
+        self._run("xdotool", "search", "--sync", "--onlyvisible", "--name", "gistdesk", "windowfocus")
 
     def wait_for(self, query: str, *, press: str = "") -> tuple[Any, ...]:
         """Until this query of the library gives a row; the row. `press`: a key that is tried every few seconds."""
@@ -118,7 +118,7 @@ def first_use(folder: Path, *, document: Path, question: str, size: str, scale: 
             use.seen("window")
             time.sleep(4)  # by then the sheet has read a short document and says what it will take
             use.seen("drop sheet")
-            use.wait_for("SELECT id FROM entries", press="space")
+            use.wait_for("SELECT id FROM entries", press="Return")
             use.seen("compressing")
             ready = use.wait_for("SELECT state, problem_message FROM entries WHERE state IN ('ready', 'failed')")
             use.seen("compressed", state=ready[0], problem=ready[1])
