@@ -44,7 +44,7 @@ class FirstUse:
         self.folder = folder
         self.steps: list[dict[str, Any]] = []
         self._environment = dict(environment)
-        self._database = Path(environment["GISTDESK_HOME"]) / "data" / "library.sqlite3"
+        self._database = Path(environment["GISTDESK_HOME"]) / "data" / "library" / "library.sqlite3"
         self._begun = time.monotonic()
 
     def seen(self, step: str, **more: object) -> None:
