@@ -18,7 +18,7 @@ from gistdesk.core.methods import usual_method, usual_ratio
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
-from gistdesk.models import NAMED, STARTER
+from gistdesk.models import NAMED, SMOLLM2, STARTER, shipped_adapter
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -206,7 +206,9 @@ class Desk(QObject):
     def ratio(self) -> float:
         """Tokens per slot to start from: the settings', and without an adapter no more than keeps facts."""
         info = self.model_info()
-        bare = info is not None and not info.has_adapter
+        model = self.settings.model
+        # what SmolLM2 is like is known before the engine has looked at it
+        bare = not info.has_adapter if info is not None else model == SMOLLM2 and shipped_adapter(model) is None
         return min(self.settings.ratio, usual_ratio("matched")) if bare else self.settings.ratio
 
     def predict(self, n_tokens: int, ratio: float, n_files: int = 1) -> Prediction:
