@@ -6,7 +6,6 @@ A case is clean where it is done or refused with the program's own error. Knows 
 import faulthandler
 import mmap
 import os
-import pickle
 import re
 import resource
 import shutil
@@ -97,7 +96,7 @@ def try_cases(part: Part, seed: int, first: int, seconds: float, count: Count) -
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             return case, ""
         if os.WIFEXITED(status):
-            told = pickle.loads(shared[_SHARED.size : _SHARED.size + n_told])
+            told = bytes(shared[_SHARED.size : _SHARED.size + n_told]).decode("utf-8", "replace")
         else:
             told = f"ended by {signal.Signals(os.WTERMSIG(status)).name}"
         if part.again is not None and (told == "MemoryError" or told.startswith("ended by")):
@@ -163,7 +162,7 @@ def _serve(
             signal.setitimer(signal.ITIMER_REAL, 0)
             longest = max(longest, time.process_time() - begun)
             if told:
-                data = pickle.dumps(told[:4000])
+                data = told.encode("utf-8", "replace")[:_TOLD_BYTES]
                 shared[_SHARED.size : _SHARED.size + len(data)] = data
                 shared[: _SHARED.size] = _SHARED.pack(case, tried, clean, longest, len(data))
                 code = 3
@@ -174,7 +173,7 @@ def _serve(
     except BaseException:
         traceback.print_exc()
         code = 4
-        data = pickle.dumps(f"the campaign itself: {traceback.format_exc()[-1500:]}")
+        data = f"the campaign itself: {traceback.format_exc()[-1500:]}".encode("utf-8", "replace")
         shared[_SHARED.size : _SHARED.size + len(data)] = data
         shared[: _SHARED.size] = _SHARED.pack(case, tried, clean, longest, len(data))
     finally:
