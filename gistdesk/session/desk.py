@@ -416,22 +416,26 @@ class Desk(QObject):
 
     # models and settings
 
-    def load_model(self, name: str) -> None:
-        """Load a model now, and use it from now on."""
+    def made_with_others(self, name: str) -> list[Entry]:
+        """Documents that were compressed with another model than this one, and can be with it, too."""
+        return [e for e in self.library.entries() if e.gist is not None and e.model != name and e.text_sha256]
+
+    def load_model(self, name: str, *, recompress: bool = False) -> None:
+        """Load a model now, and use it from now on. `recompress`: for the documents of other models, too."""
         self._revive()
-        before = self.settings.model
+        before, others = self.settings.model, self.made_with_others(name)
         if name != before:
             self.change_settings(model=name)
-            self._tell_of_others(name, before)
+        if recompress:
+            self.recompress([entry.id for entry in others])
+        elif name != before and others:
+            self._tell_of_others(others, before)
         settings = self.settings
         request = Load(model=name, device=settings.device, threads=settings.threads, precision=settings.precision)
         self._calls.send(request, self._on_loaded)
 
-    def _tell_of_others(self, name: str, before: str) -> None:
+    def _tell_of_others(self, others: Sequence[Entry], before: str) -> None:
         """Documents stay as they are when another model is chosen; what could be done about them is offered."""
-        others = [e for e in self.library.entries() if e.gist is not None and e.model != name and e.text_sha256]
-        if not others:
-            return
         self.notice.emit(
             Notice(
                 tr("Documents compressed with another model: {n}", n=len(others)),

@@ -4,6 +4,7 @@ A run is a process of its own, which outlives the window. Only one of engine, tr
 run waits until the engine has nothing to do, and then the engine lends it. Knows runs and the desk; knows no widgets.
 """
 
+import filecmp
 import os
 import re
 import shutil
@@ -169,16 +170,22 @@ class Runs(QObject):
             self.find()
 
     def keep_adapter(self, run: Run) -> Path | None:
-        """A copy of a run's adapter under the run's name, which stays when the run goes; None if it cannot be made."""
+        """A copy of a run's adapter under the run's name, which stays when the run goes; None if it cannot be made.
+
+        An earlier adapter of the run, which gists may have been made with, stays beside it.
+        """
         source = run.adapter
         if source is None:
             return None
-        target = self.folder.parent / "adapters" / run.name
+        target, n = self.folder.parent / "adapters" / run.name, 2
         try:
-            fresh = target.with_name(target.name + ".new")
+            while target.exists():
+                if _is_copy(target, source):
+                    return target
+                target, n = target.with_name(f"{run.name}-{n}"), n + 1
+            fresh = target.with_name(f".{target.name}.new")
             shutil.rmtree(fresh, ignore_errors=True)
             shutil.copytree(source, fresh)
-            shutil.rmtree(target, ignore_errors=True)
             fresh.replace(target)
         except OSError as error:
             self._tell(tr("The adapter cannot be copied ({reason}).", reason=error.strerror), tr("Free some space."))
@@ -258,3 +265,13 @@ class Runs(QObject):
 
     def _tell(self, message: str, hint: str) -> None:
         self.told.emit(Notice(message, hint))
+
+
+def _is_copy(kept: Path, source: Path) -> bool:
+    """Whether an adapter was kept already, as it is now."""
+    names = ("adapter_config.json", "adapter_model.safetensors", "gist.json")
+    return all(
+        (kept / name).is_file() and filecmp.cmp(source / name, kept / name, shallow=False)
+        for name in names
+        if (source / name).is_file()
+    )

@@ -74,8 +74,8 @@ class StillDesk(Desk):
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         self.asked.append(("measure", (list(paths), dict(passwords))))
 
-    def load_model(self, name: str) -> None:
-        self.asked.append(("load_model", name))
+    def load_model(self, name: str, *, recompress: bool = False) -> None:
+        self.asked.append(("load_model", (name, "recompress") if recompress else name))
 
     def download(self, hub_id: str) -> None:
         self.asked.append(("download", hub_id))

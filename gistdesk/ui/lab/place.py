@@ -34,9 +34,10 @@ class LabPlace(QObject):
     """Attributes: list_widget and inspector_widget (None: the Lab has neither), main_widget (the tabs); runs; train,
     benchmark, table, attention (what is on the tabs).
 
-    Signals: told (a Notice)."""
+    Signals: told (a Notice); use_asked (the folder of an adapter that is to be used, its run's title)."""
 
     told = Signal(object)
+    use_asked = Signal(str, str)
 
     def __init__(self, desk: Desk, runs: Runs, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -76,15 +77,14 @@ class LabPlace(QObject):
         (self.train if run.is_training else self.benchmark).show_run(run.name)
 
     def use_adapter(self, run: Run) -> None:
-        """Compress and answer with a run's adapter from now on."""
+        """Keep a run's adapter, and ask to compress and answer with it from now on."""
         folder = self.runs.keep_adapter(run)
         if folder is None:
             return
         name = str(folder)
         if name not in self._desk.settings.models:
             self._desk.change_settings(models=(*self._desk.settings.models, name))
-        self._desk.load_model(name)
-        self.told.emit(Notice(tr("The adapter of “{title}” is in use.", title=run.start.title)))
+        self.use_asked.emit(name, run.start.title)
 
     def ask_where_to_export(self, run: Run) -> None:
         filters = ";;".join(f"{form.upper()} (*.{form})" for form in FORMS)

@@ -4,9 +4,10 @@ Knows the desk's rows of models.
 """
 
 import re
+from functools import cached_property
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
@@ -24,9 +25,11 @@ from gistdesk.models import NAMED, SMOLLM2
 from gistdesk.session.desk import Desk, ModelRow
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.settings.page import SettingsPage
+from gistdesk.ui.settings.switching import ask_to_switch
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
+from gistdesk.ui.widgets.question import Question
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -103,6 +106,15 @@ class ModelsPage(SettingsPage):
         desk.engine_changed.connect(self.refresh)
         self._retranslate()
 
+    @cached_property
+    def question(self) -> Question:
+        """Over the settings, where the answer is wanted."""
+        return Question(self.window())
+
+    def use(self, name: str) -> None:
+        """Use a model from now on; asks where documents were compressed with another."""
+        ask_to_switch(self._desk, name, self.question)
+
     def refresh(self) -> None:
         """Show the models as they are known now."""
         rows = self._desk.models()
@@ -115,6 +127,7 @@ class ModelsPage(SettingsPage):
         for row in rows:
             if row.name not in self._cards:
                 self._cards[row.name] = _ModelCard(self._desk)
+                self._cards[row.name].use_asked.connect(self.use)
                 self._list.addWidget(self._cards[row.name])
             self._cards[row.name].show_row(row)
 
@@ -165,7 +178,9 @@ class ModelsPage(SettingsPage):
 
 
 class _ModelCard(QFrame):
-    """A model: its title, size and fit, and what can be done with it."""
+    """A model: its title, size and fit, and what can be done with it. Signals: use_asked (its name)."""
+
+    use_asked = Signal(str)
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -226,7 +241,7 @@ class _ModelCard(QFrame):
 
     def _on_use(self) -> None:
         if self._row is not None:
-            self._desk.load_model(self._row.name)
+            self.use_asked.emit(self._row.name)
 
     def _on_remove(self) -> None:
         if self._row is None:

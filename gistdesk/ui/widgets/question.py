@@ -1,4 +1,4 @@
-"""A question on a card in the window: what it is about, one thing to do, Cancel. Knows nothing of the subject."""
+"""A question on a card in the window: what it is about, one or two things to do, Cancel. Knows not the subject."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from gistdesk.ui.widgets.overlay import Overlay
 
 
 class Question(Overlay):
-    """Attributes: yes, no (its buttons)."""
+    """Attributes: yes, also, no (its buttons); `also`, a second way, is hidden where there is none."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, width=60 * theme.GRID)
@@ -20,18 +20,21 @@ class Question(Overlay):
         for label in (self._title, self._text):
             label.setWordWrap(True)
         theme.set_role(self._title, "heading")
-        self.yes, self.no = QPushButton(self.card), QPushButton(self.card)
+        self.yes, self.also, self.no = (QPushButton(self.card) for _ in range(3))
         theme.set_kind(self.yes, "primary")
         self.yes.setDefault(True)
         self._then: Callable[[], object] | None = None
         self._otherwise: Callable[[], object] | None = None
+        self._instead: Callable[[], object] | None = None
         self.yes.clicked.connect(self._on_yes)
+        self.also.clicked.connect(self._on_also)
         self.no.clicked.connect(self.dismiss)
         self.closed.connect(self._on_closed)
         row = QHBoxLayout()
         row.setSpacing(theme.GRID)
         row.addStretch()
         row.addWidget(self.no)
+        row.addWidget(self.also)
         row.addWidget(self.yes)
         self.body.addWidget(self._title)
         self.body.addWidget(self._text)
@@ -45,22 +48,35 @@ class Question(Overlay):
         yes: str,
         then: Callable[[], object],
         *,
+        also: tuple[str, Callable[[], object]] | None = None,
         otherwise: Callable[[], object] | None = None,
     ) -> None:
-        """Show translated texts; `then` is called when the answer is yes, `otherwise` when it is not."""
+        """Show translated texts; `then` is called when the answer is yes, `otherwise` when it is Cancel.
+
+        `also` is another way to say yes: its text, and what is called then.
+        """
         self._title.setText(title)
         self._text.setText(text)
         self.yes.setText(yes)
         self._then, self._otherwise = then, otherwise
+        self._instead = also[1] if also is not None else None
+        self.also.setText(also[0] if also is not None else "")
+        self.also.setVisible(also is not None)
         self.card.setAccessibleName(title)
         self.open()
         self.yes.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def _on_yes(self) -> None:
+        self._end_with(self._then)
+
+    def _on_also(self) -> None:
+        self._end_with(self._instead)
+
+    def _end_with(self, chosen: Callable[[], object] | None) -> None:
         self._otherwise = None
         self.dismiss()
-        if self._then is not None:
-            self._then()
+        if chosen is not None:
+            chosen()
 
     def _on_closed(self) -> None:
         otherwise, self._otherwise = self._otherwise, None

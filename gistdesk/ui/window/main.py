@@ -157,6 +157,7 @@ class MainWindow(QMainWindow):
 
         place = LabPlace(self.desk, self.runs)
         place.told.connect(self._on_told)
+        place.use_asked.connect(self._on_adapter)
         self._take_in(LAB, place)
         return place
 
@@ -367,6 +368,12 @@ class MainWindow(QMainWindow):
 
     def _on_recompress(self, entries: list[Entry]) -> None:
         self.recompress_sheet.show_entries(entries)
+
+    def _on_adapter(self, name: str, title: str) -> None:
+        from gistdesk.ui.settings.switching import ask_to_switch
+
+        notice = Notice(tr("The adapter of “{title}” is in use.", title=title))
+        ask_to_switch(self.desk, name, self.question, lambda: self._on_told(notice))
 
     def _on_export(self, entry: Entry) -> None:
         self.question.ask(

@@ -24,8 +24,9 @@ from gistdesk.ui.lab.words import METHODS, TASKS, state_text
 from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.ramp import ramp
 from gistdesk.ui.window.main import LAB, MainWindow
+from tests.session.still_desk import add_entry
 from tests.ui.lab.lab_made import make_benchmark, make_training
-from tests.ui.window.window_made import open_window
+from tests.ui.window.window_made import open_window, still
 from trainer.benchmark.config import SIZES as ALL_SIZES
 from trainer.benchmark.config import BenchConfig
 from trainer.training.config import PRESETS as TRAINER_PRESETS
@@ -265,6 +266,34 @@ def test_an_adapter_is_put_to_use(qtbot: QtBot, tmp_path: Path, runs_folder: Pat
     assert kept in window.desk.settings.models
     assert ("load_model", kept) in window.desk.asked  # type: ignore[attr-defined]
     assert (Path(kept) / "gist.json").is_file()
+
+
+def test_an_adapter_is_put_to_use_only_after_the_question_about_what_others_made(
+    qtbot: QtBot, tmp_path: Path, runs_folder: Path
+) -> None:
+    make_training(runs_folder, "t", "T", "2026-01-01T00:00:00")
+    window = window_on(qtbot, tmp_path, RUNS)
+    add_entry(still(window), "Lease.pdf")
+    window.lab.table.do("use")
+    assert window.question.isVisible() and still(window).asked == [] and window.banners.banners == []
+    window.question.yes.click()
+    assert still(window).asked == [("load_model", str(folders().data / "adapters" / "t"))]
+    assert window.banners.banners[0].notice.message == "The adapter of “T” is in use."
+
+
+def test_a_run_that_went_on_keeps_its_earlier_adapter_beside_the_new_one(
+    qtbot: QtBot, tmp_path: Path, runs_folder: Path
+) -> None:
+    """What was compressed with the earlier one can still be asked."""
+    folder = make_training(runs_folder, "t", "T", "2026-01-01T00:00:00")
+    runs = window_on(qtbot, tmp_path, RUNS).lab.runs
+    run = runs.run("t")
+    first = runs.keep_adapter(run)
+    assert first is not None and runs.keep_adapter(run) == first
+    weights = next(folder.rglob("gist.json"))
+    weights.write_text(weights.read_text(encoding="utf-8") + " ", encoding="utf-8")
+    second = runs.keep_adapter(run)
+    assert second is not None and second != first and (first / "gist.json").is_file()
 
 
 @pytest.mark.parametrize("make", [make_benchmark, make_training])

@@ -25,7 +25,7 @@ from pytestqt.qtbot import QtBot
 from gistdesk.language import i18n
 from gistdesk.library import Problem
 from gistdesk.protocol import MeasuredRatio
-from gistdesk.session.desk import EngineState, Measured, Notice
+from gistdesk.session.desk import Desk, EngineState, Measured, Notice
 from gistdesk.settings import Settings
 from gistdesk.ui.library.inspector import possible
 from gistdesk.ui.widgets import theme
@@ -215,7 +215,7 @@ def test_another_model_leaves_documents_as_they_are_and_offers_both_ways(window:
     desk = still(window)
     entry = add_entry(desk, "Lease.pdf")
     desk.change_settings(model="/data/adapters/new")
-    desk._tell_of_others("/data/adapters/new", "starter")
+    desk._tell_of_others(desk.made_with_others("/data/adapters/new"), "starter")
     (notice,) = [banner.notice for banner in window.banners.banners]
     assert notice.message == "Documents compressed with another model: 1"
     assert desk.library.entry(entry.id).state == "ready"
@@ -225,6 +225,38 @@ def test_another_model_leaves_documents_as_they_are_and_offers_both_ways(window:
     notice.actions[0][1]()
     again = desk.library.entry(entry.id)
     assert (again.state, again.model) == ("queued", "/data/adapters/new")
+
+
+def test_another_model_is_asked_about_before_it_is_used(window: MainWindow) -> None:
+    desk = still(window)
+    desk.rows = [STARTER, TIGHT]
+    for name in ("Lease.pdf", "Minutes.md"):
+        add_entry(desk, name)
+    window.show_models()
+    page = window._settings_dialog.models  # type: ignore[union-attr]
+    page.refresh()
+    page._cards[TIGHT.name].use.click()
+    assert page.question.isVisible() and page.question._title.text() == "Use “Mistral-7B” from now on?"
+    assert page.question._text.text().startswith("Documents compressed with another model: 2.")
+    page.question.no.click()
+    assert desk.asked == []
+    page._cards[TIGHT.name].use.click()
+    page.question.yes.click()
+    page._cards[TIGHT.name].use.click()
+    page.question.also.click()
+    assert desk.asked == [("load_model", TIGHT.name), ("load_model", (TIGHT.name, "recompress"))]
+
+
+def test_all_documents_of_other_models_are_compressed_again_when_that_is_chosen(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = still(window)
+    entry = add_entry(desk, "Lease.pdf")
+    monkeypatch.setattr(desk._calls, "send", lambda *_: 0)
+    Desk.load_model(desk, "/data/adapters/new", recompress=True)
+    again = desk.library.entry(entry.id)
+    assert (again.state, again.model) == ("queued", "/data/adapters/new")
+    assert window.banners.banners == []
 
 
 def test_a_document_that_cannot_be_read_is_left_out(window: MainWindow, tmp_path: Path) -> None:

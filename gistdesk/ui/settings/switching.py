@@ -1,0 +1,35 @@
+"""Asking before another model or adapter is used, where documents were compressed with a different one.
+
+Knows the desk and the question's card; knows nothing of where models are listed.
+"""
+
+from collections.abc import Callable
+
+from gistdesk.language.i18n import tr
+from gistdesk.session.desk import Desk
+from gistdesk.ui.library.model import model_title
+from gistdesk.ui.widgets.question import Question
+
+
+def ask_to_switch(desk: Desk, name: str, question: Question, used: Callable[[], object] = lambda: None) -> None:
+    """Use a model from now on, after a question where the library has documents of another; then call `used`."""
+
+    def use(recompress: bool = False) -> None:
+        desk.load_model(name, recompress=recompress)
+        used()
+
+    others = desk.made_with_others(name)
+    if name == desk.settings.model or not others:
+        use()
+        return
+    question.ask(
+        tr("Use “{title}” from now on?", title=model_title(name)),
+        tr(
+            "Documents compressed with another model: {n}. They can stay as they are, and are then asked with the "
+            "model that they were compressed with; or all of them are compressed again with the new one.",
+            n=len(others),
+        ),
+        tr("Use it, keep them"),
+        use,
+        also=(tr("Use it, re-compress all"), lambda: use(recompress=True)),
+    )
