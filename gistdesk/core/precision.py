@@ -33,13 +33,16 @@ class WeightCounts:
 
 
 def count_weights(folder: Path) -> WeightCounts:
-    """From the headers of a model's weight files.
+    """From the headers of a model's weight files; an output matrix that is the embedding's again counts once.
 
     Raises:
         OSError, ValueError, SafetensorError: a file cannot be read.
     """
     n_linear = n_other = 0
-    for name, shape in shapes_of(folder).items():
+    shapes = shapes_of(folder)
+    if read_object(folder / "config.json").get("tie_word_embeddings") is True and "model.embed_tokens.weight" in shapes:
+        shapes.pop("lm_head.weight", None)  # the file has a copy, the loaded model does not
+    for name, shape in shapes.items():
         if ".layers." in name and len(shape) == 2:
             n_linear += math.prod(shape)
         else:

@@ -20,6 +20,7 @@ from gistdesk.core.gist_file import check_identity, read_gist
 from gistdesk.core.load import choose_precision, find_model, load_model, plain_precision
 from gistdesk.core.precision import PRECISIONS, check_precision, count_weights, trained_precision
 from gistdesk.core.quantize import is_quantized, quantize
+from gistdesk.core.resources import resource
 from tests.core.tiny_models import PLAIN, TEXT, Kind, every_kind, tiny_base, write_model
 
 CPU = torch.device("cpu")
@@ -65,6 +66,12 @@ def test_weights_are_counted_from_the_files_as_they_are_held(tmp_path: Path, kin
     assert counts.n_bytes("fp32") == sum(p.numel() * 4 for p in base.parameters())
     sizes = [counts.n_bytes(precision) for precision in PRECISIONS[1:]]
     assert sizes == sorted(set(sizes))
+
+
+def test_an_output_matrix_that_is_the_embedding_again_counts_once() -> None:
+    """The starter's file has both: 9.3 million values, of which 7.2 million are parameters."""
+    counts = count_weights(resource("starter"))
+    assert counts.n_linear + counts.n_other == load_model("starter", device="cpu").n_parameters == 7_212_288
 
 
 @every_kind

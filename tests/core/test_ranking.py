@@ -83,6 +83,13 @@ def test_words_are_found_without_their_endings_and_common_ones_say_nothing() -> 
     assert Words(texts).scores("Who is it that makes a payment?")[1] == 0
 
 
+def test_a_word_counts_more_than_one_that_only_begins_with_it() -> None:
+    scores = Words(["She found a small passage, and a golden key.", "The pass key is 71432."]).scores(
+        "What is the pass key?"
+    )
+    assert scores[1] > scores[0] > 0
+
+
 def test_nothing_matches_nothing() -> None:
     assert Bm25(TEXTS).scores("xylophone") == [0.0] * 5
     assert Bm25([]).scores("cat") == []

@@ -43,6 +43,7 @@ class Script:
         held: nothing is said until it is `release`d or cancelled.
         delay_ms: between pieces.
         prefill_s: what reading took, it says.
+        passages_alone: where some are found, they are read without the gist, as a small model does.
     """
 
     pieces: Sequence[str] = ("The passkey ", "is **58203**.")
@@ -51,6 +52,7 @@ class Script:
     held: bool = False
     delay_ms: int = 0
     prefill_s: float = 0.4
+    passages_alone: bool = False
 
 
 @dataclass
@@ -87,7 +89,10 @@ class ScriptedEngine(QObject):
         n_read = sum(len(passage.text) for passage in self.script.found) if request.lookup_paths else 0
         if grounded := _grounded("".join(self.script.pieces), request.ground_paths):
             run.left.append(grounded)
-        run.left.append(self.script.error or _done("end", request, n_read, self.script.prefill_s))
+        done = _done("end", request, n_read, self.script.prefill_s)
+        if self.script.passages_alone and n_read:
+            done = replace(done, n_slots=0)
+        run.left.append(self.script.error or done)
         self._runs[request_id] = run
         self._timer.setInterval(self.script.delay_ms)
         if not self.script.held:

@@ -15,7 +15,7 @@ from gistdesk.ui.chat.evidence import EvidenceView
 from gistdesk.ui.chat.look import Muted
 from gistdesk.ui.chat.markdown import MarkdownView
 from gistdesk.ui.chat.sources import CitationsView
-from gistdesk.ui.chat.words import footer_words, phase_percent, phase_words
+from gistdesk.ui.chat.words import footer_words, origin_words, phase_percent, phase_words
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
 from gistdesk.ui.widgets.speech import announce
@@ -152,28 +152,20 @@ class AnswerView(QWidget):
         self._show_phase()
         self._show_problem()
         self.evidence.show_message(message)
-        self.citations.show_passages(message.passages if message.state != "writing" else None, message.text)
+        is_with_gist = message.figures.get("n_slots") != 0
+        passages = message.passages if message.state != "writing" else None
+        self.citations.show_passages(passages, message.text, is_with_gist=is_with_gist)
         footer = footer_words(message.figures) if message.state in ("complete", "stopped") else ""
         self._footer.setText(footer)
         self._footer.setVisible(bool(footer))
 
     def _show_origin(self) -> None:
-        full = self.message.kind == "full"
-        if full:
-            words = tr("from the full text"), tr("The model read the whole document for this answer.")
-        elif self.message.passages:
-            words = (
-                tr("from compressed memory and passages"),
-                tr("Written from gist tokens and the passages below. Open them to check the answer."),
-            )
-        else:
-            words = (
-                tr("from compressed memory"),
-                tr("Written from gist tokens, without the text. It may be wrong: Verify in source looks it up."),
-            )
+        words = origin_words(self.message)
         self._origin.setText(words[0])
         self._origin.setToolTip(tip(words[1]))
-        icon = theme.icon("reader" if full else "compress", "muted")
+        is_read = self.message.kind == "full" or not self.message.figures.get("n_slots", 1)
+        icon = theme.icon("reader" if is_read else "compress", "muted")
+        self._origin_sign.setVisible(bool(words[0]))
         self._origin_sign.setPixmap(icon.pixmap(theme.SMALL_ICON, theme.SMALL_ICON))
 
     def _show_phase(self) -> None:

@@ -160,6 +160,7 @@ class CitationsView(QWidget):
         super().__init__()
         self.cards: list[Citation] = []
         self._passages: Sequence[Passage] | None = None
+        self._is_with_gist = True
         self._title = Muted()
         theme.set_role(self._title, "small")
         self._rows = QVBoxLayout(self)
@@ -167,12 +168,15 @@ class CitationsView(QWidget):
         self._rows.setSpacing(SMALL)
         self._rows.addWidget(self._title)
 
-    def show_passages(self, passages: Sequence[Passage] | None, answer: str) -> None:
-        """Show these, each from where it has words of the answer; None: nothing was looked up."""
+    def show_passages(self, passages: Sequence[Passage] | None, answer: str, *, is_with_gist: bool = True) -> None:
+        """Show these, each from where it has words of the answer; None: nothing was looked up.
+
+        `is_with_gist`: the gist stood in front of them.
+        """
         self.setVisible(passages is not None)
-        if passages == self._passages:
+        if (passages, is_with_gist) == (self._passages, self._is_with_gist):
             return
-        self._passages = passages
+        self._passages, self._is_with_gist = passages, is_with_gist
         for card in self.cards:
             card.hide()
             card.deleteLater()
@@ -189,11 +193,13 @@ class CitationsView(QWidget):
             self._retranslate()
 
     def _retranslate(self) -> None:
-        self._title.setText(
-            tr("Passages read after the gist: {n}", n=len(self.cards))
-            if self.cards
-            else tr("No passage has words of the question: written from the gist alone.")
-        )
+        n = len(self.cards)
+        if not n:
+            self._title.setText(tr("No passage has words of the question: written from the gist alone."))
+        elif self._is_with_gist:
+            self._title.setText(tr("Passages read after the gist: {n}", n=n))
+        else:
+            self._title.setText(tr("Passages read in place of the gist: {n}", n=n))
 
 
 class SourcesView(QWidget):

@@ -9,7 +9,7 @@ from typing import Any
 
 from gistdesk.language.figures import count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
-from gistdesk.library import Entry, GistRow, Passage
+from gistdesk.library import Entry, GistRow, Message, Passage
 
 _WORTH_TELLING_S = 0.05
 _PER_TOKEN, _EASTERN_PER_TOKEN = 4.0, 1.5
@@ -68,6 +68,29 @@ def footer_words(figures: Mapping[str, Any]) -> str:
     if (saved_s := figures.get("saved_s") or 0) > 0:
         parts.append(tr("prefill saved: {time}", time=duration_text(saved_s)))
     return "  ·  ".join(parts)
+
+
+def origin_words(message: Message) -> tuple[str, str]:
+    """What an answer was written from, and a sentence on it; "" while it is not known yet."""
+    n_slots, reads_passages = message.figures.get("n_slots"), bool(message.passages)
+    if message.kind == "full":
+        return tr("from the full text"), tr("The model read the whole document for this answer.")
+    if reads_passages and n_slots is None:
+        return "", ""
+    if reads_passages and not n_slots:
+        return (
+            tr("from passages of the text"),
+            tr("Written from the passages below, without the gist: this model reads best so. Open them to check it."),
+        )
+    if reads_passages:
+        return (
+            tr("from compressed memory and passages"),
+            tr("Written from gist tokens and the passages below. Open them to check the answer."),
+        )
+    return (
+        tr("from compressed memory"),
+        tr("Written from gist tokens, without the text. It may be wrong: Verify in source looks it up."),
+    )
 
 
 def _first_token_words(ttft_s: float, prefill_s: float) -> str:

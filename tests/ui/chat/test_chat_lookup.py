@@ -120,6 +120,28 @@ def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDe
     set_language("en")
 
 
+def test_an_answer_that_was_read_without_the_gist_says_so(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
+    desk.engine.script = Script(("58203",), found=FOUND, passages_alone=True)
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    words = words_of(answers(place)[-1])
+    assert "compressed memory" not in words and "from passages of the text" in words
+    assert "Passages read in place of the gist: 2" in words and "after the gist" not in words
+    assert "tokens of the text, without the gist" in words
+
+
+def test_what_an_answer_is_written_from_is_not_said_before_it_is_known(
+    place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot
+) -> None:
+    desk.engine.script = Script(("58203",), found=FOUND, held=True, passages_alone=True)
+    ask(place)
+    desk.engine.say(3)
+    qtbot.waitUntil(lambda: bool(answers(place)))
+    assert "compressed memory and" not in words_of(answers(place)[-1])
+    desk.engine.release()
+    wait_idle(qtbot, desk, place)
+
+
 def test_the_sentence_stands_there_before_the_model_has_said_a_word(
     place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot
 ) -> None:
