@@ -87,6 +87,9 @@ def compress(
             "training. auto: adapter where the model has one."
         ),
     ] = "auto",
+    kv_bits: Annotated[
+        int, typer.Option(help="Of each stored number of keys and values: 16, or 8 for about half the file.")
+    ] = 16,
     model: DocumentModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -100,8 +103,10 @@ def compress(
     Examples: gistdesk compress book.pdf     gistdesk compress *.txt -o gists --ratio 64
     """
     from gistdesk.cli.jobs import gist_paths
+    from gistdesk.core.gist_tensors import check_bits
 
     check_method(method)
+    bits = check_bits(kv_bits)
     if ratio is not None and slots is not None:
         raise UserError("A ratio and a number of slots were given.", "Give one of them.")
     files = list(dict.fromkeys(files))
@@ -122,7 +127,7 @@ def compress(
     failed = False
     for file, target in zip(files, targets, strict=True):
         try:
-            result = _compress_one(models, file, target, ratio, slots, method, password, show=not as_json)
+            result = _compress_one(models, file, target, ratio, slots, method, bits, password, show=not as_json)
         except UserError as error:  # the documents after it are not to blame
             complain("gistdesk", error)
             failed = True
@@ -154,6 +159,7 @@ def _compress_one(
     ratio: float | None,
     slots: int | None,
     method: str,
+    bits: Any,
     password: str | None,
     *,
     show: bool,
@@ -168,7 +174,9 @@ def _compress_one(
             document = read_document(file, password=password)
             model = models.of(document.text)
             way = chosen_method(method, has_adapter=model.adapter is not None)
-            work = compress_file(model, file, target, ratio=ratio, n_slots=slots, method=way, document=document)
+            work = compress_file(
+                model, file, target, ratio=ratio, n_slots=slots, method=way, kv_bits=bits, document=document
+            )
             with closing(work):  # wherever Ctrl+C strikes, it is told to keep what is done
                 for event in counted(work, file.name, show=show):
                     result = event

@@ -16,7 +16,8 @@ from gistdesk.core.compress import compress_document, plan, untrained_ratio
 from gistdesk.core.documents import Document, read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import model_fingerprint, of_files
-from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist, stored_dtype
+from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist
+from gistdesk.core.gist_tensors import KVBits, stored_dtype
 from gistdesk.core.load import choose_device, find_model, load_model, plain_precision
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import Method, usual_method, usual_ratio
@@ -73,6 +74,7 @@ def compress_file(
     ratio: float | None = None,
     n_slots: int | None = None,
     method: Method | None = None,
+    kv_bits: KVBits = 16,
     password: str | None = None,
     document: Document | None = None,
 ) -> Iterator[dict[str, Any]]:
@@ -92,7 +94,7 @@ def compress_file(
     document = document or read_document(file, password=password)
     cut = plan(model, document, ratio=ratio, n_slots=n_slots, method=method)
     n_before: int | None = None
-    for step in compress_document(model, document, cut, target):
+    for step in compress_document(model, document, cut, target, kv_bits=kv_bits):
         if n_before is None:
             n_before = sum(segment.n_tokens for segment in cut.segments[: step.n_segments_done])
         if step.record is None:
@@ -108,6 +110,7 @@ def compress_file(
             "ratio": round(gist.ratio, 2),
             "method": step.record.method,
             "n_unfitted": gist.n_unfitted,
+            "kv_bits": step.record.kv_bits,
             "kv_bytes": gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
             "file_bytes": step.file_bytes,
             "seconds": round(seconds, 3),
@@ -208,6 +211,7 @@ def describe_gist(path: Path) -> dict[str, Any]:
         "n_segments": len(gist.segments),
         "segment_tokens": record.segment_tokens,
         "n_pages": len(record.page_starts),
+        "kv_bits": record.kv_bits,
         "kv_bytes": gist.kv_bytes,
         "file_bytes": path.stat().st_size,
         "dtype": str(gist.kv.dtype).removeprefix("torch."),

@@ -19,6 +19,7 @@ from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import SUFFIX, GistRecord, write_gist
+from gistdesk.core.gist_tensors import KVBits
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
 from gistdesk.core.matched import compress_matched, longest_segment
 from gistdesk.core.methods import Method, usual_method
@@ -287,6 +288,7 @@ def compress_document(
     plan: Plan,
     path: Path,
     *,
+    kv_bits: KVBits = 16,
     checkpoint_s: float = 20.0,
     batch_tokens: int | None = None,
 ) -> Generator[Compressed, None, None]:
@@ -297,6 +299,8 @@ def compress_document(
         document: for title and fingerprint.
         plan: of this document.
         path: of the file to write.
+        kv_bits: in how many each key's and value's number is stored; the partial file has 16, so that what is gone on
+            with is what there was.
         checkpoint_s: seconds of work between two writings of the partial file.
         batch_tokens: tokens per encoding batch; None chooses by `batch_tokens_for`.
 
@@ -332,7 +336,7 @@ def compress_document(
             if not finished:
                 yield Compressed(len(gist.segments), len(plan.segments))
         assert gist is not None
-        whole = replace(record, gist=gist)
+        whole = replace(record, gist=gist, kv_bits=kv_bits)
         file_bytes = write_gist(path, whole)
     except BaseException:  # Ctrl+C, a closed generator, no memory left: what is done is kept
         if gist is not None and gist is not done:

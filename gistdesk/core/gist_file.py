@@ -22,6 +22,7 @@ from torch import Tensor
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_tensors import KV_DTYPES, KVBits, gist_tensors, is_sound, numbers_of, shapes_of, stored_dtype
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
 from gistdesk.core.memory import total_bytes
 from gistdesk.core.methods import METHODS, Method
@@ -36,17 +37,12 @@ _STORED = {
     torch.bfloat16: "BF16",
     torch.float32: "F32",
     torch.int32: "I32",
+    torch.int8: "I8",
 }
 _DTYPES = {name: dtype for dtype, name in _STORED.items()}
-_KV_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 _HEADER_BYTES = 64 * 2**20
-_LARGEST = 1e9
-"""Larger keys or values are nobody's: products of them would overflow."""
-_LARGEST_BIAS = 100.0
 _LARGEST_COUNT = 2**53
 _LONGEST_TEXT = 2**12
-_PADDING = 64
-"""A file may not ask for more memory than this times what its slots take: heads differ, but not by that much."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +59,7 @@ class GistRecord:
         segment_tokens: longest segment, in tokens.
         created: UTC, ISO 8601.
         method: the way in which it was made.
+        kv_bits: in how many each of its keys' and values' numbers is stored.
     """
 
     gist: GistKV
@@ -74,19 +71,14 @@ class GistRecord:
     segment_tokens: int
     created: str
     method: Method = "adapter"
-
-
-def stored_dtype(kv: Tensor) -> torch.dtype:
-    """float16 for float32 keys and values, unless one is too large for it; others stay as they are."""
-    fits = kv.dtype == torch.float32 and all(bool((x.abs() < torch.finfo(torch.float16).max).all()) for x in kv)
-    return torch.float16 if fits else kv.dtype
+    kv_bits: KVBits = 16
 
 
 def write_gist(path: Path, record: GistRecord) -> int:
     """Write a gist; the number of bytes of the file. An existing file stays whole until the new one is.
 
     Keys and values of a float32 model are stored as float16 (2e-3 of difference in logits) unless one is too large
-    for it; others as they are.
+    for it; others as they are; in 8 bits if the record asks for that.
 
     Raises:
         UserError: the folder is missing or not writable, the disk is full, or the gist holds no proper numbers.
@@ -99,13 +91,12 @@ def write_gist(path: Path, record: GistRecord) -> int:
 def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
     """A gist file's content, in pieces, and its size in bytes. Raises UserError: it holds no proper numbers."""
     gist = record.gist
-    kv = gist.kv.detach()
-    if not all(_is_sound(layer) for layer in kv):
+    if not all(is_sound(layer) for layer in gist.kv.detach()):
         raise UserError(
             f'Compressing "{record.title}" gave numbers that are not finite.', "Use another model, or another device."
         )
-    dtype = stored_dtype(kv)
-    tensors = _shapes(gist, dtype)
+    dtype = stored_dtype(gist.kv.detach())
+    tensors = shapes_of(gist, dtype, record.kv_bits)
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "layout_version": LAYOUT_VERSION,
@@ -125,10 +116,10 @@ def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
         "n_unfitted": gist.n_unfitted,
         "tensors": {name: [_STORED[kind], list(shape)] for name, (kind, shape) in tensors.items()},
     }
-    header["sha256"] = _digest(header, _numbers(gist, kv, dtype))
+    header["sha256"] = _digest(header, numbers_of(gist, dtype, record.kv_bits))
     opening = _opening(tensors, header)
     n_bytes = len(opening) + sum(math.prod(shape) * kind.itemsize for kind, shape in tensors.values())
-    return chain([opening], _numbers(gist, kv, dtype)), n_bytes
+    return chain([opening], numbers_of(gist, dtype, record.kv_bits)), n_bytes
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -279,9 +270,7 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     method = header.get("method", "adapter")
     if method not in METHODS:
         raise ValueError("made in a way that this program does not know")
-    kv, bias = _gist_tensors(tensors)
-    if kv.dtype != _KV_DTYPES[header["dtype"]]:
-        raise ValueError("the tensor is not what the header names")
+    kv, bias, kv_bits = gist_tensors(tensors, KV_DTYPES[header["dtype"]])
     span = _count(header["next_position"], 1, _count(start))
     n_unfitted = _count(header.get("n_unfitted", 0))
     gist = GistKV(kv, tuple(segments), bias, None if bias is None and span == kv.shape[3] else span, n_unfitted)
@@ -304,67 +293,8 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
         segment_tokens,
         _text(header["created"]),
         method,
+        kv_bits,
     )
-
-
-def _gist_tensors(tensors: dict[str, Tensor]) -> tuple[Tensor, Tensor | None]:
-    """(n_layers, 2, n_kv_heads, width, head_dim), and the bias (n_layers, n_kv_heads, width) of slots that have one."""
-    if set(tensors) == {"kv"}:
-        kv = tensors["kv"]
-        if kv.ndim != 5 or kv.shape[1] != 2 or not _is_sound(kv):
-            raise ValueError("no keys and values, or numbers that cannot be used")
-        return kv, None
-    keys, values, bias, counts = (tensors[name] for name in _RAGGED)
-    n_used = len(bias)
-    if len(tensors) != len(_RAGGED) or keys.ndim != 2 or keys.shape != values.shape or keys.dtype != values.dtype:
-        raise ValueError("keys and values do not fit one another")
-    if bias.shape != keys.shape[:1] or bias.dtype != torch.float32 or counts.ndim != 2 or counts.dtype != torch.int32:
-        raise ValueError("bias or counts do not fit the keys")
-    sound = _is_sound(keys) and _is_sound(values) and _is_sound(bias, _LARGEST_BIAS)
-    if not sound or int(counts.min()) < 1 or int(counts.sum(dtype=torch.int64)) != n_used:
-        raise ValueError("numbers that cannot be used")
-    width = int(counts.max())
-    if width * counts.numel() > _PADDING * n_used:
-        raise ValueError("one head has far more slots than the others")
-    used = torch.arange(width) < counts[:, :, None]
-    kv = torch.zeros(counts.shape[0], 2, counts.shape[1], width, keys.shape[1], dtype=keys.dtype)
-    kv[:, 0][used], kv[:, 1][used] = keys, values
-    return kv, torch.full(used.shape, -torch.inf).masked_scatter_(used, bias)
-
-
-_RAGGED = ("keys", "values", "bias", "counts")
-"""What a gist with a bias is stored as: the slots in use, layer by layer and head by head, and how many each has."""
-
-
-def _shapes(gist: GistKV, dtype: torch.dtype) -> dict[str, tuple[torch.dtype, tuple[int, ...]]]:
-    if gist.bias is None:
-        return {"kv": (dtype, tuple(gist.kv.shape))}
-    n_used, head_dim = int(gist.bias.isfinite().sum()), gist.kv.shape[4]
-    of_slots = (dtype, (n_used, head_dim))
-    counts = (torch.int32, tuple(gist.bias.shape[:2]))
-    return dict(zip(_RAGGED, (of_slots, of_slots, (torch.float32, (n_used,)), counts), strict=True))
-
-
-def _numbers(gist: GistKV, kv: Tensor, dtype: torch.dtype) -> Iterator[memoryview]:
-    """The tensors' bytes, layer by layer: a gist of a gigabyte is hashed and written without a second one."""
-    if gist.bias is None:
-        yield from (_bytes(layer, dtype) for layer in kv)
-        return
-    used = gist.bias.isfinite()
-    for part in (0, 1):
-        yield from (_bytes(layer[part][mask], dtype) for layer, mask in zip(kv, used, strict=True))
-    yield _bytes(gist.bias[used], torch.float32)
-    yield _bytes(used.sum(dim=2), torch.int32)
-
-
-def _bytes(values: Tensor, dtype: torch.dtype) -> memoryview:
-    return values.detach().to("cpu", dtype).contiguous().view(torch.uint8).flatten().numpy().data
-
-
-def _is_sound(values: Tensor, largest: float = _LARGEST) -> bool:
-    """The least and the greatest are: a NaN would become both. Thirty times faster than to ask every number."""
-    low, high = values.aminmax()
-    return -largest <= float(low) and float(high) <= largest
 
 
 def _count(value: Any, least: int = 0, most: int = _LARGEST_COUNT) -> int:

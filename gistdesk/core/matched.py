@@ -18,7 +18,7 @@ from transformers import DynamicCache
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, place
 from gistdesk.core.layout import Segment
-from gistdesk.core.matching import Observed, fit, gathered, keep
+from gistdesk.core.matching import Fit, Observed, fit, gathered, keep
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 
@@ -77,7 +77,7 @@ def longest_segment(model: GistModel) -> int:
 
 
 def compress_matched(
-    model: GistModel, token_ids: Tensor, segments: Sequence[Segment], done: GistKV | None
+    model: GistModel, token_ids: Tensor, segments: Sequence[Segment], done: GistKV | None = None, fitting: Fit = fit
 ) -> Iterator[GistKV]:
     """Segment by segment; yields the gist of the document's beginning so far.
 
@@ -85,6 +85,7 @@ def compress_matched(
         token_ids: (n_tokens,) of the whole document.
         segments: of the whole document.
         done: what an earlier run had made of the first of them.
+        fitting: of the keys that are kept.
     """
     frame, slots, n_done = frame_of(model), _Slots(model), 0
     if done is not None:
@@ -94,11 +95,11 @@ def compress_matched(
     for number, segment in enumerate(segments[n_done:], n_done + 1):
         ids = token_ids[segment.start : segment.start + segment.n_tokens].tolist()
         with torch.no_grad():
-            slots.add(*match(model, frame, ids, segment))
+            slots.add(*match(model, frame, ids, segment, fitting))
         yield slots.gist(tuple(segments[:number]))
 
 
-def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment) -> tuple[Tensor, Tensor, int]:
+def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment, fitting: Fit) -> tuple[Tensor, Tensor, int]:
     """What stays of one segment.
 
     Returns:
@@ -117,7 +118,7 @@ def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment) -> t
         kept = keep(observed.largest(), segment.n_slots)
         for question in frame.questions:
             _ask(model, cache, question, observed)
-        kv, bias, n_unfitted = fit(observed, *gathered(kv, kept))
+        kv, bias, n_unfitted = fitting(observed, *gathered(kv, kept))
     return place(kv, -n_prefix, model.inv_freq), bias, n_unfitted
 
 

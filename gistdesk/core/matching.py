@@ -7,6 +7,7 @@ Knows nothing of models, tokens or files.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +21,9 @@ _WEIGHTS = (1e-3, 50.0)
 _N_STEPS = 60
 _FARTHEST = 8.0
 """Values that come out longer than the text's longest by this factor were not solved but blown up."""
+
+Fit = Callable[["Observed", Tensor, Tensor, Tensor], tuple[Tensor, Tensor, int]]
+"""What makes kept keys stand for all: `fit`, or `unfitted`."""
 
 
 @dataclass
@@ -138,6 +142,11 @@ def fit(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tuple[Te
                 continue
             bias[layer, head, :n_kept], kv[layer, 1, head, :n_kept] = fitted[0], fitted[1].to(kv.dtype)
     return kv, bias, n_unfitted
+
+
+def unfitted(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Selection alone, as a control: every kept key counts once, with its own value. See `fit`."""
+    return kv, torch.zeros(used.shape, device=kv.device).masked_fill_(~used, -torch.inf), 0
 
 
 def _fit_head(shares: Tensor, values: Tensor, index: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from gistdesk.core.compress import Compressed, Plan, batch_tokens_for, check_ratio, compress_document, plan_tokens
 from gistdesk.core.documents import Document
-from gistdesk.core.gist_file import GistRecord, stored_dtype
+from gistdesk.core.gist_file import GistRecord
+from gistdesk.core.gist_tensors import stored_dtype
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import chosen_method
 from gistdesk.core.model import GistModel

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
@@ -34,3 +35,16 @@ def test_what_is_kept_of_a_story(model: GistModel, tmp_path: Path) -> None:
     full, matched, none = (ways.divergence(model, ids, method, 1.0) for method in ("full", "matched", "none"))
     assert full == 0
     assert 0 <= matched < none
+
+
+def test_every_way_is_asked_as_its_file_gives_it_back(model: GistModel) -> None:
+    ids = torch.tensor(model.token_ids("The miller counted his sacks twice and went home. " * 8))
+    (selected, n_bytes), (fitted, _) = (ways.made(model, ids, method, 4.0) for method in ("selected", "matched"))
+    (in_8_bits, n_fewer) = ways.made(model, ids, "selected", 4.0, 8)
+    assert selected.bias is not None
+    assert fitted.bias is not None
+    assert not selected.bias[selected.bias.isfinite()].any()
+    assert fitted.bias[fitted.bias.isfinite()].any()
+    assert torch.equal(selected.kv[:, 0], fitted.kv[:, 0])
+    assert n_fewer < 0.7 * n_bytes
+    assert torch.allclose(in_8_bits.kv.float(), selected.kv.float(), atol=0.05 * float(selected.kv.abs().max()))

@@ -1,9 +1,11 @@
 """What a gist keeps, by method and ratio: exact facts of report-like documents, and how a story goes on.
 
-`python -m tests.benchmarks.ways --model FOLDER` asks the 48 questions of `reports/` (written for this; six documents of
-600 tokens) and prints how many are answered rightly from the full text, from nothing and from a gist, and how long
-making it took beside one plain reading. With `--stories FILE` (FairytaleQA's training file, JSONL, gzipped) also the KL
-divergence of the next 64 tokens after 640, to what the full text gives.
+`python -m tests.benchmarks.ways --model smollm2` asks the 48 questions of `reports/` (written for this; six documents
+of 600 tokens) and prints how many are answered rightly from the full text, from nothing and from a gist, and how long
+making it took beside one plain reading. `selected` is the matched gist before anything is fitted: the same keys, with
+their own values and no bias. Every gist is asked as it comes back from its file; with `--kv-bits 8` that has 8 bits.
+With `--stories FILE` (FairytaleQA's training file, JSONL, gzipped) also the KL divergence of the next 64 tokens after
+640, to what the full text gives.
 """
 
 import argparse
@@ -15,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -24,9 +27,13 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_file import SUFFIX, GistRecord, read_gist, write_gist
+from gistdesk.core.gist_tensors import KVBits, check_bits
 from gistdesk.core.interval import wilson
 from gistdesk.core.load import load_model
-from gistdesk.core.methods import METHODS
+from gistdesk.core.matched import compress_matched
+from gistdesk.core.matching import unfitted
+from gistdesk.core.methods import METHODS, Method, chosen_method
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 
@@ -56,28 +63,47 @@ def is_right(context: Context, question: str, answers: list[str]) -> bool:
     return False
 
 
-def made(model: GistModel, ids: Tensor, method: str, ratio: float) -> GistKV:
-    """The gist of a text."""
-    *_, gist = compress(model, plan_tokens(model, ids, ratio=ratio, method=method))  # type: ignore[arg-type]
-    return gist
+def made(model: GistModel, ids: Tensor, method: str, ratio: float, bits: KVBits = 16) -> tuple[GistKV, int]:
+    """The gist of a text as it comes back from its file, and the file's bytes."""
+    plan = plan_tokens(model, ids, ratio=ratio, method="matched" if method == "selected" else chosen(method))
+    if method == "selected":
+        *_, gist = compress_matched(model, ids, plan.segments, fitting=unfitted)
+    else:
+        *_, gist = compress(model, plan)
+    record = GistRecord(
+        gist, model.identity, "", "", plan.page_starts, ratio, plan.segment_tokens, "", plan.method, kv_bits=bits
+    )
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / f"a{SUFFIX}"
+        n_bytes = write_gist(path, record)
+        return read_gist(path).gist, n_bytes
+
+
+def chosen(method: str) -> Method:
+    return chosen_method(method, has_adapter=True)
 
 
 @dataclass
 class Tally:
-    """Right answers of how many, and seconds of CPU until the first question beside those of one plain reading."""
+    """Right answers of how many, seconds of CPU until the first question beside those of one plain reading, and bytes
+    of the files."""
 
     n_right: int = 0
     n_asked: int = 0
     taken_s: float = 0.0
     plain_s: float = 0.0
+    n_bytes: int = 0
 
     def __str__(self) -> str:
         low, high = wilson(self.n_right, self.n_asked)
         cost = self.taken_s / self.plain_s
-        return f"facts {self.n_right}/{self.n_asked} ({low:.0%}-{high:.0%})  {cost:.1f} times one reading"
+        told = f"facts {self.n_right}/{self.n_asked} ({low:.0%}-{high:.0%})  {cost:.1f} times one reading"
+        return f"{told}  {self.n_bytes / 1024:.0f} KiB" if self.n_bytes else told
 
 
-def ask_report(model: GistModel, text: str, questions: list[tuple[str, list[str]]], way: Way, tally: Tally) -> None:
+def ask_report(
+    model: GistModel, text: str, questions: list[tuple[str, list[str]]], way: Way, bits: KVBits, tally: Tally
+) -> None:
     """Make what is asked of a report, ask everything, and add it to the tally."""
     method, ratio = way
     ids = torch.tensor(model.token_ids(text))
@@ -88,8 +114,12 @@ def ask_report(model: GistModel, text: str, questions: list[tuple[str, list[str]
     begun = time.process_time()
     if method == "full":
         context = Context(model, text_ids=ids)
+    elif method == "none":
+        context = Context(model)
     else:
-        context = Context(model, [] if method == "none" else [made(model, ids, method, ratio)])
+        gist, n_bytes = made(model, ids, method, ratio, bits)
+        tally.n_bytes += n_bytes
+        context = Context(model, [gist])
     tally.taken_s += time.process_time() - begun
     tally.n_right += sum(is_right(context, *question) for question in questions)
     tally.n_asked += len(questions)
@@ -108,7 +138,7 @@ def stories(path: Path, n_stories: int, model: GistModel) -> list[Tensor]:
     return found
 
 
-def divergence(model: GistModel, story: Tensor, method: str, ratio: float) -> float:
+def divergence(model: GistModel, story: Tensor, method: str, ratio: float, bits: KVBits = 16) -> float:
     """Mean KL divergence, in nats, of the predictions after each of the next tokens."""
     prefix = model.template_ids(prompt_of(model.tokenizer).prefix)
     text, after = story.split([_STORY_TOKENS, _NEXT_TOKENS])
@@ -117,7 +147,7 @@ def divergence(model: GistModel, story: Tensor, method: str, ratio: float) -> fl
         if method in ("none", "full"):
             part = assemble(model, full if method == "full" else prefix, [None])
         else:
-            part = assemble_gist(model, prefix, made(model, text, method, ratio))
+            part = assemble_gist(model, prefix, made(model, text, method, ratio, bits)[0])
         starts = (assemble(model, full, [None]), part)
         told = [model.logits(model.decode(after[None], s.cache, s.position)).log_softmax(-1)[0] for s in starts]
     wanted, found = (each.float() for each in told)
@@ -128,12 +158,16 @@ def main() -> None:
     """One line per method and ratio, on stderr also after every report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="starter")
-    parser.add_argument("--methods", default="full,none,matched", help=f"Of full, none, {', '.join(METHODS)}.")
+    parser.add_argument(
+        "--methods", default="full,none,matched", help=f"Of full, none, selected, {', '.join(METHODS)}."
+    )
     parser.add_argument("--ratios", default="4,8,16,32")
+    parser.add_argument("--kv-bits", type=int, default=16, help="Of the files: 16 or 8.")
     parser.add_argument("--stories", type=Path)
     parser.add_argument("--n-stories", type=int, default=4)
     parser.add_argument("--no-facts", action="store_true", help="Stories alone.")
     asked = parser.parse_args()
+    bits = check_bits(asked.kv_bits)
     torch.set_num_threads(1)
     model = load_model(asked.model, device="cpu", need_adapter=False)
     ways: list[Way] = [
@@ -144,13 +178,13 @@ def main() -> None:
     tallies = {way: Tally() for way in ways}
     for number, (text, questions) in enumerate([] if asked.no_facts else list(reports()), 1):
         for way in ways:
-            ask_report(model, text, questions, way, tallies[way])
+            ask_report(model, text, questions, way, bits, tallies[way])
             print(f"after {number} reports: {way[0]} {way[1]:g}x {tallies[way]}", file=sys.stderr, flush=True)
     tales = stories(asked.stories, asked.n_stories, model) if asked.stories else []
     for way in ways:
         line = f"{way[0]:>8} {way[1]:>4g}x" + ("" if asked.no_facts else f"  {tallies[way]}")
         if tales:
-            line += f"  KL {sum(divergence(model, t, *way) for t in tales) / len(tales):.3f} nats"
+            line += f"  KL {sum(divergence(model, t, *way, bits) for t in tales) / len(tales):.3f} nats"
         print(line, flush=True)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
@@ -25,12 +25,12 @@ from gistdesk.core.gist_file import (
     FORMAT_VERSION,
     SUFFIX,
     GistRecord,
-    _is_sound,
     check_identity,
     read_gist,
     write_atomically,
     write_gist,
 )
+from gistdesk.core.gist_tensors import KVBits, is_sound
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
 from tests.core.tiny_models import IDENTITY
 
@@ -118,13 +118,13 @@ def test_the_file_is_what_safetensors_would_write(tmp_path: Path, dtype: torch.d
 def test_one_number_that_is_not_finite_is_found_anywhere(dtype: torch.dtype, number: float) -> None:
     """The least and the greatest are looked at, not every number; 67 is no multiple of any vector's width."""
     numbers = torch.randn(67).to(dtype)
-    assert _is_sound(numbers)
+    assert is_sound(numbers)
     for place in range(len(numbers)):
         broken = numbers.clone()
         broken[place] = number
-        assert not _is_sound(broken)
-    assert not _is_sound(torch.full((67,), number, dtype=dtype))
-    assert not _is_sound(torch.tensor([float("inf"), float("nan")] * 40, dtype=dtype))
+        assert not is_sound(broken)
+    assert not is_sound(torch.full((67,), number, dtype=dtype))
+    assert not is_sound(torch.tensor([float("inf"), float("nan")] * 40, dtype=dtype))
 
 
 @pytest.mark.parametrize("name", ["ordinary", "가" * 82, "with\nline"])
@@ -316,13 +316,16 @@ def test_slots_with_a_bias_come_back_as_they_were(tmp_path: Path) -> None:
     assert replace(found, gist=nothing) == replace(fitted(), gist=nothing)
 
 
-def forge_fitted(path: Path, n_slots: int = 6, next_position: int = 41, **tensors: Tensor) -> None:
-    """A file with a bias, with other tensors and a checksum that fits them."""
-    write_gist(path, fitted())
+def forge_fitted(
+    path: Path, n_slots: int = 6, next_position: int = 41, kv_bits: KVBits = 16, **tensors: Tensor | None
+) -> None:
+    """A file with a bias, with other tensors (None: without one) and a checksum that fits them."""
+    write_gist(path, replace(fitted(), kv_bits=kv_bits))
     with safe_open(path, "pt") as opened:
         header = json.loads(opened.metadata()["gistkv"])
-        found = {name: opened.get_tensor(name) for name in header["tensors"]} | tensors
-    names = {**STORED, torch.int32: "I32", torch.int64: "I64"}
+        stored = {name: opened.get_tensor(name) for name in header["tensors"]} | tensors
+    found = {name: tensor for name, tensor in stored.items() if tensor is not None}
+    names = {**STORED, torch.int32: "I32", torch.int64: "I64", torch.int8: "I8"}
     header["tensors"] = {name: [names[t.dtype], list(t.shape)] for name, t in found.items()}
     header |= {"n_slots": n_slots, "next_position": next_position}
     del header["sha256"]
@@ -366,6 +369,69 @@ def test_a_forged_file_with_a_bias_and_nothing_changed_is_read(tmp_path: Path) -
 @pytest.mark.parametrize("changes", FORGED_FITTED.values(), ids=FORGED_FITTED)
 def test_a_forged_bias_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     forge_fitted(tmp_path / "a.gistkv", **changes)
+    refusal(tmp_path / "a.gistkv")
+
+
+@pytest.mark.parametrize("made", [record, fitted], ids=["adapter", "matched"])
+def test_in_8_bits_every_number_is_within_half_a_step(tmp_path: Path, made: Callable[[], GistRecord]) -> None:
+    path, whole = tmp_path / "a.gistkv", replace(made(), kv_bits=8)
+    whole.gist.kv[1, 0, 1, 2] = 0.0
+    n_bytes = write_gist(path, whole)
+    found = read_gist(path)
+    assert n_bytes == path.stat().st_size
+    assert found.kv_bits == 8
+    assert found.gist.kv.dtype == torch.float16
+    step = whole.gist.kv.float().abs().amax(dim=-1, keepdim=True) / 127
+    assert ((found.gist.kv.float() - whole.gist.kv.float()).abs() <= 0.51 * step + 1e-3).all()
+    assert not torch.equal(found.gist.kv, whole.gist.kv)
+    assert not found.gist.kv[1, 0, 1, 2].any()
+    if whole.gist.bias is not None and found.gist.bias is not None:
+        assert torch.equal(found.gist.bias, whole.gist.bias)
+    nothing = GistKV(torch.empty(0), ())
+    assert replace(found, gist=nothing) == replace(whole, gist=nothing)
+
+
+def test_8_bits_are_about_half_of_16(tmp_path: Path) -> None:
+    kv = torch.randn(3, 2, 2, 200, 64).half()
+    wide = replace(record(), gist=GistKV(kv, (Segment(0, 400, 200),)))
+    sizes = [write_gist(tmp_path / "a.gistkv", replace(wide, kv_bits=bits)) for bits in (16, 8)]
+    assert 0.5 < sizes[1] / sizes[0] < 0.55
+
+
+def test_8_bits_are_what_safetensors_would_write(tmp_path: Path) -> None:
+    path = tmp_path / "a.gistkv"
+    write_gist(path, replace(fitted(), kv_bits=8))
+    found = load(path.read_bytes())
+    assert found["keys"].dtype == found["values"].dtype == torch.int8
+    assert found["key_scales"].shape == found["value_scales"].shape == found["bias"].shape
+    assert int(found["keys"].abs().amax(dim=1).min()) == 127
+
+
+SCALES = torch.full((36,), 0.01)
+FORGED_SCALES: dict[str, dict[str, Any]] = {
+    "a scale of zero": {"key_scales": SCALES.index_fill(0, torch.tensor([3]), 0.0)},
+    "a scale below zero": {"value_scales": -SCALES},
+    "an infinite scale": {"key_scales": SCALES.index_fill(0, torch.tensor([35]), torch.inf)},
+    "a scale that is no number": {"value_scales": SCALES.index_fill(0, torch.tensor([0]), torch.nan)},
+    "a scale that overflows": {"key_scales": torch.full((36,), 3e38)},
+    "a scale that overflows 16 bits": {"value_scales": torch.full((36,), 1e6)},
+    "a scale too few": {"key_scales": SCALES[1:]},
+    "scales of another kind": {"key_scales": SCALES.half()},
+    "scales of two axes": {"key_scales": SCALES[:, None]},
+    "no scales": {"key_scales": None},
+    "scales of nothing": {"keys": torch.zeros(36, 8).half()},
+    "keys alone in 8 bits": {"values": torch.zeros(36, 8).half(), "value_scales": None},
+}
+
+
+def test_a_forged_file_in_8_bits_and_nothing_changed_is_read(tmp_path: Path) -> None:
+    forge_fitted(tmp_path / "a.gistkv", kv_bits=8)
+    assert read_gist(tmp_path / "a.gistkv").kv_bits == 8
+
+
+@pytest.mark.parametrize("changes", FORGED_SCALES.values(), ids=FORGED_SCALES)
+def test_a_forged_scale_is_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    forge_fitted(tmp_path / "a.gistkv", kv_bits=8, **changes)
     refusal(tmp_path / "a.gistkv")
 
 

@@ -45,6 +45,7 @@ COMPRESSED = [
     "ratio",
     "method",
     "n_unfitted",
+    "kv_bits",
     "kv_bytes",
     "file_bytes",
     "seconds",
@@ -404,6 +405,20 @@ def test_every_kind_of_document_is_compressed_and_asked(
     assert info["title"] == ("T" if name in ("a.html", "a.epub") else path.stem)
     asked = here("ask", made.json["gist"], "-q", "패스키는 무엇입니까?", "--json")
     assert (asked.code, asked.err) == (0, "")
+
+
+def test_a_file_in_8_bits_is_smaller_and_is_asked_like_any_other(here: Run, tmp_path: Path, alice: str) -> None:
+    (tmp_path / "a.txt").write_text(alice, "utf-8")
+    wide = here("compress", tmp_path / "a.txt", "--ratio", 8, "--json").json
+    made = here("compress", tmp_path / "a.txt", "--ratio", 8, "--kv-bits", 8, "--json").json
+    assert (wide["kv_bits"], made["kv_bits"]) == (16, 8)
+    assert made["file_bytes"] < 0.65 * wide["file_bytes"]
+    assert here("info", made["gist"], "--json").json["kv_bits"] == 8
+    asked = here("ask", made["gist"], "-q", "What is the passkey?", "--json")
+    assert (asked.code, asked.err) == (0, "")
+    refused = here("compress", tmp_path / "a.txt", "--kv-bits", 4)
+    assert refused.code == 2
+    assert "cannot be stored in 4 bits" in refused.err
 
 
 def test_the_same_text_makes_the_same_gist_whatever_file_it_comes_in(here: Run, tmp_path: Path, korean: str) -> None:
