@@ -392,6 +392,14 @@ class DownloadDone(Event):
 
 
 @dataclass(frozen=True)
+class DownloadDropped(Event):
+    """Nothing of an unfinished download is left."""
+
+    name = "drop_download.done"
+    hub_id: str
+
+
+@dataclass(frozen=True)
 class ModelInfoDone(Event):
     """A model's figures, without loading it."""
 
@@ -628,6 +636,15 @@ class Download(Request):
 
     name = "download"
     done = DownloadDone
+    hub_id: str
+
+
+@dataclass(frozen=True)
+class DropDownload(Request):
+    """Delete what came of a model whose download was given up; one that is here whole stays."""
+
+    name = "drop_download"
+    done = DownloadDropped
     hub_id: str
 
 

@@ -42,6 +42,7 @@ class Settings:
         server: other programs on this computer may ask.
         server_port: of 127.0.0.1, where they do.
         models: folders and hub ids that the user added.
+        downloads: models whose download was begun, and is neither done nor given up.
         prompts: questions that the user keeps to ask again.
         notice: not kept; what was wrong with the file that was read.
     """
@@ -61,6 +62,7 @@ class Settings:
     server: bool = False
     server_port: int = 8765
     models: tuple[str, ...] = ()
+    downloads: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
     notice: UserError | None = field(default=None, compare=False, repr=False)
 
@@ -82,6 +84,8 @@ class Settings:
             raise ValueError(f"ratio is to be at least 1, not {self.ratio}")
         if not all(isinstance(model, str) for model in self.models):
             raise ValueError("models is to be a list of names")
+        if not all(isinstance(name, str) for name in self.downloads):
+            raise ValueError("downloads is to be a list of names")
         if not all(isinstance(prompt, str) for prompt in self.prompts):
             raise ValueError("prompts is to be a list of questions")
 

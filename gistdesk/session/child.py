@@ -33,7 +33,7 @@ class End:
 
 
 class Child(QObject):
-    """Signals: said, with every object that it writes; ended, with an `End`, unless it was stopped."""
+    """Signals: said, with every object that it writes, also those of a list; ended, with an `End`, unless stopped."""
 
     said = Signal(object)
     ended = Signal(object)
@@ -88,9 +88,10 @@ class Child(QObject):
         *whole, self._lines = self._lines.split(b"\n")
         for line in whole:
             with suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict):
-                    self.said.emit(row)
+                said = json.loads(line)
+                for row in said if isinstance(said, list) else [said]:
+                    if isinstance(row, dict):
+                        self.said.emit(row)
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:

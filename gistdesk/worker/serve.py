@@ -11,6 +11,7 @@ from gistdesk.protocol import (
     Describe,
     DescribeModel,
     Download,
+    DropDownload,
     Error,
     Event,
     ExportAdapter,
@@ -88,6 +89,10 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
             from gistdesk.worker.downloading import download
 
             return download(request, pulse)
+        case DropDownload():
+            from gistdesk.worker.downloading import drop
+
+            return drop(request)
         case Index():
             from gistdesk.worker.indexing import index
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from gistdesk.library import Entry, GistFigures, Library, Problem
 from gistdesk.protocol import ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Memory, ModelRow, Prediction
+from gistdesk.session.downloads import Coming
+from gistdesk.session.found_models import FoundModels
+from gistdesk.session.recommended import RECOMMENDED, Recommended
 from gistdesk.settings import Settings
 
 GB = 2**30
@@ -17,12 +20,29 @@ STARTER = ModelRow("starter", "starter", 7_900_000, 31_700_000, "fits", 480 * 2*
 LARGE = ModelRow(
     "acme/Llama-3.1-8B", "acme/Llama-3.1-8B", 8 * 10**9, 16 * GB, "too large", 18 * GB, 9 * GB, "", None, True
 )
-COMING = ModelRow("acme/Qwen3-1.7B", "acme/Qwen3-1.7B", None, None, "unknown", None, 9 * GB, "", 0.42, False)
+COMING = ModelRow("acme/Qwen3-1.7B", "acme/Qwen3-1.7B", None, None, "unknown", None, 9 * GB, "", Coming(0.42), False)
 ADAPTER = ModelRow(
     "/data/adapters/contracts", "contracts", 8 * 10**9, 16 * GB, "fits", 6 * GB, 9 * GB, "", None, True,
     "nf4", "Llama-3.1-8B", "nf4", True,
 )  # fmt: skip
+OFFERS = [
+    (
+        each,
+        ModelRow(
+            *(each.hub_id, each.hub_id, each.n_parameters, each.download_bytes, fit, each.download_bytes),
+            *(9 * GB, "", None, False, "bf16"),
+        ),
+    )
+    for each, fit in zip(RECOMMENDED, ["fits", "fits", "fits", "tight", "too large", "too large"], strict=True)
+]
 TIGHT = ModelRow("/models/Mistral-7B", "Mistral-7B", 7 * 10**9, 8 * GB, "tight", 8.6 * GB, 9 * GB, "", None, False)
+
+
+class StillFound(FoundModels):
+    """Nobody looks."""
+
+    def look(self) -> None:
+        self.changed.emit()
 
 
 class StillDesk(Desk):
@@ -31,6 +51,8 @@ class StillDesk(Desk):
     def __init__(self, folder: Path, settings: Settings | None = None) -> None:
         super().__init__(Library(folder / "library"), settings or Settings(first_run=False), folder / "settings.toml")
         self._queue.pause(True)
+        self.found_models = StillFound(self)
+        self.offers: list[tuple[Recommended, ModelRow]] = []
         self.asked: list[tuple[str, object]] = []
         self.rows = [STARTER]
         self.working = False
@@ -53,6 +75,9 @@ class StillDesk(Desk):
     @property
     def memory(self) -> Memory:
         return self.figures
+
+    def recommended_models(self) -> list[tuple[Recommended, ModelRow]]:
+        return list(self.offers)
 
     def model_info(self) -> ModelInfo | None:
         """No engine is asked."""
@@ -79,6 +104,12 @@ class StillDesk(Desk):
 
     def download(self, hub_id: str) -> None:
         self.asked.append(("download", hub_id))
+
+    def pause_download(self, hub_id: str) -> None:
+        self.asked.append(("pause_download", hub_id))
+
+    def give_up_download(self, hub_id: str) -> None:
+        self.asked.append(("give_up_download", hub_id))
 
     def import_adapter(self, path: Path) -> None:
         self.asked.append(("import_adapter", path))

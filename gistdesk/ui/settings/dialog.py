@@ -13,13 +13,14 @@ from gistdesk.ui.settings.pages import AdvancedPage, GeneralPage, HardwarePage, 
 from gistdesk.ui.settings.server import ServerPage
 from gistdesk.ui.settings.storage import StoragePage
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.banner import BannerArea
 
 MODELS = 1
 _ICONS = ("settings", "lab", "folder", "chip", "export", "privacy", "more")
 
 
 class SettingsDialog(QDialog):
-    """Attributes: general, models, storage, hardware, server, privacy, advanced (its pages)."""
+    """Attributes: general, models, storage, hardware, server, privacy, advanced (its pages); banners."""
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,6 +46,7 @@ class SettingsDialog(QDialog):
         row.setSpacing(0)
         row.addWidget(self.list)
         row.addWidget(self._stack, 1)
+        self.banners = BannerArea(self, lambda: 0)
         self.list.currentRowChanged.connect(self._on_page)
         self.resize(100 * theme.GRID, 70 * theme.GRID)
         self._retranslate()

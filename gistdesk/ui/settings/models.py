@@ -7,43 +7,39 @@ import re
 from functools import cached_property
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QFrame,
-    QHBoxLayout,
-    QLineEdit,
-    QMessageBox,
-    QProgressBar,
-    QPushButton,
-    QVBoxLayout,
-)
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QVBoxLayout
 
-from gistdesk.language.figures import PRECISIONS, bytes_text, parameters_text
 from gistdesk.language.i18n import later, tr
-from gistdesk.models import NAMED, SMOLLM2
-from gistdesk.session.desk import Desk, ModelRow
-from gistdesk.ui.library.model import model_title
+from gistdesk.models import SMOLLM2
+from gistdesk.session.desk import Desk
+from gistdesk.ui.settings.model_card import ModelCard
+from gistdesk.ui.settings.offered import OfferedModels
 from gistdesk.ui.settings.page import SettingsPage
 from gistdesk.ui.settings.switching import ask_to_switch
 from gistdesk.ui.widgets import theme
-from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
-from gistdesk.ui.widgets.labels import ElidedLabel, Label
 from gistdesk.ui.widgets.question import Question
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class ModelsPage(SettingsPage):
-    """One card per model, a folder to add, a hub id to download."""
+    """One card per model; models that are recommended or were found here; a folder to add, a hub id to download.
+
+    Attributes: offered.
+    """
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("Models"))
         self._desk = desk
-        self._cards: dict[str, _ModelCard] = {}
+        self._cards: dict[str, ModelCard] = {}
         self._list = QVBoxLayout()
         self._list.setSpacing(theme.GRID)
         self.column.addLayout(self._list)
+        self.offered = OfferedModels(desk)
+        self.column.addWidget(self.offered)
+        self._has_looked = False
+        self.add_text(later("Another model"), "heading")
         self.folder = QPushButton()
         self.folder.setIcon(theme.icon("folder"))
         self.set_text_of(self.folder, later("Add a folder…"))
@@ -101,6 +97,9 @@ class ModelsPage(SettingsPage):
         self.download.clicked.connect(self._on_download)
         self.hub_id.returnPressed.connect(self._on_download)
         self.hub_id.textChanged.connect(self._on_hub_id_edited)
+        self.offered.download_asked.connect(desk.download)
+        self.offered.add_asked.connect(self.add_model)
+        desk.model_arrived.connect(self._on_arrived)
         desk.models_changed.connect(self.refresh)
         desk.settings_changed.connect(self.refresh)
         desk.engine_changed.connect(self.refresh)
@@ -115,6 +114,12 @@ class ModelsPage(SettingsPage):
         """Use a model from now on; asks where documents were compressed with another."""
         ask_to_switch(self._desk, name, self.question)
 
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        super().showEvent(event)
+        if not self._has_looked:
+            self._has_looked = True
+            self._desk.found_models.look()
+
     def refresh(self) -> None:
         """Show the models as they are known now."""
         rows = self._desk.models()
@@ -126,10 +131,11 @@ class ModelsPage(SettingsPage):
             card.deleteLater()
         for row in rows:
             if row.name not in self._cards:
-                self._cards[row.name] = _ModelCard(self._desk)
+                self._cards[row.name] = ModelCard(self._desk)
                 self._cards[row.name].use_asked.connect(self.use)
                 self._list.addWidget(self._cards[row.name])
             self._cards[row.name].show_row(row)
+        self.offered.refresh()
 
     def _on_add_folder(self) -> None:
         dialog = QFileDialog(self.window(), tr("Choose a model's folder"))
@@ -168,6 +174,10 @@ class ModelsPage(SettingsPage):
     def _on_download(self) -> None:
         if self.download.isEnabled():
             self._desk.download(self.hub_id.text().strip())
+
+    def _on_arrived(self, name: str) -> None:
+        """What was typed stays until then: a download that fails is tried again, perhaps under another name."""
+        if name == self.hub_id.text().strip():
             self.hub_id.clear()
 
     def _retranslate(self) -> None:
@@ -175,138 +185,3 @@ class ModelsPage(SettingsPage):
         self.hub_id.setPlaceholderText(tr("Id of a model, such as owner/name"))
         self.hub_id.setAccessibleName(tr("Id of a model to download"))
         self.refresh()
-
-
-class _ModelCard(QFrame):
-    """A model: its title, size and fit, and what can be done with it. Signals: use_asked (its name)."""
-
-    use_asked = Signal(str)
-
-    def __init__(self, desk: Desk) -> None:
-        super().__init__()
-        self.setProperty("surface", "card")
-        self._desk = desk
-        self._row: ModelRow | None = None
-        self._title, self._facts = ElidedLabel(), Label()
-        theme.set_role(self._title, "heading")
-        theme.set_role(self._facts, "muted")
-        self._facts.setWordWrap(True)
-        self._badge: FitBadge | None = None
-        self._bar = QProgressBar()
-        self._bar.setTextVisible(False)
-        self._bar.setRange(0, 1000)
-        self.use, self.remove, self.export = QPushButton(), QPushButton(), QPushButton()
-        for button in (self.remove, self.export):
-            theme.set_kind(button, "quiet")
-        self._top = QHBoxLayout()
-        self._top.setSpacing(2 * theme.GRID)
-        self._top.addWidget(self._title, 1)
-        for button in (self.remove, self.export, self.use):
-            self._top.addWidget(button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(2 * theme.GRID, theme.GRID, theme.GRID, theme.GRID)
-        column.setSpacing(theme.SMALL)
-        column.addLayout(self._top)
-        column.addWidget(self._facts)
-        column.addWidget(self._bar)
-        self.use.clicked.connect(self._on_use)
-        self.remove.clicked.connect(self._on_remove)
-        self.export.clicked.connect(self._on_export)
-
-    def show_row(self, row: ModelRow) -> None:
-        self._row = row
-        in_use = self._desk.settings.model == row.name
-        title = model_title(row.name) if row.name in NAMED else row.title
-        self._title.setText(title)
-        self._facts.setText("  ·  ".join(_facts(row)))
-        downloading = row.downloading is not None
-        self._bar.setVisible(downloading)
-        self._bar.setValue(round(1000 * (row.downloading or 0)))
-        self._bar.setAccessibleName(tr("Download of {title}", title=title))
-        self.use.setVisible(not downloading)
-        self.use.setText(tr("In use") if in_use else tr("Use"))
-        self.use.setEnabled(not in_use and not row.problem)
-        self.use.setAccessibleName(f"{self.use.text()}: {title}")
-        self.remove.setVisible(downloading or ((row.is_kept or row.name in self._desk.settings.models) and not in_use))
-        words = tr("Delete…") if row.is_kept else tr("Remove from list")
-        self.remove.setText(tr("Cancel") if downloading else words)
-        self.remove.setAccessibleName(f"{self.remove.text()}: {title}")
-        self.export.setVisible(row.has_adapter and not downloading)
-        self.export.setText(tr("Export the adapter…"))
-        self.export.setAccessibleName(f"{self.export.text()}: {title}")
-        if self._badge is None:
-            self._badge = FitBadge(row)
-            self._top.insertWidget(1, self._badge)
-        self._badge.show_row(row)
-
-    def _on_use(self) -> None:
-        if self._row is not None:
-            self.use_asked.emit(self._row.name)
-
-    def _on_remove(self) -> None:
-        if self._row is None:
-            return
-        if self._row.downloading is not None:
-            self._desk.cancel_download(self._row.name)
-        elif self._row.is_kept:
-            self._ask_to_delete()
-        else:
-            kept = tuple(name for name in self._desk.settings.models if name != self._row.name)
-            self._desk.change_settings(models=kept)
-
-    def _ask_to_delete(self) -> None:
-        box = QMessageBox(
-            QMessageBox.Icon.Warning,
-            tr("Delete the adapter"),
-            tr(
-                "Delete the adapter “{title}” for good? What was compressed with it cannot be asked any more.",
-                title=self._title.text(),
-            ),
-            QMessageBox.StandardButton.NoButton,
-            self.window(),
-        )
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        delete = box.addButton(tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
-        keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.setEscapeButton(keep)
-        delete.clicked.connect(self.delete_adapter)
-        box.open()
-
-    def delete_adapter(self) -> None:
-        """Without asking."""
-        if self._row is not None:
-            self._desk.remove_adapter(self._row.name)
-
-    def _on_export(self) -> None:
-        if self._row is not None:
-            start = str(Path.home() / f"{Path(self._row.name).name}-adapter")
-            path, _ = QFileDialog.getSaveFileName(self.window(), tr("A new folder for the adapter"), start)
-            if path:
-                self._desk.export_adapter(self._row.name, Path(path))
-
-
-def _facts(row: ModelRow) -> list[str]:
-    if row.downloading is not None:
-        percent = round(100 * row.downloading)
-        is_file = Path(row.name).is_absolute()
-        return [
-            tr("Preparing {percent}%", percent=percent) if is_file else tr("Downloading {percent}%", percent=percent)
-        ]
-    facts = []
-    if row.n_parameters:
-        facts.append(parameters_text(row.n_parameters))
-    if row.file_bytes:
-        facts.append(tr("{size} on disk", size=bytes_text(row.file_bytes)))
-    if row.precision:
-        facts.append(tr("loaded as {precision}", precision=tr(PRECISIONS[row.precision])))
-    facts.append(numbers(row))
-    if row.adapter_base:
-        facts.append(tr("adapter for {base}", base=model_title(row.adapter_base)))
-    if row.adapter_precision:
-        facts.append(tr("trained in {precision}", precision=tr(PRECISIONS[row.adapter_precision])))
-    if row.n_parameters and not row.has_adapter:
-        facts.append(tr("no adapter: it compresses by the text's own keys"))
-    if Path(row.name).is_absolute():
-        facts.append(row.name)
-    return facts

@@ -42,10 +42,11 @@ def all_jobs(desk: Desk, runs: Runs) -> list[Job]:
     jobs += [entry_job(desk, entry) for entry in entries]
     jobs += _measuring(desk)
     for row in desk.models():
-        if row.downloading is not None:
-            words = tr("Downloading {percent}%", percent=round(100 * row.downloading))
-            cancel = partial(desk.cancel_download, row.name)
-            jobs.append(Job(f"model {row.name}", row.title, words, row.downloading, cancel))
+        if row.coming is not None and not row.coming.is_paused:
+            share = row.coming.share or 0.0
+            words = tr("Downloading {percent}%", percent=round(100 * share))
+            cancel = partial(desk.pause_download, row.name)
+            jobs.append(Job(f"model {row.name}", row.title, words, share, cancel))
     for number, job in enumerate(desk.file_jobs.jobs):
         is_first = number == 0
         words = tr(job.words) if is_first else tr("Waiting")

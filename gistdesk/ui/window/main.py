@@ -127,6 +127,7 @@ class MainWindow(QMainWindow):
         self.adding.added.connect(self._on_added)
         self.adding.sample_ready.connect(self._on_sample_ready)
         self.desk.notice.connect(self._on_notice)
+        self.desk.model_arrived.connect(self._on_model_arrived)
         self.desk.settings_changed.connect(self._on_settings)
         self.desk.file_jobs.slow.connect(self._on_slow_files)
 
@@ -370,10 +371,13 @@ class MainWindow(QMainWindow):
         self.recompress_sheet.show_entries(entries)
 
     def _on_adapter(self, name: str, title: str) -> None:
+        notice = Notice(tr("The adapter of “{title}” is in use.", title=title))
+        self._use_model(name, lambda: self._on_told(notice))
+
+    def _use_model(self, name: str, used: Callable[[], object] = lambda: None) -> None:
         from gistdesk.ui.settings.switching import ask_to_switch
 
-        notice = Notice(tr("The adapter of “{title}” is in use.", title=title))
-        ask_to_switch(self.desk, name, self.question, lambda: self._on_told(notice))
+        ask_to_switch(self.desk, name, self.question, used)
 
     def _on_export(self, entry: Entry) -> None:
         self.question.ask(
@@ -408,8 +412,19 @@ class MainWindow(QMainWindow):
 
     # --- what is told
 
-    def _on_notice(self, notice: Notice) -> None:
-        self.banners.tell(notice)
+    def _on_notice(self, notice: Notice, tone: str = "warning") -> None:
+        """Where the person is: the settings lie in front of the window."""
+        dialog = self._settings_dialog
+        area = dialog.banners if dialog is not None and dialog.isVisible() else self.banners
+        area.tell(notice, tone)
+
+    def _on_model_arrived(self, name: str) -> None:
+        from gistdesk.ui.library.model import model_title
+
+        use = partial(self._use_model, name)
+        self._on_notice(
+            Notice(tr("“{title}” is here.", title=model_title(name)), actions=((later("Use it"), use),)), "info"
+        )
 
     def _on_told(self, notice: Notice) -> None:
         self.banners.tell(notice, "warning" if notice.hint else "info")

@@ -54,8 +54,8 @@ class Notifications(QObject):
 
     def _look_at_downloads(self) -> None:
         rows = self._desk.models()
-        coming = {row.name for row in rows if row.downloading is not None}
-        here = {row.name: row.title for row in rows if row.downloading is None}
+        coming = {row.name for row in rows if row.coming is not None}
+        here = {row.name: row.title for row in rows if row.coming is None}
         for name in self._coming - coming:
             if name in here:
                 self._tell(here[name], tr("The model is here."))

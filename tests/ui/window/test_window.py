@@ -1,5 +1,6 @@
 """The window: places, keys, banners, palette, jobs, quitting, languages, and a tour without a mouse."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,15 @@ from gistdesk.language import i18n
 from gistdesk.library import Problem
 from gistdesk.protocol import MeasuredRatio
 from gistdesk.session.desk import Desk, EngineState, Measured, Notice
+from gistdesk.session.downloads import Coming
+from gistdesk.session.found_models import Found
 from gistdesk.settings import Settings
 from gistdesk.ui.library.inspector import possible
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window import announcer
 from gistdesk.ui.window.main import CHAT, LAB, LIBRARY, MainWindow
 from gistdesk.ui.window.palette import score
-from tests.session.still_desk import ADAPTER, COMING, LARGE, STARTER, TIGHT, add_entry, fill
+from tests.session.still_desk import ADAPTER, COMING, LARGE, OFFERS, STARTER, TIGHT, add_entry, fill
 from tests.ui.window.window_made import open_window, still
 
 
@@ -539,6 +542,90 @@ def test_models_show_fit_and_what_can_be_done(window: MainWindow) -> None:
     page.hub_id.setText("owner/name")
     page.download.click()
     assert still(window).asked == [("load_model", TIGHT.name), ("download", "owner/name")]
+
+
+def test_a_download_is_paused_gone_on_with_and_given_up(window: MainWindow) -> None:
+    desk = still(window)
+    desk.rows = [STARTER, COMING]
+    window.show_models()
+    page = window._settings_dialog.models  # type: ignore[union-attr]
+    page.refresh()
+    card = page._cards[COMING.name]
+    assert (card._facts.text(), card.pause.text(), card.remove.text()) == ("Downloading 42%", "Pause", "Cancel")
+    card.pause.click()
+    desk.rows = [STARTER, replace(COMING, coming=Coming(0.42, is_paused=True))]
+    page.refresh()
+    assert (card._facts.text(), card.pause.text()) == ("Paused at 42%: what came is kept", "Go on")
+    card.pause.click()
+    failed = Coming(0.42, True, "The hub that acme is on cannot be reached.", "Connect this computer.")
+    desk.rows = [STARTER, replace(COMING, coming=failed, problem=failed.problem)]
+    page.refresh()
+    assert card._facts.text() == "The hub that acme is on cannot be reached. Connect this computer."
+    assert card.pause.text() == "Try again"
+    card.pause.click()
+    card.remove.click()
+    name = COMING.name
+    asked = [("pause_download", name), ("download", name), ("download", name), ("give_up_download", name)]
+    assert desk.asked == asked
+
+
+def test_what_fails_is_told_in_the_settings_while_they_are_open_and_what_was_typed_stays(window: MainWindow) -> None:
+    desk = still(window)
+    window.show_models()
+    dialog = window._settings_dialog
+    assert dialog is not None
+    dialog.models.hub_id.setText("owner/name")
+    dialog.models.download.click()
+    desk.notice.emit(Notice("There is no model “owner/name” on the hub.", "Check its name, org/name."))
+    assert dialog.models.hub_id.text() == "owner/name"
+    assert [banner.notice.hint for banner in dialog.banners.banners] == ["Check its name, org/name."]
+    assert dialog.banners.isVisible() and window.banners.banners == []
+    desk.model_arrived.emit("owner/name")
+    assert dialog.models.hub_id.text() == ""
+    dialog.close()
+    desk.notice.emit(Notice("The disk is full."))
+    assert len(window.banners.banners) == 1
+
+
+def test_a_model_that_has_arrived_is_used_with_a_click(window: MainWindow) -> None:
+    still(window).model_arrived.emit("acme/Qwen3-1.7B")
+    (banner,) = window.banners.banners
+    assert banner.notice.message == "“Qwen3-1.7B” is here."
+    banner.buttons[0].click()
+    assert still(window).asked == [("load_model", "acme/Qwen3-1.7B")]
+
+
+def test_recommended_models_say_licence_size_fit_and_adapter(window: MainWindow) -> None:
+    desk = still(window)
+    desk.offers = OFFERS
+    window.show_models()
+    offered = window._settings_dialog.models.offered  # type: ignore[union-attr]
+    card = offered.cards["meta-llama/Llama-3.2-3B-Instruct"]
+    words = card._facts.text()
+    for part in ("3.2B parameters", "6.0 GB to download", "licence: Llama 3.2", "accept its terms", "no adapter"):
+        assert part in words
+    assert card._badge is not None and card._badge._text.text() == "Fits"
+    card.button.click()
+    assert desk.asked == [("download", "meta-llama/Llama-3.2-3B-Instruct")]
+
+
+def test_models_of_other_programs_are_found_and_added(window: MainWindow) -> None:
+    desk = still(window)
+    desk.found_models.rows = [
+        Found("/m/a.gguf", "a", "LM Studio", "Q4_K", 2 * 10**9, 3 * 10**9, "fits", ""),
+        Found("/m/b.gguf", "b", "Ollama", "GGUF", 2 * 10**9, 0, "unknown", "The file b.gguf is damaged."),
+        Found("org/model", "org/model", "Hugging Face", "safetensors", 10**9, 10**9, "fits", ""),
+    ]
+    window.show_models()
+    page = window._settings_dialog.models  # type: ignore[union-attr]
+    cards = page.offered.cards
+    assert "LM Studio" in cards["/m/a.gguf"]._facts.text()
+    assert cards["/m/b.gguf"]._facts.text() == "The file b.gguf is damaged."
+    assert not cards["/m/b.gguf"].button.isEnabled()
+    cards["/m/a.gguf"].button.click()
+    cards["org/model"].button.click()
+    assert desk.asked == [("download", "/m/a.gguf")]  # which prepares it
+    assert desk.settings.models == ("org/model",)
 
 
 def test_adapters_are_listed_imported_exported_and_deleted(

@@ -1,0 +1,113 @@
+"""Models on their way here: fetched from the hub, or prepared from a GGUF file; paused, gone on with, given up.
+
+An engine process beside the others does it. What was begun stays in the settings until it is here or is given up, so
+that another start goes on with it. Knows nothing of models' figures, nor of widgets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+
+from gistdesk.protocol import Download, DownloadDone, DownloadProgress, DropDownload, Error, Event
+from gistdesk.session.calls import Calls
+
+
+@dataclass(frozen=True)
+class Coming:
+    """A model that is not here yet.
+
+    Attributes:
+        share: that has arrived, 0 to 1; None where an earlier start knew.
+        is_paused: nothing is fetched until it is to go on.
+        problem, hint: why it has stopped, as sentences; "".
+    """
+
+    share: float | None = 0.0
+    is_paused: bool = False
+    problem: str = ""
+    hint: str = ""
+
+
+class Downloads(QObject):
+    """Signals: changed; arrived (a name); failed (message, hint, details); begun_changed (all that were begun)."""
+
+    changed = Signal()
+    arrived = Signal(str)
+    failed = Signal(str, str, str)
+    begun_changed = Signal(tuple)
+
+    def __init__(self, new_calls: Callable[[], Calls], begun: tuple[str, ...], parent: QObject | None = None) -> None:
+        """
+        Args:
+            new_calls: starts an engine process of its own, so that a download never waits for an answer.
+            begun: by an earlier start, and not finished.
+        """
+        super().__init__(parent)
+        self._new_calls = new_calls
+        self._calls: Calls | None = None
+        self._request_ids: dict[str, int] = {}
+        self.coming: dict[str, Coming] = {name: Coming(None, is_paused=True) for name in begun}
+
+    @property
+    def busy(self) -> bool:
+        return bool(self._request_ids)
+
+    def start(self, name: str) -> None:
+        """Bring "smollm2" or a model of the hub, or prepare a GGUF file; goes on where an earlier try stopped."""
+        if name in self._request_ids:
+            return
+        known = self.coming.get(name)
+        self.coming[name] = Coming(known.share if known is not None else 0.0)
+        calls = self._own_calls()
+        self._request_ids[name] = calls.send(Download(hub_id=name), lambda event: self._on_event(name, event))
+        self._tell_begun()
+        self.changed.emit()
+
+    def pause(self, name: str) -> None:
+        """Fetch no more of it; what came is kept."""
+        if name in self.coming and not self.coming[name].is_paused:
+            self.coming[name] = replace(self.coming[name], is_paused=True)
+            self._stop(name)
+            self.changed.emit()
+
+    def give_up(self, name: str) -> None:
+        """Delete what came of it."""
+        if self.coming.pop(name, None) is None:
+            return
+        self._stop(name)
+        if not Path(name).is_absolute():  # of a GGUF file nothing is left
+            self._own_calls().send(DropDownload(hub_id=name), lambda _: None)
+        self._tell_begun()
+        self.changed.emit()
+
+    def _own_calls(self) -> Calls:
+        if self._calls is None:
+            self._calls = self._new_calls()
+        return self._calls
+
+    def _stop(self, name: str) -> None:
+        request_id = self._request_ids.pop(name, None)
+        if request_id is not None:
+            self._own_calls().cancel(request_id)
+
+    def _tell_begun(self) -> None:
+        self.begun_changed.emit(tuple(name for name in self.coming if not Path(name).is_absolute()))
+
+    def _on_event(self, name: str, event: Event) -> None:
+        coming = self.coming.get(name)
+        if coming is None or name not in self._request_ids:
+            return  # given up or paused: this is its end
+        if isinstance(event, DownloadProgress):
+            self.coming[name] = replace(coming, share=event.done_bytes / max(1, event.total_bytes))
+        else:
+            del self._request_ids[name]
+            if isinstance(event, DownloadDone):
+                del self.coming[name]
+                self._tell_begun()
+                self.arrived.emit(name)
+            elif isinstance(event, Error):
+                self.coming[name] = replace(coming, is_paused=True, problem=event.message, hint=event.hint)
+                self.failed.emit(event.message, event.hint, event.details or "")
+        self.changed.emit()
