@@ -1,6 +1,7 @@
 """The library: documents, gists, chats and the queue, in one folder. Knows nothing of models, tensors and windows."""
 
 from gistdesk.library.chats import Chats
+from gistdesk.library.collections import Collections
 from gistdesk.library.moving import Move, Moving
 from gistdesk.library.recalls import Recalls
 from gistdesk.library.records import (
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 
-class Library(Moving, Chats, Recalls):
+class Library(Moving, Chats, Collections, Recalls):
     """One library folder, open.
 
     Calls take a few milliseconds; what takes longer is a generator. An object belongs to the thread that made it;
@@ -45,5 +46,5 @@ class Library(Moving, Chats, Recalls):
 
     The classes it is made of share one connection: `Store` (the folder and its database), `Texts` (what was read),
     `Entries` (the table and the queue), `Gists` (the files), `Recalls` (what was measured of them), `Upkeep` and
-    `Moving` (the disk), `Chats`.
+    `Moving` (the disk), `Chats`, `Collections`.
     """

@@ -122,5 +122,15 @@ _PINS = """
 ALTER TABLE chats ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
 """
 
-STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL, _METHOD, _PINS)
+# A collection is its name, and there as long as it has entries.
+_COLLECTIONS = """
+CREATE TABLE collection_entries (
+    name TEXT NOT NULL,
+    entry_id INTEGER NOT NULL REFERENCES entries(id) ON DELETE CASCADE,
+    PRIMARY KEY (name, entry_id)
+) WITHOUT ROWID;
+CREATE INDEX collection_entries_by_entry ON collection_entries(entry_id);
+"""
+
+STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL, _METHOD, _PINS, _COLLECTIONS)
 VERSION = len(STEPS)

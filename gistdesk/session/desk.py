@@ -345,6 +345,16 @@ class Desk(QObject):
         self.library.rename(entry_id, title)
         self.entries_changed.emit()
 
+    def collect(self, name: str, entry_ids: Sequence[int]) -> None:
+        """Put entries into a collection, old or new."""
+        self.library.collect(name, entry_ids)
+        self.entries_changed.emit()
+
+    def take_out(self, name: str, entry_ids: Sequence[int]) -> None:
+        """Take entries out of a collection."""
+        self.library.take_out(name, entry_ids)
+        self.entries_changed.emit()
+
     def trash(self, entry_ids: Sequence[int]) -> None:
         self._queue.drop(entry_ids)
         self.library.trash(entry_ids)

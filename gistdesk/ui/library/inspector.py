@@ -31,6 +31,7 @@ _ACTIONS = (
     "chat",
     "read",
     "rename",
+    "collect",
     "next",
     "recompress",
     "retry",
@@ -45,6 +46,7 @@ _ICONS = {
     "chat": "chat",
     "read": "reader",
     "rename": "edit",
+    "collect": "folder",
     "next": "chevron-up",
     "recompress": "compress",
     "retry": "retry",
@@ -64,7 +66,7 @@ def possible(entries: Sequence[Entry]) -> set[str]:
         return set()
     if any(entry.trashed for entry in entries):
         return {"restore"}
-    found = {"trash"}
+    found = {"trash", "collect"}
     working = [entry.state in WORKING for entry in entries]
     if all(entry.gist is not None and entry.state in ("ready", "source changed") for entry in entries):
         found.add("chat")
@@ -196,6 +198,10 @@ class LibraryInspector(QFrame):
         for name, button in self._buttons.items():
             button.setVisible(name in allowed)
 
+    def button(self, name: str) -> QPushButton:
+        """Of an action."""
+        return self._buttons[name]
+
     def actions_for(self, entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
         """Name, text and icon of what can be done with these entries."""
         allowed = possible(entries)
@@ -281,6 +287,7 @@ class LibraryInspector(QFrame):
             "chat": tr("Chat"),
             "read": tr("Read the kept text"),
             "rename": tr("Rename"),
+            "collect": tr("Collections…"),
             "next": tr("Compress next"),
             "recompress": tr("Re-compress…"),
             "retry": tr("Retry"),

@@ -1,4 +1,4 @@
-"""The Library place's list: search, filter and the table, or what an empty library is for.
+"""The Library place's list: search, filter or collection, and the table; or what an empty library is for.
 
 Knows the desk's entries; what is done with those that are chosen is decided elsewhere.
 """
@@ -39,10 +39,11 @@ _NARROW = 56 * theme.GRID
 
 
 class LibraryList(QFrame):
-    """Attributes: table. Signals: add_pressed, sample_pressed."""
+    """Attributes: table. Signals: add_pressed, sample_pressed, chat_pressed (a collection's name)."""
 
     add_pressed = Signal()
     sample_pressed = Signal()
+    chat_pressed = Signal(str)
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -57,6 +58,10 @@ class LibraryList(QFrame):
         self._add = QPushButton(self)
         self._add.setIcon(theme.icon("plus", "on_accent"))
         theme.set_kind(self._add, "primary")
+        self.chat = QPushButton(self)
+        self.chat.setIcon(theme.icon("chat"))
+        self.chat.hide()
+        self._collections: dict[str, list[int]] = {}
         self.table = EntryTable(desk.eta_s, self)
         self._empty = EmptyState(
             "drop",
@@ -80,6 +85,7 @@ class LibraryList(QFrame):
         self.search.textChanged.connect(self._on_search_edited)
         self._filter.currentIndexChanged.connect(self.refresh)
         self._add.clicked.connect(self.add_pressed)
+        self.chat.clicked.connect(lambda: self.chat_pressed.emit(self.collection))
         desk.entries_changed.connect(self.refresh)
         desk.entry_changed.connect(self._on_entry_changed)
         self.refresh()
@@ -91,6 +97,7 @@ class LibraryList(QFrame):
         row.setSpacing(theme.GRID)
         row.addWidget(self.search, 1)
         row.addWidget(self._filter)
+        row.addWidget(self.chat)
         row.addWidget(self._add)
         self.search.setMinimumWidth(12 * theme.GRID)
         for page in (self.table, self._empty, self._nothing):
@@ -105,6 +112,17 @@ class LibraryList(QFrame):
     def in_trash(self) -> bool:
         """Whether the trash is being looked at."""
         return self._filter.currentIndex() == _TRASH
+
+    @property
+    def collection(self) -> str:
+        """Name of the collection that is shown; "" where it is not one."""
+        name = self._filter.currentData()
+        return name if isinstance(name, str) else ""
+
+    def show_collection(self, name: str) -> None:
+        """Show the documents of a collection alone."""
+        self.search.clear()
+        self._filter.setCurrentIndex(max(0, self._filter.findData(name)))
 
     def focus_rows(self) -> None:
         """Into the table; where it is empty onto what can be done about that."""
@@ -122,10 +140,15 @@ class LibraryList(QFrame):
     def refresh(self) -> None:
         """Ask the library again. A chosen entry stays chosen as long as it is there."""
         self._timer.stop()
+        collections = self._desk.library.collections()
+        if list(collections) != list(self._collections):
+            self._collections = collections
+            self._fill_filter()
+        self._collections = collections
         search = self.search.text().strip()
         entries = self._desk.library.entries(search=search, trashed=self.in_trash)
-        states = _FILTERS[self._filter.currentIndex()][1]
-        shown = [entry for entry in entries if states is None or entry.state in states]
+        shown = [entry for entry in entries if self._still_shown(entry)]
+        self.chat.setVisible(bool(self.collection))
         self.table.model_.set_entries(shown)
         self.table.chosen.emit()
         narrowed = bool(search) or self._filter.currentIndex() > 0
@@ -155,8 +178,25 @@ class LibraryList(QFrame):
             self.refresh()
 
     def _still_shown(self, entry: Entry) -> bool:
+        if self.collection:
+            return entry.trashed is None and entry.id in self._collections.get(self.collection, ())
         states = _FILTERS[self._filter.currentIndex()][1]
         return (states is None or entry.state in states) and (entry.trashed is not None) == self.in_trash
+
+    def _fill_filter(self) -> None:
+        """Kinds of documents, then collections; what was chosen stays chosen where it is still there."""
+        chosen, collection = max(0, self._filter.currentIndex()), self.collection
+        self._filter.blockSignals(True)
+        self._filter.clear()
+        for text, _ in _FILTERS:
+            self._filter.addItem(tr(text))
+        if self._collections:
+            self._filter.insertSeparator(len(_FILTERS))
+        for name in self._collections:
+            self._filter.addItem(theme.icon("folder", "muted"), name, name)
+        at = self._filter.findData(collection) if collection else chosen
+        self._filter.setCurrentIndex(max(at, 0))
+        self._filter.blockSignals(False)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
@@ -176,13 +216,8 @@ class LibraryList(QFrame):
         self.search.setPlaceholderText(tr("Search titles and texts"))
         self.search.setAccessibleName(tr("Search titles and texts"))
         self._filter.setAccessibleName(tr("Which documents to show"))
-        chosen = max(0, self._filter.currentIndex())
-        self._filter.blockSignals(True)
-        self._filter.clear()
-        for text, _ in _FILTERS:
-            self._filter.addItem(tr(text))
-        self._filter.setCurrentIndex(chosen)
-        self._filter.blockSignals(False)
+        self._fill_filter()
+        self.chat.setText(tr("Chat with all"))
         self._name_add_button()
         self._add.setToolTip(tr("Add documents (Ctrl+O)"))
         self.table.retranslate()

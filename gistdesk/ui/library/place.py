@@ -6,7 +6,7 @@ Everything that is done goes to the desk. What concerns the window (sheets, bann
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QPoint, QUrl, Signal
-from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtGui import QCursor, QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
 
 from gistdesk.core.errors import UserError
@@ -14,6 +14,7 @@ from gistdesk.core.title import file_name
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
 from gistdesk.session.desk import Desk, Notice
+from gistdesk.ui.library.collection_menu import CollectionMenu
 from gistdesk.ui.library.inspector import LibraryInspector, possible
 from gistdesk.ui.library.list import LibraryList
 from gistdesk.ui.library.reader import Reader
@@ -57,6 +58,7 @@ class LibraryPlace(QObject):
         table = self.list_widget.table
         self.list_widget.add_pressed.connect(self.files_requested)
         self.list_widget.sample_pressed.connect(self.sample_requested)
+        self.list_widget.chat_pressed.connect(self.chat_with_collection)
         self.main_widget.closed.connect(self._on_reader_closed)
         self.inspector_widget.asked.connect(self.do)
         self.inspector_widget.password_given.connect(desk.retry)
@@ -135,6 +137,8 @@ class LibraryPlace(QObject):
             self._desk.compress_next(ids[0])
         elif action == "rename":
             self.list_widget.table.edit_title()
+        elif action == "collect":
+            self._open_collections(ids)
         elif action == "recompress":
             self.recompress_requested.emit(entries)
         elif action == "retry":
@@ -155,6 +159,26 @@ class LibraryPlace(QObject):
             self._desk.restore(ids)
         elif action == "trash":
             self.trash(ids)
+
+    def _open_collections(self, entry_ids: list[int]) -> None:
+        button = self.inspector_widget.button("collect")
+        menu = CollectionMenu(self._desk.library.collections(), entry_ids, self.list_widget)
+        menu.put.connect(lambda name: self._desk.collect(name, entry_ids))
+        menu.taken.connect(lambda name: self._desk.take_out(name, entry_ids))
+        at = button.mapToGlobal(button.rect().bottomLeft()) if button.isVisible() else QCursor.pos()
+        menu.popup(at)
+        if not self._desk.library.collections():
+            menu.field.setFocus()
+
+    def chat_with_collection(self, name: str) -> None:
+        """A chat about all documents of a collection that can be asked; tells of those that cannot."""
+        entries = [self._desk.library.entry(each) for each in self._desk.library.collections().get(name, [])]
+        ready = [entry.id for entry in entries if "chat" in possible([entry])]
+        if len(ready) < len(entries):
+            n = len(entries) - len(ready)
+            self.told.emit(Notice(tr("Not compressed yet, and left out of the chat: {n}", n=n)))
+        if ready:
+            self.chat_requested.emit(ready)
 
     def trash(self, entry_ids: list[int]) -> None:
         """Move entries to the trash, and offer to take it back."""

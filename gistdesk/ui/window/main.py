@@ -300,6 +300,14 @@ class MainWindow(QMainWindow):
             for entry in self.desk.library.entries()
         ]
         commands += [
+            Command(
+                tr("Chat with collection: {name}", name=name),
+                partial(self.library.chat_with_collection, name),
+                theme.icon("folder", "muted"),
+            )
+            for name in self.desk.library.collections()
+        ]
+        commands += [
             Command(chat.title, partial(self._show_chat, chat.id), theme.icon("chat", "muted"))
             for chat in self.desk.library.chats()
             if chat.title

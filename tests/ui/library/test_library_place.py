@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
 from gistdesk.ui.library.cells import in_two_lines
+from gistdesk.ui.library.collection_menu import CollectionMenu
 from gistdesk.ui.library.inspector import _facts, possible
 from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS
 from gistdesk.ui.library.states import look, state_words
@@ -198,11 +199,20 @@ def test_the_trash_is_looked_at_and_restored_from(window: MainWindow) -> None:
 
 def test_what_can_be_done_follows_the_state(window: MainWindow) -> None:
     entries = fill(still(window))
-    assert possible([entries["ready"]]) == {"chat", "read", "rename", "recompress", "reveal", "export", "trash"}
-    assert possible([entries["compressing"]]) == {"cancel", "read", "rename", "reveal", "trash"}
-    assert possible([entries["failed"]]) == {"retry", "rename", "reveal", "trash"}
-    assert possible([entries["outdated"]]) == {"read", "rename", "recompress", "reveal", "export", "trash"}
-    assert possible([entries["ready"], entries["book"]]) == {"chat", "recompress", "trash"}
+    assert possible([entries["ready"]]) == {
+        "chat",
+        "read",
+        "rename",
+        "recompress",
+        "reveal",
+        "export",
+        "collect",
+        "trash",
+    }
+    assert possible([entries["compressing"]]) == {"cancel", "read", "rename", "reveal", "collect", "trash"}
+    assert possible([entries["failed"]]) == {"retry", "rename", "reveal", "collect", "trash"}
+    assert possible([entries["outdated"]]) == {"read", "rename", "recompress", "reveal", "export", "collect", "trash"}
+    assert possible([entries["ready"], entries["book"]]) == {"chat", "recompress", "collect", "trash"}
     assert possible([]) == set()
 
 
@@ -337,3 +347,37 @@ def test_retry_stands_in_the_row_of_what_failed(window: MainWindow, qtbot: QtBot
     right.setX(cell_rect.right() - 16)
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=right)
     assert window.desk.library.entry(entry.id).state == "queued"
+
+
+def test_a_collection_is_made_shown_and_asked_with_one_click(window: MainWindow, qtbot: QtBot) -> None:
+    desk, library = still(window), window.library
+    first, second, waiting = add_entry(desk, "a.pdf"), add_entry(desk, "b.pdf"), add_entry(desk, "c.pdf", "queued")
+    add_entry(desk, "d.pdf")
+    library.choose([first.id, second.id, waiting.id])
+    library.do("collect")
+    (menu,) = library.list_widget.findChildren(CollectionMenu)
+    menu.field.setText("Leases")
+    qtbot.keyClick(menu.field, Qt.Key.Key_Return)
+    assert desk.library.collections() == {"Leases": [first.id, second.id, waiting.id]}
+    shown = library.list_widget
+    assert not shown.chat.isVisible()
+    shown.show_collection("Leases")
+    assert sorted(entry.id for entry in shown.table.model_.entries()) == [first.id, second.id, waiting.id]
+    with qtbot.waitSignal(library.chat_requested) as asked:
+        shown.chat.click()
+    assert asked.args == [[first.id, second.id]]
+    assert window.banners.banners[0].notice.message == "Not compressed yet, and left out of the chat: 1"
+
+
+def test_documents_leave_a_collection_and_the_list_goes_back_when_it_is_empty(window: MainWindow) -> None:
+    desk, library = still(window), window.library
+    entry = add_entry(desk, "a.pdf")
+    desk.collect("Leases", [entry.id])
+    library.list_widget.show_collection("Leases")
+    menu = CollectionMenu(desk.library.collections(), [entry.id], library.list_widget)
+    action = menu.actions()[0]
+    assert (action.text(), action.isChecked()) == ("Leases", True)
+    menu.taken.connect(lambda name: desk.take_out(name, [entry.id]))
+    action.trigger()
+    assert desk.library.collections() == {} and library.list_widget.collection == ""
+    assert [each.id for each in library.list_widget.table.model_.entries()] == [entry.id]

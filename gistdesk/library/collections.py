@@ -1,0 +1,43 @@
+"""Collections: named sets of documents. One is there as long as it has a document; a document may be in several.
+
+Knows nothing of what is done with a collection.
+"""
+
+from collections.abc import Iterable
+
+from gistdesk.core.title import shown_title
+from gistdesk.library.rows import text_of
+from gistdesk.library.store import Store
+
+
+class Collections(Store):
+    """Which there are, and what is in them."""
+
+    def collections(self) -> dict[str, list[int]]:
+        """Ids of the entries out of the trash, by the collection's name, in the order of names."""
+        rows = self._rows(
+            "SELECT name, entry_id FROM collection_entries JOIN entries ON entries.id = entry_id "
+            "WHERE entries.trashed IS NULL ORDER BY name, entry_id"
+        )
+        found: dict[str, list[int]] = {}
+        for row in rows:
+            found.setdefault(text_of(row["name"]), []).append(row["entry_id"])
+        return found
+
+    def collect(self, name: str, entry_ids: Iterable[int]) -> None:
+        """Put entries into a collection, which begins with them where there is none; a name of blanks does nothing."""
+        name = shown_title(name.strip())
+        if name:
+            with self._write() as db:
+                db.executemany(
+                    "INSERT OR IGNORE INTO collection_entries(name, entry_id) VALUES (?, ?)",
+                    [(name, entry_id) for entry_id in entry_ids],
+                )
+
+    def take_out(self, name: str, entry_ids: Iterable[int]) -> None:
+        """Take entries out of a collection; they stay in the library."""
+        with self._write() as db:
+            db.executemany(
+                "DELETE FROM collection_entries WHERE name = ? AND entry_id = ?",
+                [(name, entry_id) for entry_id in entry_ids],
+            )
