@@ -4,14 +4,13 @@ Never are all weights in memory in another form than the one that is wanted: a m
 while it is loaded, not 16. The configuration was checked against the files before; knows nothing of adapters.
 """
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import nn
+from torch import Tensor, nn
 
 from gistdesk.core.json_file import read_object
 from gistdesk.core.model_config import weight_files
@@ -45,29 +44,43 @@ def read_weights(
     with init_empty_weights(include_buffers=False):  # positions are no weights: they are worked out, in float32
         causal_lm: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)
     causal_lm.eval().requires_grad_(False)
-    with ExitStack() as opened:
-        files: dict[str, Any] = {}
-        for path in weight_files(folder):
-            stream: Any = opened.enter_context(safe_open(path, "pt"))
-            files |= dict.fromkeys(stream.keys(), stream)
-        owners = [name for name, module in causal_lm.named_modules() if any(True for _ in module.parameters(False))]
-        for number, owner in enumerate(owners):
-            if config.tie_word_embeddings and owner == "lm_head":
-                continue
-            on_share(number / len(owners))
-            module = causal_lm.get_submodule(owner)
-            quantized = precision in QUANTIZED and isinstance(module, nn.Linear) and owner.startswith(_STACK)
-            for name in [name for name, _ in module.named_parameters(recurse=False)]:
-                tensor = files[f"{owner}.{name}"].get_tensor(f"{owner}.{name}")
-                # a copy: what stays behind in the file's memory map goes when the file shrinks
-                tensor = tensor.to(device="cpu" if quantized else device, dtype=dtype, copy=True)
-                setattr(module, name, nn.Parameter(tensor, requires_grad=False))
-            if quantized:
-                quantize_layer(causal_lm.model, owner.removeprefix(_STACK), precision, device)
+    files = _files(folder)
+    owners = [name for name, module in causal_lm.named_modules() if any(True for _ in module.parameters(False))]
+    for number, owner in enumerate(owners):
+        if config.tie_word_embeddings and owner == "lm_head":
+            continue
+        on_share(number / len(owners))
+        module = causal_lm.get_submodule(owner)
+        quantized = precision in QUANTIZED and isinstance(module, nn.Linear) and owner.startswith(_STACK)
+        for name in [name for name, _ in module.named_parameters(recurse=False)]:
+            tensor = _copied(files, f"{owner}.{name}", torch.device("cpu") if quantized else device, dtype)
+            setattr(module, name, nn.Parameter(tensor, requires_grad=False))
+        if quantized:
+            quantize_layer(causal_lm.model, owner.removeprefix(_STACK), precision, device)
     if config.tie_word_embeddings:
         causal_lm.lm_head.weight = causal_lm.model.embed_tokens.weight
     causal_lm.generation_config.eos_token_id = _ends(folder, config)
     return causal_lm.to(device)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Of every tensor the file that it is in."""
+    files: dict[str, Path] = {}
+    for path in weight_files(folder):
+        with safe_open(path, "pt") as opened:
+            files |= dict.fromkeys(opened.keys(), path)
+    return files
+
+
+def _copied(files: Mapping[str, Path], name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """One tensor on its device; a copy, since what stays in the file's memory map goes when the file shrinks.
+
+    The file is opened for this tensor alone: what was read of an open map counts as memory of the process, and a model
+    of 1 billion took twice its size to load while its files stayed open (`tests/benchmarks/loading.py`).
+    """
+    with safe_open(files[name], "pt") as opened:
+        tensor: Tensor = opened.get_tensor(name)
+        return tensor.to(device=device, dtype=dtype, copy=True)
 
 
 def _ends(folder: Path, config: Any) -> list[int]:
