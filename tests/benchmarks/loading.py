@@ -3,7 +3,7 @@
     python -m tests.benchmarks.loading [--layers 16]
 
 Random weights in the shape of Llama 3.2 1B, in shards of up to 512 MiB. Every row is a process of its own: what it held
-at most above what it held before. In NF4 most tensors leave as soon as they were read, as all do where a card takes them.
+at most above what it held before. In NF4 most tensors leave as soon as they were read, as all do for a card.
 """
 
 import argparse
