@@ -77,14 +77,15 @@ def compress(
         typer.Option("-o", "--output", help="The gist file, or a folder for one or several. Default: beside it."),
     ] = None,
     ratio: Annotated[
-        float | None, typer.Option(help="Document tokens per gist slot. Default 100, for matched 8.")
+        float | None, typer.Option(help="Document tokens per gist slot. Default 100, for matched 8, for refined 16.")
     ] = None,
     slots: Annotated[int | None, typer.Option(help="Gist slots for the whole document, in place of a ratio.")] = None,
     method: Annotated[
         str,
         typer.Option(
             help="adapter: by a trained gist adapter. matched: a choice of the text's own keys, for any model, without "
-            "training. auto: adapter where the model has one."
+            "training. refined: one of these, then trained on this document for minutes. auto: adapter where the model "
+            "has one, else matched."
         ),
     ] = "auto",
     kv_bits: Annotated[

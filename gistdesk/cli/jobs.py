@@ -16,6 +16,7 @@ from gistdesk.core.compress import compress_document, plan, untrained_ratio
 from gistdesk.core.documents import Document, read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import model_fingerprint, of_files
+from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist
 from gistdesk.core.gist_tensors import KVBits, stored_dtype
 from gistdesk.core.load import choose_device, find_model, load_model, plain_precision
@@ -98,7 +99,8 @@ def compress_file(
         if n_before is None:
             n_before = sum(segment.n_tokens for segment in cut.segments[: step.n_segments_done])
         if step.record is None:
-            yield {"done": step.n_segments_done, "total": step.n_segments}
+            event = {"done": step.n_segments_done + step.n_rounds_done, "total": step.n_segments + step.n_rounds}
+            yield event if step.agreement is None else {**event, "agreement": round(step.agreement, 4)}
             continue
         seconds = time.perf_counter() - begun
         gist = step.record.gist
@@ -110,6 +112,7 @@ def compress_file(
             "ratio": round(gist.ratio, 2),
             "method": step.record.method,
             "n_unfitted": gist.n_unfitted,
+            **_refined(gist),
             "kv_bits": step.record.kv_bits,
             "kv_bytes": gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
             "file_bytes": step.file_bytes,
@@ -211,6 +214,7 @@ def describe_gist(path: Path) -> dict[str, Any]:
         "n_segments": len(gist.segments),
         "segment_tokens": record.segment_tokens,
         "n_pages": len(record.page_starts),
+        **_refined(gist),
         "kv_bits": record.kv_bits,
         "kv_bytes": gist.kv_bytes,
         "file_bytes": path.stat().st_size,
@@ -222,6 +226,12 @@ def describe_gist(path: Path) -> dict[str, Any]:
         "source_sha256": record.source_sha256,
         "created": record.created,
     }
+
+
+def _refined(gist: GistKV) -> dict[str, Any]:
+    """How a trained gist's answers agree with the full text's, and how they did before."""
+    trained = gist.refined
+    return {"agreement": round(trained.after, 4), "agreement_before": round(trained.before, 4)} if trained else {}
 
 
 def haystack_of(path: Path) -> str:

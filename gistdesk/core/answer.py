@@ -201,15 +201,33 @@ class Context:
         Raises:
             UserError: they do not fit into the model's window.
         """
+        ids, hidden = self.hidden_of_answer(question, answer)
+        with torch.no_grad():
+            logits = self.model.logits(hidden).float()
+        return float(torch.nn.functional.cross_entropy(logits, ids[-len(hidden) :].to(logits.device)))
+
+    def hidden_of_answer(self, question: str, answer: str, most_tokens: int | None = None) -> tuple[Tensor, Tensor]:
+        """What the model makes of a given answer. The conversation is forgotten.
+
+        Args:
+            most_tokens: of the answer; the rest is left out.
+
+        Returns:
+            (n_tokens,) ids of question and answer with what stands around them, and the hidden states (n_answer,
+            hidden_size) that predict each token of the answer.
+
+        Raises:
+            UserError: they do not fit into the model's window.
+        """
         n_before = len(self._conversation_ids([Turn(question)]))
-        ids = torch.tensor(self._conversation_ids([Turn(question, answer)]))
+        end = None if most_tokens is None else n_before + most_tokens
+        ids = torch.tensor(self._conversation_ids([Turn(question, answer)])[:end])
         self._check_window(self._n_context + len(ids), "The question")
         self.forget()
         with torch.no_grad():
             hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
-            logits = self.model.logits(hidden[0, n_before - 1 :]).float()
         self.forget()
-        return float(torch.nn.functional.cross_entropy(logits, ids[n_before:].to(logits.device)))
+        return ids, hidden[0, n_before - 1 :]
 
     def forget(self) -> None:
         """Forget the conversation: the next answer is computed as if it were the first."""

@@ -22,9 +22,10 @@ from gistdesk.core.gist_file import SUFFIX, GistRecord, write_gist
 from gistdesk.core.gist_tensors import KVBits
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
 from gistdesk.core.matched import compress_matched, longest_segment
-from gistdesk.core.methods import Method, usual_method
+from gistdesk.core.methods import Method, starting_method, usual_method
 from gistdesk.core.model import GistModel, TextTokenizer
 from gistdesk.core.partial import partial_path, read_partial, write_partial
+from gistdesk.core.refined import n_rounds_of, refine
 
 BATCH_TOKENS = 1024
 """Document tokens per batch on a CPU, two segments or so. With 4,096 the starter took 20% longer and 60 MiB more: its
@@ -38,10 +39,18 @@ _CHUNK_CHARACTERS = 2**14
 
 @dataclass(frozen=True)
 class Compressed:
-    """How far compressing has come. `record` is there at the end, and `file_bytes` when a file was asked for."""
+    """How far compressing has come. `record` is there at the end, and `file_bytes` when a file was asked for.
+
+    Attributes:
+        n_rounds_done, n_rounds: of training what all segments gave, where the method does.
+        agreement: see `Refinement.after`; None before anything is trained.
+    """
 
     n_segments_done: int
     n_segments: int
+    n_rounds_done: int = 0
+    n_rounds: int = 0
+    agreement: float | None = None
     record: GistRecord | None = None
     file_bytes: int = 0
 
@@ -60,6 +69,11 @@ class Plan:
     @property
     def n_slots(self) -> int:
         return sum(segment.n_slots for segment in self.segments)
+
+    @property
+    def n_rounds(self) -> int:
+        """Of training, behind the segments."""
+        return n_rounds_of(self.segments) if self.method == "refined" else 0
 
 
 def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, ...]]:
@@ -163,7 +177,7 @@ def plan_tokens(
         max_slots=max_slots,
         ends_sentence=model.ends_sentence,
     )
-    if method == "matched":  # what is chosen among a segment's own keys cannot be more than they are
+    if _starting(model, method) == "matched":  # what is chosen among a segment's own keys cannot be more than they are
         segments = [replace(s, n_slots=min(s.n_slots, s.n_tokens)) for s in segments]
     return Plan(token_ids, page_starts, tuple(segments), ratio, segment_tokens, method)
 
@@ -174,7 +188,7 @@ def segment_sizes(model: GistModel, method: Method) -> tuple[int, int]:
     Raises:
         UserError: the method needs an adapter and the model has none, or its window is too small for the method.
     """
-    if method == "adapter":
+    if _starting(model, method) == "adapter":
         if model.adapter is None:
             raise UserError(
                 f'The model "{model.identity.model_id}" has no gist adapter.',
@@ -183,6 +197,10 @@ def segment_sizes(model: GistModel, method: Method) -> tuple[int, int]:
         return model.adapter.segment_tokens, model.adapter.max_slots
     n_tokens = longest_segment(model)
     return n_tokens, n_tokens
+
+
+def _starting(model: GistModel, method: Method) -> Method:
+    return starting_method(method, model.adapter is not None)
 
 
 def check_ratio(model: GistModel, ratio: float, method: Method | None = None) -> None:
@@ -201,7 +219,7 @@ def check_ratio(model: GistModel, ratio: float, method: Method | None = None) ->
 
 def untrained_ratio(model: GistModel, plan: Plan) -> str:
     """A sentence if the plan's ratio is one that the adapter never met in training, else nothing."""
-    ratios = model.adapter.ratios if model.adapter and plan.method == "adapter" else None
+    ratios = model.adapter.ratios if model.adapter and _starting(model, plan.method) == "adapter" else None
     if ratios is None or ratios[0] <= plan.ratio <= ratios[1]:
         return ""
     return f"The adapter was trained at {ratios[0]:g}x to {ratios[1]:g}x; at {plan.ratio:.0f}x it may keep little."
@@ -219,10 +237,23 @@ def compress(
         done: what an earlier, interrupted run had finished.
         batch_tokens: tokens per encoding batch of an adapter.
     """
-    if plan.method == "matched":
+    if plan.method == "refined":
+        yield from _refine(model, plan, done, batch_tokens)
+    elif plan.method == "matched":
         yield from compress_matched(model, plan.token_ids, plan.segments, done)
     else:
         yield from _encode(model, plan, done, batch_tokens)
+
+
+def _refine(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
+    """Make a gist of the whole document in the model's usual way, and train it."""
+    gist = done
+    if done is None or len(done.segments) < len(plan.segments):
+        first = replace(plan, method=_starting(model, plan.method))
+        for gist in compress(model, first, done=done, batch_tokens=batch_tokens):
+            yield gist
+    assert gist is not None
+    yield from refine(model, plan.token_ids, gist)
 
 
 def _encode(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
@@ -307,7 +338,8 @@ def compress_document(
     Raises:
         UserError: the file cannot be written.
     """
-    identity = model.identity if plan.method == "adapter" else replace(model.identity, adapter_fingerprint="")
+    by_adapter = _starting(model, plan.method) == "adapter"
+    identity = model.identity if by_adapter else replace(model.identity, adapter_fingerprint="")
     record = GistRecord(
         GistKV(torch.empty(0), ()),
         identity,
@@ -323,18 +355,18 @@ def compress_document(
     batch_tokens = batch_tokens or batch_tokens_for(model)
     partial = partial_path(path)
     done = _resumable(partial, record, plan)
-    yield Compressed(len(done.segments) if done else 0, len(plan.segments))
+    yield _come_to(plan, done)
     saved = time.monotonic()
     gist = done
     try:
         for gist in compress(model, plan, done=done, batch_tokens=batch_tokens):
-            finished = len(gist.segments) == len(plan.segments)
+            finished = _is_whole(plan, gist)
             if not finished and time.monotonic() - saved > checkpoint_s:
                 with suppress(UserError):  # no room for both, or no such name: the gist itself may still be written
                     write_partial(partial, replace(record, gist=gist))
                 saved = time.monotonic()
             if not finished:
-                yield Compressed(len(gist.segments), len(plan.segments))
+                yield _come_to(plan, gist)
         assert gist is not None
         whole = replace(record, gist=gist, kv_bits=kv_bits)
         file_bytes = write_gist(path, whole)
@@ -345,7 +377,20 @@ def compress_document(
         raise
     with suppress(OSError):
         partial.unlink(missing_ok=True)
-    yield Compressed(len(plan.segments), len(plan.segments), whole, file_bytes)
+    yield replace(_come_to(plan, gist), record=whole, file_bytes=file_bytes)
+
+
+def _is_whole(plan: Plan, gist: GistKV) -> bool:
+    """Whether nothing is left to be done."""
+    n_rounds = gist.refined.n_rounds if gist.refined else 0
+    return len(gist.segments) == len(plan.segments) and n_rounds == plan.n_rounds
+
+
+def _come_to(plan: Plan, gist: GistKV | None) -> Compressed:
+    n_done = len(gist.segments) if gist else 0
+    trained = gist.refined if gist else None
+    n_rounds, agreement = (trained.n_rounds, trained.after) if trained else (0, None)
+    return Compressed(n_done, len(plan.segments), n_rounds, plan.n_rounds, agreement)
 
 
 def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:

@@ -13,6 +13,21 @@ from gistdesk.core.layout import Segment
 
 
 @dataclass(frozen=True)
+class Refinement:
+    """What training one document's gist has come to.
+
+    Attributes:
+        n_rounds: done so far.
+        before, after: share of tokens, in answers that were not trained on, at which the likeliest one is that of the
+            full text; before the first round, and now.
+    """
+
+    n_rounds: int
+    before: float
+    after: float
+
+
+@dataclass(frozen=True)
 class GistKV:
     """The keys and values that stand for one document.
 
@@ -25,6 +40,7 @@ class GistKV:
             key at position 0 and the next one at 1.
         span: positions that the gist takes, so where the next token stands; None: one for each slot.
         n_unfitted: how often a head's slots could not be fitted in a segment and stayed as they stood in the text.
+        refined: how far it was trained, if it was.
     """
 
     kv: Tensor
@@ -32,6 +48,7 @@ class GistKV:
     bias: Tensor | None = None
     span: int | None = None
     n_unfitted: int = 0
+    refined: Refinement | None = None
 
     @property
     def n_slots(self) -> int:

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import of_files
-from gistdesk.core.gist import GistKV
+from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.gist_tensors import KV_DTYPES, KVBits, gist_tensors, is_sound, numbers_of, shapes_of, stored_dtype
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
 from gistdesk.core.memory import total_bytes
@@ -114,6 +114,7 @@ def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
         "created": record.created,
         "method": record.method,
         "n_unfitted": gist.n_unfitted,
+        "refined": None if gist.refined is None else list(astuple(gist.refined)),
         "tensors": {name: [_STORED[kind], list(shape)] for name, (kind, shape) in tensors.items()},
     }
     header["sha256"] = _digest(header, numbers_of(gist, dtype, record.kv_bits))
@@ -273,7 +274,8 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     kv, bias, kv_bits = gist_tensors(tensors, KV_DTYPES[header["dtype"]])
     span = _count(header["next_position"], 1, _count(start))
     n_unfitted = _count(header.get("n_unfitted", 0))
-    gist = GistKV(kv, tuple(segments), bias, None if bias is None and span == kv.shape[3] else span, n_unfitted)
+    own_span = None if bias is None and span == kv.shape[3] else span
+    gist = GistKV(kv, tuple(segments), bias, own_span, n_unfitted, _refinement(header.get("refined")))
     n_layers, _, n_heads, width, _ = kv.shape
     n_used = n_layers * n_heads * width if bias is None else int(bias.isfinite().sum())
     if n_used != n_layers * n_heads * gist.n_slots or (method == "adapter" and gist.n_positions != gist.n_slots):
@@ -295,6 +297,16 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
         method,
         kv_bits,
     )
+
+
+def _refinement(value: Any) -> Refinement | None:
+    if value is None:
+        return None
+    n_rounds, *shares = value
+    before, after = map(float, shares)
+    if not (0 <= before <= 1 and 0 <= after <= 1):
+        raise ValueError("a share is none")
+    return Refinement(_count(n_rounds), before, after)
 
 
 def _count(value: Any, least: int = 0, most: int = _LARGEST_COUNT) -> int:

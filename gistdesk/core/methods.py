@@ -7,9 +7,10 @@ from typing import Literal, cast, get_args
 
 from gistdesk.core.errors import UserError
 
-Method = Literal["adapter", "matched"]
+Method = Literal["adapter", "matched", "refined"]
 """adapter: the keys and values of gist tokens, made by a trained adapter. matched: a choice of the text's own keys,
-fitted so that attention comes out the same; needs no training."""
+fitted so that attention comes out the same; needs no training. refined: what the model's usual one of these two gave,
+trained on questions about this one document."""
 
 METHODS: tuple[Method, ...] = get_args(Method)
 
@@ -19,9 +20,14 @@ def usual_method(has_adapter: bool) -> Method:
     return "adapter" if has_adapter else "matched"
 
 
+def starting_method(method: Method, has_adapter: bool) -> Method:
+    """What makes a gist before it is trained, if it is."""
+    return usual_method(has_adapter) if method == "refined" else method
+
+
 def usual_ratio(method: Method) -> float:
     """Document tokens per slot if nobody chose."""
-    return 100.0 if method == "adapter" else 8.0
+    return {"adapter": 100.0, "matched": 8.0, "refined": 16.0}[method]
 
 
 def check_method(name: str) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.core.methods import usual_method
+from gistdesk.core.methods import chosen_method, starting_method
 from gistdesk.library import Entry, GistFigures, Library, Problem
 from gistdesk.protocol import (
     Cancelled,
@@ -184,12 +184,12 @@ class Queue(QObject):
         info = self._info(entry.model)
         if info is None or entry.text_sha256 is None:
             return False
-        method = usual_method(info.has_adapter) if entry.method == "auto" else entry.method
+        method = chosen_method(entry.method, has_adapter=info.has_adapter)
         found = self._library.find_gist(
             entry.text_sha256,
             info.model_fingerprint,
             info.tokenizer_fingerprint,
-            info.adapter_fingerprint if method == "adapter" else "",
+            info.adapter_fingerprint if starting_method(method, info.has_adapter) == "adapter" else "",
             entry.ratio,
             method,
         )

@@ -77,7 +77,7 @@ def _attempt(
     model: GistModel, document: Document, cut: Plan, target: Path, batch_tokens: int, pulse: Pulse
 ) -> tuple[GistRecord, int, int]:
     n_before = 0
-    begun = time.perf_counter()
+    begun = trained_since = time.perf_counter()
     with (
         layers_watched(model, lambda _: pulse()),
         closing(compress_document(model, document, cut, target, batch_tokens=batch_tokens)) as steps,
@@ -87,11 +87,24 @@ def _attempt(
                 return step.record, step.file_bytes, n_before
             n_done = sum(segment.n_tokens for segment in cut.segments[: step.n_segments_done])
             n_before = n_done if number == 0 else n_before
+            if step.n_rounds_done:
+                pulse(_training_progress(step, time.perf_counter() - trained_since))
+                continue
+            trained_since = time.perf_counter()
             pulse(_progress(step, n_done - n_before, len(cut.token_ids) - n_done, time.perf_counter() - begun))
     raise RuntimeError("compressing ended without a gist")
+
+
+def _training_progress(step: Compressed, seconds: float) -> CompressProgress:
+    """`seconds` of training so far, of rounds that all take about as long."""
+    done, total = step.n_segments_done + step.n_rounds_done, step.n_segments + step.n_rounds
+    n_left = step.n_rounds - step.n_rounds_done
+    return CompressProgress(done, total, None, n_left * seconds / step.n_rounds_done)
 
 
 def _progress(step: Compressed, n_done: int, n_left: int, seconds: float) -> CompressProgress:
     """`n_done` tokens took `seconds` so far, `n_left` are to come."""
     speed = n_done / seconds if n_done else None
-    return CompressProgress(step.n_segments_done, step.n_segments, speed, n_left / speed if speed else None)
+    known = speed is not None and not step.n_rounds
+    total = step.n_segments + step.n_rounds
+    return CompressProgress(step.n_segments_done, total, speed, n_left / speed if speed and known else None)

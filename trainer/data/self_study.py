@@ -14,16 +14,10 @@ from torch import Tensor
 
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.model import GistModel
-from gistdesk.core.prompt import Turn
+from gistdesk.core.self_study import own_question, said
 
 KINDS = ("question", "question", "summary", "continuation", "quotation")
 """In turn; every other task or so is a question of the model's own."""
-_SEEDS = (
-    "Ask one short question that the text answers. Write the question only.",
-    "Which question about a name, a number or a place in the text would a reader ask? Write the question only.",
-    "Write one question about what happens in the text, and nothing else.",
-    "Ask for one detail of the text in a single short question.",
-)
 _ASK = {
     "summary": (
         "Summarise the text in two sentences.",
@@ -33,7 +27,6 @@ _ASK = {
     "continuation": ("Continue the text.", "How does the text go on?"),
     "quotation": ("Quote the first sentence of the text.", "Quote the last sentence of the text."),
 }
-_QUESTION_TOKENS = 32
 
 
 def self_study_lines(
@@ -58,10 +51,11 @@ def self_study_lines(
         if number not in tokens:
             tokens[number] = torch.tensor(model.token_ids(blocks[number]))
         passage = _passage(random, model, tokens[number], passage_tokens)
-        question = _question(random, model, passage) if kind == "question" else random.choice(_ASK[kind])
+        context = Context(model, text_ids=passage)
+        question = own_question(random, context) if kind == "question" else random.choice(_ASK[kind])
         if not question:
             continue
-        answer = _said(model, passage, question, Sampling(max_tokens=answer_tokens))
+        answer = said(context, question, Sampling(max_tokens=answer_tokens))
         if not answer:
             continue
         made += 1
@@ -76,16 +70,3 @@ def _passage(random: Random, model: GistModel, ids: Tensor, most: int) -> Tensor
     ends = model.ends_sentence[ids[max(0, start - 64) : start]].nonzero()
     start = max(0, start - 64) + int(ends[-1]) + 1 if len(ends) else start
     return ids[start : start + n]
-
-
-def _question(random: Random, model: GistModel, passage: Tensor) -> str:
-    """One sentence that ends with a question mark, or nothing."""
-    sampling = Sampling(temperature=0.7, seed=random.randrange(2**31), max_tokens=_QUESTION_TOKENS)
-    said = _said(model, passage, random.choice(_SEEDS), sampling)
-    question = said[: said.find("?") + 1].splitlines()[-1:]
-    return question[0].strip(' "*-') if question else ""
-
-
-def _said(model: GistModel, passage: Tensor, question: str, sampling: Sampling) -> str:
-    context = Context(model, text_ids=passage)
-    return "".join(context.answer([Turn(question)], sampling)).strip()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from gistdesk.language.figures import bytes_text, count_text, duration_text, ratio_text
-from gistdesk.language.i18n import tr
+from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry, GistRow
 from gistdesk.ui.library.model import added_text, model_title
 from gistdesk.ui.library.recall_card import RecallCard
@@ -56,6 +56,11 @@ _ICONS = {
     "export": "export",
     "restore": "undo",
     "trash": "trash",
+}
+_WAYS = {
+    "adapter": later("Adapter"),
+    "matched": later("The text's own keys"),
+    "refined": later("Trained on the document"),
 }
 _SAME = 1.05
 
@@ -317,7 +322,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         facts += [
             (tr("Gist tokens"), count_text(gist.n_slots)),
             (tr("Ratio"), f"{ratio_text(gist.n_tokens / max(1, gist.n_slots))}"),
-            (tr("Way"), tr("The text's own keys") if gist.method == "matched" else tr("Adapter")),
+            (tr("Way"), tr(_WAYS.get(gist.method, gist.method))),
             (tr("Gist file"), bytes_text(gist.file_bytes)),
             (tr("In memory"), bytes_text(gist.kv_bytes)),
         ]

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gistdesk.core.methods import usual_ratio
+from gistdesk.core.methods import chosen_method, usual_ratio
 from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.protocol import MeasuredRatio
@@ -30,6 +30,7 @@ METHODS = (
     ("auto", later("Automatic")),
     ("adapter", later("By the model's adapter")),
     ("matched", later("By the text's own keys (any model, 4x to 16x)")),
+    ("refined", later("Trained on the document (any model, takes minutes)")),
 )
 LEAST, MOST = 2.0, 1000.0
 
@@ -149,8 +150,8 @@ class RatioChooser(QWidget):
 
     def _on_method(self) -> None:
         """The text's own keys keep facts at lower ratios than an adapter does."""
-        if self.method == "matched":
-            self._choose(min(self.ratio, usual_ratio("matched")))
+        if self.method in ("matched", "refined"):
+            self._choose(min(self.ratio, usual_ratio(chosen_method(self.method, has_adapter=False))))
 
     def _on_changed(self) -> None:
         self._show_measured()

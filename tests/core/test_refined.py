@@ -1,0 +1,143 @@
+"""A refined gist answers more like the full text than what it started from, and never less; stopped and resumed, it
+comes out the same."""
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from gistdesk.core import refined
+from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
+from gistdesk.core.documents import Document
+from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_file import read_gist
+from gistdesk.core.model import GistModel
+from gistdesk.core.refined import _lessons, _measured, n_rounds_of, refine
+from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
+
+WINDOW = 200
+
+
+def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
+    return replace(tiny_model(kind, max_position_embeddings=window), adapter=None, encoder=None)
+
+
+@pytest.fixture(autouse=True)
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refined, "_FEWEST_ROUNDS", 3)
+    monkeypatch.setattr(refined, "_ROUNDS_PER_SEGMENT", 1)
+
+
+def text_ids(model: GistModel, n_times: int = 1) -> torch.Tensor:
+    return torch.tensor(model.token_ids(TEXT * n_times))
+
+
+def matched(model: GistModel, ids: torch.Tensor, ratio: float = 8.0) -> GistKV:
+    *_, gist = compress(model, plan_tokens(model, ids, ratio=ratio, method="matched"))
+    return gist
+
+
+def loss_of(model: GistModel, gist: GistKV, ids: torch.Tensor) -> float:
+    """On questions that no round asks."""
+    lessons = _lessons(model, ids, gist.segments[0], Random("other"), ("completion", "quotation") * 4)
+    return _measured(model, gist, lessons)[0]
+
+
+def test_training_brings_answers_nearer_to_the_full_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refined, "_FEWEST_ROUNDS", 5)
+    model = bare()
+    ids = text_ids(model)
+    start = matched(model, ids)
+    *_, gist = refine(model, ids, start)
+    assert gist.refined is not None
+    assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 5
+    assert gist.refined.after >= gist.refined.before
+    assert loss_of(model, gist, ids) < 0.8 * loss_of(model, start, ids)
+
+
+def test_the_first_slot_and_slots_that_are_not_used_stay() -> None:
+    model = bare()
+    ids = text_ids(model)
+    start = matched(model, ids)
+    *_, gist = refine(model, ids, start)
+    assert start.bias is not None
+    assert gist.bias is not None
+    assert torch.equal(gist.bias.isfinite(), start.bias.isfinite())
+    assert torch.allclose(gist.kv[:, :, :, 0], start.kv[:, :, :, 0], rtol=1e-3)
+    assert torch.equal(gist.bias[:, :, 0], start.bias[:, :, 0])
+    assert not torch.allclose(gist.kv[:, 0, :, 1], start.kv[:, 0, :, 1], rtol=1e-2)
+    assert not torch.allclose(gist.kv[:, 1, :, 1], start.kv[:, 1, :, 1], rtol=1e-2)
+    used = start.bias.isfinite()
+    assert not torch.equal(gist.bias[used], start.bias[used])
+    assert not gist.kv[:, 0][~used].any()
+
+
+@pytest.mark.parametrize("rate", [300.0, float("inf")])
+def test_a_round_that_makes_it_worse_is_taken_back(monkeypatch: pytest.MonkeyPatch, rate: float) -> None:
+    """Numbers that are none are worse, too."""
+    monkeypatch.setattr(refined, "_RATE", rate)
+    model = bare()
+    ids = text_ids(model)
+    start = matched(model, ids)
+    *_, gist = refine(model, ids, start)
+    assert gist.refined is not None
+    assert gist.refined.n_rounds == 3
+    assert gist.refined.after == gist.refined.before
+    assert torch.equal(gist.kv, start.kv.half().float())
+
+
+def test_an_adapters_gist_is_refined_and_belongs_to_the_adapter(tmp_path: Path) -> None:
+    model = tiny_model(max_position_embeddings=WINDOW)
+    assert model.adapter is not None
+    cut = plan(model, book(1), ratio=6.0, method="refined")
+    *_, last = compress_document(model, book(1), cut, tmp_path / "a.gistkv")
+    assert last.record is not None
+    found = read_gist(tmp_path / "a.gistkv")
+    assert found.identity == model.identity
+    assert found.method == "refined"
+    assert found.gist.refined == last.record.gist.refined
+    assert found.gist.n_positions == found.gist.n_slots
+    assert found.gist.bias is not None
+
+
+def book(n_times: int) -> Document:
+    return Document("A tale", (TEXT * n_times,), None, Path("tale.txt"), "ab" * 32)
+
+
+def test_stopped_anywhere_it_goes_on_to_the_same_file(tmp_path: Path) -> None:
+    """Between segments, in the middle of a round and between two."""
+    model = bare(window=WINDOW)
+    cut = plan(model, book(1), ratio=6.0, method="refined")
+    assert len(cut.segments) > 1
+    steps = list(compress_document(model, book(1), cut, tmp_path / "whole.gistkv"))
+    rounds = [step.n_rounds_done for step in steps]
+    assert rounds[-1] == steps[-1].n_rounds == 3
+    assert rounds == sorted(rounds)
+    assert steps[-1].agreement is not None
+    whole = read_gist(tmp_path / "whole.gistkv")
+    for n_steps in (1, rounds.index(1) + 5, rounds.index(2)):
+        path = tmp_path / f"{n_steps}.gistkv"
+        stopped = compress_document(model, book(1), cut, path)
+        for _ in range(n_steps):
+            last = next(stopped)
+        stopped.close()
+        resumed = compress_document(model, book(1), cut, path)
+        assert next(resumed).n_rounds_done == last.n_rounds_done
+        *_, _ = resumed
+        found = read_gist(path)
+        assert torch.equal(found.gist.kv, whole.gist.kv)
+        assert found.gist.bias is not None
+        assert whole.gist.bias is not None
+        assert torch.equal(found.gist.bias, whole.gist.bias)
+        assert found.gist.refined == whole.gist.refined
+
+
+@pytest.mark.parametrize("kind", [Kind("qwen3", "llama3", bos=False), Kind("llama", attention="eager")], ids=str)
+def test_other_families_are_refined(kind: Kind) -> None:
+    model = bare(kind)
+    ids = text_ids(model)
+    *_, gist = refine(model, ids, matched(model, ids))
+    assert gist.refined is not None
+    assert gist.kv.isfinite().all()
