@@ -15,15 +15,31 @@ METHODS = (
     "rag-budget",
     "hybrid",
     "section",
+    "matched",
+    "refined",
 )
-"""gist: answered from the gist alone. full: the whole text in front of the model. none: no text. wrong-gist: the gist
-of another document. truncate, truncate-last, truncate-both: as many tokens of the text's beginning, end, or both ends
-as the gist has slots. rag: the best passages of the text. rag-budget: passages of together as many tokens as the gist
-has slots. hybrid: the gist, and the best passages after it. section: only the part of the text that holds the answer,
-where it is known, as it is of `TEXT_KINDS`."""
+"""gist: answered from the gist alone, as the model's adapter makes it. full: the whole text in front of the model.
+none: no text. wrong-gist: the gist of another document. truncate, truncate-last, truncate-both: as many tokens of the
+text's beginning, end, or both ends as the gist has slots. rag: the best passages of the text. rag-budget: passages of
+together as many tokens as the gist has slots. hybrid: the gist, and the best passages after it. section: only the part
+of the text that holds the answer, where it is known, as it is of `TEXT_KINDS`. matched, refined: from a gist made in
+that way, see `gistdesk.core.methods`."""
 
-BY_RATIO = ("gist", "wrong-gist", "truncate", "truncate-last", "truncate-both", "rag-budget", "hybrid")
-"""Methods that depend on a ratio, and so need an adapter: it decides how many slots a document gets."""
+BY_ADAPTER = ("gist", "wrong-gist", "hybrid")
+"""Methods that need an adapter."""
+
+BY_RATIO = (
+    "gist",
+    "wrong-gist",
+    "truncate",
+    "truncate-last",
+    "truncate-both",
+    "rag-budget",
+    "hybrid",
+    "matched",
+    "refined",
+)
+"""Methods that depend on a ratio."""
 
 BY_PASSAGES = ("rag", "rag-budget", "hybrid")
 """Methods that look passages up."""

@@ -356,6 +356,7 @@ def niah(
     gist of another document. truncate: the text's beginning, as many tokens as there are slots; truncate-last: its
     end; truncate-both: both ends. rag: the best passages of the text; rag-budget: of together as many tokens as there
     are slots. hybrid: the gist, and the best passages after it. section: the part of the text that holds the answer.
+    matched, refined: from a gist made in that way, for which the model needs no adapter.
 
     Interrupt it with Ctrl+C whenever you like: the same command goes on where it stopped.
     """

@@ -296,7 +296,7 @@ def trial_seconds(trial: Row) -> float:
     """About what a sample took: what was prepared, the first token, the others."""
     speed = trial.get("tokens_per_second") or 0
     rest = max(0, trial.get("n_answer_tokens", 0) - 1) / speed if speed else 0
-    own = trial.get("prepare_s", 0.0) if trial.get("method") in ("gist", "rag") else 0.0
+    own = trial.get("prepare_s", 0.0) if trial.get("method") in ("gist", "matched", "refined", "rag") else 0.0
     return float(own + trial.get("ttft_s", 0.0) + rest)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from gistdesk.benchmark_names import (
+    BY_ADAPTER,
     BY_PASSAGES,
     BY_RATIO,
     ENGLISH_ONLY,
@@ -164,7 +165,7 @@ class BenchConfig:
 
     @property
     def needs_adapter(self) -> bool:
-        return bool(set(BY_RATIO) & set(self.methods))
+        return bool(set(BY_ADAPTER) & set(self.methods))
 
     @property
     def n_trials(self) -> int:

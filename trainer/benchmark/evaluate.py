@@ -7,6 +7,7 @@ trial, and goes on from the trials that are there. Knows nothing of files, pictu
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gistdesk.benchmark_names import BY_RATIO
 from gistdesk.core.answer import Sampling
 from gistdesk.core.compress import check_ratio
 from gistdesk.core.errors import UserError
@@ -16,7 +17,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.metrics import is_contained, is_exact, rouge_l_of, token_f1
-from trainer.benchmark.readings import Reader, gist_of
+from trainer.benchmark.readings import Reader, gist_of, made_by
 from trainer.benchmark.tasks import Sample, Task, tasks_of
 
 __all__ = ["Benchmark", "NiahConfig", "Trial", "TrialKey", "evaluate", "gist_of", "wilson"]
@@ -109,10 +110,10 @@ class Benchmark:
 
     def __init__(self, model: GistModel, config: BenchConfig) -> None:
         if model.adapter is None and config.needs_adapter:
-            raise UserError("The model has no gist adapter.", "Train one, or measure full, none and rag only.")
-        if model.adapter is not None:
+            raise UserError("The model has no gist adapter.", "Train one, or measure matched, full, none and rag.")
+        for method in {made_by(name) for name in config.methods if name in BY_RATIO}:
             for ratio in config.ratios:
-                check_ratio(model, ratio)
+                check_ratio(model, ratio, method)
         self._model, self._config = model, config
         self._tasks: list[Task] = tasks_of(model, config)
         self._variants = config.variants
@@ -209,6 +210,8 @@ def _scores(answer: str, accepted: Sequence[str]) -> dict[str, float]:
 
 _ANSWER_COST = 250
 """What opening a context and writing an answer costs, in tokens that could be read instead: the starter, on a CPU."""
+_MATCHED_COST, _REFINED_COST = 7, 60_000
+"""Readings that matching takes, measured on SmolLM2; and tokens that training a document of one segment takes."""
 
 
 def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_tokens: int) -> list[float]:
@@ -220,5 +223,7 @@ def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_toke
         "rag-budget": length,
         "hybrid": n_passage_tokens,
         "section": 2 * _ANSWER_COST,
+        "matched": _MATCHED_COST * length,
+        "refined": _MATCHED_COST * length + _REFINED_COST,
     }
     return [_ANSWER_COST + float(reading.get(method, 0)) for method, _ in variants]

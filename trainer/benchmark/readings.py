@@ -16,6 +16,8 @@ from gistdesk.core.answer import Context
 from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
 from gistdesk.core.gist import GistKV
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
+from gistdesk.core.methods import METHODS as GIST_METHODS
+from gistdesk.core.methods import Method, chosen_method
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import (
     Passage,
@@ -78,7 +80,7 @@ class Reader:
         layers, two, heads, head_dim = model.kv_shape
         self.position_bytes = layers * two * heads * head_dim * torch.empty(0, dtype=model.dtype).element_size()
         self._name = ""
-        self._gists: dict[tuple[str, float], Prepared[GistKV]] = {}
+        self._gists: dict[tuple[str, float, Method | None], Prepared[GistKV]] = {}
         self._indexes: dict[tuple[str, int], Prepared[PassageIndex]] = {}
         self._kept: dict[tuple[str, float | None], Reading] = {}
 
@@ -102,20 +104,22 @@ class Reader:
             return self._section(sample)
         if method == "none":
             return self._reading(lambda: (Context(self._model, prompt=sample.prompt), ()), "")
-        if method in ("gist", "wrong-gist"):
-            return self._gist(sample, sample.source if method == "gist" else sample.other(), _given(ratio))
+        if method in ("gist", "wrong-gist", "matched", "refined"):
+            return self._gist(
+                sample, sample.other() if method == "wrong-gist" else sample.source, method, _given(ratio)
+            )
         if method in BY_PASSAGES:
             return self._passages(sample, method, ratio)
         return self._text(sample, method, ratio)
 
-    def gist_of(self, source: Source, ratio: float) -> Prepared[GistKV]:
-        key = source.name, ratio
+    def gist_of(self, source: Source, ratio: float, method: Method | None = None) -> Prepared[GistKV]:
+        key = source.name, ratio, method
         if key not in self._gists:
-            self._gists[key] = _prepared(self._model, lambda: gist_of(self._model, source.token_ids, ratio))
+            self._gists[key] = _prepared(self._model, lambda: gist_of(self._model, source.token_ids, ratio, method))
         return self._gists[key]
 
-    def _gist(self, sample: Sample, source: Source, ratio: float) -> Reading:
-        gist = self.gist_of(source, ratio)
+    def _gist(self, sample: Sample, source: Source, method: str, ratio: float) -> Reading:
+        gist = self.gist_of(source, ratio, made_by(method))
         return self._reading(
             lambda: (Context(self._model, [gist.made], prompt=sample.prompt), ()),
             _gist_shown(gist.made),
@@ -223,9 +227,14 @@ class Reader:
         self._indexes = {key: index for key, index in self._indexes.items() if key[0] == name}
 
 
-def gist_of(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
-    """Compress tokens exactly as a document is compressed."""
-    plan = plan_tokens(model, token_ids, ratio=ratio)
+def made_by(method: str) -> Method | None:
+    """How a benchmark's method has its gist made; None: in the model's usual way, or there is none."""
+    return chosen_method(method, has_adapter=False) if method in GIST_METHODS else None
+
+
+def gist_of(model: GistModel, token_ids: Tensor, ratio: float, method: Method | None = None) -> GistKV:
+    """Compress tokens exactly as a document is compressed; `method` None is the model's usual way."""
+    plan = plan_tokens(model, token_ids, ratio=ratio, method=method)
     *_, gist = compress(model, plan, batch_tokens=batch_tokens_for(model))
     return gist
 

@@ -94,7 +94,7 @@ def _of(rows: list[Figures], others: list[Figures], name: str, form: str) -> str
 
 def _in_fewer_bits(rows: list[Figures], full: list[Figures], bits: int) -> str:
     """Of methods that keep keys and values and nothing else."""
-    if not full or not rows or rows[0]["method"] not in ("gist", "wrong-gist", "full"):
+    if not full or not rows or rows[0]["method"] not in ("gist", "wrong-gist", "matched", "refined", "full"):
         return "-"
     kept, whole = (sum(row["kept_bytes"] for row in part) / len(part) for part in (rows, full))
     return " / ".join(f"{kept * few / bits / whole:.1%}" for few in (8, 4)) if whole else "-"

@@ -100,7 +100,12 @@ class BenchChoice:
 
 def trial_cost(method: str, length: int) -> float:
     """Of one sample, in tokens read; as the benchmark forecasts it, a wrong gist and retrieval counted as answers."""
-    reading = {"gist": float(length), "full": length * (1 + length / 8192)}
+    reading = {
+        "gist": float(length),
+        "full": length * (1 + length / 8192),
+        "matched": 7.0 * length,
+        "refined": 7.0 * length + 60_000,
+    }
     return _ANSWER_COST + reading.get(method, 0.0)
 
 

@@ -17,6 +17,8 @@ METHODS = {
     "rag-budget": later("Retrieval, gist's size"),
     "hybrid": later("Gist and retrieval"),
     "section": later("Right section"),
+    "matched": later("Matched gist"),
+    "refined": later("Refined gist"),
 }
 METHOD_NOTES = {
     "gist": later("Answered from the gist alone."),
@@ -30,6 +32,8 @@ METHOD_NOTES = {
     "rag-budget": later("The best passages, as many tokens as the gist has."),
     "hybrid": later("The gist, and the best passages after it."),
     "section": later("Only the part that holds the answer. Documents and stories only."),
+    "matched": later("From the text's own keys, fitted; needs no adapter."),
+    "refined": later("From a gist trained on the document; takes minutes for each."),
 }
 TASKS = {
     "passkey": later("Passkey"),

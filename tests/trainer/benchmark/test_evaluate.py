@@ -24,7 +24,8 @@ from trainer.benchmark.needles import NEEDLE_KINDS, Needle, own_needle
 from trainer.benchmark.tasks import Haystack, Source, without_needle
 from trainer.data.haystack import haystack_names, haystack_text
 
-METHODS = tuple(method for method in ALL_METHODS if method != "section")  # which is known of whole texts alone
+METHODS = tuple(method for method in ALL_METHODS if method not in ("section", "refined"))
+"""The right section is known of whole texts alone; refining takes minutes, and has a test of its own."""
 SMALL = NiahConfig(lengths=(192,), depths=(50,), samples=2, languages=("en",), methods=("none",), ratio=16)
 OWN_TEXT = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said. " * 20
 OWN = replace(SMALL, haystack=OWN_TEXT, needle="The gate opens with {value}.", question="What opens the gate?")
@@ -381,7 +382,26 @@ def test_a_model_without_adapter_measures_only_what_needs_none(starter: GistMode
     bare = replace(starter, adapter=None, encoder=None)
     with pytest.raises(UserError, match="no gist adapter"):
         next(evaluate(bare, replace(OWN, methods=("full", "gist"))))
+    with pytest.raises(UserError, match="no gist adapter"):
+        next(evaluate(bare, replace(OWN, methods=("matched", "hybrid"), ratio=4.0)))
     assert [t.method for t in evaluate(bare, replace(OWN, methods=("full", "none"), samples=1))] == ["full", "none"]
+
+
+def test_gists_without_an_adapter_are_measured(starter: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gistdesk.core.refined._FEWEST_ROUNDS", 1)
+    bare = replace(starter, adapter=None, encoder=None)
+    config = replace(OWN, methods=("matched", "refined", "truncate"), samples=1, ratio=(4.0, 8.0))
+    trials = list(evaluate(bare, config))
+    found = [(trial.method, trial.ratio_asked) for trial in trials]
+    assert found == [(method, ratio) for method in config.methods for ratio in (4.0, 8.0)]
+    for trial in trials:
+        assert trial.ratio is not None and trial.ratio_asked is not None
+        assert 0.9 * trial.ratio_asked < trial.ratio < 1.2 * trial.ratio_asked
+    matched, refined = (next(trial for trial in trials if trial.method == name) for name in ("matched", "refined"))
+    assert 0 < matched.kept_bytes == refined.kept_bytes < matched.document_kv_bytes / 3.5
+    assert refined.prepare_s > 0
+    with pytest.raises(UserError, match="cannot be had"):
+        next(evaluate(bare, replace(config, ratio=5000.0)))
 
 
 def test_it_can_be_left_after_any_trial(starter: GistModel) -> None:
