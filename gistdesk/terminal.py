@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gistdesk.complaints import complaint
 from gistdesk.core.errors import UserError, of_system
 from gistdesk.core.title import printable
 from gistdesk.interrupts import heard, raise_from_now_on
@@ -48,7 +49,7 @@ def run(app: typer.Typer, name: str) -> NoReturn:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         _drop_output()
-        complain(name, UserError(f"The output cannot be written ({error.strerror}).", "Free some space."))
+        complain(name, UserError("The output cannot be written ({reason}).", "Free some space.", reason=error.strerror))
         sys.exit(2)
     except Exception as error:
         if heard():  # a library that was loading has made something else of it
@@ -71,8 +72,8 @@ def _drop_output() -> None:
 
 
 def complain(name: str, error: UserError) -> None:
-    """The user's error, in one line whatever it quotes."""
-    print(f"{name}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+    """The user's error, in one line."""
+    print(complaint(name, error), file=sys.stderr)
 
 
 def _explain_usage(name: str, error: Any) -> None:

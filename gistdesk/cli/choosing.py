@@ -56,8 +56,9 @@ def model_of_gist(identity: ModelIdentity, known: Sequence[str]) -> str:
     if base_alone:  # whoever holds the gist against it says what is missing
         return base_alone
     raise UserError(
-        f'The gist was made by the model "{identity.model_id}", which is not on this computer.',
+        'The gist was made by the model "{model}", which is not on this computer.',
         "Fetch it with gistdesk models fetch, or name its folder with --model.",
+        model=identity.model_id,
     )
 
 

@@ -119,7 +119,9 @@ def compress(
     # what is wrong with the device, the ratio or the model is no document's fault, and is said once
     choose_device(device)
     if ratio is not None and not 1.0 <= ratio < math.inf:
-        raise UserError(f"A ratio of {ratio:g} cannot be had with any model.", "Choose a ratio of 1 or more.")
+        raise UserError(
+            "A ratio of {ratio:g} cannot be had with any model.", "Choose a ratio of 1 or more.", ratio=ratio
+        )
     models = DocumentModels(model, device=device, precision=precision)
     if model is not None or (ratio is not None and models.same_for_all):
         loaded = models.of("")

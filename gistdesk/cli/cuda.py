@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from gistdesk.complaints import is_for_a_window
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import packed
 from gistdesk.terminal import human_bytes
 
 app = typer.Typer(help="Use an NVIDIA card: fetch, try, use or remove PyTorch with CUDA.", no_args_is_help=True)
@@ -26,7 +28,7 @@ def status(
 
     facts = look()
     if as_json:
-        print(json.dumps(facts))
+        print(json.dumps(packed(facts) if is_for_a_window() else facts))
         return
     card = facts["card"]
     if card:

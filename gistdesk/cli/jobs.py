@@ -38,22 +38,28 @@ def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
     """
     if output is not None and len(files) == 1 and not output.is_dir():
         if output.suffix != SUFFIX and output.exists() and not _is_gist(output):
-            raise UserError(f"{output} exists and is no gist file.", "Give another name, or delete it first.")
+            raise UserError("{path} exists and is no gist file.", "Give another name, or delete it first.", path=output)
         return [output]
     if output is not None:
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                f"The folder {output} cannot be made ({error.strerror}).", "Give a folder for several documents."
+                "The folder {folder} cannot be made ({reason}).",
+                "Give a folder for several documents.",
+                folder=output,
+                reason=error.strerror,
             ) from error
     found: dict[Path, Path] = {}
     for file in files:
         target = (output or file.parent) / (file.stem + SUFFIX)
         if target in found:
             raise UserError(
-                f"{found[target]} and {file} would both become {target}.",
+                "{one} and {other} would both become {target}.",
                 "Compress them one by one, with -o NAME.gistkv.",
+                one=found[target],
+                other=file,
+                target=target,
             )
         found[target] = file
     return list(found)
@@ -244,7 +250,7 @@ def haystack_of(path: Path) -> str:
         return read_document(path).text
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     if not files:
-        raise UserError(f"There are no documents in {path}.", "Put essays there, or give a single document.")
+        raise UserError("There are no documents in {path}.", "Put essays there, or give a single document.", path=path)
     return "\n".join(read_document(file).text for file in files)
 
 
@@ -273,7 +279,10 @@ def recall_of(
     read = read_document(document, password=password)
     if not is_kept_text and read.source_sha256 != record.source_sha256:
         raise UserError(
-            f"{gist} was not made from {document} as it is now.", "Give the document that it was made from."
+            "{gist} was not made from {document} as it is now.",
+            "Give the document that it was made from.",
+            gist=gist,
+            document=document,
         )
     facts = draw_facts(read.pages, n=n_facts, seed=seed)
     loaded = _model_of(record, model, device, precision, known)

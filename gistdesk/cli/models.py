@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from gistdesk.complaints import is_for_a_window
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import packed
 from gistdesk.terminal import human_bytes
 
 app = typer.Typer(help="Models: which are here, and fetching or preparing one.", invoke_without_command=True)
@@ -34,7 +36,7 @@ def list_models(as_json: JsonOption = False) -> None:
 
     rows = found_models()
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print(json.dumps(packed(rows) if is_for_a_window() else rows, ensure_ascii=False))
         return
     for row in rows:
         kept = "" if row["kept_by"] == "gistdesk" else f" ({row['kept_by']})"

@@ -24,6 +24,7 @@ from transformers import DynamicCache
 from gistdesk.core.errors import UserError
 from gistdesk.core.json_file import read_object
 from gistdesk.core.layout import LAYOUT_VERSION
+from gistdesk.core.sentences import Sentence
 
 Encoder = Callable[[Tensor], DynamicCache]
 """The decoder stack with the adapter on: input ids (batch, width) -> the keys and values of every position."""
@@ -138,7 +139,7 @@ def parse_adapter(folder: Path) -> Adapter:
         gist, config = read_object(folder / "gist.json"), read_object(folder / "adapter_config.json")
         weights = folder / "adapter_model.safetensors"
         if weights.exists() and not weights.is_file():  # a pipe would be waited for
-            raise ValueError(f"{weights.name} is no ordinary file")
+            raise ValueError(Sentence("{name} is no ordinary file", name=weights.name))
         return _adapter(gist, config, load_file(weights))
     except _UNREADABLE as error:
         raise _unreadable(folder, error) from error
@@ -157,18 +158,27 @@ def check_base(folder: Path, base_fingerprint: str) -> None:
         raise _unreadable(folder, error) from error
     if layout != LAYOUT_VERSION:
         raise UserError(
-            f"The gist adapter in {folder} uses token layout {layout}, this program uses {LAYOUT_VERSION}.",
+            "The gist adapter in {folder} uses token layout {layout}, this program uses {ours}.",
             "Train it again with this version, or use the version that made it.",
+            folder=folder,
+            layout=layout,
+            ours=LAYOUT_VERSION,
         )
     if wanted != base_fingerprint:
         raise UserError(
-            f"The gist adapter in {folder} was trained for another base model.",
+            "The gist adapter in {folder} was trained for another base model.",
             "Choose the base model it was trained for, or train an adapter for this one.",
+            folder=folder,
         )
 
 
 def _unreadable(folder: Path, error: Exception) -> UserError:
-    return UserError(f"The gist adapter in {folder} cannot be read ({error}).", "Train or import the adapter again.")
+    return UserError(
+        "The gist adapter in {folder} cannot be read ({reason}).",
+        "Train or import the adapter again.",
+        folder=folder,
+        reason=error,
+    )
 
 
 def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Tensor]) -> Adapter:
@@ -177,7 +187,7 @@ def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Te
         name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names
     }
     if any(config.get(name) for name in _UNREAD):
-        raise ValueError(f"it uses one of {', '.join(_UNREAD)}")
+        raise ValueError(Sentence("it uses one of {names}", names=", ".join(_UNREAD)))
     ids, rows = tuple(_count(i) for i in gist["gist_ids"]), tensors[_GIST_ROWS]
     if ids != tuple(range(ids[0], ids[0] + len(ids))) or rows.shape[:1] != (len(ids),):
         raise ValueError("gist ids are not consecutive, or do not have a row each")
@@ -215,7 +225,7 @@ def peft_steps(gist_ids: Sequence[int]) -> list[str]:
 def _count(value: Any) -> int:
     """A number of things, or an id; nothing that merely looks like one."""
     if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError(f"{str(value)[:20]} is no count")
+        raise ValueError(Sentence("{value} is no count", value=str(value)[:20]))
     return value
 
 
@@ -224,14 +234,17 @@ def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
     shapes = {name: (m.out_features, m.in_features) for name, m in stack.named_modules() if isinstance(m, nn.Linear)}
     if adapter.gist_rows.shape[1] != stack.get_parameter("embed_tokens.weight").shape[1]:
         raise UserError(
-            f"The gist adapter in {folder} does not fit the base model's embedding.",
+            "The gist adapter in {folder} does not fit the base model's embedding.",
             "Choose the base model it was trained for.",
+            folder=folder,
         )
     for name, (a, b) in adapter.lora.items():
         if shapes.get(name) != (b.shape[0], a.shape[1]) or a.shape[0] != b.shape[1]:
             raise UserError(
-                f"The gist adapter in {folder} does not fit the base model's layer {name}.",
+                "The gist adapter in {folder} does not fit the base model's layer {name}.",
                 "Choose the base model it was trained for.",
+                folder=folder,
+                name=name,
             )
 
 

@@ -38,8 +38,10 @@ def import_adapter(source: Path, into: Path, bases: Iterable[str]) -> Path:
     base = _base_of(source, [named, *bases] if isinstance(named, str) else list(bases))
     if base is None:
         raise UserError(
-            f"The adapter in {source} was trained for {named}, and no model that is here is that base.",
+            "The adapter in {folder} was trained for {base}, and no model that is here is that base.",
             "Add or download the base that it was trained for, then import it again.",
+            folder=source,
+            base=named,
         )
     wanted = adapter_fingerprint(source)
     for there in into.glob("*/gist.json"):
@@ -62,10 +64,10 @@ def export_adapter(model: str, target: Path) -> None:
     """
     adapter = find_model(model).adapter
     if adapter is None:
-        raise UserError(f'The model "{model}" has no gist adapter.', "Choose one that has an adapter.")
+        raise UserError('The model "{name}" has no gist adapter.', "Choose one that has an adapter.", name=model)
     parse_adapter(adapter)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target} exists already.", "Give the name of a new folder.")
+        raise UserError("{target} exists already.", "Give the name of a new folder.", target=target)
     _copy(adapter, target)
 
 
@@ -98,5 +100,8 @@ def _copy(source: Path, target: Path, *, base: str = "") -> None:
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)
         raise UserError(
-            f"The adapter cannot be copied to {target} ({error.strerror}).", "Free some space, or give another folder."
+            "The adapter cannot be copied to {target} ({reason}).",
+            "Free some space, or give another folder.",
+            target=target,
+            reason=error.strerror,
         ) from error

@@ -18,6 +18,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Prompt, Turn, prompt_of
+from gistdesk.core.sentences import Sentence
 
 _GREEDY_BELOW = 1e-3
 """Temperatures this small would only overflow: they take the likeliest token, too."""
@@ -49,9 +50,11 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 100:
-            raise UserError(f"A temperature of {self.temperature:g} cannot be used.", "Choose 0 (greedy) to 2.")
+            raise UserError(
+                "A temperature of {value:g} cannot be used.", "Choose 0 (greedy) to 2.", value=self.temperature
+            )
         if not 0 <= self.top_p <= 1:
-            raise UserError(f"A top_p of {self.top_p:g} cannot be used.", "Choose a share from 0 to 1.")
+            raise UserError("A top_p of {value:g} cannot be used.", "Choose a share from 0 to 1.", value=self.top_p)
         if self.max_tokens < 1:
             raise UserError("An answer has at least one token.", "Choose 1 or more.")
 
@@ -114,7 +117,9 @@ class Context:
         self.figures: AnswerFigures | None = None
         prefix = model.template_ids(self.prompt.prefix)
         self.n_text = 0 if text_ids is None else len(text_ids)
-        self._check_window(len(prefix) + n_positions + self.n_text, "The text" if self.n_text else "These gists")
+        self._check_window(
+            len(prefix) + n_positions + self.n_text, Sentence("The text") if self.n_text else Sentence("These gists")
+        )
         with torch.no_grad():
             only_text = text_ids is not None and not gists
             before = [] if only_text else prefix
@@ -161,7 +166,7 @@ class Context:
         """
         begun = time.perf_counter()
         wanted = self._conversation_ids(turns)
-        self._check_window(self._n_context + len(wanted) + 1, "The question")
+        self._check_window(self._n_context + len(wanted) + 1, Sentence("The question"))
         random = torch.Generator().manual_seed(sampling.seed)
         stream, ends = DecodeStream(skip_special_tokens=True), self._end_ids()
         n_tokens, first_s, stopped, has_begun = 0, 0.0, "closed", False
@@ -222,7 +227,7 @@ class Context:
         n_before = len(self._conversation_ids([Turn(question)]))
         end = None if most_tokens is None else n_before + most_tokens
         ids = torch.tensor(self._conversation_ids([Turn(question, answer)])[:end])
-        self._check_window(self._n_context + len(ids), "The question")
+        self._check_window(self._n_context + len(ids), Sentence("The question"))
         self.forget()
         with torch.no_grad():
             hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
@@ -283,11 +288,14 @@ class Context:
         ends |= set(configured) if isinstance(configured, list) else {configured}
         return {int(end) for end in ends if end is not None}
 
-    def _check_window(self, n_tokens: int, what: str) -> None:
+    def _check_window(self, n_tokens: int, what: Sentence) -> None:
         if n_tokens > self.model.max_positions:
             raise UserError(
-                f"{what} would need {n_tokens} tokens, the model's window has {self.model.max_positions}.",
+                "{what} would need {n_tokens} tokens, the model's window has {n}.",
                 "Shorten it, or use fewer documents or a higher ratio.",
+                what=what,
+                n_tokens=n_tokens,
+                n=self.model.max_positions,
             )
 
 

@@ -138,7 +138,7 @@ def plan(
     """
     token_ids, page_starts = tokenize(model, document)
     if not len(token_ids):
-        raise UserError(f"{document.title} holds no text.", "Choose another document.")
+        raise UserError("{title} holds no text.", "Choose another document.", title=document.title)
     return plan_tokens(model, token_ids, page_starts, ratio=ratio, n_slots=n_slots, method=method)
 
 
@@ -158,7 +158,7 @@ def plan_tokens(
     segment_tokens, max_slots = segment_sizes(model, method)
     if n_slots is not None:
         if n_slots < 1:
-            raise UserError(f"{n_slots} slots cannot hold anything.", "Ask for at least one.")
+            raise UserError("{n} slots cannot hold anything.", "Ask for at least one.", n=n_slots)
         ratio = len(token_ids) / n_slots
     assert ratio is not None
     if n_slots is None:
@@ -166,9 +166,12 @@ def plan_tokens(
     elif not 1.0 <= ratio <= segment_tokens:
         fewest = -(-len(token_ids) // segment_tokens)
         raise UserError(
-            f"{n_slots} slots for {len(token_ids)} tokens cannot be had: this model makes 1 to "
-            f"{segment_tokens} tokens into one.",
-            f"Choose from {fewest} to {len(token_ids)} slots.",
+            "{n_slots} slots for {n_tokens} tokens cannot be had: this model makes 1 to {most} tokens into one.",
+            "Choose from {fewest} to {n_tokens} slots.",
+            n_slots=n_slots,
+            n_tokens=len(token_ids),
+            most=segment_tokens,
+            fewest=fewest,
         )
     segments = cut_segments(
         token_ids,
@@ -191,8 +194,9 @@ def segment_sizes(model: GistModel, method: Method) -> tuple[int, int]:
     if _starting(model, method) == "adapter":
         if model.adapter is None:
             raise UserError(
-                f'The model "{model.identity.model_id}" has no gist adapter.',
+                'The model "{name}" has no gist adapter.',
                 "Compress with the method matched, which needs none, or train an adapter.",
+                name=model.identity.model_id,
             )
         return model.adapter.segment_tokens, model.adapter.max_slots
     n_tokens = longest_segment(model)
@@ -212,8 +216,10 @@ def check_ratio(model: GistModel, ratio: float, method: Method | None = None) ->
     most, _ = segment_sizes(model, method or usual_method(model.adapter is not None))
     if not 1.0 <= ratio <= most:
         raise UserError(
-            f"A ratio of {ratio:g} cannot be had: this model makes 1 to {most} tokens into one.",
-            f"Choose a ratio from 1 to {most}.",
+            "A ratio of {ratio:g} cannot be had: this model makes 1 to {most} tokens into one.",
+            "Choose a ratio from 1 to {most}.",
+            ratio=ratio,
+            most=most,
         )
 
 

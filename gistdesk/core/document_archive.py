@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element
 from xml.parsers import expat
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 
 MAX_TEXT_BYTES = 64 * 2**20
 """Most bytes of text or markup in one document: about 16 million tokens of plain text, or 4,000 pages of
@@ -34,16 +35,23 @@ _ZIP_ERRORS = (
 """What `zipfile` raises for damaged archives; RuntimeError is an encrypted member."""
 
 
-def damaged(name: str, detail: str = "damaged or cut short") -> UserError:
-    """The error for a file that began like its format and then broke it."""
-    return UserError(f"{name} is {detail}.", "Open it in the program it came from, save it again, and add that copy.")
+def damaged(what: Sentence) -> UserError:
+    """The error for a file that began like its format and then broke it; `what` says how."""
+    return UserError(what, "Open it in the program it came from, save it again, and add that copy.")
+
+
+def cut_short(name: str) -> UserError:
+    """The same where no more is known."""
+    return damaged(Sentence("{name} is damaged or cut short.", name=name))
 
 
 def too_much_text(name: str) -> UserError:
     """The error for a document, or a zip bomb, that holds more than `MAX_TEXT_BYTES`."""
     return UserError(
-        f"{name} holds more than {MAX_TEXT_BYTES >> 20} MB of text, which is too much for one document.",
+        "{name} holds more than {n} MB of text, which is too much for one document.",
         "Split it into smaller files and add those.",
+        name=name,
+        n=MAX_TEXT_BYTES >> 20,
     )
 
 
@@ -59,7 +67,7 @@ class Archive:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(data))
         except _ZIP_ERRORS as error:
-            raise damaged(name) from error
+            raise cut_short(name) from error
 
     def __contains__(self, member: str) -> bool:
         return member in self._zip.NameToInfo
@@ -71,12 +79,14 @@ class Archive:
             UserError: it is missing, damaged or encrypted, or the archive holds too much.
         """
         if member not in self:
-            raise damaged(self._name, f"incomplete: {member[:80]} is missing from it")
+            raise damaged(
+                Sentence("{name} is incomplete: {member} is missing from it.", name=self._name, member=member[:80])
+            )
         info = self._zip.getinfo(member)
         if info.file_size > self._left:
             raise too_much_text(self._name)
         if info.compress_type not in _METHODS:
-            raise damaged(self._name, "packed in a way that its format does not allow")
+            raise damaged(Sentence("{name} is packed in a way that its format does not allow.", name=self._name))
         chunks: list[bytes] = []
         try:
             with self._zip.open(info) as file:
@@ -87,7 +97,7 @@ class Archive:
                         raise too_much_text(self._name)
                     chunks.append(chunk)
         except _ZIP_ERRORS as error:
-            raise damaged(self._name) from error
+            raise cut_short(self._name) from error
         return b"".join(chunks)
 
     def xml(self, member: str) -> Element:
@@ -99,7 +109,7 @@ class Archive:
         data = self.read(member)
 
         def refuse_entity(*_: object) -> None:
-            raise damaged(self._name, "not safe to open: it defines its own XML entities")
+            raise damaged(Sentence("{name} is not safe to open: it defines its own XML entities.", name=self._name))
 
         guard = expat.ParserCreate()
         guard.EntityDeclHandler = refuse_entity
@@ -107,7 +117,7 @@ class Archive:
             guard.Parse(data, True)
             return ElementTree.fromstring(data)
         except (expat.ExpatError, ElementTree.ParseError, ValueError, LookupError) as error:
-            raise damaged(self._name) from error
+            raise cut_short(self._name) from error
 
 
 def local(element: Element) -> str:

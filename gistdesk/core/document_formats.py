@@ -13,10 +13,11 @@ from xml.etree.ElementTree import Element
 import pypdfium2 as pdfium  # type: ignore[import-untyped]
 from pypdfium2.raw import FPDF_ERR_PASSWORD, FPDF_ERR_SECURITY  # type: ignore[import-untyped]
 
-from gistdesk.core.document_archive import MAX_TEXT_BYTES, Archive, damaged, local, resolve, too_much_text
+from gistdesk.core.document_archive import MAX_TEXT_BYTES, Archive, cut_short, damaged, local, resolve, too_much_text
 from gistdesk.core.document_encoding import decode_text
 from gistdesk.core.document_html import declared_encoding, html_title_and_text
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 from gistdesk.core.title import valid
 
 PageLabel = Literal["page", "section"] | None
@@ -71,8 +72,9 @@ def open_pdf(name: str, data: bytes, password: str | None) -> Opened:
     except pdfium.PdfiumError as error:
         raise _pdf_refusal(name, error.err_code, password) from error
     if_empty = UserError(
-        f"{name} has no text: its pages are only pictures, as in a scan.",
+        "{name} has no text: its pages are only pictures, as in a scan.",
         "Run it through a text recognition (OCR) program and add the result.",
+        name=name,
     )
     return Opened(None, "page", len(pdf), _pdf_pages(name, pdf), if_empty)
 
@@ -92,11 +94,13 @@ def open_archive(name: str, data: bytes) -> Opened:
 
 
 def _foreign_archive(name: str) -> UserError:
-    return UserError(f"{name} is neither a Word document nor an EPUB book, though it is packed like one.", CONVERT_HINT)
+    return UserError(
+        "{name} is neither a Word document nor an EPUB book, though it is packed like one.", CONVERT_HINT, name=name
+    )
 
 
 def _no_text(name: str) -> UserError:
-    return UserError(f"{name} has no text in it.", "Add a file that has some.")
+    return UserError("{name} has no text in it.", "Add a file that has some.", name=name)
 
 
 def _one_page(name: str, title: str | None, text: str) -> Opened:
@@ -108,7 +112,7 @@ def _decoded(name: str, data: bytes, declared: str | None = None) -> str:
         raise too_much_text(name)
     text = decode_text(data, declared)
     if text is None:
-        raise UserError(f"{name} is not text, whatever its name says.", CONVERT_HINT)
+        raise UserError("{name} is not text, whatever its name says.", CONVERT_HINT, name=name)
     return text
 
 
@@ -117,12 +121,14 @@ def _decoded(name: str, data: bytes, declared: str | None = None) -> str:
 
 def _pdf_refusal(name: str, code: int | None, password: str | None) -> UserError:
     if code == FPDF_ERR_PASSWORD and password is None:
-        return PasswordError(f"{name} is protected with a password.", "Enter the password to open it.")
+        return PasswordError("{name} is protected with a password.", "Enter the password to open it.", name=name)
     if code == FPDF_ERR_PASSWORD:
-        return PasswordError(f"{name} does not open with this password.", "Check it and enter it again.")
+        return PasswordError("{name} does not open with this password.", "Check it and enter it again.", name=name)
     if code == FPDF_ERR_SECURITY:
-        return UserError(f"{name} is encrypted in a way that cannot be read.", "Save it without protection first.")
-    return damaged(name)
+        return UserError(
+            "{name} is encrypted in a way that cannot be read.", "Save it without protection first.", name=name
+        )
+    return cut_short(name)
 
 
 def _pdf_pages(name: str, pdf: pdfium.PdfDocument) -> Iterator[str]:
@@ -132,7 +138,9 @@ def _pdf_pages(name: str, pdf: pdfium.PdfDocument) -> Iterator[str]:
                 page = pdf[index]
                 text_page = page.get_textpage()
             except pdfium.PdfiumError as error:
-                raise damaged(name, f"damaged: page {index + 1} of {len(pdf)} cannot be read") from error
+                raise damaged(
+                    Sentence("{name} is damaged: page {n} of {of} cannot be read.", name=name, n=index + 1, of=len(pdf))
+                ) from error
             text = text_page.get_text_bounded()
             text_page.close()  # now, not at the end: a page's fonts and pictures stay in memory with it
             page.close()
@@ -202,7 +210,9 @@ def _open_epub(name: str, archive: Archive) -> Opened:
     idrefs = [item.get("idref") for item in package.iter() if local(item) == "itemref"]
     spine = [resolve(package_path, unquote(hrefs.get(idref, ""))) for idref in idrefs]
     if _encrypted_members(archive) & set(spine):
-        raise UserError(f"{name} is locked by copy protection (DRM).", "Add a copy that has no such protection.")
+        raise UserError(
+            "{name} is locked by copy protection (DRM).", "Add a copy that has no such protection.", name=name
+        )
     title = next((item.text for item in package.iter() if local(item) == "title"), None)
     bodies = (archive.read(member) for member in spine)
     pages = (html_title_and_text(_decoded(name, body, declared_encoding(body)))[1] for body in bodies)

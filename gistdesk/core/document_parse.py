@@ -25,6 +25,7 @@ from gistdesk.core.document_formats import (
     open_text,
 )
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 from gistdesk.core.title import printable, shown_title, valid
 
 MAX_FILE_BYTES = 512 * 2**20
@@ -66,8 +67,11 @@ def parse(path: Path, password: str | None = None) -> Generator[Page, None, Fact
         opened = _open(name, path.suffix.lower(), data, password)
         if opened.n_pages > MAX_PAGES:
             raise UserError(
-                f"{name} has {opened.n_pages:,} pages, more than the {MAX_PAGES:,} that can be read.",
+                "{name} has {n:,} pages, more than the {limit:,} that can be read.",
                 "Split it into smaller files and add those.",
+                name=name,
+                n=opened.n_pages,
+                limit=MAX_PAGES,
             )
         for raw in opened.pages:
             text = _tidy(raw)
@@ -77,7 +81,7 @@ def parse(path: Path, password: str | None = None) -> Generator[Page, None, Fact
             is_empty = is_empty and not text
             yield Page(text, opened.n_pages)
     except RecursionError as error:
-        raise UserError(f"{name} is nested too deeply to be read.", CONVERT_HINT) from error
+        raise UserError("{name} is nested too deeply to be read.", CONVERT_HINT, name=name) from error
     if is_empty:
         raise opened.if_empty
     title = shown_title(_tidy((opened.title or "")[:2000])) or shown_title(path.stem)
@@ -107,21 +111,24 @@ def _bytes_of(path: Path, name: str) -> bytes:
         _checked_size(path, name)
         data = path.read_bytes()
     if not data:
-        raise UserError(f"{name} is empty.", "Add a file that has text in it.")
+        raise UserError("{name} is empty.", "Add a file that has text in it.", name=name)
     return data
 
 
 def _checked_size(path: Path, name: str) -> int:
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
-        raise UserError(f"{name} is a folder.", "Choose the files in it instead.")
+        raise UserError("{name} is a folder.", "Choose the files in it instead.", name=name)
     if not stat.S_ISREG(status.st_mode):
-        raise UserError(f"{name} is a device or a pipe, not a file.", "Choose a file.")
+        raise UserError("{name} is a device or a pipe, not a file.", "Choose a file.", name=name)
     if status.st_size > MAX_FILE_BYTES:
         size_mb, limit_mb = status.st_size >> 20, MAX_FILE_BYTES >> 20
         raise UserError(
-            f"{name} is {size_mb:,} MB, more than the {limit_mb} MB that can be read.",
+            "{name} is {size:,} MB, more than the {limit} MB that can be read.",
             "Split it into smaller files and add those.",
+            name=name,
+            size=size_mb,
+            limit=limit_mb,
         )
     return status.st_size
 
@@ -132,13 +139,17 @@ def _explained(path: Path, name: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a zero in the path
         raise UserError(
-            f"{name} is not there.", f"Check whether {printable(str(path))} was moved or renamed."
+            "{name} is not there.", "Check whether {path} was moved or renamed.", name=name, path=printable(str(path))
         ) from error
     except PermissionError as error:
-        raise UserError(f"{name} may not be read by you.", "Change its permissions, or copy it elsewhere.") from error
+        raise UserError(
+            "{name} may not be read by you.", "Change its permissions, or copy it elsewhere.", name=name
+        ) from error
     except OSError as error:
-        reason = error.strerror or "the disk gave no reason"
-        raise UserError(f"{name} cannot be read: {reason}.", "Copy it to a local disk and add that copy.") from error
+        reason = error.strerror or Sentence("the disk gave no reason")
+        raise UserError(
+            "{name} cannot be read: {reason}.", "Copy it to a local disk and add that copy.", name=name, reason=reason
+        ) from error
 
 
 _TEXT_ENDINGS = (".txt", ".text", ".md", ".markdown")
@@ -156,16 +167,22 @@ def _open(name: str, ending: str, data: bytes, password: str | None) -> Opened:
     if data.startswith(b"PK\x03\x04"):
         return open_archive(name, data)
     if data.startswith(_OLE) and _ENCRYPTED_OFFICE in data:
-        raise UserError(f"{name} is protected with a password.", "Remove the password in Word and save it again.")
+        raise UserError(
+            "{name} is protected with a password.", "Remove the password in Word and save it again.", name=name
+        )
     if data.startswith((_OLE, rb"{\rtf")):
-        raise UserError(f"{name} is in an older Office, HWP or RTF format, which is not supported.", CONVERT_HINT)
+        raise UserError(
+            "{name} is in an older Office, HWP or RTF format, which is not supported.", CONVERT_HINT, name=name
+        )
     if ending in _TEXT_ENDINGS:
         return open_text(name, data)
     if ending in _HTML_ENDINGS or _HTML_OPENING.match(data):
         return open_html(name, data)
     if ending in _BINARY_ENDINGS:
-        raise UserError(f"{name} is no {ending[1:].upper()} file, whatever its name says.", CONVERT_HINT)
-    raise UserError(f"{name} is of a kind that is not supported.", CONVERT_HINT)
+        raise UserError(
+            "{name} is no {kind} file, whatever its name says.", CONVERT_HINT, name=name, kind=ending[1:].upper()
+        )
+    raise UserError("{name} is of a kind that is not supported.", CONVERT_HINT, name=name)
 
 
 _LINE_ENDS = re.compile("\r\n|[\r\f\v\x85\u2028\u2029]")

@@ -21,6 +21,7 @@ import psutil
 from gistdesk.core.document_formats import CONVERT_HINT, PasswordError
 from gistdesk.core.document_parse import Facts, Page, check, shown_name
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence, unpacked
 from gistdesk.roles import command
 
 MAX_MEMORY_BYTES = 2**30
@@ -53,8 +54,10 @@ def reading(path: Path, password: str | None = None) -> Generator[Page | None, N
                 command("reader"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, bufsize=0
             )
         except OSError as error:
-            reason = error.strerror or "the disk gave no reason"
-            raise UserError(f"{name} cannot be read: {reason}.", "Close other programs and try again.") from error
+            reason = error.strerror or Sentence("the disk gave no reason")
+            raise UserError(
+                "{name} cannot be read: {reason}.", "Close other programs and try again.", name=name, reason=reason
+            ) from error
         try:
             _ask(process, path, password, seconds)
             until = time.monotonic() + _WALL * seconds
@@ -144,7 +147,7 @@ def _refusal(said: dict[str, Any], name: str) -> UserError:
     if said.get("error") == "memory":
         return too_much_memory(name)
     kind = PasswordError if said["error"] == "password" else UserError
-    return kind(said["message"], said["hint"])
+    return kind(unpacked(said["message"]), unpacked(said["hint"]))
 
 
 def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Exception:
@@ -159,15 +162,21 @@ def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Except
     if code == 1 and "Traceback" in trace:
         return RuntimeError(f"reading a document failed:\n{trace}")
     return UserError(
-        f"{name} broke the reader off: it is damaged, or needs more than {MAX_MEMORY_BYTES >> 20:,} MB of memory.",
+        "{name} broke the reader off: it is damaged, or needs more than {n:,} MB of memory.",
         CONVERT_HINT,
+        name=name,
+        n=MAX_MEMORY_BYTES >> 20,
     )
 
 
 def too_much_memory(name: str) -> UserError:
     """The error for a file that takes more than `MAX_MEMORY_BYTES`."""
-    return UserError(f"{name} takes more than {MAX_MEMORY_BYTES >> 20:,} MB of memory to be read.", CONVERT_HINT)
+    return UserError(
+        "{name} takes more than {n:,} MB of memory to be read.", CONVERT_HINT, name=name, n=MAX_MEMORY_BYTES >> 20
+    )
 
 
 def _too_slow(name: str, seconds: int) -> UserError:
-    return UserError(f"{name} was given up after {seconds} s: it takes too long to be read.", CONVERT_HINT)
+    return UserError(
+        "{name} was given up after {n} s: it takes too long to be read.", CONVERT_HINT, name=name, n=seconds
+    )

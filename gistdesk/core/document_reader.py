@@ -30,6 +30,7 @@ def _read(path: str, password: str | None) -> dict[str, Any]:
     from gistdesk.core.document_formats import PasswordError
     from gistdesk.core.document_parse import parse
     from gistdesk.core.errors import UserError
+    from gistdesk.core.sentences import packed
 
     steps = parse(Path(path), password)
     try:
@@ -40,7 +41,7 @@ def _read(path: str, password: str | None) -> dict[str, Any]:
         return {"facts": vars(finished.value)}
     except UserError as error:
         kind = "password" if isinstance(error, PasswordError) else "user"
-        return {"error": kind, "message": error.message, "hint": error.hint}
+        return {"error": kind, "message": packed(error.message), "hint": packed(error.hint)}
 
 
 def _say(said: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ Does not know how or where the message is shown.
 
 import errno
 
-_MOST_CHARACTERS = 1000
+from gistdesk.core.sentences import Sentence
 
 
 class UserError(Exception):
@@ -16,18 +16,18 @@ class UserError(Exception):
         hint: one sentence that says what to do about it.
     """
 
-    def __init__(self, message: str, hint: str) -> None:
-        self.message, self.hint = _short(message), _short(hint)
+    def __init__(self, message: str, hint: str, **values: object) -> None:
+        """`message` and `hint` are templates for the same `values`; see `Sentence`."""
+        self.message, self.hint = Sentence(message, **values), Sentence(hint, **values)
         super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}"
 
-
-def _short(sentence: str) -> str:
-    """Without its middle where it is longer than anybody reads: a file may name something of 100,000 letters."""
-    half = _MOST_CHARACTERS // 2
-    return sentence if len(sentence) <= _MOST_CHARACTERS else f"{sentence[:half]}…{sentence[-half:]}"
+    @property
+    def both(self) -> Sentence:
+        """Message and hint as one text."""
+        return Sentence("{message} {hint}", message=self.message, hint=self.hint)
 
 
 _OF_THE_SYSTEM = frozenset(
@@ -45,6 +45,8 @@ def of_system(error: BaseException) -> UserError | None:
     if not isinstance(error, OSError) or error.errno not in _OF_THE_SYSTEM or error.filename is None:
         return None
     return UserError(
-        f"{error.filename} cannot be used ({error.strerror}).",
+        "{path} cannot be used ({reason}).",
         "Check its name, its permissions and the folders it is in.",
+        path=error.filename,
+        reason=error.strerror,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 
 SUFFIX = ".gguf"
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
@@ -126,22 +127,31 @@ def read_gguf_header(path: Path) -> GgufHeader:
             header = _parsed(_Reader(stream, size))
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{path} cannot be read ({reason}).", "Check the file, or copy it again.") from error
+        raise UserError(
+            "{path} cannot be read ({reason}).", "Check the file, or copy it again.", path=path, reason=reason
+        ) from error
     except ValueError as error:
-        raise UserError(f"The model file {path} is damaged ({error}).", "Download or copy it again.") from error
+        raise UserError(
+            "The model file {path} is damaged ({reason}).", "Download or copy it again.", path=path, reason=error
+        ) from error
     if header.values.get("split.count", 0) > 1 or _PART.search(path.name):
         raise UserError(
-            f"{path} is one part of a model in several files.", "Get the model as one file, or join the parts first."
+            "{path} is one part of a model in several files.",
+            "Get the model as one file, or join the parts first.",
+            path=path,
         )
     if header.family not in FAMILIES:
         raise UserError(
-            f'Models of type "{header.family}" are not supported.',
+            'Models of type "{family}" are not supported.',
             "Use a Llama, Mistral or Qwen (2, 2.5, 3) model with ordinary attention.",
+            family=header.family,
         )
     if unknown := {tensor.kind for tensor in header.tensors.values()} - set(KINDS):
         raise UserError(
-            f"The weights in {path} are quantized in a way that cannot be read (number {min(unknown)}).",
+            "The weights in {path} are quantized in a way that cannot be read (number {number}).",
             "Get the model in another quantization, for example Q4_K_M, Q5_K_M or Q8_0.",
+            path=path,
+            number=min(unknown),
         )
     return header
 
@@ -192,7 +202,7 @@ def _parsed(reader: _Reader) -> GgufHeader:
         raise ValueError("it does not begin as a GGUF file does")
     version = reader.number("<I")
     if version not in (2, 3):
-        raise ValueError(f"its format has version {version}")
+        raise ValueError(Sentence("its format has version {version}", version=version))
     n_tensors, n_keys = reader.number("<Q"), reader.number("<Q")
     if n_tensors > _MAX_TENSORS or n_keys > _MAX_KEYS:
         raise ValueError("its header counts more than a model has")
@@ -211,10 +221,10 @@ def _parsed(reader: _Reader) -> GgufHeader:
     for name, shape, kind, offset in table:
         _, n_values, n_bytes = KINDS.get(kind, ("", 1, 0))
         if math.prod(shape) > _MAX_VALUES or shape[-1] % n_values:
-            raise ValueError(f"{name} has a shape that cannot be")
+            raise ValueError(Sentence("{name} has a shape that cannot be", name=name))
         tensor = GgufTensor(name, shape, kind, begin + offset, math.prod(shape) // n_values * n_bytes)
         if name in tensors or tensor.start + tensor.n_bytes > reader.size:
-            raise ValueError(f"{name} is not whole")
+            raise ValueError(Sentence("{name} is not whole", name=name))
         tensors[name] = tensor
     return GgufHeader(values, tensors, reader.size)
 
@@ -225,7 +235,7 @@ def _value(reader: _Reader, kind: int) -> Any:
     if kind == _STRING:
         return reader.text()
     if kind != _ARRAY:
-        raise ValueError(f"its header holds a value of kind {kind}")
+        raise ValueError(Sentence("its header holds a value of kind {kind}", kind=kind))
     items, n_items = reader.number("<I"), reader.number("<Q")
     if n_items > _MAX_ITEMS or items not in {*_SCALARS, _STRING}:
         raise ValueError("its header holds a list that cannot be")
@@ -241,8 +251,8 @@ def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], int, int]:
     if not _WORD.fullmatch(name):
         raise ValueError("one of its tensors has a name that cannot be")
     if not 1 <= n_dimensions <= 4:
-        raise ValueError(f"{name} has a shape that cannot be")
+        raise ValueError(Sentence("{name} has a shape that cannot be", name=name))
     shape = tuple(reader.number("<Q") for _ in range(n_dimensions))[::-1]
     if not all(1 <= size <= _MAX_VALUES for size in shape):
-        raise ValueError(f"{name} has a shape that cannot be")
+        raise ValueError(Sentence("{name} has a shape that cannot be", name=name))
     return name, shape, reader.number("<I"), reader.number("<Q")

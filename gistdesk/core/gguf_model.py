@@ -23,6 +23,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gguf_header import KINDS, GgufHeader, GgufTensor, read_gguf_header
 from gistdesk.core.model_config import check_weights, first_line
 from gistdesk.core.model_config import config_of as built_config
+from gistdesk.core.sentences import Sentence
 
 _PIECE_VALUES = 2**23
 """Dequantized at once; 32 MiB."""
@@ -83,11 +84,16 @@ def convert(path: Path, folder: Path, beside: Mapping[str, bytes] = MappingProxy
         yield from _write_weights(path, header, config, unfinished / "model.safetensors")
         unfinished.rename(folder)
     except ValueError as error:
-        raise UserError(f"The model file {path} is damaged ({error}).", "Download or copy it again.") from error
+        raise UserError(
+            "The model file {path} is damaged ({reason}).", "Download or copy it again.", path=path, reason=error
+        ) from error
     except OSError as error:
         raise UserError(
-            f"The model {path} cannot be kept in {folder} ({error.strerror or error}).",
+            "The model {path} cannot be kept in {folder} ({reason}).",
             "Check the disk and who owns the folder.",
+            path=path,
+            folder=folder,
+            reason=error.strerror or error,
         ) from error
     finally:
         with suppress(OSError):
@@ -103,8 +109,11 @@ def _check_space(header: GgufHeader, folder: Path) -> None:
     needed, free = converted_bytes(header), shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"The model needs {needed / 2**30:,.1f} GiB, {free / 2**30:,.1f} GiB are free in {folder.parent}.",
+            "The model needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
             "Free some space and try again.",
+            needed=needed / 2**30,
+            free=free / 2**30,
+            folder=folder.parent,
         )
 
 
@@ -124,7 +133,10 @@ def config_of(header: GgufHeader, path: Path) -> dict[str, Any]:
         return config
     except (ValueError, ArithmeticError, TypeError, LookupError) as error:
         raise UserError(
-            f"The model in {path} cannot be loaded ({error}).", "Get the model in another file, or another model."
+            "The model in {folder} cannot be loaded ({reason}).",
+            "Get the model in another file, or another model.",
+            folder=path,
+            reason=error,
         ) from error
 
 
@@ -134,7 +146,7 @@ def _config(header: GgufHeader, path: Path) -> dict[str, Any]:
     def said(key: str, default: Any = None) -> Any:
         found = values.get(f"{family}.{key}", default)
         if found is None or isinstance(found, str) or not math.isfinite(found):
-            raise ValueError(f"its header lacks {family}.{key}")
+            raise ValueError(Sentence("its header lacks {key}", key=f"{family}.{key}"))
         return found
 
     if "token_embd.weight" not in tensors or len(tensors["token_embd.weight"].shape) != 2:
@@ -144,7 +156,7 @@ def _config(header: GgufHeader, path: Path) -> dict[str, Any]:
     n_heads = int(said("attention.head_count"))
     hidden_size = int(said("embedding_length"))
     if n_heads < 1:
-        raise ValueError(f"its header lacks {family}.attention.head_count")
+        raise ValueError(Sentence("its header lacks {key}", key=f"{family}.attention.head_count"))
     head_dim = int(said("attention.key_length", hidden_size // n_heads))
     if int(said("rope.dimension_count", head_dim)) != head_dim:
         raise ValueError("its positions turn a part of each head only")
@@ -227,7 +239,7 @@ def _name(tensor: str) -> str:
         return _NAMES[tensor]
     found = _IN_LAYER.fullmatch(tensor)
     if found is None or found[2] not in _PARTS:
-        raise ValueError(f"its weights hold {tensor}, which it has no place for")
+        raise ValueError(Sentence("its weights hold {name}, which it has no place for", name=tensor))
     return f"model.layers.{int(found[1])}.{_PARTS[found[2]]}.{found[3]}"
 
 
@@ -300,7 +312,7 @@ def _write_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
     from transformers import PreTrainedTokenizerFast
 
     if header.values.get("tokenizer.ggml.model") not in ("gpt2", "llama"):
-        raise _no_tokenizer(path, "its kind is not known")
+        raise _no_tokenizer(path, Sentence("its kind is not known"))
     try:
         tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(
             path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False
@@ -322,7 +334,12 @@ def _write_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
 
 
 def _no_tokenizer(path: Path, reason: str) -> UserError:
-    return UserError(f"The tokenizer in {path} cannot be read ({reason}).", "Get the model in another file.")
+    return UserError(
+        "The tokenizer in {folder} cannot be read ({reason}).",
+        "Get the model in another file.",
+        folder=path,
+        reason=reason,
+    )
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

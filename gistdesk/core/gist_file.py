@@ -27,6 +27,7 @@ from gistdesk.core.layout import LAYOUT_VERSION, Segment
 from gistdesk.core.memory import total_bytes
 from gistdesk.core.methods import METHODS, Method
 from gistdesk.core.model import ModelIdentity
+from gistdesk.core.sentences import Sentence
 from gistdesk.core.title import valid
 
 FORMAT_VERSION = 2
@@ -93,7 +94,9 @@ def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
     gist = record.gist
     if not all(is_sound(layer) for layer in gist.kv.detach()):
         raise UserError(
-            f'Compressing "{record.title}" gave numbers that are not finite.', "Use another model, or another device."
+            'Compressing "{title}" gave numbers that are not finite.',
+            "Use another model, or another device.",
+            title=record.title,
         )
     dtype = stored_dtype(gist.kv.detach())
     tensors = shapes_of(gist, dtype, record.kv_bits)
@@ -143,11 +146,15 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int)
             temporary.unlink()
         if not isinstance(error, OSError):  # Ctrl+C
             raise
-        needed = f"{max(0.1, n_bytes / 2**20):.1f} MiB are needed"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise UserError(
-            f"{path} cannot be written ({error.strerror or error}).",
-            f"Free some space, {needed}." if full else "Check that the folder exists and may be written to.",
+            "{path} cannot be written ({reason}).",
+            "Free some space, {n:.1f} MiB are needed."
+            if full
+            else "Check that the folder exists and may be written to.",
+            path=path,
+            reason=error.strerror or error,
+            n=max(0.1, n_bytes / 2**20),
         ) from error
 
 
@@ -159,19 +166,25 @@ def read_gist(path: Path) -> GistRecord:
     """
     try:
         if not path.is_file():
-            raise UserError(f"There is no file {path}.", "Check the name, or compress the document first.")
+            raise UserError("There is no file {path}.", "Check the name, or compress the document first.", path=path)
         return gist_from(_content(path), path)
     except PermissionError as error:
-        raise UserError(f"{path.name} may not be read by you.", "Change its permissions, or copy it.") from error
+        raise UserError(
+            "{name} may not be read by you.", "Change its permissions, or copy it.", name=path.name
+        ) from error
     except OSError as error:
         raise _damaged(path) from error
     except MemoryError as error:
-        raise UserError(f"{path.name} is too large for the memory of this computer.", "Use a higher ratio.") from error
+        raise UserError(
+            "{file} is too large for the memory of this computer.", "Use a higher ratio.", file=path.name
+        ) from error
 
 
 def _damaged(path: Path) -> UserError:
     return UserError(
-        f"{path.name} is not a gist file, or it is damaged.", "Compress the document again, or copy the file again."
+        "{name} is not a gist file, or it is damaged.",
+        "Compress the document again, or copy the file again.",
+        name=path.name,
     )
 
 
@@ -189,8 +202,9 @@ def gist_from(content: bytearray, path: Path) -> GistRecord:
         raise _damaged(path) from error
     if record is None:
         raise UserError(
-            f"{path.name} is damaged: its content does not match its checksum.",
+            "{name} is damaged: its content does not match its checksum.",
             "Compress the document again, or copy the file again.",
+            name=path.name,
         )
     return record
 
@@ -238,26 +252,39 @@ def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
     if files == own_files and bits != own_bits:
         precision, own = bits or "bf16", own_bits or "bf16"
         raise UserError(
-            f'The gist of "{record.title}" was made with {made.model_id} in {precision}; it is loaded in {own}.',
-            f"Load it with --precision {precision} (Settings > Hardware), or compress the document again.",
+            'The gist of "{title}" was made with {made} in {precision}; it is loaded in {own}.',
+            "Load it with --precision {precision} (Settings > Hardware), or compress the document again.",
+            title=record.title,
+            made=made.model_id,
+            precision=precision,
+            own=own,
         )
     parts = ("model", "tokenizer", "adapter") if made.adapter_fingerprint else ("model", "tokenizer")
     for part in parts:  # without an adapter it was made by the base alone, which is there with any adapter
         if getattr(made, f"{part}_fingerprint") != getattr(identity, f"{part}_fingerprint"):
             raise UserError(
-                f'The gist of "{record.title}" was made with another {part} (by {made.model_id}; '
-                f"{identity.model_id} is loaded).",
+                'The gist of "{title}" was made with another {what} (by {made}; {loaded} is loaded).',
                 "Load the one that made it with --model, or compress the document again.",
+                title=record.title,
+                what=part,
+                made=made.model_id,
+                loaded=identity.model_id,
             )
 
 
 def _check_versions(path: Path, header: dict[str, Any]) -> None:
-    for name, ours in (("format_version", _READABLE), ("layout_version", (LAYOUT_VERSION,))):
+    for name, what, ours in (
+        ("format_version", Sentence("format version"), _READABLE),
+        ("layout_version", Sentence("layout version"), (LAYOUT_VERSION,)),
+    ):
         if header[name] not in ours:
-            words = name.replace("_", " ")
             raise UserError(
-                f"{path.name} has {words} {str(header[name])[:40]}, this program reads {ours[-1]}.",
+                "{name} has {what} {theirs}, this program reads {ours}.",
                 "Compress the document again, or use the version of gistdesk that made it.",
+                name=path.name,
+                what=what,
+                theirs=str(header[name])[:40],
+                ours=ours[-1],
             )
 
 

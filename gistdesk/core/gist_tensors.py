@@ -36,7 +36,7 @@ Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 def check_bits(bits: int) -> KVBits:
     """Raises UserError: keys and values are not stored in so many bits."""
     if bits not in get_args(KVBits):
-        raise UserError(f"Keys and values cannot be stored in {bits} bits.", "Choose 16 or 8.")
+        raise UserError("Keys and values cannot be stored in {bits} bits.", "Choose 16 or 8.", bits=bits)
     return cast(KVBits, bits)
 
 

@@ -5,6 +5,8 @@ import math
 from pathlib import Path
 from typing import Any
 
+from gistdesk.core.sentences import Sentence
+
 _MOST_BYTES = 4 * 2**20
 
 
@@ -17,22 +19,22 @@ def read_object(path: Path) -> dict[str, Any]:
             waited for without end.
     """
     if path.exists() and not path.is_file():
-        raise ValueError(f"{path.name} is no ordinary file")
+        raise ValueError(Sentence("{name} is no ordinary file", name=path.name))
     with path.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise ValueError(f"{path.name} is too large")
+        raise ValueError(Sentence("{name} is too large", name=path.name))
     try:
         found = json.loads(content.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
     except RecursionError:
-        raise ValueError(f"{path.name} is nested too deeply") from None
+        raise ValueError(Sentence("{name} is nested too deeply", name=path.name)) from None
     if not isinstance(found, dict):
-        raise ValueError(f"{path.name} is no object")
+        raise ValueError(Sentence("{name} is no object", name=path.name))
     return found
 
 
 def _finite(word: str) -> float:
     number = float(word)
     if not math.isfinite(number):
-        raise ValueError(f"{word[:20]} is no number to count on")
+        raise ValueError(Sentence("{value} is no number to count on", value=word[:20]))
     return number

@@ -28,6 +28,7 @@ from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, h
 from gistdesk.core.prepared import prepare, prepared_folder
 from gistdesk.core.quantize import is_quantized
 from gistdesk.core.resources import resource
+from gistdesk.core.sentences import Sentence
 from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, shipped_adapter, smollm2_folder
 
 _MERGE_BYTES = 2 * 2**30
@@ -51,22 +52,22 @@ class ModelFolders:
     adapter_alone: bool = False
 
 
-def choose_device(wanted: str) -> tuple[str, str]:
+def choose_device(wanted: str) -> tuple[str, Sentence]:
     """ "auto", "cpu" or "cuda" -> the device and the reason for it, as a sentence.
 
     Raises:
         UserError: CUDA was asked for and is not there.
     """
     if wanted not in ("auto", "cpu", "cuda"):
-        raise UserError(f'There is no device "{wanted}".', "Choose auto, cpu or cuda.")
+        raise UserError('There is no device "{name}".', "Choose auto, cpu or cuda.", name=wanted)
     if wanted == "cpu":
-        return "cpu", "The CPU was asked for."
+        return "cpu", Sentence("The CPU was asked for.")
     if torch.cuda.is_available():
-        return "cuda", f"{torch.cuda.get_device_name()} is used."
+        return "cuda", Sentence("{card} is used.", card=torch.cuda.get_device_name())
     if torch.version.cuda is None:
-        reason = "The installed PyTorch has no CUDA support."
+        reason = Sentence("The installed PyTorch has no CUDA support.")
     else:
-        reason = "PyTorch has CUDA support but sees no NVIDIA card or driver."
+        reason = Sentence("PyTorch has CUDA support but sees no NVIDIA card or driver.")
     if wanted == "cuda":
         raise UserError(reason, "Use --device cpu, or see the README on CUDA.")
     return "cpu", reason
@@ -137,7 +138,9 @@ def find_model(name: str) -> ModelFolders:
     if folder.is_file() and is_gguf(folder):
         prepared = prepared_folder(folder)
         if not prepared.is_dir():
-            raise UserError(f"The model {name} is not prepared yet.", f"Prepare it: gistdesk models prepare {name}.")
+            raise UserError(
+                "The model {name} is not prepared yet.", "Prepare it: gistdesk models prepare {name}.", name=name
+            )
         return ModelFolders(folder.stem, prepared, None)
     if folder.is_dir():
         if (folder / "gist.json").exists():
@@ -147,8 +150,9 @@ def find_model(name: str) -> ModelFolders:
     if _HUB_ID.fullmatch(name):
         return ModelFolders(name, _from_hub(name), None)
     raise UserError(
-        f'There is no model "{name}".',
+        'There is no model "{name}".',
         "Give starter, smollm2, a model's folder, a GGUF file, or a hub id such as org/name.",
+        name=name,
     )
 
 
@@ -171,10 +175,15 @@ def _adapter_folders(folder: Path) -> ModelFolders:
         is_adapter = (Path(base) / "gist.json").exists()  # which is nobody's base, least of all its own
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
-            f"The adapter in {folder} does not name its base model.", "Train or import it again."
+            "The adapter in {folder} does not name its base model.", "Train or import it again.", folder=folder
         ) from error
     if not is_there or is_adapter:
-        raise UserError(f"The base model {base} of the adapter in {folder} is not there.", "Restore or download it.")
+        raise UserError(
+            "The base model {base} of the adapter in {folder} is not there.",
+            "Restore or download it.",
+            base=base,
+            folder=folder,
+        )
     found = find_model(base)
     return ModelFolders(found.model_id, found.base, folder, adapter_alone=True)
 
@@ -192,7 +201,9 @@ def _from_hub(name: str) -> Path:
 
 def _not_here(name: str) -> UserError:
     return UserError(
-        f'The model "{name}" is not on this computer.', f"Fetch it: gistdesk models fetch {name}; or check its name."
+        'The model "{name}" is not on this computer.',
+        "Fetch it: gistdesk models fetch {name}; or check its name.",
+        name=name,
     )
 
 
@@ -224,7 +235,7 @@ def load_model(
     config = read_config(folders.base)
     if need_adapter and folders.adapter is None:
         raise UserError(
-            f'The model "{name}" has no gist adapter.', "Train one for it, or give the folder of an adapter."
+            'The model "{name}" has no gist adapter.', "Train one for it, or give the folder of an adapter.", name=name
         )
     device, _ = choose_device(device)
     precision = choose_precision(precision, device, folders)
@@ -264,7 +275,10 @@ def load_tokenizer(name: str) -> TextTokenizer:
         return TextTokenizer(read_tokenizer(folder, config))
     except Exception as error:  # as in `_load_base`
         raise UserError(
-            f"The tokenizer in {folder} cannot be read ({first_line(error)}).", "Download or copy the folder again."
+            "The tokenizer in {folder} cannot be read ({reason}).",
+            "Download or copy the folder again.",
+            folder=folder,
+            reason=first_line(error),
         ) from error
 
 
@@ -280,8 +294,10 @@ def _load_base(
         return read_weights(folder, config, torch.device(device), precision, on_share), tokenizer
     except torch.cuda.OutOfMemoryError as error:
         raise UserError(
-            f"The model in {folder} does not fit into the card's memory in {precision}.",
+            "The model in {folder} does not fit into the card's memory in {precision}.",
             "Use --precision nf4, --device cpu or a smaller model.",
+            folder=folder,
+            precision=precision,
         ) from error
     except (MemoryError, UserError):
         raise

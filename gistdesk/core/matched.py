@@ -70,8 +70,9 @@ def longest_segment(model: GistModel) -> int:
     room = (model.max_positions - len(frame.prefix) - len(frame.repeat)) // 2
     if room < _FEWEST_TOKENS:
         raise UserError(
-            f"The model's window of {model.max_positions} tokens is too small for a text and its repetition.",
+            "The model's window of {n} tokens is too small for a text and its repetition.",
             "Use a model with a longer window, or one with a gist adapter.",
+            n=model.max_positions,
         )
     return min(SEGMENT_TOKENS, room)
 

@@ -33,7 +33,9 @@ def usual_ratio(method: Method) -> float:
 def check_method(name: str) -> None:
     """Raises UserError: it is neither a method nor "auto"."""
     if name != "auto" and name not in METHODS:
-        raise UserError(f'There is no method "{name}".', f"Choose one of: auto, {', '.join(METHODS)}.")
+        raise UserError(
+            'There is no method "{name}".', "Choose one of: auto, {methods}.", name=name, methods=", ".join(METHODS)
+        )
 
 
 def chosen_method(name: str, *, has_adapter: bool) -> Method:

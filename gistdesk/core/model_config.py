@@ -14,6 +14,7 @@ from safetensors import safe_open
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.json_file import read_object
+from gistdesk.core.sentences import Sentence, reason_of
 
 FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 _ROPE_TYPES = ("default", "linear", "llama3", "yarn")
@@ -62,8 +63,9 @@ def read_config(folder: Path) -> Any:
     _check_attention(said)
     if not any(folder.glob("*.safetensors")):
         raise UserError(
-            f"There are no safetensors weights in {folder}.",
+            "There are no safetensors weights in {folder}.",
             "Other weight files can run code when opened and are never read: get the safetensors version.",
+            folder=folder,
         )
     try:
         config = config_of(said)
@@ -78,18 +80,24 @@ def _check_files(folder: Path) -> None:
     with suppress(OSError):
         for path in folder.iterdir():
             if path.exists() and not path.is_file() and not path.is_dir():
-                raise not_loaded(folder, ValueError(f"{path.name} is no ordinary file"))
+                raise not_loaded(folder, ValueError(Sentence("{name} is no ordinary file", name=path.name)))
 
 
 def not_loaded(folder: Path, error: Exception) -> UserError:
     """For whatever transformers, tokenizers and safetensors say of files that they check little."""
     return UserError(
-        f"The model in {folder} cannot be loaded ({first_line(error)}).", "Download or copy the folder again."
+        "The model in {folder} cannot be loaded ({reason}).",
+        "Download or copy the folder again.",
+        folder=folder,
+        reason=first_line(error),
     )
 
 
 def first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    reason = reason_of(error)
+    if isinstance(reason, Sentence):
+        return reason
+    return next(iter(reason.strip().splitlines()), type(error).__name__)[:300]
 
 
 def config_of(said: Mapping[str, Any]) -> Any:
@@ -104,14 +112,14 @@ def config_of(said: Mapping[str, Any]) -> Any:
     for name, most in _WHOLE.items():
         value = said.get(name)
         if value is not None and not (isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most):
-            raise ValueError(f"its config.json has an impossible {name}")
+            raise ValueError(Sentence("its config.json has an impossible {name}", name=name))
     for name, limit in _REAL.items():
         value = said.get(name)
         if value is not None and not (_is_number(value) and 0 <= value <= limit):
-            raise ValueError(f"its config.json has an impossible {name}")
+            raise ValueError(Sentence("its config.json has an impossible {name}", name=name))
     for name in _TRUTHS:
         if not isinstance(said.get(name), bool | None):
-            raise ValueError(f"its config.json has an impossible {name}")
+            raise ValueError(Sentence("its config.json has an impossible {name}", name=name))
     if said.get("hidden_act", "silu") not in _ACTIVATIONS:
         raise ValueError("its config.json has an impossible hidden_act")
     for rope in (said.get(name) or {} for name in _ROPES):
@@ -125,7 +133,7 @@ def config_of(said: Mapping[str, Any]) -> Any:
         config: Any = AutoConfig.for_model(said["model_type"], **kept)
     except StrictDataclassError as error:
         name = getattr(error, "field", "value")
-        raise ValueError(f"its config.json has an impossible {name}") from error
+        raise ValueError(Sentence("its config.json has an impossible {name}", name=name)) from error
     n_heads, n_kv_heads = config.num_attention_heads, config.num_key_value_heads
     if n_heads % n_kv_heads or _head_dim(config) < 2 or _head_dim(config) % 2:
         raise ValueError("its config.json has an impossible num_attention_heads")
@@ -133,7 +141,7 @@ def config_of(said: Mapping[str, Any]) -> Any:
         found = getattr(config, name)
         ids = found if isinstance(found, list) else [] if found is None else [found]
         if not all(isinstance(token, int) and -1 <= token < 2**31 for token in ids):
-            raise ValueError(f"its config.json has an impossible {name}")
+            raise ValueError(Sentence("its config.json has an impossible {name}", name=name))
     if not isinstance(config.pad_token_id, int) or not 0 <= config.pad_token_id < config.vocab_size:
         config.pad_token_id = None  # only its row of the embedding would be treated otherwise, in training
     return config
@@ -152,7 +160,7 @@ def weight_files(folder: Path) -> list[Path]:
         names = sorted({str(name) for name in read_object(index)["weight_map"].values()})
     for name in names:
         if Path(name).name != name or not name.endswith(".safetensors") or not (folder / name).is_file():
-            raise ValueError(f"{name[:80]} is missing")
+            raise ValueError(Sentence("{name} is missing", name=name[:80]))
     return [folder / name for name in names]
 
 
@@ -169,9 +177,9 @@ def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
             for name in opened.keys():  # noqa: SIM118  (it is no dictionary)
                 part = opened.get_slice(name)
                 if part.get_dtype() not in _DTYPES:
-                    raise ValueError(f"{name} is held in {part.get_dtype()}")
+                    raise ValueError(Sentence("{name} is held in {dtype}", name=name, dtype=part.get_dtype()))
                 if name in shapes:
-                    raise ValueError(f"{name} is there twice")
+                    raise ValueError(Sentence("{name} is there twice", name=name))
                 shapes[name] = tuple(part.get_shape())
     return shapes
 
@@ -186,14 +194,14 @@ def check_weights(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
     for name, shape in _wanted(config):
         found = left.pop(name, None)
         if found is None:
-            raise ValueError(f"its weights lack {name}")
+            raise ValueError(Sentence("its weights lack {name}", name=name))
         if found != shape:
-            raise ValueError(f"{name} does not fit its config.json")
+            raise ValueError(Sentence("{name} does not fit its config.json", name=name))
     if config.tie_word_embeddings:
         left.pop("lm_head.weight", None)
     for name in left:
         if not name.endswith(_NEVER_USED):
-            raise ValueError(f"its weights hold {name[:80]}, which it has no place for")
+            raise ValueError(Sentence("its weights hold {name}, which it has no place for", name=name[:80]))
 
 
 def _wanted(config: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -247,7 +255,9 @@ def _said(folder: Path) -> dict[str, Any]:
     try:
         said = read_object(folder / "config.json")
     except (OSError, ValueError) as error:
-        raise UserError(f"There is no readable config.json in {folder}.", "Give the folder of a model.") from error
+        raise UserError(
+            "There is no readable config.json in {folder}.", "Give the folder of a model.", folder=folder
+        ) from error
     return said
 
 
@@ -255,8 +265,9 @@ def _check_attention(said: dict[str, Any]) -> None:
     family = said.get("model_type")
     if family not in FAMILIES:
         raise UserError(
-            f'Models of type "{family}" are not supported.',
+            'Models of type "{family}" are not supported.',
             "Use a Llama, Mistral or Qwen (2, 2.5, 3) model with ordinary attention.",
+            family=family,
         )
     if said.get("quantization_config"):
         raise UserError(
@@ -265,15 +276,17 @@ def _check_attention(said: dict[str, Any]) -> None:
     window = said.get("sliding_window", 4096 if family == "mistral" else None)  # transformers' own default
     if window and said.get("use_sliding_window", family == "mistral"):
         raise UserError(
-            f"This model looks back only {window} tokens in some layers (sliding window).",
+            "This model looks back only {window} tokens in some layers (sliding window).",
             "A gist must be visible from everywhere: use a model with full attention in all layers.",
+            window=window,
         )
     layers = said.get("layer_types") or ["full_attention"]
     kinds = {str(kind) for kind in (layers if isinstance(layers, list) else [layers])}
     if kinds != {"full_attention"}:
         raise UserError(
-            f"This model has layers without full attention ({', '.join(sorted(kinds - {'full_attention'}))}).",
+            "This model has layers without full attention ({kinds}).",
             "Use a model with full attention in all layers.",
+            kinds=", ".join(sorted(kinds - {"full_attention"})),
         )
     rope = said.get("rope_parameters") or said.get("rope_scaling") or {}
     plain = isinstance(rope, dict) and not any(isinstance(value, dict) for value in rope.values())
@@ -281,6 +294,8 @@ def _check_attention(said: dict[str, Any]) -> None:
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in _ROPE_TYPES or rope.get("partial_rotary_factor", said.get("partial_rotary_factor", 1.0)) != 1.0:
         raise UserError(
-            f'This model\'s positions ("{kind}" rotary embedding) cannot be moved exactly.',
-            f"Use a model with one of: {', '.join(_ROPE_TYPES)}.",
+            'This model\'s positions ("{what}" rotary embedding) cannot be moved exactly.',
+            "Use a model with one of: {kinds}.",
+            what=kind,
+            kinds=", ".join(_ROPE_TYPES),
         )

@@ -68,11 +68,17 @@ def check_precision(wanted: str) -> None:
         UserError: no such precision, or bitsandbytes is missing.
     """
     if wanted not in PRECISIONS:
-        raise UserError(f'There is no precision "{wanted}".', f"Choose {', '.join(PRECISIONS[:-1])} or fp32.")
+        raise UserError(
+            'There is no precision "{name}".',
+            "Choose {choices} or fp32.",
+            name=wanted,
+            choices=", ".join(PRECISIONS[:-1]),
+        )
     if wanted in QUANTIZED and not has_bitsandbytes():
         raise UserError(
-            f'The precision "{wanted}" needs bitsandbytes, which is not installed.',
+            'The precision "{name}" needs bitsandbytes, which is not installed.',
             "Install it with pip install bitsandbytes, or choose bf16.",
+            name=wanted,
         )
 
 

@@ -26,7 +26,9 @@ def prepared_folder(path: Path) -> Path:
         sha256 = file_sha256(path)
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"{path} cannot be read ({reason}).", "Check the file, or copy it again.") from error
+        raise UserError(
+            "{path} cannot be read ({reason}).", "Check the file, or copy it again.", path=path, reason=reason
+        ) from error
     return models_folder() / "gguf" / sha256[:32]
 
 
@@ -51,10 +53,13 @@ def prepare_in(path: Path, folder: Path) -> Iterator[float]:
                 yield from convert(path, folder)
     except Timeout as error:
         raise UserError(
-            f"{path} is being prepared by another gistdesk.", "Wait until it is done, then try again."
+            "{path} is being prepared by another gistdesk.", "Wait until it is done, then try again.", path=path
         ) from error
     except OSError as error:
         raise UserError(
-            f"The model {path} cannot be kept in {folder} ({error.strerror or error}).",
+            "The model {path} cannot be kept in {folder} ({reason}).",
             "Check the disk and who owns the folder.",
+            path=path,
+            folder=folder,
+            reason=error.strerror or error,
         ) from error

@@ -100,8 +100,9 @@ def prompt_of(tokenizer: Any, system: str | None = None) -> Prompt:
         after_answer = closed.split(closing)[1].lstrip(" ")
     except Exception as error:
         raise UserError(
-            f"The model's chat template cannot be used around a document ({error}).",
+            "The model's chat template cannot be used around a document ({reason}).",
             "Use an instruct model whose template allows a user, an assistant and a user message in turn.",
+            reason=error,
         ) from error
     return Prompt(prefix, before_question, before_answer, before_next, after_answer or eos)
 

@@ -66,8 +66,9 @@ def install(lock: Lock) -> Generator[Step, None, Path]:
         yield Step("testing")
         if problem := (yield from _problem(folder)):
             raise UserError(
-                f"CUDA was set up and does not work on this card ({problem}).",
+                "CUDA was set up and does not work on this card ({reason}).",
                 "What was in use before stays in use. Update NVIDIA's driver and try again; nothing is fetched anew.",
+                reason=problem,
             )
         finished = _free_name(lock)
         folder.rename(finished)
@@ -101,8 +102,11 @@ def _check_space(lock: Lock, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            f"CUDA needs {needed / _GIB:,.1f} GiB, {free / _GIB:,.1f} GiB are free in {place.root()}.",
+            "CUDA needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
             "Free some space and try again.",
+            needed=needed / _GIB,
+            free=free / _GIB,
+            folder=place.root(),
         )
 
 
@@ -138,8 +142,14 @@ def _failures_in_words(lock: Lock, folder: Path) -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             needed = f"{needed_disk_bytes(lock) / _GIB:,.1f}"
             raise UserError(
-                f"The disk is full: CUDA needs {needed} GiB in {place.root()}.", "Free some space and try again."
+                "The disk is full: CUDA needs {needed} GiB in {folder}.",
+                "Free some space and try again.",
+                needed=needed,
+                folder=place.root(),
             ) from error
         raise UserError(
-            f"CUDA cannot be kept in {folder} ({error.strerror or error}).", "Check the disk and who owns the folder."
+            "CUDA cannot be kept in {folder} ({reason}).",
+            "Check the disk and who owns the folder.",
+            folder=folder,
+            reason=error.strerror or error,
         ) from error

@@ -48,13 +48,20 @@ class Lock:
         """Raises UserError: this CUDA cannot use the card."""
         if card.capability < self.least_capability:
             raise UserError(
-                f"{card.name} is too old for CUDA {self.cuda}: it has compute capability {card.capability}.",
-                f"A card with {self.least_capability} or more is needed; the processor goes on doing the work.",
+                "{name} is too old for CUDA {cuda}: it has compute capability {capability}.",
+                "A card with {least} or more is needed; the processor goes on doing the work.",
+                name=card.name,
+                cuda=self.cuda,
+                capability=card.capability,
+                least=self.least_capability,
             )
         if int(card.driver.split(".")[0]) < self.least_driver:
             raise UserError(
-                f"The driver {card.driver} is too old for CUDA {self.cuda}.",
-                f"Install NVIDIA's driver {self.least_driver} or newer, then try again.",
+                "The driver {driver} is too old for CUDA {cuda}.",
+                "Install NVIDIA's driver {version} or newer, then try again.",
+                driver=card.driver,
+                cuda=self.cuda,
+                version=self.least_driver,
             )
 
 
@@ -77,8 +84,9 @@ def read_lock(folder: Path | None = None) -> Lock:
     path = (folder or resource("cuda")) / f"{system_tag()}.toml"
     if not path.is_file():
         raise UserError(
-            f"This version has no set-up of CUDA for {system_tag()}.",
+            "This version has no set-up of CUDA for {system}.",
             "Install gistdesk with pip and PyTorch with CUDA instead; the README says how.",
+            system=system_tag(),
         )
     data = path.read_bytes()
     found = tomllib.loads(data.decode("utf-8"))

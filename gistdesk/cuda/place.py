@@ -110,6 +110,8 @@ def remove() -> None:
             shutil.rmtree(root())
     except OSError as error:
         raise UserError(
-            f"The CUDA set-up in {root()} cannot be deleted ({error.strerror}).",
+            "The CUDA set-up in {folder} cannot be deleted ({reason}).",
             "It is not used any more; close other windows of gistdesk and try again.",
+            folder=root(),
+            reason=error.strerror,
         ) from error

@@ -1,33 +1,36 @@
-"""English and Korean: `tr` gives a text in the window's language, `set_language` changes it while the window is open.
+"""The languages of the window: `tr` gives a text in the one that is in use, `set_language` changes it meanwhile.
 
-The English text is its own key. Korean is in `resources/translations/ko/*.json`, one file per part of the window.
-Knows nothing of widgets' contents: each widget sets its texts again in `changeEvent` on `QEvent.LanguageChange`.
+The English text is its own key. Knows nothing of widgets' contents: each widget sets its texts again in `changeEvent`
+on `QEvent.LanguageChange`.
 """
-
-import json
-from functools import cache
 
 from PySide6.QtCore import QCoreApplication, QEvent, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
-from gistdesk.core.resources import resource
-from gistdesk.language.sentences import PHRASES, Sentences, filled
+from gistdesk.core.sentences import Sentence
+from gistdesk.language.catalogs import ENGLISH, catalog, languages
+from gistdesk.language.particles import filled
 from gistdesk.ui.widgets import theme
 
-_language = "en"
+_WORDS = ("reason", "what")
+"""Values that are words which may have a translation themselves, such as a system's reason."""
+
+_language = ENGLISH
 _translator: QTranslator | None = None
 
 
 def tr(text: str, /, **values: object) -> str:
-    """`text` in the window's language, with `values` put into its {places}.
+    """`text` in the window's language, with `values` put into its {places}; a `Sentence` brings its own."""
+    if isinstance(text, Sentence):
+        text, values = text.template, {**text.values, **values}
+    if _language == ENGLISH:
+        return text.format(**values) if values else text
+    translated = catalog(_language).gettext(text) if text else ""
+    return filled(translated, {name: _word(name, value) for name, value in values.items()}) if values else translated
 
-    An error or a notice, which comes with its values in it, is recognised by the template that it was made from.
-    """
-    translated = text
-    if _language == "ko":
-        translated = _korean().get(text) or _errors().translated(text) or text
-        values = {name: _errors().phrases(str(value)) if name in PHRASES else value for name, value in values.items()}
-    return filled(translated, values) if values else translated
+
+def _word(name: str, value: object) -> object:
+    return tr(value) if isinstance(value, Sentence) or (name in _WORDS and isinstance(value, str)) else value
 
 
 def later(text: str) -> str:
@@ -36,12 +39,12 @@ def later(text: str) -> str:
 
 
 def language() -> str:
-    """The language in use: "en" or "ko"."""
+    """The language in use, as ISO 639 has it: "en", "ko"."""
     return _language
 
 
 def set_language(name: str) -> None:
-    """Switch every open window to "en", "ko", or, with "auto", to the system's language (English if it is neither)."""
+    """Switch every open window to a language; with "auto" to the system's, or English where that one is not there."""
     global _language
     _language = _system_language() if name == "auto" else name
     _install_qt_texts()
@@ -52,24 +55,9 @@ def set_language(name: str) -> None:
         QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.LanguageChange))
 
 
-@cache
-def _korean() -> dict[str, str]:
-    texts: dict[str, str] = {}
-    for path in sorted(resource("translations/ko").glob("*.json")):
-        texts.update(json.loads(path.read_text(encoding="utf-8")))
-    return texts
-
-
-@cache
-def _errors() -> Sentences:
-    texts: dict[str, str] = {}
-    for name in ("errors.json", "reasons.json"):
-        texts.update(json.loads(resource(f"translations/ko/{name}").read_text(encoding="utf-8")))
-    return Sentences(texts)
-
-
 def _system_language() -> str:
-    return "ko" if QLocale.system().language() == QLocale.Language.Korean else "en"
+    name = QLocale.system().name().partition("_")[0]
+    return name if name in languages() else ENGLISH
 
 
 def _install_qt_texts() -> None:
@@ -78,7 +66,7 @@ def _install_qt_texts() -> None:
     if _translator is not None:
         QCoreApplication.removeTranslator(_translator)
         _translator = None
-    if _language == "en" or QCoreApplication.instance() is None:
+    if _language == ENGLISH or QCoreApplication.instance() is None:
         return
     translator = QTranslator()
     if translator.load(f"qtbase_{_language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):

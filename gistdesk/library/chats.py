@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, get_args
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import packed, unpacked
 from gistdesk.core.title import shown_title
 from gistdesk.library.records import Chat, Kind, Message, MessageState, Role
 from gistdesk.library.rows import id_of, one_of, text_of, time_of
@@ -317,7 +318,7 @@ def _set_entries(db: sqlite3.Connection, chat_id: int, entry_ids: Sequence[int])
 
 
 def _packed(values: dict[str, Any] | None) -> str:
-    return json.dumps(values or {}, ensure_ascii=False)
+    return json.dumps(packed(values or {}), ensure_ascii=False)
 
 
 def _unpacked(packed: object) -> dict[str, Any]:
@@ -326,7 +327,7 @@ def _unpacked(packed: object) -> dict[str, Any]:
         values = json.loads(packed) if isinstance(packed, str) else None
     except (ValueError, RecursionError):
         values = None
-    return values if isinstance(values, dict) else {}
+    return unpacked(values) if isinstance(values, dict) else {}
 
 
 def _message(row: sqlite3.Row) -> Message:

@@ -3,15 +3,18 @@
 The queue is the entries themselves, so it survives a crash. Knows nothing of how a document is read or compressed.
 """
 
+import json
 import os
 import sqlite3
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence, packed, unpacked
 from gistdesk.core.title import shown_title
 from gistdesk.library.records import Entry, GistRow, Problem, State
 from gistdesk.library.rows import known, name_of, number_of, path_of, ratio_of, text_of, time_of
@@ -126,7 +129,9 @@ class Entries(Texts):
 
     def set_state(self, entry_id: int, state: State, *, problem: Problem | None = None) -> None:
         """Whoever claimed the entry keeps it through "extracting" and "compressing", and gives it up otherwise."""
-        kind, message, hint = (problem.kind, problem.message, problem.hint) if problem else (None, None, None)
+        kind = message = hint = None
+        if problem is not None:
+            kind, message, hint = problem.kind, stored_words(problem.message), stored_words(problem.hint)
         with self._write() as db:
             db.execute(
                 "UPDATE entries SET state = :state, problem_kind = :kind, problem_message = :message, "
@@ -231,7 +236,8 @@ class Entries(Texts):
     def _read_entry(self, row: sqlite3.Row) -> Entry:
         problem = None
         if row["problem_kind"] is not None:
-            problem = Problem(*(text_of(row[f"problem_{part}"]) for part in ("kind", "message", "hint")))
+            message, hint = (words_of(text_of(row[f"problem_{part}"])) for part in ("message", "hint"))
+            problem = Problem(text_of(row["problem_kind"]), message, hint)
         counts = {name: number_of(row[name]) for name in _COUNTS}
         return Entry(
             id=row["id"],
@@ -293,6 +299,21 @@ def _damaged_entry(row: sqlite3.Row) -> Entry:
         added=time_of(row["added"]),
         trashed=None if row["trashed"] is None else time_of(row["trashed"]),
     )
+
+
+def stored_words(words: str) -> str:
+    """A sentence as SQLite can keep it, with the values that it was made with."""
+    found = packed(words)
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def words_of(stored: str) -> str:
+    """What was given to `stored_words`."""
+    with suppress(ValueError, RecursionError):
+        found = unpacked(json.loads(stored))
+        if isinstance(found, Sentence):
+            return found
+    return stored
 
 
 def stored_path(path: Path) -> str | bytes:

@@ -138,8 +138,11 @@ class Gists(Entries):
                 yield done / max(done, n_bytes(path))
         except OSError as error:
             raise UserError(
-                f"{path.name} cannot be copied into the library ({error.strerror}).",
-                f"It takes {n_bytes(path) / 2**20:.1f} MiB; check that they are free and that the file can be read.",
+                "{name} cannot be copied into the library ({reason}).",
+                "It takes {n:.1f} MiB; check that they are free and that the file can be read.",
+                name=path.name,
+                reason=error.strerror,
+                n=n_bytes(path) / 2**20,
             ) from error
         try:
             return self._adopt_import(incoming, path, digest.hexdigest(), description, figures, ratio)
@@ -187,8 +190,11 @@ class Gists(Entries):
                 yield done / max(done, n_bytes(gist.path))
         except OSError as error:
             raise UserError(
-                f"The gist cannot be exported to {target} ({error.strerror}).",
-                f"It takes {n_bytes(gist.path) / 2**20:.1f} MiB; check that the folder can be written to.",
+                "The gist cannot be exported to {target} ({reason}).",
+                "It takes {n:.1f} MiB; check that the folder can be written to.",
+                target=target,
+                reason=error.strerror,
+                n=n_bytes(gist.path) / 2**20,
             ) from error
 
     def _keep(
@@ -217,7 +223,10 @@ class Gists(Entries):
                 )
         except OSError as error:
             raise UserError(
-                f"The gist {path} cannot be moved into the library ({error.strerror}).", "Compress the document again."
+                "The gist {path} cannot be moved into the library ({reason}).",
+                "Compress the document again.",
+                path=path,
+                reason=error.strerror,
             ) from error
         if row is not None:
             return int(row["id"])
@@ -296,7 +305,9 @@ def _sha256(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).", "Check whether it was moved.") from error
+        raise UserError(
+            "{path} cannot be read ({reason}).", "Check whether it was moved.", path=path, reason=error.strerror
+        ) from error
 
 
 def _move(path: Path, target: Path) -> None:

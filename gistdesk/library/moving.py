@@ -145,15 +145,18 @@ class Moving(Upkeep):
 
     def _check_target(self, target: Path) -> None:
         if target == self.folder or self.folder in target.parents:
-            raise UserError(f"{target} is in the library's own folder.", "Choose a folder outside of it.")
+            raise UserError("{target} is in the library's own folder.", "Choose a folder outside of it.", target=target)
         if target != self._home and target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UserError(f"{target} is not empty.", "Choose a new or an empty folder.")
+            raise UserError("{target} is not empty.", "Choose a new or an empty folder.", target=target)
         there = next(parent for parent in target.parents if parent.is_dir())
         needed, free = self.storage().total, shutil.disk_usage(there).free
         if needed > free:
             raise UserError(
-                f"The library takes {needed / 2**20:,.1f} MiB, and {free / 2**20:,.1f} MiB are free in {there}.",
+                "The library takes {needed:,.1f} MiB, and {free:,.1f} MiB are free in {there}.",
                 "Choose another disk, or clean up first.",
+                needed=needed / 2**20,
+                free=free / 2**20,
+                there=there,
             )
 
 
@@ -186,8 +189,10 @@ def _stamp(database: Path) -> Stamp:
 def _not_moved(target: Path, error: OSError | sqlite3.Error) -> UserError:
     reason = error.strerror if isinstance(error, OSError) else error
     return UserError(
-        f"The library cannot be moved to {target} ({reason}).",
+        "The library cannot be moved to {target} ({reason}).",
         "It stays where it is. Check that the folder can be written to.",
+        target=target,
+        reason=reason,
     )
 
 

@@ -34,8 +34,8 @@ _REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PER
 class DamagedLibraryError(UserError):
     """The database cannot be read. Attributes: database."""
 
-    def __init__(self, message: str, hint: str, database: Path) -> None:
-        super().__init__(message, hint)
+    def __init__(self, message: str, hint: str, database: Path, **values: object) -> None:
+        super().__init__(message, hint, **values)
         self.database = database
 
 
@@ -122,8 +122,10 @@ class Store:
 
     def _not_writable(self, error: OSError) -> UserError:
         return UserError(
-            f"The library's folder {self.folder} cannot be used ({error.strerror}).",
+            "The library's folder {folder} cannot be used ({reason}).",
             "Check that its disk is there, is not full, and that you may write to it.",
+            folder=self.folder,
+            reason=error.strerror,
         )
 
     # transactions
@@ -182,12 +184,15 @@ class Store:
             found = _version(self._db)  # another process may have been quicker
             if found > VERSION:
                 raise UserError(
-                    f"The library in {self.folder} was made by a newer gistdesk (version {found} of the library; this "
-                    f"one knows {VERSION}).",
+                    "The library in {folder} was made by a newer gistdesk (version {found} of the library; this "
+                    "one knows {ours}).",
                     "Update gistdesk. Nothing was changed.",
+                    folder=self.folder,
+                    found=found,
+                    ours=VERSION,
                 )
             if found == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise UserError(f"{self.database_path} is no library of gistdesk.", "Choose another folder.")
+                raise UserError("{path} is no library of gistdesk.", "Choose another folder.", path=self.database_path)
             if 0 < found < VERSION:
                 checked_copy(self.database_path, self.folder / f"{DATABASE}.version-{found}.backup")
             for step in STEPS[found:]:
@@ -247,21 +252,33 @@ def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF or (str(error) == _MALFORMED and sqlite3.SQLITE_CORRUPT)
     if code in _DAMAGED or str(error).startswith(_LACKING):
         return DamagedLibraryError(
-            f"The library's database {path} is damaged ({error}).",
-            f"Nothing was changed. Put a backup in its place, or move it out of {path.parent} to begin a new library.",
+            "The library's database {path} is damaged ({reason}).",
+            "Nothing was changed. Put a backup in its place, or move it out of {folder} to begin a new library.",
             path,
+            path=path,
+            reason=error,
+            folder=path.parent,
         )
     if code in _FULL:
-        return UserError(f"The library's database {path} cannot be written ({error}).", "Free some space on its disk.")
+        return UserError(
+            "The library's database {path} cannot be written ({reason}).",
+            "Free some space on its disk.",
+            path=path,
+            reason=error,
+        )
     if code in _REFUSED:
         return UserError(
-            f"The library's database {path} cannot be opened for writing ({error}).",
+            "The library's database {path} cannot be opened for writing ({reason}).",
             "Check that you may write to it and to its folder.",
+            path=path,
+            reason=error,
         )
     if code == sqlite3.SQLITE_BUSY:
         return UserError(
-            f"Another program has been holding the library's database {path} for {_BUSY_S:.0f} s.",
+            "Another program has been holding the library's database {path} for {n:.0f} s.",
             "Close other gistdesk windows and commands, then try again.",
+            path=path,
+            n=_BUSY_S,
         )
     return None
 
@@ -329,8 +346,9 @@ def _place(home: Path) -> Path:
         return home
     except OSError as error:
         raise UserError(
-            f"The note {note}, which says where the library is, cannot be read.",
+            "The note {note}, which says where the library is, cannot be read.",
             "Write the library's folder into it, or delete it to begin a new library.",
+            note=note,
         ) from error
     # A folder's name may end in a space or a line end; and who writes the note by hand ends its line.
     places = [Path(os.fsdecode(each)) for each in (said, said.rstrip(b"\r\n"), said.strip()) if b"\0" not in each]
@@ -338,7 +356,9 @@ def _place(home: Path) -> Path:
     if target is None:
         target = places[-1] if places else home
         raise UserError(
-            f"The library was moved to {target}, and is not there.",
-            f"Connect the disk that holds it. If it is lost, delete {note} to begin a new library.",
+            "The library was moved to {target}, and is not there.",
+            "Connect the disk that holds it. If it is lost, delete {note} to begin a new library.",
+            target=target,
+            note=note,
         )
     return target

@@ -211,7 +211,7 @@ class TextIndex:
             self._delete()
             self._db = self._open()
             raise UserError(
-                f"The search index {self._path} was damaged, and is made again.", "Search again in a moment."
+                "The search index {path} was damaged, and is made again.", "Search again in a moment.", path=self._path
             ) from error
 
 

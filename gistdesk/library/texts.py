@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 from gistdesk.library.records import Passage
 from gistdesk.library.rows import name_of, text_of
 from gistdesk.library.store import Store
@@ -113,8 +114,10 @@ class Texts(Store):
             return data.decode("utf-8").split("\f")
         except (OSError, ValueError) as error:
             raise UserError(
-                f"The kept text {path} cannot be read ({getattr(error, 'strerror', None) or 'it is damaged'}).",
+                "The kept text {path} cannot be read ({reason}).",
                 "Compress the document again to have its text read again.",
+                path=path,
+                reason=getattr(error, "strerror", None) or Sentence("it is damaged"),
             ) from error
 
     def _text_sha256(self, entry_id: int) -> str | None:

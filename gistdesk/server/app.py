@@ -92,7 +92,9 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > _MOST_BYTES:
-            raise UserError("The request is too large.", f"It may have {_MOST_BYTES // 2**20} MB.")
+            raise UserError(
+                "The request is too large.", "It may have {most_bytes} MB.", most_bytes=_MOST_BYTES // 2**20
+            )
     return bytes(body)
 
 

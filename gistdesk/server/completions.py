@@ -40,7 +40,7 @@ def parse(body: Any, gists: Sequence[NamedGist], model: str) -> Wanted:
         raise UserError("The request is no JSON object.", "See OpenAI's chat completions.")
     for name in _REFUSED:
         if body.get(name):
-            raise UserError(f"{name} cannot be used here.", "Leave it out.")
+            raise UserError("{name} cannot be used here.", "Leave it out.", name=name)
     if body.get("n") not in (None, 1):
         raise UserError("A request gets one answer.", "Leave n out.")
     form = body.get("response_format")
@@ -88,7 +88,13 @@ def _number(body: dict[str, Any], name: str, default: float, least: float, most:
     if value is None:
         return default
     if type(value) not in (int, float) or not least <= value <= most:
-        raise UserError(f"{name} is to be a number from {least:g} to {most:g}.", "Leave it out to have the default.")
+        raise UserError(
+            "{name} is to be a number from {least:g} to {most:g}.",
+            "Leave it out to have the default.",
+            name=name,
+            least=least,
+            most=most,
+        )
     return float(value) if isinstance(default, float) else int(value)
 
 
@@ -108,7 +114,9 @@ def _turns(messages: Any) -> tuple[tuple[tuple[str, str | None], ...], str | Non
         elif role == "assistant" and turns and turns[-1][1] is None:
             turns[-1] = (turns[-1][0], text)
         else:
-            raise UserError(f"A message of {role} cannot stand there.", "Questions and answers are to alternate.")
+            raise UserError(
+                "A message of {role} cannot stand there.", "Questions and answers are to alternate.", role=role
+            )
     if not turns or turns[-1][1] is not None:
         raise UserError("The last message is no question.", "End the messages with the user's question.")
     return tuple(turns), "\n\n".join(system) or None

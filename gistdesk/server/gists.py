@@ -65,4 +65,9 @@ def find(gists: Sequence[NamedGist], name: str) -> NamedGist:
         if gist.name == name:
             return gist
     names = ", ".join(gist.name for gist in gists[:20])
-    raise UserError(f"There is no gist {name}.", f"There are: {names}." if names else "No document is ready yet.")
+    raise UserError(
+        "There is no gist {name}.",
+        "There are: {names}." if names else "No document is ready yet.",
+        name=name,
+        names=names,
+    )

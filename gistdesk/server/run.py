@@ -36,7 +36,9 @@ def kept_token(folder: Path) -> str:
         make_private(folder)
         write_private(path, token.encode())
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"The server's token {path} cannot be used ({error}).", "Delete the file.") from error
+        raise UserError(
+            "The server's token {path} cannot be used ({reason}).", "Delete the file.", path=path, reason=error
+        ) from error
     return token
 
 
@@ -46,7 +48,9 @@ def listen(port: int) -> socket.socket:
         return socket.create_server((HOST, port))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"Port {port} cannot be used ({reason}).", "Choose another port.") from error
+        raise UserError(
+            "Port {port} cannot be used ({reason}).", "Choose another port.", port=port, reason=reason
+        ) from error
 
 
 def serve_until_end(

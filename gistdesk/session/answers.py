@@ -295,18 +295,28 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
     """Why these documents cannot be asked, if they cannot."""
     for entry in entries:
         if full and entry.text_sha256 is None:
-            return Problem("user", f"The text of {entry.title} is not here.", "It came as a gist file alone.")
+            return Problem(
+                "user", Sentence("The text of {title} is not here.", title=entry.title), "It came as a gist file alone."
+            )
         if not full and entry.gist is None:
-            return Problem("user", f"{entry.title} is not compressed yet.", "Ask again when its row says Ready.")
+            return Problem(
+                "user",
+                Sentence("{title} is not compressed yet.", title=entry.title),
+                "Ask again when its row says Ready.",
+            )
         if not full and entry.state == "outdated":
             return Problem(
-                OUTDATED, f"{entry.title} was compressed with another version of its model.", "Re-compress it."
+                OUTDATED,
+                Sentence("{title} was compressed with another version of its model.", title=entry.title),
+                "Re-compress it.",
             )
     models = {entry.model for entry in entries}
     if len(models) > 1:
         return Problem(
             OUTDATED,
-            f"These documents were compressed with different models ({', '.join(sorted(models))}).",
+            Sentence(
+                "These documents were compressed with different models ({models}).", models=", ".join(sorted(models))
+            ),
             "Re-compress them with one model, or ask them in separate chats.",
         )
     return None

@@ -11,6 +11,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
+from gistdesk.complaints import FOR_A_WINDOW, said_in
+from gistdesk.core.sentences import unpacked
 from gistdesk.roles import command
 from gistdesk.session.process_job import end_with_this_process
 
@@ -48,7 +50,8 @@ class Child(QObject):
         self._lines = b""
         self._process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUTF8", "1")
+        for name, value in {"PYTHONUTF8": "1", **FOR_A_WINDOW}.items():
+            environment.insert(name, value)
         if threads:
             environment.insert("OMP_NUM_THREADS", str(threads))
         self._process.setProcessEnvironment(environment)
@@ -91,7 +94,7 @@ class Child(QObject):
                 said = json.loads(line)
                 for row in said if isinstance(said, list) else [said]:
                     if isinstance(row, dict):
-                        self.said.emit(row)
+                        self.said.emit(unpacked(row))
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:
@@ -100,10 +103,8 @@ class Child(QObject):
     def _on_finished(self) -> None:
         self._on_output()
         lines = bytes(self._process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        last = lines[-1] if lines else ""
-        for program in ("gistdesk: ", "python -m trainer: "):
-            last = last.removeprefix(program)
-        self._end(End(self._process.exitCode(), last, any(line.startswith("Traceback") for line in lines)))
+        said = said_in(lines[-1]) if lines else ""
+        self._end(End(self._process.exitCode(), said, any(line.startswith("Traceback") for line in lines)))
 
     def _end(self, end: End) -> None:
         self.ended.emit(end)

@@ -11,6 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from gistdesk.complaints import is_complaint, said_in
+from gistdesk.core.sentences import Sentence, unpacked
+
 START, OUT, ERRORS = "lab.json", "stdout.log", "stderr.log"
 TRAIN, BENCHMARK = "train", "benchmark"
 LIVE = ("starting", "running", "paused", "stopping")
@@ -220,7 +223,7 @@ class Run:
             with suppress(ValueError, RecursionError):
                 value = json.loads(line)
                 if isinstance(value, dict):
-                    rows.append(value)
+                    rows.append(unpacked(value))
         return rows
 
     def _read_config(self) -> None:
@@ -272,17 +275,16 @@ class Run:
         """What the process said last, if it ended with an error."""
         self.is_bug = False
         if self.events and self.events[-1].get("event") == "failure":
-            return f"{self.events[-1].get('message', '')} {self.events[-1].get('hint', '')}".strip()
+            failure = self.events[-1]
+            return Sentence("{message} {hint}", message=failure.get("message", ""), hint=failure.get("hint", ""))
         if self.events and self.events[-1].get("event") == "stopped":
             return ""
         lines = [line for line in self.log_tail(40) if line.strip()]
         if not lines:
             return ""
         last = lines[-1].strip()
-        for name in ("gistdesk: ", "python -m trainer: "):
-            if last.startswith(name):
-                sentence = last.removeprefix(name)
-                return "" if sentence.startswith("interrupted") else sentence
+        if is_complaint(last):
+            return "" if said_in(last).startswith("interrupted") else said_in(last)
         self.is_bug = any(line.startswith("Traceback") for line in lines)
         return last if self.is_bug else ""
 

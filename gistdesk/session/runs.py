@@ -17,6 +17,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gistdesk.complaints import FOR_A_WINDOW
 from gistdesk.language.i18n import later, tr
 from gistdesk.roles import command
 from gistdesk.session.desk import Desk, Notice
@@ -206,7 +207,7 @@ class Runs(QObject):
         import psutil  # not needed to draw the window
 
         role = "trainer" if run.start.kind == TRAIN else "gistdesk"
-        environment = {**os.environ, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **FOR_A_WINDOW, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
         if run.start.threads:
             environment["OMP_NUM_THREADS"] = str(run.start.threads)
         try:

@@ -148,8 +148,9 @@ def _listing(hub_id: str) -> tuple[str, list[_File]]:
     ]
     if not any(file.path.endswith(".safetensors") for file in found):
         raise UserError(
-            f"{hub_id} has no safetensors weights.",
+            "{id} has no safetensors weights.",
             "Other weight files can run code when opened and are never fetched: choose another model.",
+            id=hub_id,
         )
     return commit, sorted(found, key=lambda file: file.n_bytes)
 
@@ -161,8 +162,11 @@ def _check_space(blobs: Path, files: list[_File]) -> None:
     free = shutil.disk_usage(blobs).free
     if missing > free:
         raise UserError(
-            f"The model needs {missing / 2**30:,.1f} GiB, {free / 2**30:,.1f} GiB are free in {blobs.parent.parent}.",
+            "The model needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
             "Free some space, or set HF_HOME to a folder on a larger disk.",
+            needed=missing / 2**30,
+            free=free / 2**30,
+            folder=blobs.parent.parent,
         )
 
 
@@ -190,7 +194,9 @@ def _fetch(url: str, file: _File, blobs: Path) -> Iterator[int]:
     checksum = yield from fetch(opened, part, file.n_bytes, lambda: _digest(file))
     if checksum != file.checksum:
         part.unlink()
-        raise UserError(f"{file.path} arrived damaged: its checksum is another one than the hub's.", "Try again.")
+        raise UserError(
+            "{path} arrived damaged: its checksum is another one than the hub's.", "Try again.", path=file.path
+        )
     part.replace(blobs / file.checksum)
 
 
@@ -213,16 +219,18 @@ def _failures_in_words(hub_id: str) -> Iterator[None]:
         yield
     except GatedRepoError as error:
         hint = "Open its page on huggingface.co, accept, and log in with `hf auth login`."
-        raise UserError(f"{hub_id} is given only to those who have accepted its terms.", hint) from error
+        raise UserError("{id} is given only to those who have accepted its terms.", hint, id=hub_id) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
-        raise UserError(f'There is no model "{hub_id}" on the hub.', "Check its name, org/name.") from error
+        raise UserError('There is no model "{id}" on the hub.', "Check its name, org/name.", id=hub_id) from error
     except OfflineModeIsEnabled as error:
         raise UserError("The network is switched off by HF_HUB_OFFLINE.", "Start without that setting.") from error
     except HfHubHTTPError as error:
         raise _not_fetched(hub_id, error) from error
     except OSError as error:
         reason = error.strerror or error
-        raise UserError(f"The files of {hub_id} cannot be kept ({reason}).", "Check the disk and its space.") from error
+        raise UserError(
+            "The files of {id} cannot be kept ({reason}).", "Check the disk and its space.", id=hub_id, reason=reason
+        ) from error
     except httpx2.HTTPError as error:
         raise _not_fetched(hub_id, error) from error
 
@@ -230,8 +238,11 @@ def _failures_in_words(hub_id: str) -> Iterator[None]:
 def _not_fetched(hub_id: str, error: Exception) -> UserError:
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return UserError(
-            f"The hub that {hub_id} is on cannot be reached.",
+            "The hub that {hub_id} is on cannot be reached.",
             "Connect this computer to the network and download again: it goes on where it stopped.",
+            hub_id=hub_id,
         )
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return UserError(f"{hub_id} could not be fetched ({first_line}).", "Check the network and try again.")
+    return UserError(
+        "{id} could not be fetched ({reason}).", "Check the network and try again.", id=hub_id, reason=first_line
+    )

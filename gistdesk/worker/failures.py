@@ -14,6 +14,7 @@ import psutil
 
 from gistdesk.core.document_formats import PasswordError
 from gistdesk.core.errors import UserError, of_system
+from gistdesk.core.sentences import Sentence
 from gistdesk.protocol import Error, ProtocolError
 
 _WORDS = re.compile(r"DefaultCPUAllocator|not enough memory|CUDA out of memory|std::bad_alloc|Cannot allocate memory")
@@ -25,11 +26,17 @@ def error_of(error: BaseException, stage: str, device: str) -> Error:
     """The event that tells of `error`, which came while `stage` was under way on `device`."""
     if is_out_of_memory(error):
         needed, free = _needed_bytes(error), free_bytes(device)
-        figures = "" if needed is None else f": {needed / 2**20:,.0f} MiB more needed, {free / 2**20:,.0f} are free"
+        message = Sentence("There was not enough memory.")
+        if needed is not None:
+            message = Sentence(
+                "There was not enough memory: {needed:,.0f} MiB more needed, {free:,.0f} are free.",
+                needed=needed / 2**20,
+                free=free / 2**20,
+            )
         return Error(
             "out_of_memory",
             stage,
-            f"There was not enough memory{figures}.",
+            message,
             "Close other programs, or use a higher ratio, fewer documents or a smaller model.",
             needed,
             free,
@@ -39,9 +46,14 @@ def error_of(error: BaseException, stage: str, device: str) -> Error:
     if isinstance(error, UserError):
         return Error("password" if isinstance(error, PasswordError) else "user", stage, error.message, error.hint)
     if isinstance(error, ProtocolError):
-        return Error("protocol", stage, f"The engine was asked for something impossible: {error}.", "Report this.")
+        return Error(
+            "protocol",
+            stage,
+            Sentence("The engine was asked for something impossible: {reason}.", reason=error),
+            "Report this.",
+        )
     details = "".join(traceback.format_exception(error))
-    message = f"Something went wrong inside the engine ({type(error).__name__})."
+    message = Sentence("Something went wrong inside the engine ({kind}).", kind=type(error).__name__)
     return Error(
         "bug", stage, message, "Try again; if it happens again, copy the details and report them.", None, None, details
     )

@@ -16,7 +16,7 @@ def describe(request: Describe) -> DescribeDone:
     try:
         return DescribeDone(GistDescription(**describe_gist(Path(request.path))), None)
     except UserError as error:
-        return DescribeDone(None, str(error))
+        return DescribeDone(None, error.both)
 
 
 def check(request: Check) -> CheckDone:
@@ -31,9 +31,11 @@ def check(request: Check) -> CheckDone:
         device, _ = choose_device(request.device)
         identity = model_identity(folders, choose_precision(request.precision, device, folders))
     except (OSError, LookupError, ValueError) as error:
-        raise UserError(f"The files of {request.model} cannot be read ({error}).", "Download it again.") from error
+        raise UserError(
+            "The files of {name} cannot be read ({reason}).", "Download it again.", name=request.model, reason=error
+        ) from error
     try:
         check_identity(read_gist(Path(request.path)), identity)
     except UserError as error:
-        return CheckDone(False, str(error))
+        return CheckDone(False, error.both)
     return CheckDone(True, "")

@@ -47,7 +47,10 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str, preci
         identity = model_identity(folders, precision)
     except (OSError, LookupError, ValueError, TypeError, RecursionError, SafetensorError) as error:
         raise UserError(
-            f"The files of {name} cannot be read ({error}).", "Download or copy the folder again."
+            "The files of {name} cannot be read ({reason}).",
+            "Download or copy the folder again.",
+            name=name,
+            reason=error,
         ) from error
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

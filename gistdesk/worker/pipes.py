@@ -7,6 +7,7 @@ import os
 import threading
 from collections import deque
 
+from gistdesk.core.sentences import Sentence
 from gistdesk.protocol import Cancel, Cancelled, Error, Event, ProtocolError, Request, decode_request, encode
 
 GIVE_UP_S = 3.0
@@ -89,7 +90,7 @@ class Inbox:
         try:
             request = decode_request(line)
         except ProtocolError as error:
-            message = f"The engine was sent a line that it does not understand: {error}."
+            message = Sentence("The engine was sent a line that it does not understand: {reason}.", reason=error)
             self._outlet.send(Error("protocol", "protocol", message, "Install the window and the engine together."))
             return
         if isinstance(request, Cancel):

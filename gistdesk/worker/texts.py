@@ -66,8 +66,11 @@ def _keep(path: Path, data: bytes) -> None:
         write_private(path, data)
     except OSError as error:
         raise UserError(
-            f"The text cannot be kept in {path.parent} ({error.strerror or error}).",
-            f"Check that the folder may be written to and has {len(data) / 2**20:.1f} MiB of space.",
+            "The text cannot be kept in {folder} ({reason}).",
+            "Check that the folder may be written to and has {n:.1f} MiB of space.",
+            folder=path.parent,
+            reason=error.strerror or error,
+            n=len(data) / 2**20,
         ) from error
 
 
@@ -84,7 +87,7 @@ def kept_document(path: Path, title: str = "", source_sha256: str = "", page_lab
         pages = data.decode("utf-8").split(_PAGE_BREAK)
     except (OSError, ValueError) as error:
         raise UserError(
-            f'The kept text of "{title or path.name}" cannot be read.', "Add the document again."
+            'The kept text of "{title}" cannot be read.', "Add the document again.", title=title or path.name
         ) from error
     return Document(title or path.stem, tuple(pages), cast(PageLabel, page_label), path, source_sha256)
 
@@ -99,5 +102,5 @@ def tokens_of(model: "GistModel | TextTokenizer", document: Document, pulse: Pul
 
     token_ids, page_starts = run_to_end(tokenizing(model, document), lambda _: pulse())
     if not len(token_ids):
-        raise UserError(f'"{document.title}" holds no text.', "Choose another document.")
+        raise UserError('"{title}" holds no text.', "Choose another document.", title=document.title)
     return token_ids, page_starts

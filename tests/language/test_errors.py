@@ -1,25 +1,16 @@
-"""Errors and notices, which are made in English with their values in them, reach a Korean window in Korean."""
+"""Errors and notices, wherever they are made, reach a Korean window in Korean."""
 
-import errno
 import io
 import json
-import os
 import re
-import tempfile
-import tomllib
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
-from json import decoder
 from pathlib import Path
-from tomllib import _parser  # type: ignore[attr-defined]
-from typing import Any
 
 import docx
 import pytest
-import safetensors
 from PySide6.QtWidgets import QApplication
-from safetensors import SafetensorError
 
 from gistdesk.core.adapter import read_adapter
 from gistdesk.core.compress import check_ratio
@@ -29,33 +20,20 @@ from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import choose_device, find_model
 from gistdesk.core.model_config import check_config
 from gistdesk.core.precision import PRECISIONS, check_precision
+from gistdesk.core.sentences import reason_of
 from gistdesk.language import i18n
-from gistdesk.language.sentences import PHRASES, Sentences, filled
 from gistdesk.library import Library
-from gistdesk.protocol import Describe, Download, ProtocolError
+from gistdesk.protocol import Describe, Download, Error, ProtocolError, decode_event, encode
 from gistdesk.settings import read_settings, write_settings
 from gistdesk.worker.downloading import download
 from gistdesk.worker.failures import error_of
 from gistdesk.worker.gists import describe
-from tests.language.said import Said, literals, reasons, sentences
-from tests.language.texts import by_file, places
+from tests.language.texts import texts_in
 from tests.starter import loaded_starter
 from trainer.benchmark.config import BenchConfig
 from trainer.data.forms import read_records
 from trainer.training.config import PRESETS, TrainConfig, changed, parse_settings, preset, read_config
 
-ERRORS, REASONS = by_file()["errors.json"], by_file()["reasons.json"]
-KEYS = list(ERRORS)
-SQLITE = {
-    "file is not a database",
-    "database or disk is full",
-    "attempt to write a readonly database",
-    "disk I/O error",
-}
-SQLITE |= {"unable to open database file", "database is locked", "database disk image is malformed"}
-NETWORK = {"timed out", "The read operation timed out", "Server disconnected without sending a response."}
-NETWORK |= {"Server error '{status}' for url '{url}'", "Client error '{status}' for url '{url}'"}
-NETWORK |= {"Name or service not known", "Temporary failure in name resolution"}
 Cause = Callable[[Path], object]
 
 
@@ -64,58 +42,6 @@ def korean(qapp: QApplication) -> Iterator[None]:
     i18n.set_language("ko")
     yield
     i18n.set_language("en")
-
-
-# what there is in the sources
-
-
-def test_every_error_is_translated() -> None:
-    assert [str(said) for said in sentences() if TRACED.translated(said.with_values()[0]) is None] == []
-
-
-def test_every_reason_inside_of_an_error_is_translated() -> None:
-    assert [str(said) for said in reasons() if KNOWN.phrases(said.with_values()[0]) == said.with_values()[0]] == []
-
-
-def test_errors_are_recognised_by_their_own_template() -> None:
-    """Not by a looser one, which would take English words for a value."""
-    assert [str(said) for said in sentences() if not _is_clean(TRACED.translated(said.with_values()[0]) or "")] == []
-
-
-def test_every_value_is_said() -> None:
-    assert [str(said) for said in sentences() if not _says_its_values(said)] == []
-
-
-def test_translations_of_errors_fill_in_the_same_values() -> None:
-    texts = {**ERRORS, **REASONS}
-    silent = ("n", "k")  # the number of a system's error, and a place that is given as line and column, too
-    wrong = [text for text, korean in texts.items() if set(places(korean)) - set(places(text))]
-    wrong += [text for text, korean in texts.items() if set(places(text)) - set(places(korean)) - {*silent}]
-    wrong += [text for text in ERRORS if places(text) != places(ERRORS[text])]
-    assert wrong == []
-
-
-def test_no_translation_of_an_error_is_left_over() -> None:
-    traces = [TRACED.translated(said.with_values()[0]) or "" for said in sentences()]
-    traces += [TRACED.phrases(said.with_values()[0]) for said in reasons()]
-    used = {KEYS[int(number)] for trace in traces for number in re.findall(r"#(\d+)", trace)}
-    phrases = {text for text in KEYS if not text.endswith(".") and text.replace(" ", "_") in _names_in_sources()}
-    assert [text for text in KEYS if text not in used | phrases] == []
-
-
-def test_reasons_are_those_of_the_system_and_the_libraries() -> None:
-    """What comes from a library that has its messages in Python is looked up there; some is made to happen."""
-    sources = "".join(Path(str(module.__file__)).read_text(encoding="utf-8") for module in (decoder, _parser))
-    known = {os.strerror(number) for number in errno.errorcode} | SQLITE | NETWORK
-    traced = Sentences({text: _traced(number, text) for number, text in enumerate(REASONS)})
-    happened = [number for said in _library_errors() for number in re.findall(r"#(\d+)", traced.phrases(said))]
-    known |= {list(REASONS)[int(number)] for number in happened}
-    assert [text for text in REASONS if text not in known and not _is_in(text, sources)] == []
-
-
-def test_errors_of_libraries(korean: None) -> None:
-    said = [i18n.tr("The settings were damaged ({reason}) and begin anew.", reason=text) for text in _library_errors()]
-    assert [text for text in said if _english_in(text, "utf", "xff", "xe2", "x.json")] == []
 
 
 # errors as they happen
@@ -226,7 +152,12 @@ def test_settings(tmp_path: Path, korean: None) -> None:
 
 
 def test_engine(tmp_path: Path, korean: None) -> None:
-    for error in (MemoryError("ried to allocate 9 GiB"), KeyError("x"), UserError("1.txt is empty.", "Try again.")):
+    empty = UserError("{name} is empty.", "Try again.", name="1.txt")
+    for error in (
+        MemoryError("ried to allocate 9 GiB"),
+        KeyError("x"),
+        empty,
+    ):
         told = error_of(error, "extract", "cpu")
         assert _english_in(f"{i18n.tr(told.message)} {i18n.tr(told.hint)}", "KeyError", "txt") == []
     told = error_of(ProtocolError("line 7"), "extract", "cpu")
@@ -252,114 +183,48 @@ def test_training_and_benchmark(tmp_path: Path, korean: None) -> None:
 # how
 
 
+def test_libraries_and_the_system(korean: None) -> None:
+    for cause, expected in (
+        (lambda: json.loads('{"a" 1}'), "1행 6열: ':' 없음"),
+        (lambda: b"\xff".decode(), "0번 바이트가 utf-8이 아님: 잘못된 첫 바이트"),
+        (lambda: Path("/없음/x.json").read_bytes(), "파일이나 폴더 없음: /없음/x.json"),
+    ):
+        with pytest.raises((ValueError, OSError)) as raised:
+            cause()
+        assert i18n.tr("{path} cannot be read ({reason}).", path="a", reason=reason_of(raised.value)) == (
+            f"a를 읽을 수 없습니다({expected})."
+        )
+
+
 def test_values_are_kept_as_they_are(korean: None) -> None:
-    english = "책 {1}.pdf is 600 MB, more than the 512 MB that can be read."
-    assert i18n.tr(english) == "책 {1}.pdf: 600MB로, 읽을 수 있는 512MB보다 큽니다."
-
-
-def test_several_sentences(korean: None) -> None:
-    assert i18n.tr("a. b.txt is empty. Add a file that has text in it.") == (
-        "a. b.txt: 빈 파일입니다. 본문이 있는 파일을 추가하세요."
+    error = UserError(
+        "{name} is {size:,} MB, more than the {limit} MB that can be read.", "", name="책 {1}.pdf", size=6000, limit=512
     )
+    assert str(error).strip() == "책 {1}.pdf is 6,000 MB, more than the 512 MB that can be read."
+    assert i18n.tr(error.message) == "책 {1}.pdf: 6,000MB로, 읽을 수 있는 512MB보다 큽니다."
+
+
+def test_message_and_hint_as_one(korean: None) -> None:
+    error = UserError("{name} is empty.", "Add a file that has text in it.", name="a. b.txt")
+    assert i18n.tr(error.both) == "a. b.txt: 빈 파일입니다. 본문이 있는 파일을 추가하세요."
 
 
 def test_what_is_not_ours_stays(korean: None) -> None:
-    for text in ("", "It rained. Nobody came.", "no such thing; nowhere", "x" * 5000, ". " * 900):
+    for text in ("", "It rained. Nobody came.", "no such {thing}; nowhere", "x" * 5000):
         assert i18n.tr(text) == text
 
 
-def test_a_phrase_is_known_only_inside_of_a_sentence() -> None:
-    known = Sentences({"No {what} here.": "{what} 없음.", "cat": "고양이", "{n} dogs": "개 {n}마리"})
-    assert known.translated("No cat here.") == "고양이 없음."
-    assert known.translated("No 7 dogs; cat here.") == "개 7마리; 고양이 없음."
-    assert known.translated("7 dogs") is None
-
-
-@pytest.mark.parametrize(
-    ("value", "expected"),
-    [
-        ("책", "책은 책이 책을 책과 책으로"),
-        ("문서", "문서는 문서가 문서를 문서와 문서로"),
-        ("파일", "파일은 파일이 파일을 파일과 파일로"),
-        ("3", "3은 3이 3을 3과 3으로"),
-        ("2", "2는 2가 2를 2와 2로"),
-        ("100", "100은 100이 100을 100과 100으로"),
-        ("a.pdf", "a.pdf는 a.pdf가 a.pdf를 a.pdf와 a.pdf로"),
-        ("model", "model은 model이 model을 model과 model로"),
-        ("本", "本은(는) 本이(가) 本을(를) 本과(와) 本(으)로"),
-        ("", "은(는) 이(가) 을(를) 과(와) (으)로"),
-    ],
-)
-def test_particles_follow_the_last_sound(value: str, expected: str) -> None:
-    assert filled("{x}은(는) {x}이(가) {x}을(를) {x}과(와) {x}(으)로", {"x": value}) == expected
-
-
-def test_particles_look_behind_quotes() -> None:
-    assert filled("“{x}”을(를) 엽니다.", {"x": "문서"}) == "“문서”를 엽니다."
-
-
-# helpers of this module
-
-
-def _traced(number: int, text: str) -> str:
-    """Instead of a translation: which it is, and its values, phrases bare and all others in brackets."""
-    bare = [f"{{{place}}}" if place in PHRASES else f"<{{{place}}}>" for place in places(text)]
-    return f"#{number} {' '.join(bare)}"
-
-
-TRACED = Sentences({text: _traced(number, text) for number, text in enumerate(KEYS)})
-KNOWN = Sentences({**ERRORS, **REASONS})
-
-
-def _is_clean(trace: str) -> bool:
-    """No words are left of the English sentence, nor was a run of words taken for a value."""
-    values = re.findall(r"<([^>]*)>", trace)
-    rest = re.sub(r"<[^>]*>|#\d+|«\d+»", "", trace)
-    return not rest.strip() and not any(" " in value for value in values)
-
-
-def _says_its_values(said: Said) -> bool:
-    english, values = said.with_values()
-    korean = KNOWN.translated(english) or ""
-    return all(value in korean for value in values)
-
-
-def _library_errors() -> Iterator[str]:
-    """What JSON, TOML, UTF-8, safetensors and the system say, as it is put into a message."""
-    broken: list[tuple[Callable[[Any], object], Any]] = [
-        *((json.loads, text) for text in ("", "{", "{]", '{"a" 1}', "[1 2]", "1 2", '"a', '["\n"]')),
-        *(
-            (tomllib.loads, text)
-            for text in ("a", "a =", "a = 1\na = 2", "[a", "a = [1", "= 1", "a = {b = 1", "a = 1 2")
-        ),
-        *((tomllib.loads, text) for text in ('a = "', 'a = "\\q"', "a = 2026-99-99")),
-        *((bytes.decode, data) for data in (b"\xff", b"\xe2\x28", b"\xe2", b"\xe2\x82")),
-        *((_open_weights, data) for data in (b"a", b"\xff" * 100, b"\x02\0\0\0\0\0\0\0{}x")),
-        *((safetensors.deserialize, data) for data in (b"a", b"\xff" * 100)),
-        (open, "/없음/x.json"),
-    ]
-    for cause, given in broken:
-        with pytest.raises((ValueError, OSError, SafetensorError)) as raised:
-            cause(given)
-        yield str(raised.value)
-    yield str(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-
-
-def _open_weights(data: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "x.safetensors")
-        path.write_bytes(data)
-        with safetensors.safe_open(path, "np"):
-            pass
-
-
-def _names_in_sources() -> set[str]:
-    return {text.replace(" ", "_") for text in literals()}
-
-
-def _is_in(template: str, sources: str) -> bool:
-    """Whether the words of a template are literally in a source."""
-    return all(part in sources for part in re.split(r"\{\w+\}", template))
+def test_errors_are_told_in_another_process_than_they_were_made_in(korean: None) -> None:
+    error = UserError(
+        "{path} cannot be read ({reason}).",
+        "Give the folder of a run.",
+        path="a",
+        reason=OSError(28, "No space left on device"),
+    )
+    event = decode_event(encode(Error("user", "load", error.message, error.hint, id=3)))
+    assert isinstance(event, Error)
+    assert event.message == error.message
+    assert i18n.tr(event.message) == "a를 읽을 수 없습니다(디스크 공간 부족)."
 
 
 def _check(cause: Cause, folder: Path, *names: str) -> None:
@@ -374,7 +239,7 @@ def _check(cause: Cause, folder: Path, *names: str) -> None:
 
 def _english_in(said: str, *names: str) -> list[str]:
     """English words that are not in any Korean text either, nor among the names."""
-    allowed = {word for text in (*ERRORS.values(), *REASONS.values()) for word in _latin(re.sub(r"\{\w+\}", "", text))}
+    allowed = {word for text in texts_in("ko").values() for word in _latin(re.sub(r"\{[^}]*\}", "", text))}
     allowed |= {word for name in names for word in _latin(name)}
     return [word for word in _latin(said) if word not in allowed]
 

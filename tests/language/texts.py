@@ -1,96 +1,149 @@
-"""What the window says: every text that is marked for translation, and every one that ought to be.
+"""What the program says to people: every text that is marked for translation, and every one that ought to be.
 
-Reads the sources; starts no Qt.
+Reads the sources; starts no Qt and runs nothing of them.
 """
 
 import ast
-import json
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+import polib
 
 from gistdesk.core.resources import resource
 
-_PACKAGE = Path(__file__).parents[2] / "gistdesk"
-SOURCES = sorted(path for room in ("ui", "session", "language") for path in (_PACKAGE / room).rglob("*.py"))
-SHOWING = {
-    *(
-        "setText setToolTip setWindowTitle setTitle setPlaceholderText setAccessibleName setAccessibleDescription "
-        "setStatusTip setWhatsThis setInformativeText setDetailedText setTabText setItemText setHeaderLabels addTab "
-        "addMenu addButton setLabelText setSpecialValueText setToolTipText announce"
-    ).split(),
-    *"QLabel QPushButton QToolButton QAction QCheckBox QRadioButton QGroupBox QMessageBox Label ElidedLabel".split(),
-}
-"""Calls whose texts people read."""
+ROOT = Path(__file__).parents[2]
+MARKS = {"tr": (0,), "later": (0,), "Sentence": (0,), "Notice": (0, 1), "Problem": (1, 2), "Error": (2, 3)}
+MARKS |= dict.fromkeys(("UserError", "PasswordError", "DamagedLibraryError"), (0, 1))
+"""Calls whose texts are looked up when they are told, and which of their arguments those are."""
 
-MARKS = ("tr", "later")
-SAME_IN_BOTH = re.compile(r"[^A-Za-z]*|gistdesk|English|한국어|MB| ?x| \(Ctrl\+.?\)?")
-"""Texts without words, names, units, keys."""
-
-
-def marked() -> Iterator[tuple[Path, int, str]]:
-    """(file, line, text) of every literal that is given to `tr` or `later`."""
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _name(node) in MARKS and node.args:
-                text = _literal(node.args[0])
-                if text is not None:
-                    yield path, node.lineno, text
+TERMINAL_ONLY = (
+    "gistdesk/cli/arguments.py",
+    "gistdesk/cli/commands.py",
+    "gistdesk/cli/cuda.py",
+    "gistdesk/cli/models.py",
+    "gistdesk/cli/serve.py",
+    "gistdesk/server/app.py",
+    "gistdesk/server/completions.py",
+    "gistdesk/server/engine.py",
+    "gistdesk/server/gists.py",
+    "gistdesk/ui/app/self_test.py",
+    "trainer/__main__.py",
+    "trainer/starter/card.py",
+    "trainer/report/main_table.py",
+    "trainer/starter/train.py",
+)
+"""Commands that no window starts, what the server tells other programs, the packages' self test, the starter's card."""
 
 
-def unmarked() -> Iterator[tuple[Path, int, str]]:
-    """(file, line, text) of literals that are shown without having been translated."""
-    for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and _name(node) in SHOWING:
-                for argument in node.args:
-                    for text in _literals(argument):
-                        if not SAME_IN_BOTH.fullmatch(text):
-                            yield path, node.lineno, text
+@dataclass(frozen=True)
+class Text:
+    """A text and where it stands."""
+
+    text: str
+    path: Path
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}: {self.text}"
 
 
-def by_file() -> dict[str, dict[str, str]]:
-    """English to Korean, by the file's name."""
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Every module of the application and the trainer."""
+    paths = sorted(path for package in ("gistdesk", "trainer") for path in (ROOT / package).rglob("*.py"))
+    return {path: ast.parse(path.read_text(encoding="utf-8")) for path in paths}
+
+
+@cache
+def marked() -> list[Text]:
+    """Every literal that a mark is given, also as one of two or in brackets."""
+    found = []
+    for path, call in _calls():
+        if path.relative_to(ROOT).as_posix() not in TERMINAL_ONLY:
+            for argument in _arguments(call):
+                given = [argument, *_values(path, argument.id)] if isinstance(argument, ast.Name) else [argument]
+                found += [Text(text, path, call.lineno) for value in given for text in _literals(value)]
+    return [text for text in dict.fromkeys(found) if re.sub(r"\{[^}]*\}|\W", "", text.text)]
+
+
+def finished() -> list[Text]:
+    """Texts with values in them before a mark could see their template."""
+    return [
+        Text(ast.unparse(argument), path, call.lineno)
+        for path, call in _calls()
+        for argument in _arguments(call)
+        if any(isinstance(node, ast.JoinedStr) for node in ast.walk(argument) if not isinstance(node, ast.Call))
+        and not isinstance(argument, ast.Call)
+    ]
+
+
+@cache
+def literals() -> set[str]:
+    """Every text in the sources, whatever it is for."""
+    nodes = (node for tree in trees().values() for node in ast.walk(tree))
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+@cache
+def catalog(language: str) -> dict[str, dict[str, str]]:
+    """English to another language, by the file's name."""
     return {
-        path.name: json.loads(path.read_text(encoding="utf-8"))
-        for path in sorted(resource("translations/ko").glob("*.json"))
+        path.name: {entry.msgid: entry.msgstr for entry in polib.pofile(str(path), check_for_duplicates=True)}
+        for path in sorted(resource(f"translations/{language}").glob("*.po"))
     }
 
 
-def korean() -> dict[str, str]:
-    """Every Korean text, by its English one. Two files with the same text must agree."""
+def texts_in(language: str) -> dict[str, str]:
+    """Every text of a language, by its English one. Two files with the same text must agree."""
     texts: dict[str, str] = {}
-    for name, own in by_file().items():
+    for name, own in catalog(language).items():
         for english, translated in own.items():
             assert texts.get(english, translated) == translated, f"{name}: {english!r} is translated twice"
             texts[english] = translated
     return texts
 
 
-def places(text: str) -> list[str]:
-    """The {places} of a text, in order of their names."""
-    return sorted(re.findall(r"\{(\w*)\}", text))
-
-
-def _name(call: ast.Call) -> str:
+def name_of(call: ast.Call) -> str:
+    """The name of what is called, without the object it is called on."""
     function = call.func
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def _literal(node: ast.expr) -> str | None:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+def _calls() -> Iterator[tuple[Path, ast.Call]]:
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and name_of(node) in MARKS:
+                yield path, node
 
 
-def _literals(node: ast.expr) -> Iterator[str]:
-    """Literals that are shown as they stand; what is inside `tr(...)`, or a dictionary's key, is not."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
-    elif isinstance(node, ast.JoinedStr | ast.List | ast.Tuple):
-        for part in node.values if isinstance(node, ast.JoinedStr) else node.elts:
-            yield from _literals(part)
-    elif isinstance(node, ast.BinOp):
-        yield from _literals(node.left)
-        yield from _literals(node.right)
-    elif isinstance(node, ast.IfExp):
-        yield from _literals(node.body)
-        yield from _literals(node.orelse)
+def _arguments(call: ast.Call) -> Iterator[ast.expr]:
+    yield from (call.args[place] for place in MARKS[name_of(call)] if place < len(call.args))
+    yield from (keyword.value for keyword in call.keywords if keyword.arg in ("message", "hint"))
+
+
+def _values(path: Path, name: str) -> list[ast.expr]:
+    """What is assigned to a name in its module, or, if it is a constant, in any."""
+    found = trees().values() if name.isupper() else [trees()[path]]
+    return [
+        node.value
+        for tree in found
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+    ]
+
+
+def _literals(node: ast.expr) -> list[str]:
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.IfExp(body=body, orelse=orelse):
+            return [*_literals(body), *_literals(orelse)]
+        case ast.BoolOp(values=values) | ast.Dict(values=values) | ast.Tuple(elts=values):
+            return [text for value in values for text in _literals(value)]
+        case ast.Subscript(value=ast.Dict() | ast.Tuple() as choices):
+            return _literals(choices)
+    return []

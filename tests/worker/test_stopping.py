@@ -18,6 +18,7 @@ from gistdesk.core.gist_file import read_gist
 from gistdesk.core.partial import read_partial
 from gistdesk.core.resources import resource
 from gistdesk.protocol import (
+    PROTOCOL_VERSION,
     Answer,
     AnswerDelta,
     AnswerDone,
@@ -300,7 +301,7 @@ def test_hello_comes_first_and_at_once() -> None:
     for _ in range(3):
         with engine_process() as process:
             seconds.append(process.hello_s)
-            assert process.hello.protocol == 1 and process.hello.pid == process.popen.pid
+            assert process.hello.protocol == PROTOCOL_VERSION and process.hello.pid == process.popen.pid
     assert min(seconds) < 0.5
 
 

@@ -20,6 +20,7 @@ from gistdesk.benchmark_names import (
 from gistdesk.core.errors import UserError
 from gistdesk.core.passages import CHUNK_TOKENS, OVERLAP_TOKENS
 from gistdesk.core.ranking import TOP_K, RankBy, check_ranking
+from gistdesk.core.sentences import Sentence
 from trainer.benchmark.needles import NEEDLE_KINDS, own_needle
 from trainer.benchmark.ruler import RULER_KINDS
 
@@ -78,19 +79,29 @@ class BenchConfig:
 
     def __post_init__(self) -> None:
         known = {
-            "method": (self.methods, METHODS),
-            "needle kind": (self.kinds, KINDS),
-            "language": (self.languages, LANGUAGES),
-            "way to rank passages": ((self.rank_by,), get_args(RankBy)),
+            Sentence("method"): (self.methods, METHODS),
+            Sentence("needle kind"): (self.kinds, KINDS),
+            Sentence("language"): (self.languages, LANGUAGES),
+            Sentence("way to rank passages"): ((self.rank_by,), get_args(RankBy)),
         }
         for what, (given, allowed) in known.items():
             if not given and not (what == "needle kind" and self.files):
-                raise UserError(f"No {what} is given.", f"Choose from {', '.join(allowed)}.")
+                raise UserError("No {what} is given.", "Choose from {names}.", what=what, names=", ".join(allowed))
             for name in given:
                 if name not in allowed:
-                    raise UserError(f'There is no {what} "{name}".', f"Choose from {', '.join(allowed)}.")
+                    raise UserError(
+                        'There is no {what} "{name}".',
+                        "Choose from {names}.",
+                        what=what,
+                        name=name,
+                        names=", ".join(allowed),
+                    )
         if not self.series and not self.files and not self.text_kinds:
-            raise UserError(f"There is no {' or '.join(self.kinds)} needle but in English.", "Add en to --languages.")
+            raise UserError(
+                "These needles are there in English alone: {names}.",
+                "Add en to --languages.",
+                names=", ".join(self.kinds),
+            )
         self._check_texts()
         self._check_numbers()
         if bool(self.needle) != bool(self.question):
@@ -104,7 +115,9 @@ class BenchConfig:
         of_stories = [kind for kind in self.kinds if kind in OF_STORIES]
         if of_stories and not self.reading:
             raise UserError(
-                f"For {' and '.join(of_stories)} a file of stories is needed.", "Give one with --reading FILE."
+                "For {kinds} a file of stories is needed.",
+                "Give one with --reading FILE.",
+                kinds=", ".join(of_stories),
             )
         if self.reading and not of_stories:
             raise UserError("Stories are given, but nothing is asked of them.", "Add --kinds reading,summary.")
@@ -125,15 +138,18 @@ class BenchConfig:
             raise UserError("No ratio is given.", "Give for example --ratio 100.")
         for ratio in self.ratios:
             if not 1.0 <= ratio < math.inf:
-                raise UserError(f"A ratio of {ratio:g} cannot be had.", "Give for example --ratio 100.")
+                raise UserError("A ratio of {ratio:g} cannot be had.", "Give for example --ratio 100.", ratio=ratio)
         if self.top_k < 1:
             raise UserError("At least one passage has to be read.", "Give --top-k 1 or more.")
         if self.chunk_tokens < 8:
             raise UserError("A passage must have at least 8 tokens.", "Give for example --chunk-tokens 128.")
         if not 0 <= self.overlap_tokens <= self.chunk_tokens // 2:
             raise UserError(
-                f"Passages of {self.chunk_tokens} tokens cannot overlap by {self.overlap_tokens}.",
-                f"Give --overlap-tokens 0 to {self.chunk_tokens // 2}.",
+                "Passages of {n} tokens cannot overlap by {overlap}.",
+                "Give --overlap-tokens 0 to {most}.",
+                n=self.chunk_tokens,
+                overlap=self.overlap_tokens,
+                most=self.chunk_tokens // 2,
             )
         if self.records < 0:
             raise UserError("A number of records cannot be negative.", "Give --records 0 for all of them.")

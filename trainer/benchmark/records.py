@@ -194,7 +194,9 @@ def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[ScoredR
         UserError: the folder is not there, holds none of them, or a line is not of the form.
     """
     if not folder.is_dir():
-        raise UserError(f"The folder {folder} is not there.", "Give the folder with LongBench's JSONL files.")
+        raise UserError(
+            "The folder {folder} is not there.", "Give the folder with LongBench's JSONL files.", folder=folder
+        )
     found: dict[str, list[ScoredRecord]] = {}
     for name, kind in LONGBENCH.items():
         path = folder / f"{name}.jsonl"
@@ -207,7 +209,10 @@ def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[ScoredR
                     found[name + part + ("-ko" if language == "ko" else "")] = own
     if not found:
         raise UserError(
-            f"There is no LongBench file in {folder}.", f"Put hotpotqa.jsonl or others of {', '.join(LONGBENCH)} there."
+            "There is no LongBench file in {folder}.",
+            "Put hotpotqa.jsonl or others of {names} there.",
+            folder=folder,
+            names=", ".join(LONGBENCH),
         )
     return found
 

@@ -38,7 +38,10 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise UserError(
-            f"The folder {folder} cannot be made or written to ({error.strerror}).", "Choose another one."
+            "The folder {folder} cannot be made or written to ({reason}).",
+            "Choose another one.",
+            folder=folder,
+            reason=error.strerror,
         ) from error
 
 
@@ -90,8 +93,9 @@ class RunFolder:
             self._take_over()
         elif is_unfinished and any(read_trials(folder / SAMPLES)):
             raise UserError(
-                f"{folder} holds an unfinished run of something else.",
+                "{folder} holds an unfinished run of something else.",
                 "Give the same options and model to go on with it, or choose another folder.",
+                folder=folder,
             )
         else:
             self.description = {**description, "started": _now()}
@@ -141,8 +145,10 @@ def _writing(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"The run in {folder} cannot be written ({error.strerror}).",
+            "The run in {folder} cannot be written ({reason}).",
             "Free some space; the same command goes on with it.",
+            folder=folder,
+            reason=error.strerror,
         ) from error
 
 
@@ -163,7 +169,9 @@ def read_trials(path: Path) -> Iterator[Trial]:
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}).", "Give the folder of a run.") from error
+        raise UserError(
+            "{path} cannot be read ({reason}).", "Give the folder of a run.", path=path, reason=error.strerror
+        ) from error
     for line in lines:
         try:
             value = json.loads(line)

@@ -153,7 +153,12 @@ def _records(config: BenchConfig) -> dict[str, list[ScoredRecord]]:
     kept = {name: [r for r in records if r.language in config.languages] for name, records in found.items()}
     for name, records in kept.items():
         if not records:
-            raise UserError(f"No record of {name} is in {' or '.join(config.languages)}.", "Add to --languages.")
+            raise UserError(
+                "No record of {name} is in {language}.",
+                "Add to --languages.",
+                name=name,
+                language=", ".join(config.languages),
+            )
     return kept
 
 
@@ -173,10 +178,13 @@ class Haystack:
         n_hay = n_tokens - sum(len(ids) for ids in statements)
         if n_tokens > len(self.ids):
             raise UserError(
-                f"The haystack has {len(self.ids)} tokens, {n_tokens} are asked for.", "Give a longer text."
+                "The haystack has {n} tokens, {wanted} are asked for.",
+                "Give a longer text.",
+                n=len(self.ids),
+                wanted=n_tokens,
             )
         if n_hay < 0:
-            raise UserError(f"The needle does not fit into {n_tokens} tokens.", "Ask for longer documents.")
+            raise UserError("The needle does not fit into {n} tokens.", "Ask for longer documents.", n=n_tokens)
         possible = self.starts[self.starts <= len(self.ids) - n_hay]
         start = int(possible[random.randrange(len(possible))]) if len(possible) else 0
         hay = self.ids[start : start + n_hay]
@@ -254,8 +262,10 @@ def _check_possible(model: GistModel, config: BenchConfig, stacks: _Stacks, kind
         n_full = length + len(model.token_ids(needle.question)) + _ANSWER_TOKENS
         if "full" in config.methods and n_full > model.max_positions:
             raise UserError(
-                f"{length} tokens of text and a question do not fit into the model's window of {model.max_positions}.",
+                "{n} tokens of text and a question do not fit into the model's window of {window}.",
                 "Ask for shorter documents, or leave full out of --methods.",
+                n=length,
+                window=model.max_positions,
             )
 
 

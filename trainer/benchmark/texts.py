@@ -20,6 +20,7 @@ from random import Random
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
+from gistdesk.core.sentences import Sentence
 from trainer.data.forms import Line
 
 _QUESTIONS_A_STORY = 8
@@ -86,11 +87,11 @@ def read_stories(path: Path) -> list[QuestionedText]:
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8-sig")
     except (OSError, EOFError, UnicodeDecodeError, gzip.zlib.error) as error:  # type: ignore[attr-defined]
         raise UserError(
-            f"{path} cannot be read as stories with questions.", "Give FairytaleQA's val.jsonl.gz."
+            "{path} cannot be read as stories with questions.", "Give FairytaleQA's val.jsonl.gz.", path=path
         ) from error
     stories = [_story(line) for line in _lines(path, text)]
     if not stories:
-        raise UserError(f"{path} holds no stories.", "Give FairytaleQA's val.jsonl.gz.")
+        raise UserError("{path} holds no stories.", "Give FairytaleQA's val.jsonl.gz.", path=path)
     return stories
 
 
@@ -104,7 +105,7 @@ def _lines(path: Path, text: str) -> Iterator[Line]:
             value = None
         line = Line(path, number, value)
         if not isinstance(value, dict):
-            raise line.error("it is no JSON object")
+            raise line.error(Sentence("it is no JSON object"))
         yield line
 
 
@@ -112,7 +113,7 @@ def _story(line: Line) -> QuestionedText:
     sections = tuple(line.texts("sections"))
     questions = line.value.get("questions")
     if not isinstance(questions, list) or not questions or not all(isinstance(one, dict) for one in questions):
-        raise line.error('"questions" must be a list of questions')
+        raise line.error(Sentence('"questions" must be a list of questions'))
     return QuestionedText(
         line.text("story"),
         sections,
@@ -123,7 +124,7 @@ def _story(line: Line) -> QuestionedText:
 def _question(line: Line, n_sections: int) -> TextQuestion:
     places = line.value.get("sections")
     if not isinstance(places, list) or not places or not all(type(i) is int and 0 <= i < n_sections for i in places):
-        raise line.error('"sections" of a question must be numbers of sections, from 0')
+        raise line.error(Sentence('"sections" of a question must be numbers of sections, from 0'))
     return TextQuestion(line.text("question"), line.answers("answers"), tuple(places))
 
 

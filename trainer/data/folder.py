@@ -40,13 +40,15 @@ def read_blocks(folder: Path) -> list[str]:
         UserError: there is no readable document, or one of them is damaged.
     """
     if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}.", "Give a folder of documents.")
+        raise UserError("There is no folder {folder}.", "Give a folder of documents.", folder=folder)
     blocks = []
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in _ENDINGS and path.is_file():
             blocks += list(blocks_of(read_document(path).text))
     if not blocks:
-        raise UserError(f"There are no documents in {folder}.", f"Readable are {', '.join(_ENDINGS)}.")
+        raise UserError(
+            "There are no documents in {path}.", "Readable are {endings}.", path=folder, endings=", ".join(_ENDINGS)
+        )
     return blocks
 
 

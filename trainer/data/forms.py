@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 from trainer.data.source import is_korean
 
 
@@ -33,19 +34,25 @@ class Line:
     number: int
     value: dict[str, Any]
 
-    def error(self, what: str) -> UserError:
-        return UserError(f"Line {self.number} of {self.path} cannot be used: {what}.", "Correct or remove it.")
+    def error(self, what: Sentence) -> UserError:
+        return UserError(
+            "Line {n} of {name} cannot be used: {what}.",
+            "Correct or remove it.",
+            n=self.number,
+            name=self.path,
+            what=what,
+        )
 
     def text(self, name: str, *, may_be_empty: bool = False) -> str:
         found = self._given(name)
         if not isinstance(found, str) or not (found.strip() or may_be_empty):
-            raise self.error(f'"{name}" must be a text')
+            raise self.error(Sentence('"{field}" must be a text', field=name))
         return _whole(found)
 
     def texts(self, name: str) -> list[str]:
         found = self._given(name)
         if not isinstance(found, list) or not found or not all(isinstance(item, str) for item in found):
-            raise self.error(f'"{name}" must be a list of texts')
+            raise self.error(Sentence('"{field}" must be a list of texts', field=name))
         return [_whole(item) for item in found]
 
     def optional(self, name: str, otherwise: str) -> str:
@@ -56,19 +63,19 @@ class Line:
         given = [self.text(name)] if isinstance(self.value.get(name), str) else self.texts(name)
         found = tuple(answer for answer in given if answer.strip())
         if not found:
-            raise self.error(f'"{name}" must be a list of texts')
+            raise self.error(Sentence('"{field}" must be a list of texts', field=name))
         return found
 
     def count(self, name: str, most: int) -> int:
         """A whole number from 1 to `most`."""
         found = self._given(name)
         if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= most:
-            raise self.error(f'"{name}" must be a number from 1 to {most}')
+            raise self.error(Sentence('"{field}" must be a number from 1 to {most}', field=name, most=most))
         return found
 
     def _given(self, name: str) -> Any:
         if name not in self.value:
-            raise self.error(f'it has no "{name}"')
+            raise self.error(Sentence('it has no "{field}"', field=name))
         return self.value[name]
 
 
@@ -136,16 +143,18 @@ def read_lines(path: Path, *, limit: int = 0) -> list[Line]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UserError(f"{path} cannot be read ({reason}).", "Give a file of JSON lines in UTF-8.") from error
+        reason = error.strerror if isinstance(error, OSError) else Sentence("it is not UTF-8")
+        raise UserError(
+            "{path} cannot be read ({reason}).", "Give a file of JSON lines in UTF-8.", path=path, reason=reason
+        ) from error
     found = []
     for number, value in islice(_values(path, text), limit or None):
         line = Line(path, number, value)
         if not isinstance(value, dict):
-            raise line.error("it is no JSON object")
+            raise line.error(Sentence("it is no JSON object"))
         found.append(line)
     if not found:
-        raise UserError(f"{path} holds no records.", "Give a file with one JSON object per line.")
+        raise UserError("{path} holds no records.", "Give a file with one JSON object per line.", path=path)
     return found
 
 
@@ -165,7 +174,9 @@ def _list(path: Path, text: str) -> list[Any]:
     try:
         found: list[Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} begins as a JSON list and is none ({error}).", "Correct it.") from error
+        raise UserError(
+            "{name} begins as a JSON list and is none ({reason}).", "Correct it.", name=path, reason=error
+        ) from error
     return found
 
 

@@ -35,7 +35,7 @@ class Records:
         self.training = [g for c, g in groups.items() if not is_held_out(c, held_out_share)]
         self.reserved = [g for c, g in groups.items() if is_held_out(c, held_out_share)]
         if not self.training:
-            raise UserError(f"All records of {path} are held out.", "Lower held_out_share or add records.")
+            raise UserError("All records of {path} are held out.", "Lower held_out_share or add records.", path=path)
 
     def unit(self, random: Random, stage: Stage) -> Unit:
         group = self.training[random.randrange(len(self.training))]
@@ -57,8 +57,13 @@ class Records:
         if n_slots + asked + _WINDOW_RESERVE > self._model.max_positions:
             number = records[0].line.number
             raise UserError(
-                f"{self._path}, line {number}: {len(ids)} tokens make {n_slots} gist tokens, which "
-                f"with the question do not fit into the model's window of {self._model.max_positions}.",
+                "{path}, line {n}: {n_tokens} tokens make {n_slots} gist tokens, which with the question do not "
+                "fit into the model's window of {window}.",
                 "Shorten the text, remove the line, or train with fewer slots.",
+                path=self._path,
+                n=number,
+                n_tokens=len(ids),
+                n_slots=n_slots,
+                window=self._model.max_positions,
             )
         return unit

@@ -60,12 +60,17 @@ def read_stories(path: Path) -> list[Story]:
         with gzip.open(path, "rt", encoding="utf-8") as stream:
             found += (_story(json.loads(line)) for line in stream)
     except (OSError, EOFError, zlib.error) as error:
-        raise UserError(f"The stories in {path} cannot be read ({error}).", hint) from error
+        raise UserError("The stories in {path} cannot be read ({reason}).", hint, path=path, reason=error) from error
     except (ValueError, LookupError, TypeError) as error:
-        message = f"Line {len(found) + 1} of {path} is no story with its questions ({error})."
-        raise UserError(message, hint) from error
+        raise UserError(
+            "Line {n} of {path} is no story with its questions ({reason}).",
+            hint,
+            n=len(found) + 1,
+            path=path,
+            reason=error,
+        ) from error
     if not found:
-        raise UserError(f"{path} holds no stories.", hint)
+        raise UserError("{path} holds no stories.", hint, path=path)
     return found
 
 

@@ -22,6 +22,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
+from gistdesk.core.sentences import Sentence, packed
 
 _LABEL_PX, _LETTER_PX = 16, 6.4
 _MOST_TOKENS_OF_A_LETTER = 4
@@ -72,8 +73,8 @@ class Attention:
 
     def of(self, layer: int, head: int) -> Tensor:
         """(n_slots, n_columns). Raises UserError: there is no such layer or head."""
-        check_number("layer", layer, self.weights.shape[0])
-        check_number("head", head, self.weights.shape[1])
+        check_number(Sentence("There is no layer {n}.", n=layer), layer, self.weights.shape[0])
+        check_number(Sentence("There is no head {n}.", n=head), head, self.weights.shape[1])
         return self.weights[layer, head]
 
 
@@ -95,10 +96,10 @@ class Look:
     language: str = "en"
 
 
-def check_number(what: str, number: int, n: int) -> None:
-    """Raises UserError unless `number` is one of 0 to n - 1."""
+def check_number(otherwise: Sentence, number: int, n: int) -> None:
+    """Raises UserError, which says `otherwise`, unless `number` is one of 0 to n - 1."""
     if not 0 <= number < n:
-        raise UserError(f"There is no {what} {number}.", f"Choose 0 to {n - 1}.")
+        raise UserError(otherwise, "Choose 0 to {most}.", most=n - 1)
 
 
 def gist_mask(segments: Sequence[tuple[int, int]], n_prefix: int, n_question: int) -> tuple[Tensor, list[str]]:
@@ -132,7 +133,7 @@ def slot_attention(model: GistModel, plan: Plan, *, segment: int) -> Attention:
     adapter = model.adapter
     if adapter is None or model.encoder is None:
         raise UserError("The model has no gist adapter.", "Train one, or give the folder of an adapter.")
-    check_number("segment", segment, len(plan.segments))
+    check_number(Sentence("There is no segment {n}.", n=segment), segment, len(plan.segments))
     cut = plan.segments[segment]
     ids = plan.token_ids[cut.start : cut.start + cut.n_tokens].long()
     rows = encoder_rows([ids], [cut.n_slots], bos_ids=model.bos_ids, gist_ids=adapter.gist_ids)
@@ -195,7 +196,7 @@ def follow(
         try:
             write_atomically(path, data)
         except UserError as error:  # another place may do
-            yield {"event": "failure", "message": error.message, "hint": error.hint}
+            yield {"event": "failure", "message": packed(error.message), "hint": packed(error.hint)}
         else:
             yield {"event": "drawn", "path": str(path), "layer": layer, "head": head}
 

@@ -89,7 +89,7 @@ def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Tri
         UserError: there are none, or the folder cannot be written.
     """
     if not trials:
-        raise UserError(f"No sample of {folder} is measured yet.", "Let the run go on first.")
+        raise UserError("No sample of {folder} is measured yet.", "Let the run go on first.", folder=folder)
     results = _results(description, trials)
     measured, lines = results["cells"], results["by_length"]
     pictures: dict[str, bytes] = {}
@@ -126,13 +126,15 @@ def read_results(folder: Path) -> Figures:
     if description is not None and not description.get("finished") and (folder / SAMPLES).is_file():
         if trials := list(read_trials(folder / SAMPLES)):
             return _results(description, trials)
-        raise UserError(f"No sample of {folder} is measured yet.", "Let the run go on first.")
+        raise UserError("No sample of {folder} is measured yet.", "Let the run go on first.", folder=folder)
     try:
         found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         if not isinstance(found["cells"], list) or not isinstance(found["config"], dict):
             raise ValueError("not of a benchmark")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise UserError(f"There is no benchmark run in {folder}.", "Give folders that gistdesk niah wrote.") from error
+        raise UserError(
+            "There is no benchmark run in {folder}.", "Give folders that gistdesk niah wrote.", folder=folder
+        ) from error
     return {**found}
 
 

@@ -73,10 +73,10 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
     results = [_read(run / "results.json") for run in runs]
     for run, result in zip(runs, results, strict=True):
         if result["model"]["model_fingerprint"] != gist["base_model_fingerprint"]:
-            raise UserError(f"{run} was measured on another model.", "Measure this one again.")
+            raise UserError("{run} was measured on another model.", "Measure this one again.", run=run)
     trained = read_state(work / "checkpoints")
     if trained is None:
-        raise UserError(f"There is no checkpoint in {work}.", "Give the folder of the starter's training.")
+        raise UserError("There is no checkpoint in {work}.", "Give the folder of the starter's training.", work=work)
     text = _HEAD.format(device=results[0]["device"].upper(), dtype=results[0]["dtype"])
     for result in results:
         text += f"\n`{command_of(result['config'])}`\n\n{table(result['cells'])}\n"
@@ -111,7 +111,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read.", "Export the starter and run gistdesk niah on it first.") from error
+        raise UserError(
+            "{path} cannot be read.", "Export the starter and run gistdesk niah on it first.", path=path
+        ) from error
     return found
 
 

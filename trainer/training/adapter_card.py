@@ -14,6 +14,7 @@ import torch
 from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.interval import wilson
 from gistdesk.core.json_file import read_object
+from gistdesk.core.sentences import unpacked
 from trainer.machine import hardware
 from trainer.training.config import TrainConfig, read_config, to_yaml
 
@@ -125,7 +126,7 @@ def _name(device: torch.device) -> str:
 def _events(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         with suppress(json.JSONDecodeError):  # half a line of a run that was killed
-            yield json.loads(line)
+            yield unpacked(json.loads(line))
 
 
 def _last_of_each(events: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

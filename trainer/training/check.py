@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gistdesk.core.sentences import Sentence
 from trainer.benchmark.evaluate import wilson
 from trainer.training.loss import Answers
 from trainer.training.staged import Unit
@@ -110,7 +111,7 @@ def _another(units: Sequence[Unit], gists: Sequence[list[Tensor]], number: int, 
     return torch.zeros_like(gists[number][document])
 
 
-def warnings_of(figures: Mapping[str, Figure], *, fresh: bool, at_start: bool, last: bool) -> list[str]:
+def warnings_of(figures: Mapping[str, Figure], *, fresh: bool, at_start: bool, last: bool) -> list[Sentence]:
     """What is wrong with a run, in sentences; empty when nothing is.
 
     Args:
@@ -119,23 +120,37 @@ def warnings_of(figures: Mapping[str, Figure], *, fresh: bool, at_start: bool, l
         last: the run is over, or nearly: what is not there now was not learned.
     """
     gist, wrong, none, full = (figures[condition] for condition in CONDITIONS)
-    found = []
+    found: list[Sentence] = []
     known = none.loss - full.loss
     if at_start and fresh and known > 0.1 and none.loss - gist.loss > 0.5 * known:
         found.append(
-            f"The first loss is suspiciously low: {gist.loss:.2f} nats with a gist that has learned nothing, "
-            f"{none.loss:.2f} without a document, {full.loss:.2f} with its whole text. The answers see the document "
-            "by another way than the gist."
+            Sentence(
+                "The first loss is suspiciously low: {gist:.2f} nats with a gist that has learned nothing, {none:.2f} "
+                "without a document, {full:.2f} with its whole text. The answers see the document by another way than "
+                "the gist.",
+                gist=gist.loss,
+                none=none.loss,
+                full=full.loss,
+            )
         )
     chance = wilson(none.right, none.n)[1]
     if gist.right and gist.share > chance and wrong.share > 0.5 * gist.share:
         found.append(
-            f"The answers do not depend on the gist: {gist.right} of {gist.n} are right with the document's own gist "
-            f"and {wrong.right} with another document's. Whatever this run has learned, it is not to compress."
+            Sentence(
+                "The answers do not depend on the gist: {right} of {n} are right with the document's own gist and "
+                "{wrong} with another document's. Whatever this run has learned, it is not to compress.",
+                right=gist.right,
+                n=gist.n,
+                wrong=wrong.right,
+            )
         )
     elif last and gist.loss > wrong.loss - 0.02:
         found.append(
-            f"The answers do not depend on the gist: the loss is {gist.loss:.2f} nats with the document's own gist and "
-            f"{wrong.loss:.2f} with another document's. Nothing has been learned about the documents."
+            Sentence(
+                "The answers do not depend on the gist: the loss is {own:.2f} nats with the document's own gist and "
+                "{other:.2f} with another document's. Nothing has been learned about the documents.",
+                own=gist.loss,
+                other=wrong.loss,
+            )
         )
     return found

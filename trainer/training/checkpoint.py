@@ -65,10 +65,13 @@ def write_checkpoint(
         n_bytes = sum(t.numel() * t.element_size() for t in plain.values())
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "space" in str(error)
         raise UserError(
-            f"The checkpoint {path} cannot be written ({error}).",
-            f"Free some space, {n_bytes / 2**20:.0f} MiB are needed; the one before it is still there."
+            "The checkpoint {path} cannot be written ({reason}).",
+            "Free some space, {n:.0f} MiB are needed; the one before it is still there."
             if full
             else "Check that the folder may be written to; the checkpoint before it is still there.",
+            path=path,
+            reason=error,
+            n=n_bytes / 2**20,
         ) from error
     for old in _newest_first(folder)[keep:]:
         with suppress(OSError):
@@ -91,8 +94,10 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
             damaged.append(path)
     if damaged:
         raise UserError(
-            f"All checkpoints in {folder} are damaged ({', '.join(path.name for path in damaged)}).",
+            "All checkpoints in {folder} are damaged ({names}).",
             "Delete them to start anew.",
+            folder=folder,
+            names=", ".join(path.name for path in damaged),
         )
     return None
 

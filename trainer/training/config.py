@@ -12,6 +12,7 @@ import yaml
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.precision import PRECISIONS
+from gistdesk.core.sentences import reason_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -149,14 +150,24 @@ class TrainConfig:
             ("device", self.device, ("auto", "cpu", "cuda")),
         ):
             if value not in allowed:
-                raise UserError(f'{name} cannot be "{value}".', f"Choose from {', '.join(allowed)}.")
+                raise UserError(
+                    '{field} cannot be "{value}".',
+                    "Choose from {names}.",
+                    field=name,
+                    value=value,
+                    names=", ".join(allowed),
+                )
         for part, share in self.mix.items():
             if part not in PARTS:
-                raise UserError(f'There is no part "{part}" of a mix.', f"Choose from {', '.join(PARTS)}.")
+                raise UserError(
+                    'There is no part "{name}" of a mix.', "Choose from {names}.", name=part, names=", ".join(PARTS)
+                )
             if not 0 <= share < float("inf"):
-                raise UserError(f"mix.{part} cannot be {share:g}.", "Give a share of 0 or more.")
+                raise UserError(
+                    "{field} cannot be {value:g}.", "Give a share of 0 or more.", field=f"mix.{part}", value=share
+                )
         if not any(self.mix.values()):
-            raise UserError("The mix is empty.", f"Give a share to one of {', '.join(PARTS)}.")
+            raise UserError("The mix is empty.", "Give a share to one of {names}.", names=", ".join(PARTS))
 
     def _check_ranges(self) -> None:
         ranges: dict[str, tuple[float, float]] = {
@@ -174,8 +185,14 @@ class TrainConfig:
         }
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
-                allowed = f"{low:g} to {high:g}" if high <= 1 else f"{low:g} or more"
-                raise UserError(f"{name} cannot be {getattr(self, name):g}.", f"Give {allowed}.")
+                raise UserError(
+                    "{field} cannot be {value:g}.",
+                    "Give {low:g} to {high:g}." if high <= 1 else "Give {low:g} or more.",
+                    field=name,
+                    value=getattr(self, name),
+                    low=low,
+                    high=high,
+                )
         if not self.evaluate_lengths or min(self.evaluate_lengths) < 64:
             raise UserError("evaluate_lengths must be 64 tokens or more.", "Give for example [512, 2048].")
 
@@ -183,39 +200,61 @@ class TrainConfig:
         """What each field allows may still make no sense together."""
         if self.segment_tokens / self.ratio > self.slots:
             raise UserError(
-                f"A segment of {self.segment_tokens} tokens at ratio {self.ratio:g} needs "
-                f"{self.segment_tokens / self.ratio:.0f} gist tokens, but slots is {self.slots}.",
+                "A segment of {n_tokens} tokens at ratio {ratio:g} needs {n:.0f} gist tokens, but slots is {slots}.",
                 "Raise slots or ratio, or shorten segment_tokens.",
+                n_tokens=self.segment_tokens,
+                ratio=self.ratio,
+                n=self.segment_tokens / self.ratio,
+                slots=self.slots,
             )
         if self.ratio > self.segment_tokens:
             raise UserError(
-                f"A ratio of {self.ratio:g} is more than a segment of {self.segment_tokens} tokens can have.",
+                "A ratio of {ratio:g} is more than a segment of {n} tokens can have.",
                 "Lower ratio or raise segment_tokens.",
+                ratio=self.ratio,
+                n=self.segment_tokens,
             )
         lowest, highest = self.ratios
         if not 1 <= lowest <= highest <= self.segment_tokens:
             raise UserError(
-                f"Texts cannot be cut at ratios from {lowest:g} to {highest:g}.",
-                f"lowest_ratio must be at least 1, highest_ratio at most segment_tokens, {self.segment_tokens}.",
+                "Texts cannot be cut at ratios from {lowest:g} to {highest:g}.",
+                "lowest_ratio must be at least 1, highest_ratio at most segment_tokens, {n}.",
+                lowest=lowest,
+                highest=highest,
+                n=self.segment_tokens,
             )
         if self.start_tokens > self.segment_tokens:
             raise UserError(
-                f"Segments cannot begin at {self.start_tokens} tokens and end at {self.segment_tokens}.",
+                "Segments cannot begin at {start} tokens and end at {end}.",
                 "Lower start_tokens.",
+                start=self.start_tokens,
+                end=self.segment_tokens,
             )
         if self.warmup_steps > self.steps:
             raise UserError(
-                f"{self.warmup_steps} steps of warm-up do not fit into {self.steps} steps.", "Lower warmup_steps."
+                "{warmup} steps of warm-up do not fit into {steps} steps.",
+                "Lower warmup_steps.",
+                warmup=self.warmup_steps,
+                steps=self.steps,
             )
         for part, share in self.mix.items():
             needed = _FILE_OF.get(part)
             if share and needed and not getattr(self, needed):
-                raise UserError(f"The mix has {part}, but {needed} is empty.", f"Give {needed}, or leave {part} out.")
+                raise UserError(
+                    "The mix has {name}, but {field} is empty.",
+                    "Give {field}, or leave {name} out.",
+                    name=part,
+                    field=needed,
+                )
         for name in sorted({*_FILE_OF.values(), "documents"}):
             parts = TEXT_PARTS if name == "documents" else [p for p, needed in _FILE_OF.items() if needed == name]
             if getattr(self, name) and not any(self.mix.get(part) for part in parts):
-                users = " or ".join(parts)
-                raise UserError(f"{name} is given, but the mix has no {users}.", f"Add {users} to mix.")
+                raise UserError(
+                    "{field} is given, but the mix has no {name}.",
+                    "Add {name} to mix.",
+                    field=name,
+                    name=", ".join(parts),
+                )
 
     @property
     def ratios(self) -> tuple[float, float]:
@@ -293,7 +332,7 @@ PRESETS: dict[str, TrainConfig] = {
 def preset(name: str) -> TrainConfig:
     """Raises UserError where there is none of that name."""
     if name not in PRESETS:
-        raise UserError(f'There is no preset "{name}".', f"Choose from {', '.join(PRESETS)}.")
+        raise UserError('There is no preset "{name}".', "Choose from {names}.", name=name, names=", ".join(PRESETS))
     return PRESETS[name]
 
 
@@ -317,10 +356,12 @@ def read_fields(path: Path) -> dict[str, Any]:
     try:
         given = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        first_line = str(error).splitlines()[0]
-        raise UserError(f"The configuration {path} cannot be read ({first_line}).", "Give a YAML file.") from error
+        reason = reason_of(error) if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise UserError(
+            "The configuration {path} cannot be read ({reason}).", "Give a YAML file.", path=path, reason=reason
+        ) from error
     if not isinstance(given, dict):
-        raise UserError(f"The configuration {path} holds no fields.", "Write lines such as steps: 600.")
+        raise UserError("The configuration {path} holds no fields.", "Write lines such as steps: 600.", path=path)
     return given
 
 
@@ -342,7 +383,12 @@ def changed(config: Config, values: Mapping[str, Any]) -> Config:
         if part and isinstance(found.get(whole), Mapping):
             found[whole] = {**found[whole], part: _fitting(name, value, 0.0)}
         elif name not in found:
-            raise UserError(f'A configuration has no field "{name}".', f"Known are {', '.join(sorted(found))}.")
+            raise UserError(
+                'A configuration has no field "{name}".',
+                "Known are {names}.",
+                name=name,
+                names=", ".join(sorted(found)),
+            )
         else:
             found[name] = _fitting(name, value, getattr(config, name))
     return replace(config, **found)
@@ -358,11 +404,11 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     for word in settings:
         name, equals, text = word.partition("=")
         if not equals:
-            raise UserError(f'"{word}" sets nothing.', "Write field=value, for example steps=600.")
+            raise UserError('"{text}" sets nothing.', "Write field=value, for example steps=600.", text=word)
         try:
             found[name.strip()] = "" if not text else yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise UserError(f'"{text}" is no value for {name}.', "Write field=value.") from error
+            raise UserError('"{text}" is no value for {field}.', "Write field=value.", text=text, field=name) from error
     return found
 
 
@@ -390,4 +436,4 @@ def _fitting(name: str, value: Any, like: Any) -> Any:
     except (TypeError, ValueError, OverflowError):
         pass
     kind = {bool: "true or false", int: "a whole number", float: "a number", tuple: "a list", str: "a word"}[type(like)]
-    raise UserError(f'{name} cannot be "{value}".', f"Give {kind}.")
+    raise UserError('{field} cannot be "{value}".', "Give {what}.", field=name, value=value, what=kind)

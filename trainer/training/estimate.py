@@ -190,7 +190,10 @@ def check_fits(config: TrainConfig) -> None:
     free = free_bytes(device)
     if needed > free:
         raise UserError(
-            f"Training on {config.base} in {precision} needs about {needed / 2**30:.1f} GiB, "
-            f"{free / 2**30:.1f} GiB are free.",
+            "Training on {name} in {precision} needs about {needed:.1f} GiB, {free:.1f} GiB are free.",
             "Lower micro_tokens or rank, or choose a smaller precision or base.",
+            name=config.base,
+            precision=precision,
+            needed=needed / 2**30,
+            free=free / 2**30,
         )

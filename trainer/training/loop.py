@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 from trainer.training.checkpoint import read_checkpoint, write_checkpoint
 from trainer.training.curriculum import Curriculum
 from trainer.training.descent import Descent
@@ -143,9 +144,10 @@ def train(
         if not _is_out_of_memory(error):
             raise
         told = UserError(
-            f"The memory did not suffice at step {run.step}.",
+            "The memory did not suffice at step {step}.",
             "Lower micro_tokens or set checkpoint_activations, then go on with the run; with a lower distill_tokens or "
             "a smaller precision, begin another.",
+            step=run.step,
         )
         yield {"event": "failure", "step": run.step, "message": told.message, "hint": told.hint}
         raise told from error
@@ -225,8 +227,11 @@ class _Loop:
             yield {
                 "event": "warning",
                 "step": self.run.step,
-                "message": f"The checkpoint {path.name} is damaged; the one before it, of step {self.run.step}, is "
-                "used.",
+                "message": Sentence(
+                    "The checkpoint {name} is damaged; the one before it, of step {step}, is used.",
+                    name=path.name,
+                    step=self.run.step,
+                ),
             }
         yield {"event": "resumed", "step": self.run.step, "steps": self.run.steps, "seconds": round(self.seconds, 1)}
 
@@ -306,7 +311,7 @@ class _Loop:
                 if run.step == run.steps:
                     raise
                 better = False
-                yield {"event": "warning", "step": run.step, "message": f"{error.message} {error.hint}"}
+                yield {"event": "warning", "step": run.step, "message": error.both}
         yield {
             "event": "evaluation",
             "step": run.step,
@@ -335,7 +340,7 @@ class _Loop:
             except UserError as error:
                 if must:
                     raise
-                yield {"event": "warning", "step": run.step, "message": f"{error.message} {error.hint}"}
+                yield {"event": "warning", "step": run.step, "message": error.both}
                 return
         self.saved_at = run.step
 
@@ -392,7 +397,10 @@ def replace_folder(run: Run, folder: Path, measured: list[dict[str, Any]]) -> No
         with suppress(OSError):
             shutil.rmtree(fresh)
         raise UserError(
-            f"What was trained cannot be written to {folder} ({error}).", "Free some space, then go on with the run."
+            "What was trained cannot be written to {folder} ({reason}).",
+            "Free some space, then go on with the run.",
+            folder=folder,
+            reason=error,
         ) from error
 
 

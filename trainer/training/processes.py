@@ -30,8 +30,10 @@ def take_card() -> None:
         return
     if number >= n_cards:
         raise UserError(
-            f"This computer has {n_cards} cards, and process {number + 1} was started on it.",
+            "This computer has {n} cards, and process {number} was started on it.",
             "Start as many processes as there are cards.",
+            n=n_cards,
+            number=number + 1,
         )
     torch.cuda.set_device(number)
 

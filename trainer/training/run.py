@@ -105,8 +105,10 @@ class AdapterRun:
         fits = adapter.lora.keys() == mine.lora.keys() and all(a.shape[0] == rank for a, _ in adapter.lora.values())
         if not fits or adapter.gist_ids != mine.gist_ids or adapter.scaling != mine.scaling:
             raise UserError(
-                f"The adapter in {self.config.start_from} has another rank, number of slots or scaling.",
-                f"Set rank and slots to its own (slots: {len(adapter.gist_ids)}).",
+                "The adapter in {folder} has another rank, number of slots or scaling.",
+                "Set rank and slots to its own (slots: {n}).",
+                folder=self.config.start_from,
+                n=len(adapter.gist_ids),
             )
         with torch.no_grad():
             self.adapter.gist_rows.copy_(adapter.gist_rows)

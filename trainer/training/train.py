@@ -13,6 +13,7 @@ import torch
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from gistdesk.core.sentences import Sentence
 from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, wilson
 from trainer.report.folder import cells
 from trainer.training.adapter_card import write_adapter_card
@@ -79,7 +80,7 @@ class Examiner:
         yield self._progress()
         events: list[Event] = []
         scores: list[float] = []
-        warnings: list[str] = []
+        warnings: list[Sentence] = []
         late = run.step == run.steps
         conditions = yield from self._counted(run.conditions(self._held_out))
         for part, figures in conditions.items():
@@ -167,13 +168,19 @@ def _by_method(trials: list[Trial]) -> dict[str, Any]:
     }
 
 
-def _served_worse(conditions: dict[str, dict[str, Figure]], served: list[bool]) -> list[str]:
+def _served_worse(conditions: dict[str, dict[str, Figure]], served: list[bool]) -> list[Sentence]:
     """Right in training's own way and wrong in the user's: trained one thing and running another."""
     trained = [figures["gist"] for part, figures in conditions.items() if part in ("passkeys", "facts")]
     right, n = sum(f.right for f in trained), sum(f.n for f in trained)
     if right and wilson(right, n)[0] > 0.5 and wilson(sum(served), len(served))[1] < 0.5 * right / n:
         return [
-            f"Training answers {right} of {n} held-out questions, but compressing and asking as a user does answers "
-            f"{sum(served)} of {len(served)}: the two do not do the same."
+            Sentence(
+                "Training answers {right} of {n} held-out questions, but compressing and asking as a user does answers "
+                "{served} of {asked}: the two do not do the same.",
+                right=right,
+                n=n,
+                served=sum(served),
+                asked=len(served),
+            )
         ]
     return []

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
+from gistdesk.core.sentences import packed
 from trainer.training.config import to_yaml
 from trainer.training.loop import Evaluation, Event, Plan, Run, Wish, train
 
@@ -48,15 +49,20 @@ def claim_folder(path: Path, config: "DataclassInstance", read: Callable[[Path],
         other = [name for name in mine if mine[name] != theirs[name] and name not in NOT_OF_THE_RECIPE]
         if other:
             raise UserError(
-                f"{folder} holds a run with another {', '.join(other)}.",
+                "{folder} holds a run with another {names}.",
                 "Give the same settings as before, or another --work folder.",
+                folder=folder,
+                names=", ".join(other),
             )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "control").unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            f"The folder {folder} cannot be made or written to ({error.strerror}).", "Choose another one."
+            "The folder {folder} cannot be made or written to ({reason}).",
+            "Choose another one.",
+            folder=folder,
+            reason=error.strerror,
         ) from error
     write_atomically(path, to_yaml(config).encode())
 
@@ -107,7 +113,7 @@ def recorded(events: Iterator[Event], path: Path) -> Iterator[Event]:
                 # half a line, of a killed process or a full disk, must not spoil this one
                 whole = stream.read(1) in (b"\n", b"")
                 stream.write(b"" if whole else b"\n")
-                stream.write(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+                stream.write(json.dumps(packed(event), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
         except OSError as error:
             event["unrecorded"] = str(error.strerror)
         yield event

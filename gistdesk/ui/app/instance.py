@@ -14,6 +14,7 @@ from PySide6.QtCore import QLockFile, QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 from gistdesk.folders import make_private, write_private
 
 _ANSWER_MS = 3000
@@ -46,7 +47,7 @@ class Instance(QObject):
         self._received: dict[QLocalSocket, bytearray] = {}
         self.first = False
         if not self.become_first(0) and self._lock.error() != QLockFile.LockError.LockFailedError:
-            raise _not_usable(folder, "no file can be made in it")
+            raise _not_usable(folder, Sentence("no file can be made in it"))
 
     def become_first(self, patience_ms: int = _CLOSING_MS) -> bool:
         """Wait for another window to end that is closing already; whether this is the first one now."""
@@ -147,6 +148,8 @@ def _paths(line: bytes) -> list[Path] | None:
 
 def _not_usable(folder: Path, reason: str) -> UserError:
     return UserError(
-        f"The library's folder {folder} cannot be used ({reason}).",
+        "The library's folder {folder} cannot be used ({reason}).",
         "Check that its disk is there, is not full, and that you may write to it.",
+        folder=folder,
+        reason=reason,
     )

@@ -49,13 +49,13 @@ def _use(program: Program) -> None:
     _wait(lambda: desk.library.entry(entry_id).state in ("ready", "failed"))
     entry = desk.library.entry(entry_id)
     if entry.gist is None:
-        raise UserError(f"The sample is not compressed: {entry.problem}.", "See the log.")
+        raise UserError("The sample is not compressed: {problem}.", "See the log.", problem=entry.problem)
     _tell("compressed", n_tokens=entry.gist.n_tokens, n_slots=entry.gist.n_slots)
     message_id = desk.ask(desk.new_chat([entry_id]), _QUESTION)
     _wait(lambda: desk.library.message(message_id).state != "writing")
     answer = desk.library.message(message_id)
     if answer.state != "complete":
-        raise UserError(f"The question is not answered: {answer.figures}.", "See the log.")
+        raise UserError("The question is not answered: {figures}.", "See the log.", figures=answer.figures)
     _tell("answered", answer=answer.text.strip())
 
 
@@ -67,7 +67,7 @@ def _wait(done: Callable[[], bool]) -> None:
     timer.start(_LOOK_MS)
     loop.exec()
     if not done():
-        raise UserError(f"Nothing has come about in {_LIMIT_S:.0f} seconds.", "See the log.")
+        raise UserError("Nothing has come about in {limit_s:.0f} seconds.", "See the log.", limit_s=_LIMIT_S)
 
 
 def _tell(step: str, **figures: object) -> None:

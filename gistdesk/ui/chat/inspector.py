@@ -184,8 +184,9 @@ class ChatInspector(QFrame):
             unfinished.replace(target)
         except OSError as error:
             reason = error.strerror or str(error)
-            message = tr("{file} could not be written: {reason}.", file=target.name, reason=reason)
-            raise UserError(message, tr("Choose another folder.")) from error
+            raise UserError(
+                "{file} could not be written: {reason}.", "Choose another folder.", file=target.name, reason=reason
+            ) from error
         finally:
             unfinished.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from gistdesk.complaints import FOR_A_WINDOW, said_in
 from gistdesk.language.figures import bytes_text, duration_text, parameters_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.roles import command
@@ -96,7 +97,8 @@ class Preflight(QFrame):
             return
         process = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONUTF8", "1")
+        for name, value in {"PYTHONUTF8": "1", **FOR_A_WINDOW}.items():
+            environment.insert(name, value)
         process.setProcessEnvironment(environment)
         program, *words = command("trainer", *self._words, "--dry-run")
         process.setProgram(program)
@@ -124,7 +126,7 @@ class Preflight(QFrame):
             figures = json.loads(out)
         except ValueError:
             last = (errors.strip().splitlines() or [""])[-1]
-            said = bug_text(last) if "Traceback" in errors else last.removeprefix("python -m trainer: ")
+            said = bug_text(last) if "Traceback" in errors else said_in(last)
             self._set(False, said or tr("The check gave no result."), {})
             return
         self._set(bool(figures.get("fits")), "", figures)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.complaints import said_in
 from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
@@ -270,7 +271,7 @@ class TrainTab(QWidget):
         self._logged = run.name, len(run.events), run.state
         if run.state == "failed" and (name, state) != (run.name, "failed"):
             for line in run.log_tail(20):
-                self.log.appendPlainText(line)
+                self.log.appendPlainText(tr(said_in(line)))
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
