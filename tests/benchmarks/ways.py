@@ -11,10 +11,8 @@ With `--stories FILE` (FairytaleQA's training file, JSONL, gzipped) also the KL 
 import argparse
 import gzip
 import json
-import re
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,29 +34,20 @@ from gistdesk.core.matching import unfitted
 from gistdesk.core.methods import METHODS, Method, chosen_method
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
+from tests.benchmarks.report_questions import Question, is_named, reports
 
 Way = tuple[str, float]
 """A method and its ratio."""
-_REPORTS = Path(__file__).parent / "reports"
 _ANSWER_TOKENS = 32
 _STORY_TOKENS, _NEXT_TOKENS = 640, 64
-
-
-def reports() -> Iterator[tuple[str, list[tuple[str, list[str]]]]]:
-    """Text, and its questions with the spellings of which one must be in the answer."""
-    for path in sorted(_REPORTS.glob("*.txt")):
-        content = path.read_text(encoding="utf-8")
-        text, _, questions = content.partition("\nQ: ")
-        pairs = re.findall(r"^Q: (.*)\nA: (.*)$", "Q: " + questions, re.MULTILINE)
-        yield text.strip(), [(question, answers.lower().split("|")) for question, answers in pairs]
 
 
 def is_right(context: Context, question: str, answers: list[str]) -> bool:
     """Whether a greedy answer names it; what follows is not waited for."""
     said = ""
     for piece in context.answer([Turn(question)], Sampling(max_tokens=_ANSWER_TOKENS)):
-        said += piece.lower()
-        if any(answer in said for answer in answers):
+        said += piece
+        if is_named(said, answers):
             return True
     return False
 
@@ -101,9 +90,7 @@ class Tally:
         return f"{told}  {self.n_bytes / 1024:.0f} KiB" if self.n_bytes else told
 
 
-def ask_report(
-    model: GistModel, text: str, questions: list[tuple[str, list[str]]], way: Way, bits: KVBits, tally: Tally
-) -> None:
+def ask_report(model: GistModel, text: str, questions: list[Question], way: Way, bits: KVBits, tally: Tally) -> None:
     """Make what is asked of a report, ask everything, and add it to the tally."""
     method, ratio = way
     ids = torch.tensor(model.token_ids(text))
@@ -165,6 +152,7 @@ def main() -> None:
     parser.add_argument("--kv-bits", type=int, default=16, help="Of the files: 16 or 8.")
     parser.add_argument("--stories", type=Path)
     parser.add_argument("--n-stories", type=int, default=4)
+    parser.add_argument("--reports", type=int, default=6, help="How many of them.")
     parser.add_argument("--no-facts", action="store_true", help="Stories alone.")
     asked = parser.parse_args()
     bits = check_bits(asked.kv_bits)
@@ -176,7 +164,7 @@ def main() -> None:
         for ratio in ([1.0] if method in ("full", "none") else [float(ratio) for ratio in asked.ratios.split(",")])
     ]
     tallies = {way: Tally() for way in ways}
-    for number, (text, questions) in enumerate([] if asked.no_facts else list(reports()), 1):
+    for number, (text, questions) in enumerate([] if asked.no_facts else reports()[: asked.reports], 1):
         for way in ways:
             ask_report(model, text, questions, way, bits, tallies[way])
             print(f"after {number} reports: {way[0]} {way[1]:g}x {tallies[way]}", file=sys.stderr, flush=True)

@@ -266,6 +266,11 @@ FORGED: dict[str, dict[str, Any]] = {
     "numbers that overflow": {"kv": torch.full_like(KV, 3e38, dtype=torch.float32), "dtype": "float32"},
     "an unknown method": {"method": "magic"},
     "a method that is a list": {"method": ["adapter"]},
+    "a refinement of words": {"refined": "much"},
+    "a refinement without shares": {"refined": [3]},
+    "a share above all": {"refined": [3, 0.5, 1.5]},
+    "a share that is no number": {"refined": [3, float("nan"), 0.5]},
+    "rounds below none": {"refined": [-1, 0.5, 0.5]},
     "other tensors than it names": {"tensors": {"kv": ["F16", [3, 2, 9, 2, 8]]}},
     "tensors that are a number": {"tensors": 3},
 }

@@ -16,6 +16,7 @@ from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.gist_file import read_gist
+from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.partial import PARTIAL_SUFFIX
 from gistdesk.core.prompt import Turn, prompt_of
@@ -211,6 +212,29 @@ def test_a_window_too_small_for_a_text_and_its_repetition_is_refused() -> None:
     small = replace(tiny_model(max_position_embeddings=40), adapter=None, encoder=None)
     with pytest.raises(UserError, match="too small"):
         plan_tokens(small, ids_of(100), ratio=4.0)
+
+
+@pytest.mark.parametrize("method", ["matched", "refined"])
+@pytest.mark.parametrize("n_tokens", [1, 2, 5])
+def test_a_document_shorter_than_its_slots_keeps_every_key(model: GistModel, method: Method, n_tokens: int) -> None:
+    cut = plan_tokens(model, ids_of(n_tokens), ratio=1.0, method=method)
+    assert cut.n_slots == n_tokens
+    step = next(compress(model, cut))
+    assert step.n_slots == n_tokens
+    assert step.bias is not None
+    assert not step.bias.any()
+    few = plan_tokens(model, ids_of(n_tokens), ratio=8.0, method=method)
+    assert few.n_slots == 1
+    with pytest.raises(UserError, match=f"{n_tokens + 1} slots for {n_tokens} tokens cannot be had"):
+        plan_tokens(model, ids_of(n_tokens), n_slots=n_tokens + 1, method=method)
+
+
+@pytest.mark.parametrize("ratio", [0.99, 0.0, -3.0, float("nan"), float("inf"), 1e9])
+@pytest.mark.parametrize("method", ["matched", "refined"])
+def test_a_ratio_that_cannot_be_had_is_refused(model: GistModel, method: Method, ratio: float) -> None:
+    with pytest.raises(UserError, match="cannot be had: this model makes 1 to") as caught:
+        plan_tokens(model, ids_of(40), ratio=ratio, method=method)
+    assert caught.value.hint.startswith("Choose a ratio from 1 to")
 
 
 def test_an_adapter_is_not_used_by_a_method_that_needs_none(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """A refined gist answers more like the full text than what it started from, and never less; stopped and resumed, it
 comes out the same."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -132,6 +134,46 @@ def test_stopped_anywhere_it_goes_on_to_the_same_file(tmp_path: Path) -> None:
         assert whole.gist.bias is not None
         assert torch.equal(found.gist.bias, whole.gist.bias)
         assert found.gist.refined == whole.gist.refined
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from gistdesk.core.compress import compress_document, plan
+from tests.core.test_refined import WINDOW, bare, book, refined
+refined._FEWEST_ROUNDS, refined._ROUNDS_PER_SEGMENT = 3, 1
+model = bare(window=WINDOW)
+cut = plan(model, book(1), ratio=6.0, method="refined")
+path, wanted = Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))
+n_same = 0
+for step in compress_document(model, book(1), cut, path, checkpoint_s=0.0):
+    n_same += (step.n_segments_done, step.n_rounds_done) == wanted
+    if n_same == 1 + wanted[1]:  # in the middle of the next round, not at its start
+        os._exit(9)
+"""
+
+
+@pytest.mark.parametrize(("share", "n_rounds"), [(0.5, 0), (1.0, 1)])
+def test_killed_at_any_stage_it_goes_on_to_the_same_file(tmp_path: Path, share: float, n_rounds: int) -> None:
+    """Between two segments, and in the middle of a round; an older gist stays until the new one is there."""
+    model = bare(window=WINDOW)
+    cut = plan(model, book(1), ratio=6.0, method="refined")
+    n_segments = round(share * len(cut.segments))
+    path = tmp_path / "a.gistkv"
+    *_, _ = compress_document(model, book(1), plan(model, book(1), ratio=6.0, method="matched"), path)
+    before = path.read_bytes()
+    words = (sys.executable, "-c", _KILLED, str(path), str(n_segments), str(n_rounds))
+    assert subprocess.run(words, check=False).returncode == 9
+    assert path.read_bytes() == before
+    resumed = compress_document(model, book(1), cut, path)
+    first = next(resumed)
+    assert (first.n_segments_done, first.n_rounds_done) == (n_segments, n_rounds)
+    *_, _ = resumed
+    *_, _ = compress_document(model, book(1), cut, tmp_path / "whole.gistkv")
+    found, whole = read_gist(path), read_gist(tmp_path / "whole.gistkv")
+    assert torch.equal(found.gist.kv, whole.gist.kv)
+    assert found.gist.refined == whole.gist.refined
+    assert [file.name for file in tmp_path.iterdir() if file.suffix != ".gistkv"] == []
 
 
 @pytest.mark.parametrize("kind", [Kind("qwen3", "llama3", bos=False), Kind("llama", attention="eager")], ids=str)

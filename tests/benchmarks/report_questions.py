@@ -1,0 +1,23 @@
+"""The reports under `reports/` and what is asked of them. Knows no models, so that another environment can read it."""
+
+import re
+from pathlib import Path
+
+Question = tuple[str, list[str]]
+"""What is asked, and the spellings of which one must be in the answer."""
+_REPORTS = Path(__file__).parent / "reports"
+
+
+def reports() -> list[tuple[str, list[Question]]]:
+    """Text, and its questions."""
+    found = []
+    for path in sorted(_REPORTS.glob("*.txt")):
+        text, _, questions = path.read_text(encoding="utf-8").partition("\nQ: ")
+        pairs = re.findall(r"^Q: (.*)\nA: (.*)$", "Q: " + questions, re.MULTILINE)
+        found.append((text.strip(), [(question, answers.lower().split("|")) for question, answers in pairs]))
+    return found
+
+
+def is_named(said: str, answers: list[str]) -> bool:
+    """Whether what was said so far holds one of the answers."""
+    return any(answer in said.lower() for answer in answers)
