@@ -105,7 +105,10 @@ class ModelInfo:
 
 @dataclass(frozen=True)
 class GistDescription:
-    """What a gist file says of itself; `created` is UTC, ISO 8601; `n_unfitted`: see `GistKV`."""
+    """What a gist file says of itself.
+
+    `created` is UTC, ISO 8601; `n_unfitted`: see `GistKV`; `kv_bits`: of each stored number of keys and values.
+    """
 
     title: str
     n_tokens: int
@@ -125,6 +128,7 @@ class GistDescription:
     created: str
     method: str = "adapter"
     n_unfitted: int = 0
+    kv_bits: int = 16
 
 
 @dataclass(frozen=True)
@@ -545,6 +549,7 @@ class Compress(Request):
         ratio: document tokens per slot.
         method: see `gistdesk.core.methods`; "auto" is the usual one of the model.
         batch_share: of the usual number of tokens per batch, above 0 to 1; less needs less memory.
+        kv_bits: of each stored number of keys and values, 16 or 8.
     """
 
     name = "compress"
@@ -561,6 +566,7 @@ class Compress(Request):
     precision: str = "auto"
     batch_share: float = 1.0
     method: str = "auto"
+    kv_bits: int = 16
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ class Settings:
         idle_unload_s: seconds without work after which the model is given up; 0: never.
         ratio: tokens per gist token.
         remember_ratio: take `ratio` without asking again.
+        kv_bits: in which new gists store each number of keys and values: 16, or 8 for about half the file.
         advanced_figures: show all figures of an answer.
         first_run: nothing was set up yet.
         server: other programs on this computer may ask.
@@ -59,6 +60,7 @@ class Settings:
     idle_unload_s: int = 0
     ratio: float = 100.0
     remember_ratio: bool = False
+    kv_bits: int = 16
     advanced_figures: bool = False
     first_run: bool = True
     server: bool = False
@@ -96,6 +98,8 @@ class Settings:
                 raise ValueError(Sentence("{name} is too large", name=name))
         if not 1024 <= self.server_port <= 65535:
             raise ValueError(Sentence("server_port is to be from 1024 to 65535, not {value}", value=self.server_port))
+        if self.kv_bits not in (8, 16):
+            raise ValueError(Sentence("kv_bits is to be 16 or 8, not {value}", value=self.kv_bits))
         if not 1.0 <= self.ratio < float("inf"):
             raise ValueError(Sentence("ratio is to be at least 1, not {value}", value=self.ratio))
         if not all(isinstance(model, str) for model in self.models):

@@ -306,8 +306,8 @@ def take(window: MainWindow, states: Iterator[State], folder: Path, suffix: str,
         settle()
 
 
-def take_all(folder: Path, scale: str, only: str) -> None:
-    """Every picture at the scale of this process."""
+def take_all(folder: Path, scale: str, only: str, size: tuple[int, int]) -> None:
+    """Every picture at the scale of this process, of a window of this size."""
     app = QApplication.instance() or QApplication([])
     assert isinstance(app, QApplication)
     for look in ("light", "dark"):
@@ -320,7 +320,7 @@ def take_all(folder: Path, scale: str, only: str) -> None:
                 os.environ["GISTDESK_HOME"] = home
                 window = new_window(Path(home), settings)
                 window.show()
-                window.resize(*USUAL)
+                window.resize(*size)
                 take(window, empty_states(), folder, suffix, only)
                 fill(_desk(window))
                 for states in (library_states, chat_states, lab_states, window_states, settings_states):
@@ -336,16 +336,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scales", default="1,2")
     parser.add_argument("--only", default="", help="part of the names of states to keep")
+    parser.add_argument("--size", default="x".join(map(str, USUAL)), help="of the window, in its own pixels")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.here:
-        take_all(given.folder, given.scales, given.only)
+        width, _, height = given.size.partition("x")
+        take_all(given.folder, given.scales, given.only, (int(width), int(height)))
         return
     for scale in given.scales.split(","):
         command = [sys.executable, "-m", "tests.screenshots", str(given.folder), "--here"]
         environment = os.environ | {"QT_SCALE_FACTOR": scale}
-        subprocess.run([*command, "--scales", scale, "--only", given.only], env=environment, check=True)
+        words = ["--scales", scale, "--only", given.only, "--size", given.size]
+        subprocess.run([*command, *words], env=environment, check=True)
 
 
 if __name__ == "__main__":

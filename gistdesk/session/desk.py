@@ -123,7 +123,8 @@ class Desk(QObject):
         forecast_bytes: what the pending action will need, hatched in the memory bar.
         file_jobs: long work with files, in a thread.
         queue_paused: nothing is compressed until it is to go on.
-        device_holder: title of the run that has the device, and that the engine waits for; "".
+        device_holder: title of the run that has the device; "".
+        works_beside: the engine does not wait for that run: on a processor there is room for both.
     """
 
     entries_changed = Signal()
@@ -149,7 +150,7 @@ class Desk(QObject):
         self.library, self.settings, self._settings_path = library, settings, settings_path
         self.engine_state, self.forecast_bytes = EngineState(), 0
         self.device_holder = ""
-        self._is_closing = self.queue_paused = False
+        self._is_closing = self.queue_paused = self.works_beside = False
         self.file_jobs = FileJobs(self)
         self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
         self._calls = Calls(self._engine, self)
@@ -228,6 +229,7 @@ class Desk(QObject):
         speed = self._measured_speed()
         seconds = n_tokens / speed if speed else None
         stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold float16 of those
+        stored = stored * self.settings.kv_bits // 16
         return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
 
     def measured_at(self, ratio: float) -> list[MeasuredRatio]:
@@ -475,27 +477,31 @@ class Desk(QObject):
             if engine.state == "failed":
                 engine.unload()
 
-    def lend_device(self, holder: str) -> bool:
+    def lend_device(self, holder: str, *, beside: bool = False) -> bool:
         """Let a run have the device, with the engine ended and its requests waiting; "" takes it back.
+
+        Args:
+            beside: the engine may go on meanwhile, where it runs on a processor and memory has room for both.
 
         Returns False while the engine has work, or another run has it: ask again.
         """
         if holder and self.device_holder not in ("", holder):
             return False
-        if holder and not self.device_holder and (self._answers.busy or self.server.busy or self._queue.busy):
+        if holder == self.device_holder:
+            return True
+        is_shared = bool(holder) and beside and self._models.has_room_for_a_run()
+        if holder and not is_shared and (self._answers.busy or self.server.busy or self._queue.busy):
             return False
-        if holder != self.device_holder:
-            self.device_holder = holder
-            self._engine.hold(bool(holder))
-            self._share_engine()
-            self.engine_changed.emit()
+        self.device_holder, self.works_beside = holder, is_shared
+        self._engine.hold(bool(holder) and not is_shared)
+        self._share_engine()
+        self.engine_changed.emit()
         return True
 
     def _share_engine(self) -> None:
-        """Compressing waits for answers, for a run that has the device, and once the engine has given up."""
-        waits = (
-            self._answers.busy or self.server.busy or bool(self.device_holder) or self.engine_state.state == "failed"
-        )
+        """Compressing waits for answers, for a run that has the device alone, and once the engine has given up."""
+        is_lent = bool(self.device_holder) and not self.works_beside
+        waits = self._answers.busy or self.server.busy or is_lent or self.engine_state.state == "failed"
         self._queue.pause(waits or self.queue_paused or self._is_closing)
         self._share_with_checks()
 
@@ -594,7 +600,7 @@ class Desk(QObject):
         self._models.forget()
 
     def _on_phase(self, message_id: int, phase: str) -> None:
-        waits = phase == "queued" and bool(self.device_holder)
+        waits = phase == "queued" and bool(self.device_holder) and not self.works_beside
         self.answer_phase.emit(message_id, "run" if waits else phase)
         if waits:
             self.device_wanted.emit()

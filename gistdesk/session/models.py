@@ -23,6 +23,8 @@ _MEMORY_MS = 1000
 _MERGE_BYTES = 2 * 2**30
 """Up to this size the engine holds a second copy of the weights, with the adapter in them."""
 _CONTEXT_SLOTS = 4096
+_RUN_BYTES, _RUN_TIMES = 2 * 2**30, 8
+"""A training run, at most: its program and activations, and how often it holds the base's weights or as much again."""
 _TIGHT = 0.8
 
 
@@ -191,6 +193,13 @@ class Models(QObject):
         elif isinstance(event, Error):
             self._problems[name] = event.message
         self.changed.emit()
+
+    def has_room_for_a_run(self) -> bool:
+        """Whether a training run fits beside the chosen model, which is on a processor; unknown is no."""
+        info = self.loaded or self._info.get(self._settings().model)
+        if info is None or info.device != "cpu":
+            return False
+        return needed_bytes(info) + _RUN_BYTES + _RUN_TIMES * info.weight_bytes <= _usable(self.memory())
 
     # memory
 

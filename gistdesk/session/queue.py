@@ -175,6 +175,7 @@ class Queue(QObject):
             precision=settings.precision,
             batch_share=self._batch_shares.get(entry.id, 1.0),
             method=entry.method,
+            kv_bits=settings.kv_bits,
         )
         self._work.request_id = self._calls.send(request, self._on_event)
         self.entry_changed.emit(entry.id)

@@ -90,14 +90,16 @@ class Runs(QObject):
                 self.changed.emit(run.name)
         live = self.live()
         if live is not None:
-            self._lent = self._desk.lend_device(live.start.title)
+            self._lent = self._desk.lend_device(live.start.title, beside=live.is_training)
         elif self._lent:
             self._lent = False
             self._desk.lend_device("")
         waiting = [run for run in reversed(self.all()) if run.state == "queued"]
-        if waiting and live is None and self._desk.lend_device(waiting[0].start.title):
-            self._lent = True
-            self._launch(waiting[0])
+        if waiting and live is None:
+            first = waiting[0]  # a benchmark measures times, and is alone with the device
+            if self._desk.lend_device(first.start.title, beside=first.is_training):
+                self._lent = True
+                self._launch(first)
 
     # --- what is done with them
 

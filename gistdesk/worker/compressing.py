@@ -10,7 +10,7 @@ from pathlib import Path
 from gistdesk.core.compress import Compressed, Plan, batch_tokens_for, check_ratio, compress_document, plan_tokens
 from gistdesk.core.documents import Document
 from gistdesk.core.gist_file import GistRecord
-from gistdesk.core.gist_tensors import stored_dtype
+from gistdesk.core.gist_tensors import check_bits, stored_dtype
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import chosen_method
 from gistdesk.core.model import GistModel
@@ -65,22 +65,23 @@ def _compress(
     """The gist, the bytes of its file, and the tokens that an earlier run had done; memory may run out once."""
     batch_tokens = max(1, int(batch_tokens_for(model) * request.batch_share))
     try:
-        return _attempt(model, document, cut, Path(request.target), batch_tokens, pulse)
+        return _attempt(model, document, cut, request, batch_tokens, pulse)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
     release_memory()  # here, not above: the exception holds on to every tensor that it flew past
-    return _attempt(model, document, cut, Path(request.target), max(1, batch_tokens // 2), pulse)
+    return _attempt(model, document, cut, request, max(1, batch_tokens // 2), pulse)
 
 
 def _attempt(
-    model: GistModel, document: Document, cut: Plan, target: Path, batch_tokens: int, pulse: Pulse
+    model: GistModel, document: Document, cut: Plan, request: Compress, batch_tokens: int, pulse: Pulse
 ) -> tuple[GistRecord, int, int]:
     n_before = 0
     begun = trained_since = time.perf_counter()
+    target, bits = Path(request.target), check_bits(request.kv_bits)
     with (
         layers_watched(model, lambda _: pulse()),
-        closing(compress_document(model, document, cut, target, batch_tokens=batch_tokens)) as steps,
+        closing(compress_document(model, document, cut, target, batch_tokens=batch_tokens, kv_bits=bits)) as steps,
     ):
         for number, step in enumerate(steps):
             if step.record is not None:

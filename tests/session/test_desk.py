@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,25 @@ def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Pat
     with qtbot.waitSignal(desk.notice, timeout=WAIT_MS):
         desk.import_gist(rubbish)
     assert notices[-1].message
+
+
+def test_a_chat_is_answered_beside_a_training_run_where_there_is_room(
+    qtbot: QtBot, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [entry_id] = ready(qtbot, desk, ENGLISH)
+    memory = desk.memory
+    monkeypatch.setattr(desk._models, "memory", lambda: replace(memory, free=16 * 2**30))
+    assert desk.lend_device("Standard · Starter", beside=True)
+    assert (desk.device_holder, desk.works_beside) == ("Standard · Starter", True)
+    assert wait_for_answer(qtbot, desk, desk.ask(desk.new_chat([entry_id]), "What is the passkey?")) == "58203"
+    assert desk.lend_device("") and desk.device_holder == ""
+    monkeypatch.setattr(desk._models, "memory", lambda: replace(memory, free=2**30))
+    qtbot.waitUntil(lambda: desk.lend_device("Standard · Starter", beside=True))
+    assert not desk.works_beside
+    phases: list[str] = []
+    desk.answer_phase.connect(lambda _, phase: phases.append(phase))
+    waiting = desk.ask(desk.new_chat([entry_id]), "What is the passkey?")
+    assert phases == ["run"]
+    desk.lend_device("")
+    assert wait_for_answer(qtbot, desk, waiting) == "58203"
+    assert desk.lend_device("Quick · Starter") and not desk.works_beside  # a benchmark is alone

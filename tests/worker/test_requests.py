@@ -155,6 +155,16 @@ def test_progress_and_figures_of_compressing(engine: EngineProcess, alice: Kept,
     assert not (tmp_path / "alice.gistkv.part").exists()
 
 
+def test_eight_bits_are_about_half_the_file_and_can_be_asked(
+    engine: EngineProcess, alice: Kept, tmp_path: Path
+) -> None:
+    done = engine.do(alice.request(tmp_path / "small.gistkv", kv_bits=8), CompressDone)
+    assert done.file_bytes < 0.65 * alice.gist.stat().st_size
+    answer = engine.ask(question("What is the passkey?", replace(alice, gist=tmp_path / "small.gistkv")))
+    assert isinstance(answer[-1], AnswerDone), answer[-1]
+    assert "16 or 8" in engine.do(alice.request(tmp_path / "no.gistkv", kv_bits=4), Error).hint
+
+
 def test_a_smaller_batch_makes_the_same_gist(engine: EngineProcess, alice: Kept, tmp_path: Path) -> None:
     done = engine.do(alice.request(tmp_path / "half.gistkv", batch_share=0.5), CompressDone)
     described = engine.do(Describe(str(alice.gist)), DescribeDone).description

@@ -24,11 +24,12 @@ from gistdesk.language.i18n import tr
 from gistdesk.library import Grounded, Message, Passage
 from gistdesk.ui.chat.answer import AnswerView
 from gistdesk.ui.chat.code import CodeView
-from gistdesk.ui.chat.look import RADIUS, FlatButton, FlowRow
+from gistdesk.ui.chat.look import RADIUS, FlatButton
 from gistdesk.ui.chat.prose import ProseView
 from gistdesk.ui.chat.question import QuestionView
 from gistdesk.ui.chat.sources import PassageCard, SourcesView
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.flow import FlowRow
 from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 

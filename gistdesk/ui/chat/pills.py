@@ -21,9 +21,10 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry
-from gistdesk.ui.chat.look import Card, FlatButton, FlowRow, Muted
+from gistdesk.ui.chat.look import Card, FlatButton, Muted
 from gistdesk.ui.chat.words import pill_words
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.flow import FlowRow
 from gistdesk.ui.widgets.labels import ElidedLabel
 from gistdesk.ui.widgets.theme import GRID, SMALL
 

@@ -21,7 +21,6 @@ from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
 from gistdesk.ui.widgets.speech import announce
 
-_NARROW = 92 * theme.GRID
 _SPOKEN = ("running", "paused", "stopped", "finished", "failed")
 
 
@@ -82,10 +81,14 @@ class RunHeader(QFrame):
         column.addWidget(self._why)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """In a narrow window the buttons have a row of their own."""
         super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Where they would not fit beside the box, the buttons have a row of their own."""
         wide, narrow = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
-        self._top.setDirection(wide if self.width() > _NARROW else narrow)
+        needed = self.actions.sizeHint().width() + self.box.minimumSizeHint().width() + 5 * theme.GRID
+        self._top.setDirection(wide if needed <= self.width() else narrow)
 
     def add_button(self, button: QPushButton) -> None:
         """One more thing that can be done with the run."""
@@ -138,6 +141,7 @@ class RunHeader(QFrame):
             if live
             else tr("Only one at a time has the device. It begins when the engine has finished its work.")
         )
+        self._fit()
         if run.state in _SPOKEN and (run.name, run.state) != self._spoken:
             self._spoken = (run.name, run.state)
             announce(self, f"{run.start.title}: {told}", urgent=run.state == "failed")

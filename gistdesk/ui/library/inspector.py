@@ -134,6 +134,9 @@ class LibraryInspector(QFrame):
         self._buttons = {name: QPushButton(self) for name in _ACTIONS}
         self._facts = QGridLayout()
         self._shown_facts: list[tuple[str, str]] = []
+        self._size_note = Label(self)
+        self._size_note.setWordWrap(True)
+        theme.set_role(self._size_note, "muted")
         self._fingerprint_copy = QPushButton(self)
         self._fingerprint_copy.setIcon(theme.icon("copy"))
         theme.set_kind(self._fingerprint_copy, "quiet")
@@ -173,6 +176,7 @@ class LibraryInspector(QFrame):
         column.addWidget(self.recall)
         column.addSpacing(theme.GRID)
         column.addLayout(self._facts)
+        column.addWidget(self._size_note)
         column.addWidget(self._fingerprint_copy, 0, Qt.AlignmentFlag.AlignLeft)
         column.addStretch()
         area = QScrollArea(self)
@@ -232,6 +236,8 @@ class LibraryInspector(QFrame):
         self._password.setVisible(locked)
         self.recall.show_entry(entry)
         self._show_facts(_facts(entry))
+        self._size_note.setText(_size_words(entry))
+        self._size_note.setVisible(bool(self._size_note.text()))
         self._fingerprint_copy.setVisible(entry.gist is not None)
 
     def _show_several(self) -> None:
@@ -241,6 +247,7 @@ class LibraryInspector(QFrame):
         for widget in (self._source, self._state, self._state_icon, self._bar, self._why, self._password):
             widget.hide()
         self._fingerprint_copy.hide()
+        self._size_note.hide()
         gists = [entry.gist for entry in entries if entry.gist is not None]
         self._show_facts(
             [
@@ -344,6 +351,18 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         facts.append((tr("Adapter fingerprint"), gist.adapter_fingerprint))
         facts.append((tr("Tokenizer fingerprint"), gist.tokenizer_fingerprint))
     return facts
+
+
+def _size_words(entry: Entry) -> str:
+    """Why a gist may be larger than its document; "" where it is not."""
+    gist = entry.gist
+    if gist is None or gist.file_bytes <= entry.source_bytes or not gist.n_slots:
+        return ""
+    return tr(
+        "Larger than the document: each gist token keeps keys and values of every layer of the model, {size}. A higher "
+        "ratio keeps fewer; Settings, Storage has 8 bits for about half the file.",
+        size=bytes_text(gist.file_bytes // gist.n_slots),
+    )
 
 
 def _took_words(gist: GistRow) -> str:

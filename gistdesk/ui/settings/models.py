@@ -18,6 +18,7 @@ from gistdesk.ui.settings.offered import OfferedModels
 from gistdesk.ui.settings.page import SettingsPage
 from gistdesk.ui.settings.switching import ask_to_switch
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.flow import FlowRow
 from gistdesk.ui.widgets.question import Question
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -62,14 +63,10 @@ class ModelsPage(SettingsPage):
         row.addWidget(self.hub_id, 1)
         row.addWidget(self.download)
         self.column.addLayout(row)
-        row = QHBoxLayout()
-        row.setSpacing(theme.GRID)
-        row.addWidget(self.smollm2)
-        row.addWidget(self.folder)
-        row.addWidget(self.file)
-        row.addWidget(self.adapter)
-        row.addStretch()
-        self.column.addLayout(row)
+        buttons = FlowRow(gap=theme.GRID)
+        for button in (self.smollm2, self.folder, self.file, self.adapter):
+            buttons.add(button)
+        self.column.addWidget(buttons)
         theme.set_role(
             self.add_text(
                 later(

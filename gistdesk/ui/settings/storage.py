@@ -10,6 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QUrl
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
+    QComboBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -28,6 +29,8 @@ from gistdesk.session.file_jobs import CANCELLED
 from gistdesk.ui.settings.page import SettingsPage
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
+
+_BITS = ((later("16 bits"), 16), (later("8 bits: about half the file"), 8))
 
 
 def _at_once(work: Callable[[Library], int], library: Library) -> Generator[float, None, int]:
@@ -52,6 +55,7 @@ class StoragePage(SettingsPage):
         self._job = 0
         self._folder = ElidedLabel()
         self.open, self.move_, self.clean, self.empty, self.cancel = (QPushButton() for _ in range(5))
+        self.bits = QComboBox()
         self._bar = QProgressBar()
         self._bar.setTextVisible(False)
         self._bar.setRange(0, 1000)
@@ -65,6 +69,7 @@ class StoragePage(SettingsPage):
         self.clean.clicked.connect(self._on_clean)
         self.empty.clicked.connect(self._on_empty)
         self.cancel.clicked.connect(self._on_cancel)
+        self.bits.activated.connect(self._on_bits)
         desk.file_jobs.changed.connect(self._on_progress)
         self._retranslate()
 
@@ -89,6 +94,16 @@ class StoragePage(SettingsPage):
             grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignRight)
         self.column.addLayout(grid)
         self._add_buttons((self.clean, later("Clean up")), (self.empty, later("Empty the trash…")))
+        self.add_text(later("New gists"), "heading")
+        self.add_choices(self.bits, tuple(text for text, _ in _BITS))
+        self.bits.setCurrentIndex(next(i for i, (_, bits) in enumerate(_BITS) if bits == self._desk.settings.kv_bits))
+        self._names.append((self.bits, later("Bits of a stored number")))
+        self.column.addWidget(self.bits, 0, Qt.AlignmentFlag.AlignLeft)
+        note = later(
+            "A gist token keeps keys and values of every layer of the model. In 8 bits they take about half the file, "
+            "and are a little less exact. Gists that are here already stay as they are until they are compressed again."
+        )
+        theme.set_role(self.add_text(note), "muted")
         self.add_text(later("Folder of the library"), "heading")
         self.column.addWidget(self._folder)
         self._add_buttons((self.open, later("Open folder")), (self.move_, later("Move…")))
@@ -101,6 +116,9 @@ class StoragePage(SettingsPage):
         self.column.addWidget(self._moving)
         self.column.addWidget(self._said)
         self.column.addStretch()
+
+    def _on_bits(self, number: int) -> None:
+        self._desk.change_settings(kv_bits=_BITS[number][1])
 
     def _add_buttons(self, *buttons: tuple[QPushButton, str]) -> None:
         row = QHBoxLayout()

@@ -5,14 +5,17 @@ Knows nothing of what is on the card.
 
 from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QAbstractButton, QApplication, QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractButton, QApplication, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
 
 from gistdesk.ui.widgets import theme
 
 
 class Overlay(QWidget):
-    """Attributes: card; body (the layout of what is on it). Signals: closed."""
+    """Attributes: card; body (the layout of what is on it, which scrolls); foot (a row below that is always seen).
+
+    Signals: closed.
+    """
 
     closed = Signal()
 
@@ -33,7 +36,13 @@ class Overlay(QWidget):
         self._area.setWidget(inner)
         around = QVBoxLayout(self.card)
         around.setContentsMargins(1, 1, 1, 1)
+        around.setSpacing(0)
         around.addWidget(self._area)
+        self._foot = QWidget(self.card)
+        self.foot = QHBoxLayout(self._foot)
+        self.foot.setContentsMargins(3 * theme.GRID, 0, 3 * theme.GRID, 3 * theme.GRID)
+        self.foot.setSpacing(theme.GRID)
+        around.addWidget(self._foot)
         self._width, self._top = width, top
         self._before: QWidget | None = None
         parent.installEventFilter(self)
@@ -66,7 +75,9 @@ class Overlay(QWidget):
         self.body.activate()
         edges = 2 * (self.card.frameWidth() + 1)  # the theme's border, and the margins within
         wanted = self.body.totalHeightForWidth(width - edges) if self.body.hasHeightForWidth() else -1
-        height = min(max(wanted, self.body.sizeHint().height()) + edges, self.height() - 2 * margin)
+        self._foot.setVisible(self.foot.count() > 0)
+        foot = self.foot.sizeHint().height() if self.foot.count() else 0
+        height = min(max(wanted, self.body.sizeHint().height()) + foot + edges, self.height() - 2 * margin)
         y = self.height() // 8 if self._top else (self.height() - height) // 2
         height = min(height, self.height() - y - margin)
         self.card.setGeometry((self.width() - width) // 2, y, width, height)

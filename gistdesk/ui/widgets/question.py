@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QPushButton, QWidget
 
 from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
@@ -30,15 +30,11 @@ class Question(Overlay):
         self.also.clicked.connect(self._on_also)
         self.no.clicked.connect(self.dismiss)
         self.closed.connect(self._on_closed)
-        row = QHBoxLayout()
-        row.setSpacing(theme.GRID)
-        row.addStretch()
-        row.addWidget(self.no)
-        row.addWidget(self.also)
-        row.addWidget(self.yes)
+        self.foot.addStretch()
+        for button in (self.no, self.also, self.yes):
+            self.foot.addWidget(button)
         self.body.addWidget(self._title)
         self.body.addWidget(self._text)
-        self.body.addLayout(row)
         self._retranslate()
 
     def ask(

@@ -90,13 +90,11 @@ def style_sheet(c: Colours, tinted: Callable[[str, str], str]) -> str:
     QAbstractItemView {{ background: {c.surface}; border: 0; outline: 0; alternate-background-color: {c.surface};
         selection-background-color: {c.selected}; selection-color: {c.text}; }}
     QTableView, QTreeView, QListView {{ border: 2px solid transparent; }}
-    QTreeView:focus, QListView:focus {{ border: 2px solid {c.accent}; }}
-    QTableView::item:focus {{ border: 2px solid {c.accent}; }}
+    QTableView::item:focus, QTreeView::item:focus, QListView::item:focus {{ border: 2px solid {c.accent}; }}
     QTableView::item, QTreeView::item, QListView::item {{ padding: 0 8px; }}
     QTableView::item:selected, QTreeView::item:selected, QListView::item:selected {{ background: {c.selected};
         color: {c.text}; }}
     QListView[surface="nav"] {{ background: {c.window}; border-right: 1px solid {c.border}; padding: 8px; }}
-    QListView[surface="nav"]:focus {{ border: 2px solid {c.accent}; padding: 7px; }}
     QListView[surface="nav"]::item {{ border-radius: 6px; }}
     QDialog {{ background: {c.surface}; }}
     QListView::item:hover:!selected, QTreeView::item:hover:!selected {{ background: {c.hover}; }}

@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from gistdesk.ui.window.help import Help
     from gistdesk.ui.window.palette import Palette
 
+_FRAME = QSize(theme.GRID, 5 * theme.GRID)
+"""What a window manager puts around the window, at most."""
 _Card = TypeVar("_Card", bound=Overlay)
 
 
@@ -108,7 +110,7 @@ class MainWindow(QMainWindow):
         self.drawer.hide()
         self.setAcceptDrops(True)
         self.setMinimumSize(80 * theme.GRID, 50 * theme.GRID)
-        self.resize(QSize(160 * theme.GRID, 100 * theme.GRID).boundedTo(self.screen().availableSize()))
+        self.resize(QSize(160 * theme.GRID, 100 * theme.GRID).boundedTo(self.screen().availableSize() - _FRAME))
 
     def _connect(self) -> None:
         self.rail.place_chosen.connect(self.show_place)

@@ -381,3 +381,14 @@ def test_documents_leave_a_collection_and_the_list_goes_back_when_it_is_empty(wi
     action.trigger()
     assert desk.library.collections() == {} and library.list_widget.collection == ""
     assert [each.id for each in library.list_widget.table.model_.entries()] == [entry.id]
+
+
+def test_a_gist_that_is_larger_than_its_document_says_why(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    assert entry.gist is not None and entry.gist.file_bytes > entry.source_bytes
+    window.library.choose([entry.id])
+    words = window.library.inspector_widget._size_note.text()
+    assert "keys and values of every layer of the model, 12.0 KB" in words and "8 bits" in words
+    waiting = add_entry(still(window), "Walden.txt", "queued")
+    window.library.choose([waiting.id])
+    assert not window.library.inspector_widget._size_note.isVisible()

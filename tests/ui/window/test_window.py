@@ -206,6 +206,22 @@ def test_ratios_promise_nothing_that_was_not_measured(
     assert chooser._notes[3].text() == chooser._notes[0].text()
 
 
+def test_compress_is_within_reach_in_a_low_window(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    window.resize(900, 600)
+    window.open_paths(files(tmp_path, "a.txt", "b.txt", "c.txt", "d.txt"))
+    QApplication.processEvents()
+    sheet = window.drop_sheet
+    at = sheet.accept.mapTo(sheet, sheet.accept.rect().bottomRight())
+    assert sheet.rect().contains(at) and sheet.accept.visibleRegion().boundingRect() == sheet.accept.rect()
+
+
+def test_it_opens_no_larger_than_the_screen_with_its_frame(qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(qtbot, tmp_path / "fresh", resize=False)
+    room = window.screen().availableSize()
+    assert room.height() <= 800, "or this shows nothing"
+    assert window.height() <= room.height() - 30 and window.width() < room.width()
+
+
 def test_the_same_document_again_says_so(window: MainWindow, tmp_path: Path) -> None:
     (path,) = files(tmp_path, "a.txt")
     window.open_paths([path])
@@ -626,6 +642,30 @@ def test_models_of_other_programs_are_found_and_added(window: MainWindow) -> Non
     cards["org/model"].button.click()
     assert desk.asked == [("download", "/m/a.gguf")]  # which prepares it
     assert desk.settings.models == ("org/model",)
+
+
+@pytest.mark.parametrize("language", ["en", "ko"])
+def test_no_page_of_the_settings_is_wider_than_its_window(window: MainWindow, language: str) -> None:
+    still(window).rows = [STARTER, ADAPTER, TIGHT, COMING]
+    still(window).offers = OFFERS
+    window.desk.change_settings(language=language)
+    window.show_models()
+    dialog = window._settings_dialog
+    assert dialog is not None
+    for page in dialog._pages:
+        dialog._stack.setCurrentWidget(page)
+        QApplication.processEvents()
+        assert page.widget().minimumSizeHint().width() <= page.viewport().width(), page.title
+    window.desk.change_settings(language="en")
+
+
+def test_new_gists_can_be_stored_in_eight_bits(window: MainWindow) -> None:
+    window.show_settings()
+    page = window._settings_dialog.storage  # type: ignore[union-attr]
+    assert page.bits.currentText() == "16 bits"
+    page.bits.setCurrentIndex(1)
+    page.bits.activated.emit(1)
+    assert window.desk.settings.kv_bits == 8
 
 
 def test_adapters_are_listed_imported_exported_and_deleted(
