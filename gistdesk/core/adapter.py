@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.func import functional_call
 from transformers import DynamicCache
@@ -34,7 +34,8 @@ _PREFIX = "base_model.model.model."
 _UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
 """Settings of peft that change what the factors mean. An adapter that uses one is refused."""
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
-_UNREADABLE = (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, SafetensorError)
+UNREADABLE = (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, SafetensorError)
+"""What a damaged folder makes its readers raise."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapt
     """
     adapter = parse_adapter(folder)
     check_base(folder, base_fingerprint)
-    _check_shapes(folder, stack, adapter)
+    check_shapes(folder, stack, adapter)
     return adapter
 
 
@@ -136,13 +137,20 @@ def parse_adapter(folder: Path) -> Adapter:
         UserError: files are missing or damaged.
     """
     try:
-        gist, config = read_object(folder / "gist.json"), read_object(folder / "adapter_config.json")
-        weights = folder / "adapter_model.safetensors"
-        if weights.exists() and not weights.is_file():  # a pipe would be waited for
-            raise ValueError(Sentence("{name} is no ordinary file", name=weights.name))
-        return _adapter(gist, config, load_file(weights))
-    except _UNREADABLE as error:
+        gist = read_object(folder / "gist.json")
+        config, tensors = read_peft(folder)
+        return _adapter(gist, config, tensors)
+    except UNREADABLE as error:
         raise _unreadable(folder, error) from error
+
+
+def read_peft(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a folder of peft's holds: its configuration and its tensors. Raises any of `UNREADABLE`."""
+    config = read_object(folder / "adapter_config.json")
+    weights = folder / "adapter_model.safetensors"
+    if weights.exists() and not weights.is_file():  # a pipe would be waited for
+        raise ValueError(Sentence("{name} is no ordinary file", name=weights.name))
+    return config, load_file(weights)
 
 
 def check_base(folder: Path, base_fingerprint: str) -> None:
@@ -154,7 +162,7 @@ def check_base(folder: Path, base_fingerprint: str) -> None:
     try:
         gist = read_object(folder / "gist.json")
         layout, wanted = gist["layout_version"], gist["base_model_fingerprint"]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(folder, error) from error
     if layout != LAYOUT_VERSION:
         raise UserError(
@@ -182,23 +190,13 @@ def _unreadable(folder: Path, error: Exception) -> UserError:
 
 
 def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Tensor]) -> Adapter:
-    names = [name.removeprefix(_PREFIX).removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
-    lora = {
-        name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names
-    }
-    if any(config.get(name) for name in _UNREAD):
-        raise ValueError(Sentence("it uses one of {names}", names=", ".join(_UNREAD)))
+    lora, scaling = lora_factors(config, tensors)
     ids, rows = tuple(_count(i) for i in gist["gist_ids"]), tensors[_GIST_ROWS]
     if ids != tuple(range(ids[0], ids[0] + len(ids))) or rows.shape[:1] != (len(ids),):
         raise ValueError("gist ids are not consecutive, or do not have a row each")
-    if not all(t.dtype in _DTYPES and t.ndim == 2 and bool(t.isfinite().all()) for t in tensors.values()):
-        raise ValueError("a tensor is no matrix of finite numbers in 16 or 32 bits")
-    rank, segment_tokens = _count(config["r"]), _count(gist["segment_tokens"])
-    scaling = float(config["lora_alpha"]) / rank
-    if not math.isfinite(scaling) or segment_tokens < 1:
-        raise ValueError("its scaling or segment length is impossible")
-    if any(a.shape[0] == b.shape[1] != rank for a, b in lora.values()):
-        raise ValueError("its factors have another rank than it says")
+    segment_tokens = _count(gist["segment_tokens"])
+    if segment_tokens < 1:
+        raise ValueError("its segment length is impossible")
     ratios = None
     if "ratios" in gist:
         low, high = (float(ratio) for ratio in gist["ratios"])
@@ -206,6 +204,25 @@ def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Te
             raise ValueError("the ratios that it was trained for are impossible")
         ratios = low, high
     return Adapter(lora, scaling, rows, ids, segment_tokens, ratios)
+
+
+def lora_factors(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, tuple[Tensor, Tensor]], float]:
+    """The factors by layer, and their scaling; see `Adapter`. Raises any of `UNREADABLE`."""
+    if any(config.get(name) for name in _UNREAD):
+        raise ValueError(Sentence("it uses one of {names}", names=", ".join(_UNREAD)))
+    if not all(t.dtype in _DTYPES and t.ndim == 2 and bool(t.isfinite().all()) for t in tensors.values()):
+        raise ValueError("a tensor is no matrix of finite numbers in 16 or 32 bits")
+    names = [name.removeprefix(_PREFIX).removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
+    lora = {
+        name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names
+    }
+    rank = _count(config["r"])
+    scaling = float(config["lora_alpha"]) / rank
+    if not math.isfinite(scaling):
+        raise ValueError("its scaling is impossible")
+    if any(a.shape[0] == b.shape[1] != rank for a, b in lora.values()):
+        raise ValueError("its factors have another rank than it says")
+    return lora, scaling
 
 
 def peft_steps(gist_ids: Sequence[int]) -> list[str]:
@@ -229,7 +246,7 @@ def _count(value: Any) -> int:
     return value
 
 
-def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
+def check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
     # a quantized weight has another shape than its layer
     shapes = {name: (m.out_features, m.in_features) for name, m in stack.named_modules() if isinstance(m, nn.Linear)}
     if adapter.gist_rows.shape[1] != stack.get_parameter("embed_tokens.weight").shape[1]:
@@ -246,6 +263,31 @@ def _check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
                 folder=folder,
                 name=name,
             )
+
+
+def lora_tensors(adapter: Adapter) -> dict[str, Tensor]:
+    """The factors in float16, by peft's names."""
+    tensors = {}
+    for name, (a, b) in adapter.lora.items():
+        tensors[f"{_PREFIX}{name}.lora_A.weight"] = a
+        tensors[f"{_PREFIX}{name}.lora_B.weight"] = b
+    return {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in tensors.items()}
+
+
+def lora_config(adapter: Adapter, base_model: str) -> dict[str, Any]:
+    """What peft reads in `adapter_config.json`."""
+    rank = next(iter(adapter.lora.values()))[0].shape[0]
+    return {
+        "peft_type": "LORA",
+        "task_type": "CAUSAL_LM",
+        "base_model_name_or_path": base_model,
+        "r": rank,
+        "lora_alpha": adapter.scaling * rank,
+        "lora_dropout": 0.0,
+        "bias": "none",
+        "target_modules": sorted({name.rsplit(".", 1)[-1] for name in adapter.lora}),
+        "inference_mode": True,
+    }
 
 
 def write_adapter(
@@ -267,28 +309,12 @@ def write_adapter(
         measured: rows of the table of measured accuracies; may be empty.
         precision: in which the base was held, see `gistdesk.core.precision`; "" where it is not known.
     """
-    from safetensors.torch import save_file
-
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {_GIST_ROWS: adapter.gist_rows}
-    for name, (a, b) in adapter.lora.items():
-        tensors[f"{_PREFIX}{name}.lora_A.weight"] = a
-        tensors[f"{_PREFIX}{name}.lora_B.weight"] = b
-    rank = next(iter(adapter.lora.values()))[0].shape[0]
-    half = {name: t.detach().to("cpu", torch.float16).contiguous() for name, t in tensors.items()}
-    save_file(half, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    config = {
-        "peft_type": "LORA",
-        "task_type": "CAUSAL_LM",
-        "base_model_name_or_path": base_model,
-        "r": rank,
-        "lora_alpha": adapter.scaling * rank,
-        "lora_dropout": 0.0,
-        "bias": "none",
-        "target_modules": sorted({name.rsplit(".", 1)[-1] for name in adapter.lora}),
-        "trainable_token_indices": {"embed_tokens": list(adapter.gist_ids)},
-        "inference_mode": True,
-    }
+    rows = adapter.gist_rows.detach().to("cpu", torch.float16).contiguous()
+    tensors = {_GIST_ROWS: rows, **lora_tensors(adapter)}
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    config = lora_config(adapter, base_model)
+    config["trainable_token_indices"] = {"embed_tokens": list(adapter.gist_ids)}
     gist = {
         "layout_version": LAYOUT_VERSION,
         "gist_ids": list(adapter.gist_ids),

@@ -5,6 +5,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from tokenizers.decoders import DecodeStream
 from torch import Tensor
 from transformers import DynamicCache
 
+from gistdesk.core.adapter import branches
 from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
@@ -95,11 +97,13 @@ class Context:
         text_ids: Tensor | None = None,
         system: str | None = None,
         prompt: Prompt | None = None,
+        with_reader: bool = False,
     ) -> None:
         """Put gists (one or several), or the tokens of a text, in front. Both may be missing.
 
         Args:
             prompt: other words around it than those of the model's chat template, with no system message.
+            with_reader: the text is read, and answered from, with the model's reader, where it has one; no gists then.
 
         Raises:
             UserError: they do not fit into the model's window, or were never made by this model.
@@ -111,6 +115,7 @@ class Context:
                     "Load the model that made it, or compress the document again.",
                 )
         self.model = model
+        self._reader = model.reader if with_reader else None
         self.prompt = prompt or prompt_of(model.tokenizer, system)
         self.n_slots = sum(gist.n_slots for gist in gists)
         n_positions = sum(gist.n_positions for gist in gists)
@@ -278,9 +283,13 @@ class Context:
                 return None
             n_unmasked = 0 if position + start else _UNMASKED_VALUES // self.model.causal_lm.config.intermediate_size
             piece = torch.tensor([list(ids[start : start + max(_PREFILL_TOKENS, n_unmasked)])])
-            hidden = self.model.decode(piece, self._cache, position + start)
+            hidden = self._decode(piece, position + start)
             start += piece.shape[1]
         return None if hidden is None else self.model.logits(hidden[0, -1]).float()
+
+    def _decode(self, ids: Tensor, position: int) -> Tensor:
+        with branches(self.model.causal_lm.model, self._reader) if self._reader else nullcontext():
+            return self.model.decode(ids, self._cache, position)
 
     def _end_ids(self) -> set[int]:
         configured = self.model.causal_lm.generation_config.eos_token_id
