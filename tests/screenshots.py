@@ -262,7 +262,7 @@ def _attention(window: MainWindow) -> None:
 
 def _attention_failed(window: MainWindow) -> None:
     window.lab.attention.close_process()
-    window.lab.attention._problem = lambda: i18n.tr("There is no segment 9. Choose 0 to 7.")
+    window.lab.attention._problem = lambda: i18n.tr("There is no segment {n}.", n=9)
     window.lab.attention._show()
 
 
@@ -306,14 +306,14 @@ def take(window: MainWindow, states: Iterator[State], folder: Path, suffix: str,
         settle()
 
 
-def take_all(folder: Path, scale: str, only: str, size: tuple[int, int]) -> None:
+def take_all(folder: Path, scale: str, languages: list[str], only: str, size: tuple[int, int]) -> None:
     """Every picture at the scale of this process, of a window of this size."""
     app = QApplication.instance() or QApplication([])
     assert isinstance(app, QApplication)
     for look in ("light", "dark"):
-        for language in ("en", "ko"):
+        for language in languages:
             theme.apply(app, look)
-            i18n.set_language(language)
+            theme.use_language(language)
             suffix = f"{look}-{language}-{scale}"
             settings = Settings(first_run=False, language=language, theme=look)
             with tempfile.TemporaryDirectory() as home:
@@ -335,6 +335,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--scales", default="1,2")
+    parser.add_argument("--languages", default="en,ko")
     parser.add_argument("--only", default="", help="part of the names of states to keep")
     parser.add_argument("--size", default="x".join(map(str, USUAL)), help="of the window, in its own pixels")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
@@ -342,12 +343,13 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.here:
         width, _, height = given.size.partition("x")
-        take_all(given.folder, given.scales, given.only, (int(width), int(height)))
+        languages = given.languages.split(",")
+        take_all(given.folder, given.scales, languages, given.only, (int(width), int(height)))
         return
     for scale in given.scales.split(","):
         command = [sys.executable, "-m", "tests.screenshots", str(given.folder), "--here"]
         environment = os.environ | {"QT_SCALE_FACTOR": scale}
-        words = ["--scales", scale, "--only", given.only, "--size", given.size]
+        words = ["--scales", scale, "--languages", given.languages, "--only", given.only, "--size", given.size]
         subprocess.run([*command, *words], env=environment, check=True)
 
 

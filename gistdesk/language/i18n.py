@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QApplication
 from gistdesk.core.sentences import Sentence
 from gistdesk.language.catalogs import ENGLISH, catalog, languages
 from gistdesk.language.particles import filled
-from gistdesk.ui.widgets import theme
 
 _WORDS = ("reason", "what")
 """Values that are words which may have a translation themselves, such as a system's reason."""
@@ -43,14 +42,16 @@ def language() -> str:
     return _language
 
 
+def language_name(name: str) -> str:
+    """What a language calls itself: "English", "한국어"."""
+    return "English" if name == ENGLISH else QLocale(name).nativeLanguageName()
+
+
 def set_language(name: str) -> None:
     """Switch every open window to a language; with "auto" to the system's, or English where that one is not there."""
     global _language
     _language = _system_language() if name == "auto" else name
     _install_qt_texts()
-    app = QApplication.instance()
-    if isinstance(app, QApplication):
-        theme.use_font_for(app, _language)
     for widget in QApplication.topLevelWidgets():
         QCoreApplication.sendEvent(widget, QEvent(QEvent.Type.LanguageChange))
 

@@ -303,7 +303,7 @@ class Desk(QObject):
         """Queue the bundled sample document in the window's language -> its entry's id."""
         if language() == "en" and self.settings.model != STARTER:
             return self.add_documents([resource("samples") / READING_SAMPLE], self.ratio)[0]
-        sample = resource("samples") / SAMPLES[language()]
+        sample = resource("samples") / SAMPLES.get(language(), SAMPLES["en"])
         return self.add_documents([sample], self.settings.ratio, models={sample: STARTER})[0]
 
     def cancel(self, entry_id: int) -> None:

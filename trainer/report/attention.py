@@ -212,7 +212,7 @@ def draw_attention(
     from matplotlib import font_manager, style
 
     look = look or Look()
-    weights, words = attention.of(layer, head), WORDS[look.language]
+    weights, words = attention.of(layer, head), WORDS.get(look.language, WORDS["en"])
     title = words["title"].format(document=document, segment=attention.segment, layer=layer, head=head, model=model_id)
     korean = {"NanumGothic", "Noto Sans CJK KR", "Malgun Gothic", "AppleGothic"}
     family = ["DejaVu Sans", *sorted(korean & {font.name for font in font_manager.fontManager.ttflist})]
@@ -225,7 +225,7 @@ def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, family: 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    words = WORDS[look.language]
+    words = WORDS.get(look.language, WORDS["en"])
     rcParams["font.family"] = family
     figure = Figure(figsize=(look.width / 96, look.height / 96), layout="constrained")
     FigureCanvasAgg(figure)

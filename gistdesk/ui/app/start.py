@@ -47,7 +47,7 @@ def run_window(paths: Sequence[Path]) -> int:
             return _no_answer()
         program = _opened(app, instance)
     except UserError as error:
-        i18n.set_language("auto")
+        theme.use_language("auto")
         _say(QMessageBox.Icon.Critical, f"{i18n.tr(error.message)}\n\n{i18n.tr(error.hint)}")
         return 2
     app.opened.connect(program.window.open_paths)
@@ -90,7 +90,7 @@ class Program:
         if not settings_path.exists():
             settings = replace(settings, model=default_model(""))
         theme.apply(app, settings.theme)
-        i18n.set_language(settings.language)
+        theme.use_language(settings.language)
         self._instance = instance
         self.desk = Desk(Library(where.data / "library"), settings, settings_path)
         self.window = MainWindow(self.desk)
@@ -127,7 +127,7 @@ def _opened(app: QApplication, instance: Instance) -> Program:
 
 
 def _asked(error: UserError, when: datetime) -> bool:
-    i18n.set_language("auto")
+    theme.use_language("auto")
     box = QMessageBox(QMessageBox.Icon.Critical, "gistdesk", "")
     box.setTextFormat(Qt.TextFormat.PlainText)
     box.setText(i18n.tr(error.message))
@@ -144,7 +144,7 @@ def _asked(error: UserError, when: datetime) -> bool:
 
 
 def _no_answer() -> int:
-    i18n.set_language("auto")
+    theme.use_language("auto")
     _say(
         QMessageBox.Icon.Warning,
         i18n.tr("Another gistdesk window has this library open and does not answer.")

@@ -60,11 +60,10 @@ def chat_title(chat: Chat) -> str:
 def time_words(iso: str) -> str:
     """A time as the reader's clock shows it: the hour today, else the day."""
     local = datetime.fromisoformat(iso).astimezone()
-    locale = QLocale(QLocale.Language.Korean if language() == "ko" else QLocale.Language.English)
     if local.date() == datetime.now().astimezone().date():
         return f"{local:%H:%M}"
     day = QDate(local.year, local.month, local.day)
-    return locale.toString(day, "M월 d일" if language() == "ko" else "d MMM")
+    return QLocale(language()).toString(day, tr("d MMM"))
 
 
 def _when(chat: Chat) -> str:

@@ -7,8 +7,9 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QHBoxLayout, QPushButton, QSpinBox, QWidget
 
 from gistdesk.folders import folders
+from gistdesk.language.catalogs import languages
 from gistdesk.language.figures import PRECISIONS
-from gistdesk.language.i18n import later, tr
+from gistdesk.language.i18n import language_name, later, tr
 from gistdesk.session.desk import Desk
 from gistdesk.ui.settings.cuda import CudaOffer
 from gistdesk.ui.settings.page import SettingsPage
@@ -16,7 +17,6 @@ from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
 from gistdesk.ui.widgets.ratio_chooser import LEAST, MOST
 
-_LANGUAGES = ("auto", "en", "ko")
 _THEMES = ("system", "light", "dark")
 _DEVICES = ("auto", "cpu", "cuda")
 _PRECISIONS = ("auto", *PRECISIONS)
@@ -30,7 +30,7 @@ class GeneralPage(SettingsPage):
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("General"))
         self._desk = desk
-        self.language = self.add_choices(QComboBox(), (later("As the system"), "English", "한국어"))
+        self.language = self.add_choices(QComboBox(), (later("As the system"), *map(language_name, languages())))
         self.theme = self.add_choices(QComboBox(), (later("As the system"), later("Light"), later("Dark")))
         self.ask = QCheckBox()
         self.set_text_of(self.ask, later("Ask for the ratio at each drop"))
@@ -38,7 +38,7 @@ class GeneralPage(SettingsPage):
         self.add_row(later("Appearance"), self.theme)
         self.add_row(later("Dropped documents"), self.ask)
         self.column.addStretch()
-        self.language.activated.connect(lambda i: desk.change_settings(language=_LANGUAGES[i]))
+        self.language.activated.connect(lambda i: desk.change_settings(language=("auto", *languages())[i]))
         self.theme.activated.connect(lambda i: desk.change_settings(theme=_THEMES[i]))
         self.ask.clicked.connect(lambda on: desk.change_settings(remember_ratio=not on))
         desk.settings_changed.connect(self.refresh)
@@ -47,7 +47,7 @@ class GeneralPage(SettingsPage):
 
     def refresh(self) -> None:
         settings = self._desk.settings
-        self.language.setCurrentIndex(_LANGUAGES.index(settings.language))
+        self.language.setCurrentIndex(("auto", *languages()).index(settings.language))
         self.theme.setCurrentIndex(_THEMES.index(settings.theme))
         self.ask.setChecked(not settings.remember_ratio)
 

@@ -12,6 +12,7 @@ from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QWidget
 
 from gistdesk.core.resources import resource
+from gistdesk.language.i18n import language, set_language
 from gistdesk.ui.widgets.colours import DARK, LIGHT, Colours, mix
 from gistdesk.ui.widgets.style_sheet import style_sheet
 
@@ -112,16 +113,21 @@ _KOREAN_FONTS = (
 )
 
 
-def use_font_for(app: QApplication, language: str) -> None:
-    """The system's font, or, where it has no Hangul and the language is "ko", one that has Latin letters, too.
+def use_language(name: str) -> None:
+    """Switch to a language (see `set_language`) and to a font for it.
 
-    Otherwise Qt takes Hangul, and the figures beside it, from a font of another size and weight.
+    That is the system's, or, where it has no Hangul and the language is Korean, one that has Latin letters, too:
+    otherwise Qt takes Hangul, and the figures beside it, from a font of another size and weight.
     """
     global _system_font
+    set_language(name)
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        return
     _system_font = _system_font or app.font()
     font = QFont(_system_font)
     korean = QFontDatabase.WritingSystem.Korean
-    if language == "ko" and korean not in QFontDatabase.writingSystems(QFontInfo(font).family()):
+    if language() == "ko" and korean not in QFontDatabase.writingSystems(QFontInfo(font).family()):
         there = set(QFontDatabase.families(korean))
         font.setFamilies([*(name for name in _KOREAN_FONTS if name in there), font.family()])
     if font != app.font():

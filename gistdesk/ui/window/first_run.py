@@ -18,8 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.language.catalogs import languages
 from gistdesk.language.figures import bytes_text
-from gistdesk.language.i18n import language, tr
+from gistdesk.language.i18n import language, language_name, tr
 from gistdesk.session.abilities import ability
 from gistdesk.session.desk import Desk, ModelRow
 from gistdesk.ui.library.model import model_title
@@ -60,8 +61,8 @@ class FirstRun(QFrame):
         theme.set_kind(self.skip, "quiet")
         self.start.setDefault(True)
         self.language = QComboBox(self)
-        self.language.addItem("English", "en")
-        self.language.addItem("한국어", "ko")
+        for name in languages():
+            self.language.addItem(language_name(name), name)
         self._private = Label(self)
         self._private.setWordWrap(True)
         theme.set_role(self._private, "muted")

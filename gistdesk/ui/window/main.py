@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from gistdesk.folders import folders
-from gistdesk.language.i18n import later, set_language, tr
+from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.session.runs import Runs
@@ -447,7 +447,7 @@ class MainWindow(QMainWindow):
             theme.apply(app, settings.theme)
         if settings.language != self._language:
             self._language = settings.language
-            set_language(settings.language)
+            theme.use_language(settings.language)
         if settings.first_run:
             self._show_welcome()
 
