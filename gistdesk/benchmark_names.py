@@ -1,6 +1,6 @@
-"""What a benchmark can be asked for, by name: methods, and kinds of questions.
+"""What a benchmark can be asked for, by name: methods, and kinds of questions; and how its results are grouped.
 
-Names alone, so that the window can offer what the trainer measures. What they do is the trainer's.
+So that the window can offer what the trainer measures, and shows it as the trainer does. What they do is the trainer's.
 """
 
 METHODS = (
@@ -74,3 +74,8 @@ KINDS = (*NEEDLES, *RULER, *TEXT_KINDS)
 
 ENGLISH_ONLY = ("landmark", "sandwich", "ruler-qa", *TEXT_KINDS)
 """Kinds that there are in English alone."""
+
+
+def length_class(context_tokens: int) -> int:
+    """Of a text that is as long as it is: a power of two that is no less, and at least 256."""
+    return max(256, 1 << max(context_tokens - 1, 0).bit_length())

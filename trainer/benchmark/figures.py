@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from statistics import median
 from typing import Any
 
+from gistdesk.benchmark_names import length_class
 from trainer.benchmark.evaluate import Trial, wilson
 
 KEY = ("method", "language", "needle_kind", "context_tokens", "depth_percent")
@@ -37,11 +38,6 @@ def overall(trials: Sequence[Trial]) -> list[Figures]:
     for figures in found:
         del figures["break_even_questions"]
     return found
-
-
-def length_class(context_tokens: int) -> int:
-    """A power of two that is no less, and at least 256."""
-    return max(256, 1 << max(context_tokens - 1, 0).bit_length())
 
 
 def break_even(prepare_s: float, ttft_s: float, full_ttft_s: float) -> int | None:

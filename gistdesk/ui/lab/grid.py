@@ -1,9 +1,12 @@
-"""The needle grids: a small table per method, language and task, length across, depth down, filled as it is measured.
+"""The grids: a small table per method, language and task, length across, depth down, filled as it is measured.
+
+Questions about whole texts and those of files have no depth: one row, whose columns come with the texts' lengths.
 
 Every cell prints its value on a ramp that people who cannot tell red from green read as well. Knows samples as the
 benchmark writes them; knows nothing of how they were measured.
 """
 
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gistdesk.benchmark_names import BY_RATIO, ENGLISH_ONLY, TEXT_KINDS
+from gistdesk.benchmark_names import BY_RATIO, ENGLISH_ONLY, TEXT_KINDS, length_class
 from gistdesk.language.figures import count_text
 from gistdesk.language.i18n import tr
 from gistdesk.session.run import Row, points
@@ -51,7 +54,7 @@ class Series:
 
 @dataclass
 class Cell:
-    """Samples of one length and depth."""
+    """Samples of one length and depth, or of texts of about one length."""
 
     trials: list[Row] = field(default_factory=list)
 
@@ -71,22 +74,34 @@ def series_of(trial: Row, *, several_ratios: bool) -> Series:
 
 
 class GridModel(QAbstractTableModel):
-    """Cells of one series; depths down, lengths across."""
+    """Cells of one series; depths down, lengths across. Without depths, lengths are classes, and come as needed."""
 
     def __init__(self, series: Series, lengths: Sequence[int], depths: Sequence[int], parent: QObject) -> None:
         super().__init__(parent)
-        self.series, self.lengths, self.depths = series, list(lengths), list(depths)
-        self.cells: dict[tuple[int, int], Cell] = {}
+        self.series, self.lengths = series, list(lengths) if depths else []
+        self.depths: list[int | None] = list(depths) or [None]
+        self.cells: dict[tuple[int, int | None], Cell] = {}
 
     def add(self, trial: Row) -> None:
         """Put a sample in its cell."""
-        length, depth = trial["context_tokens"], trial["depth_percent"]
-        length = min(self.lengths, key=lambda each: abs(each - length))
+        length, depth = trial["context_tokens"], trial.get("depth_percent")
         if depth not in self.depths:
             return
+        if depth is None:
+            length = length_class(length)
+            self._make_column(length)
+        else:
+            length = min(self.lengths, key=lambda each: abs(each - length))
         self.cells.setdefault((length, depth), Cell()).trials.append(trial)
         index = self.index(self.depths.index(depth), self.lengths.index(length))
         self.dataChanged.emit(index, index)
+
+    def _make_column(self, length: int) -> None:
+        if length not in self.lengths:
+            at = bisect(self.lengths, length)
+            self.beginInsertColumns(QModelIndex(), at, at)
+            self.lengths.insert(at, length)
+            self.endInsertColumns()
 
     def cell(self, index: Index) -> Cell | None:
         return self.cells.get((self.lengths[index.column()], self.depths[index.row()]))
@@ -101,8 +116,10 @@ class GridModel(QAbstractTableModel):
         if role != Qt.ItemDataRole.DisplayRole:
             return None
         if orientation == Qt.Orientation.Horizontal:
-            return short_count(self.lengths[section])
-        return f"{self.depths[section]}%"
+            length = short_count(self.lengths[section])
+            return length if self.depths != [None] else f"≤{length}"
+        depth = self.depths[section]
+        return "" if depth is None else f"{depth}%"
 
     def data(self, index: Index, role: int = 0) -> Any:
         cell = self.cell(index)
@@ -117,11 +134,7 @@ class GridModel(QAbstractTableModel):
         return None
 
     def _described(self, index: Index, cell: Cell | None) -> str:
-        where = tr(
-            "{length} tokens, depth {depth}%",
-            length=count_text(self.lengths[index.column()]),
-            depth=self.depths[index.row()],
-        )
+        where = place_text(self.lengths[index.column()], self.depths[index.row()])
         if cell is None:
             return f"{where}: {tr('not measured yet')}"
         figures = tr(
@@ -157,9 +170,10 @@ class _Paint(QStyledItemDelegate):
 
 
 class Grid(QTableView):
-    """Signals: opened (the Cell that was clicked, or on which Enter was pressed, and its Series)."""
+    """Signals: opened (the Cell that was clicked, or on which Enter was pressed, and its Series); grown."""
 
     opened = Signal(object, object)
+    grown = Signal()
 
     def __init__(self, model: GridModel, parent: QWidget) -> None:
         super().__init__(parent)
@@ -188,6 +202,7 @@ class Grid(QTableView):
         self.setFixedSize(self.sizeHint())
         self.clicked.connect(self._on_opened)
         model.dataChanged.connect(self.viewport().update)
+        model.columnsInserted.connect(self._on_columns)
 
     def sizeHint(self) -> QSize:  # noqa: N802
         model = self.grid_model
@@ -195,6 +210,10 @@ class Grid(QTableView):
             7 * theme.GRID + _CELL_WIDTH * len(model.lengths) + 6,
             4 * theme.GRID + _CELL_HEIGHT * len(model.depths) + 6,
         )
+
+    def _on_columns(self) -> None:
+        self.setFixedSize(self.sizeHint())
+        self.grown.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
@@ -229,7 +248,11 @@ class _Titled(QWidget):
         column.addLayout(head)
         column.addWidget(grid)
         column.addStretch()
-        self.setFixedWidth(max(grid.width(), 22 * theme.GRID))
+        grid.grown.connect(self._fit)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.setFixedWidth(max(self.grid.width(), 22 * theme.GRID))
 
     def refresh(self) -> None:
         series, cells = self.grid.grid_model.series, self.grid.grid_model.cells.values()
@@ -296,11 +319,9 @@ class GridBoard(QScrollArea):
             self._n_shown = 0
         touched = set()
         for trial in trials[self._n_shown :]:
-            if trial.get("depth_percent") is None:
-                continue
             series = series_of(trial, several_ratios=self._several_ratios)
             if series not in self._grids:
-                self._grid(series)
+                self._grid(series, has_depths=trial.get("depth_percent") is not None)
                 self._arrange()
             self._grids[series].grid.grid_model.add(trial)
             touched.add(series)
@@ -324,11 +345,12 @@ class GridBoard(QScrollArea):
         if event.type() in (QEvent.Type.LanguageChange, QEvent.Type.PaletteChange) and hasattr(self, "_grids"):
             self.retranslate()
 
-    def _grid(self, series: Series) -> None:
+    def _grid(self, series: Series, *, has_depths: bool = True) -> None:
         lengths, depths = self._axes
-        grid = Grid(GridModel(series, lengths, depths, self), self._inner)
+        grid = Grid(GridModel(series, lengths, depths if has_depths else (), self), self._inner)
         grid.opened.connect(self.opened)
         self._grids[series] = _Titled(grid, self._inner)
+        grid.grown.connect(self._arrange)
         where = series.language, series.task
         if where not in self._headings:
             self._headings[where] = Label(self._inner)
@@ -361,7 +383,7 @@ class GridBoard(QScrollArea):
 
 
 def expected_series(config: Row) -> Iterable[Series]:
-    """The grids that a configuration will fill, in order."""
+    """The grids of needles that a configuration will fill, in order; others come with their first sample."""
     found = config.get("ratio", 100.0)
     ratios = found if isinstance(found, list) and len(found) > 1 else [None]
     kinds = ["own"] if config.get("needle") else config.get("kinds", ())
@@ -372,6 +394,13 @@ def expected_series(config: Row) -> Iterable[Series]:
             for method in config.get("methods", ()):
                 for ratio in ratios if method in BY_RATIO else [None]:
                     yield Series(method, ratio, language, task)
+
+
+def place_text(length: int, depth: int | None) -> str:
+    """Where a cell is: "8,192 tokens, depth 50%"; or how long its texts are."""
+    if depth is None:
+        return tr("texts of up to {length} tokens", length=count_text(length))
+    return tr("{length} tokens, depth {depth}%", length=count_text(length), depth=depth)
 
 
 def short_count(n: int) -> str:

@@ -7,10 +7,10 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QTextBrowser, QToolButton, QVBoxLayout, QWidget
 
-from gistdesk.language.figures import count_text
+from gistdesk.benchmark_names import length_class
 from gistdesk.language.i18n import tr
 from gistdesk.session.run import Row, points
-from gistdesk.ui.lab.grid import Cell, Series
+from gistdesk.ui.lab.grid import Cell, Series, place_text
 from gistdesk.ui.lab.words import interval_text, language_name, method_name, share_text, task_name
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
@@ -54,9 +54,9 @@ class SamplePanel(QFrame):
         first = cell.trials[0]
         where = f"{language_name(series.language)}, {task_name(series.task)}"
         self._title.setText(f"{method_name(series.method, series.ratio)}  ·  {where}")
-        place = tr(
-            "{length} tokens, depth {depth}%", length=count_text(first["context_tokens"]), depth=first["depth_percent"]
-        )
+        depth = first.get("depth_percent")
+        n_tokens = first["context_tokens"]
+        place = place_text(length_class(n_tokens) if depth is None else n_tokens, depth)
         share = share_text(cell.points, cell.n)
         interval = interval_text(cell.points, cell.n)
         figures = tr("{share}, n = {n}, 95% interval {interval}", share=share, n=cell.n, interval=interval)

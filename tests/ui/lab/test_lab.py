@@ -4,6 +4,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
 from PySide6.QtCore import Qt
@@ -25,7 +26,7 @@ from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.ramp import ramp
 from gistdesk.ui.window.main import LAB, MainWindow
 from tests.session.still_desk import add_entry
-from tests.ui.lab.lab_made import make_benchmark, make_training
+from tests.ui.lab.lab_made import make_benchmark, make_training, trial
 from tests.ui.window.window_made import open_window, still
 from trainer.benchmark.config import SIZES as ALL_SIZES
 from trainer.benchmark.config import BenchConfig
@@ -81,9 +82,9 @@ def test_a_prediction_follows_what_was_measured(runs_folder: Path) -> None:
     predicted = predicted_s(choice, [run])
     own = [t for t in run.trials if t["language"] == "en" and t["depth_percent"] in (0, 50)]
     assert predicted is not None and predicted > 0 and own
-    for trial in run.trials:
-        trial |= {"prepare_s": 3 * trial["prepare_s"], "ttft_s": 3 * trial["ttft_s"]}
-        trial["tokens_per_second"] /= 3
+    for row in run.trials:
+        row |= {"prepare_s": 3 * row["prepare_s"], "ttft_s": 3 * row["ttft_s"]}
+        row["tokens_per_second"] /= 3
     assert predicted_s(choice, [run]) == pytest.approx(_LOAD_S + 3 * (predicted - _LOAD_S))
     unknown = BenchChoice((512,), (0,), 1, ("en",), ("none",), ("passkey",), (100,), model="acme/other")
     assert predicted_s(unknown, [run]) is None
@@ -237,6 +238,27 @@ def test_ticked_runs_are_compared(qtbot: QtBot, tmp_path: Path, runs_folder: Pat
     assert tab.model_.ticked == ["t1", "t2", "t3", "t4"] and tab.comparison.isVisible()
     rows = dict(differences([window.lab.runs.run(name) for name in tab.model_.ticked]))
     assert rows["seed"] == ["1", "2", "3", "4"] and "rank" not in rows
+
+
+def test_questions_of_files_and_of_whole_texts_have_a_grid_by_length(
+    qtbot: QtBot, tmp_path: Path, runs_folder: Path
+) -> None:
+    folder = make_benchmark(runs_folder, "b", "B", "2026-01-01T00:00:00")
+    random = Random(1)
+    rows = [trial("gist", "en", length, 0, number, random) for number, length in enumerate((900, 3000, 700, 200))]
+    for row, right in zip(rows, (True, False, False, True), strict=True):
+        row |= {"needle_kind": "qasper", "depth_percent": None, "correct": right}
+    with (folder / "samples.jsonl").open("a", encoding="utf-8") as stream:
+        stream.writelines(json.dumps(row) + "\n" for row in rows)
+    window = window_on(qtbot, tmp_path, BENCHMARK)
+    tab = window.lab.benchmark
+    (grid,) = [grid for grid in tab.board.grids if grid.grid_model.series.task == "qasper"]
+    model = grid.grid_model
+    assert [model.headerData(i, Qt.Orientation.Horizontal) for i in range(3)] == ["≤256", "≤1k", "≤4k"]
+    assert [model.index(0, i).data() for i in range(3)] == ["100%", "50%", "0%"]
+    assert grid.isVisible() and grid.width() == grid.sizeHint().width()
+    grid._on_opened(model.index(0, 1))
+    assert "texts of up to 1,024 tokens" in tab.samples._figures.text() and "n = 2" in tab.samples._figures.text()
 
 
 def test_the_table_sorts_by_figures(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
