@@ -107,7 +107,11 @@ class ModelInfo:
 class GistDescription:
     """What a gist file says of itself.
 
-    `created` is UTC, ISO 8601; `n_unfitted`: see `GistKV`; `kv_bits`: of each stored number of keys and values.
+    Attributes:
+        created: UTC, ISO 8601.
+        n_unfitted: see `GistKV`.
+        kv_bits: in how many each number of keys and values is stored.
+        agreement, agreement_before: see `Refinement`; None where nothing was trained.
     """
 
     title: str
@@ -129,6 +133,8 @@ class GistDescription:
     method: str = "adapter"
     n_unfitted: int = 0
     kv_bits: int = 16
+    agreement: float | None = None
+    agreement_before: float | None = None
 
 
 @dataclass(frozen=True)
