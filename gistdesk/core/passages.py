@@ -250,7 +250,7 @@ def context_with_passages(
 
 
 def telling_sentences(question: str, passages: Sequence[Passage]) -> str:
-    """The sentences of these passages that suit a question best, in the documents' order; all, if none does."""
+    """The sentences of these passages that suit a question best, best first; all of them, if none does."""
     found: dict[tuple[int, int, int], str] = {}
     for passage in passages:
         for start, end in sentences(passage.text):
@@ -258,5 +258,5 @@ def telling_sentences(question: str, passages: Sequence[Passage]) -> str:
     places = sorted(place for place, text in found.items() if text)
     scores = Words([found[place] for place in places]).scores(question)
     best = sorted(range(len(places)), key=lambda i: (-scores[i], i))[:_N_SENTENCES]
-    kept = sorted(i for i in best if scores[i] > 0) or range(len(places))
+    kept = [i for i in best if scores[i] > 0] or range(len(places))
     return " ".join(found[places[i]] for i in kept)

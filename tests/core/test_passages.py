@@ -164,11 +164,11 @@ REPORT = (
 )
 
 
-def test_the_sentences_that_suit_a_question_are_read_in_the_texts_order_and_once() -> None:
+def test_the_sentences_that_suit_a_question_are_read_once_and_the_best_first() -> None:
     overlapping = [Passage(1, 0, len(REPORT), REPORT, 60), Passage(1, 30, len(REPORT), REPORT[30:], 50)]
-    read = telling_sentences("Who is the auditor of the director's mill?", overlapping)
+    read = telling_sentences("Who is the auditor, and does the director own the mill?", overlapping)
     assert read.count("auditor is Rhys Pemberton") == 1 and read.count("director is Ada Stone") == 1
-    assert read.index("Ada Stone") < read.index("Rhys Pemberton")
+    assert telling_sentences("Who is the auditor of Marnwick, and the director?", overlapping).startswith("The auditor")
     assert "Flour" not in read and len(read.split(".")) <= 4
     assert telling_sentences("xyzzy", overlapping[:1]) == REPORT
 

@@ -106,7 +106,7 @@ class Readings:
 
 
 def _looked_up(random: Random, index: PassageIndex, question: str) -> str:
-    """Some passages, or what suits the question best with up to three other sentences before and after it."""
+    """Some passages, or what suits the question best with up to three other sentences after it."""
     found = index.best(question, TOP_K) or index.passages[:1]
     whole = passages_text(found)
     if random.random() < _PASSAGES_SHARE:
@@ -114,8 +114,7 @@ def _looked_up(random: Random, index: PassageIndex, question: str) -> str:
     telling = telling_sentences(question, found)
     others = [sentence for start, end in sentences(whole) if (sentence := whole[start:end]) not in telling]
     more = random.sample(others, min(random.randint(0, _MORE_SENTENCES), len(others)))
-    n_before = random.randint(0, len(more))
-    return " ".join([*more[:n_before], telling, *more[n_before:]])
+    return " ".join([telling, *more])
 
 
 def _telling(text: str, question: str, answers: Sequence[str]) -> str:
