@@ -5,7 +5,6 @@ So the dead are told from the living without process numbers, which systems use 
 
 import os
 import sys
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -47,7 +46,7 @@ class Owner:
         """Raises OSError."""
         make_private(folder)
         self._folder = folder
-        self.name = f"{os.getpid()}-{uuid.uuid4().hex[:12]}"
+        self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._path = folder / (self.name + _SUFFIX)
         self._stream = self._path.open("wb")
         _try_lock(self._stream)

@@ -11,14 +11,13 @@ from gistdesk.language.i18n import later
 _FINDS, _READS = 50_000_000, 1_000_000_000
 """Parameters below which a model finds stated facts only, and below which it reads short passages only."""
 
-_BEYOND_FINDING = re.compile(
+_BEYOND_FINDING = (
     r"\b(?:summar(?:y|ies|i[sz](?:e|ing|ation))|tl;?dr|overview|outline"
     r"|main (?:points?|ideas?)|key (?:points?|takeaways?)"
     r"|translate|translation|explain|compare|analy[sz]e|analysis|discuss|rewrite|paraphrase"
     r"|write (?:an?|the|me|us) |what (?:is|does) (?:this|the) (?:document|text|book|story|report|contract)"
     r"(?: (?:about|say|mean))?\s*[?.]?$)|\bwhat is (?:it|this) about\b"
-    r"|요약|정리해|간추|줄거리|무슨 내용|어떤 내용|번역|설명해|비교해|분석|써 ?주세요|작성해",
-    re.IGNORECASE,
+    r"|요약|정리해|간추|줄거리|무슨 내용|어떤 내용|번역|설명해|비교해|분석|써 ?주세요|작성해"
 )
 
 
@@ -57,4 +56,4 @@ def ability(model: str, n_parameters: int | None) -> Ability | None:
 
 def asks_too_much(question: str, of: Ability | None) -> bool:
     """Whether a question asks for what the model surely cannot do."""
-    return of is not None and of.finds_only and bool(_BEYOND_FINDING.search(question.strip()))
+    return of is not None and of.finds_only and bool(re.search(_BEYOND_FINDING, question.strip(), re.IGNORECASE))

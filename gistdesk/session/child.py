@@ -4,6 +4,7 @@ It ends with the window. The engine, which is spoken to in the lines of a protoc
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 from gistdesk.complaints import FOR_A_WINDOW, said_in
 from gistdesk.core.sentences import unpacked
 from gistdesk.roles import command
-from gistdesk.session.process_job import end_with_this_process
 
 _KILL_MS = 1000
 
@@ -84,7 +84,10 @@ class Child(QObject):
         self.deleteLater()
 
     def _on_started(self) -> None:
-        end_with_this_process(self._process.processId())
+        if sys.platform == "win32":  # elsewhere nothing is to be imported for it
+            from gistdesk.session.process_job import end_with_this_process
+
+            end_with_this_process(self._process.processId())
 
     def _on_output(self) -> None:
         self._lines += bytes(self._process.readAllStandardOutput().data())

@@ -5,6 +5,7 @@ needed. Every request gets its last event, also when the process dies. Knows the
 requests are for.
 """
 
+import sys
 import time
 from collections import deque
 from dataclasses import replace
@@ -25,7 +26,6 @@ from gistdesk.protocol import (
     encode,
     is_last,
 )
-from gistdesk.session.process_job import end_with_this_process
 
 FORCE_S = 3.0
 """A cancel or an unload that is unanswered for so long is forced."""
@@ -193,7 +193,10 @@ class Engine(QObject):
         process.start()
 
     def _on_started(self) -> None:
-        end_with_this_process(self.process_id)
+        if sys.platform == "win32":  # elsewhere nothing is to be imported for it
+            from gistdesk.session.process_job import end_with_this_process
+
+            end_with_this_process(self.process_id)
 
     def _on_stderr(self) -> None:
         assert self._process is not None

@@ -4,16 +4,15 @@ A run is a process of its own, which outlives the window. Only one of engine, tr
 run waits until the engine has nothing to do, and then the engine lends it. Knows runs and the desk; knows no widgets.
 """
 
-import filecmp
 import os
 import re
 import shutil
-import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -22,6 +21,9 @@ from gistdesk.language.i18n import later, tr
 from gistdesk.roles import command
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.session.run import ERRORS, OUT, TRAIN, Run, Start, ended, read_start, write_start
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _LOOK_MS = 400
 
@@ -40,7 +42,7 @@ class Runs(QObject):
         super().__init__(parent)
         self.folder, self._desk = folder, desk
         self._runs: dict[str, Run] = {}
-        self._own: dict[str, subprocess.Popen[bytes]] = {}
+        self._own: dict[str, Popen[bytes]] = {}
         self._lent = False
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
@@ -206,7 +208,9 @@ class Runs(QObject):
     # --- processes
 
     def _launch(self, run: Run) -> None:
-        import psutil  # not needed to draw the window
+        import subprocess  # none of it is needed to draw the window
+
+        import psutil
 
         role = "trainer" if run.start.kind == TRAIN else "gistdesk"
         environment = {**os.environ, **FOR_A_WINDOW, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
@@ -272,6 +276,8 @@ class Runs(QObject):
 
 def _is_copy(kept: Path, source: Path) -> bool:
     """Whether an adapter was kept already, as it is now."""
+    import filecmp
+
     names = ("adapter_config.json", "adapter_model.safetensors", "gist.json")
     return all(
         (kept / name).is_file() and filecmp.cmp(source / name, kept / name, shallow=False)
