@@ -38,6 +38,13 @@ def test_what_is_kept_of_a_story(model: GistModel, tmp_path: Path) -> None:
     assert 0 <= matched < none
 
 
+def test_the_first_token_is_timed(model: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ways, "_N_TIMED", 1)
+    found = ways.first_tokens(model, 8.0)
+    assert list(found) == ["no bias", "a bias of zero", "matched", "full text"]
+    assert all(seconds > 0 for seconds in found.values())
+
+
 def test_every_way_is_asked_as_its_file_gives_it_back(model: GistModel) -> None:
     ids = torch.tensor(model.token_ids("The miller counted his sacks twice and went home. " * 8))
     (selected, n_bytes), (fitted, _) = (ways.made(model, ids, method, 4.0) for method in ("selected", "matched"))

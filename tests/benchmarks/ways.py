@@ -5,7 +5,7 @@ of 600 tokens) and prints how many are answered rightly from the full text, from
 making it took beside one plain reading. `selected` is the matched gist before anything is fitted: the same keys, with
 their own values and no bias. Every gist is asked as it comes back from its file; with `--kv-bits 8` that has 8 bits.
 With `--stories FILE` (FairytaleQA's training file, JSONL, gzipped) also the KL divergence of the next 64 tokens after
-640, to what the full text gives.
+640, to what the full text gives. `--first-token` prints the time to it alone, with and without a bias.
 """
 
 import argparse
@@ -13,8 +13,9 @@ import gzip
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 
 import torch
@@ -40,6 +41,7 @@ Way = tuple[str, float]
 """A method and its ratio."""
 _ANSWER_TOKENS = 32
 _STORY_TOKENS, _NEXT_TOKENS = 640, 64
+_N_TIMED = 7
 
 
 def is_right(context: Context, question: str, answers: list[str]) -> bool:
@@ -141,6 +143,30 @@ def divergence(model: GistModel, story: Tensor, method: str, ratio: float, bits:
     return float((wanted.exp() * (wanted - found)).sum(-1).mean())
 
 
+def first_tokens(model: GistModel, ratio: float) -> dict[str, float]:
+    """Median seconds of CPU from a question to its answer's first token, over `_N_TIMED` questions each.
+
+    Of a gist without a bias, the same slots with a bias of zero, a matched gist, whose heads differ in how many slots
+    they have, and of the full text, read anew for each.
+    """
+    text, questions = reports()[0]
+    ids = torch.tensor(model.token_ids(text))
+    whole, matched = (made(model, ids, "matched", each)[0] for each in (1.0, ratio))
+    plain = replace(whole, kv=whole.kv[:, :, :, : matched.n_slots], bias=None)
+    zero = torch.zeros(plain.kv[:, 0, ..., 0].shape)
+    gists = {"no bias": plain, "a bias of zero": replace(plain, bias=zero), "matched": matched}
+    contexts = {name: Context(model, [gist]) for name, gist in gists.items()}
+    found: dict[str, list[float]] = {name: [] for name in (*contexts, "full text")}
+    for number in range(_N_TIMED + 1):
+        question = Turn(questions[number % len(questions)][0])
+        for name, times in found.items():
+            begun = time.process_time()
+            context = contexts[name] if name in contexts else Context(model, text_ids=ids)
+            next(context.answer([question], Sampling(max_tokens=1)), "")
+            times.append(time.process_time() - begun)
+    return {name: median(times[1:]) for name, times in found.items()}
+
+
 def main() -> None:
     """One line per method and ratio, on stderr also after every report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -154,10 +180,15 @@ def main() -> None:
     parser.add_argument("--n-stories", type=int, default=4)
     parser.add_argument("--reports", type=int, default=6, help="How many of them.")
     parser.add_argument("--no-facts", action="store_true", help="Stories alone.")
+    parser.add_argument("--first-token", action="store_true", help="Time alone, at the first of the ratios.")
     asked = parser.parse_args()
     bits = check_bits(asked.kv_bits)
     torch.set_num_threads(1)
     model = load_model(asked.model, device="cpu", need_adapter=False)
+    if asked.first_token:
+        for name, seconds in first_tokens(model, float(asked.ratios.split(",")[0])).items():
+            print(f"{name:>14}  {1000 * seconds:.0f} ms of CPU to the first token", flush=True)
+        return
     ways: list[Way] = [
         (method, ratio)
         for method in asked.methods.split(",")

@@ -407,6 +407,22 @@ def test_every_kind_of_document_is_compressed_and_asked(
     assert (asked.code, asked.err) == (0, "")
 
 
+def test_a_gist_is_refined_and_says_how_it_agrees(here: Run, tmp_path: Path) -> None:
+    base = write_model(tmp_path / "base")
+    shutil.rmtree(base / "adapter")
+    (tmp_path / "a.txt").write_text("The ferry left at 7.40. A grey cat slept on the wall.\n" * 2, "utf-8")
+    ended = here("compress", tmp_path / "a.txt", "--method", "refined", "--model", base, "--json")
+    assert (ended.code, ended.err) == (0, "")
+    made = ended.json
+    assert made["method"] == "refined"
+    assert 0 <= made["agreement_before"] <= 1
+    assert 0 <= made["agreement"] <= 1
+    info = here("info", made["gist"], "--json").json
+    assert (info["method"], info["agreement"]) == ("refined", made["agreement"])
+    asked = here("ask", made["gist"], "-q", "When?", "--model", base, "--max-tokens", 4, "--json")
+    assert (asked.code, asked.err) == (0, "")
+
+
 def test_a_file_in_8_bits_is_smaller_and_is_asked_like_any_other(here: Run, tmp_path: Path, alice: str) -> None:
     (tmp_path / "a.txt").write_text(alice, "utf-8")
     wide = here("compress", tmp_path / "a.txt", "--ratio", 8, "--json").json
