@@ -3,10 +3,14 @@
 A library that is interrupted while it loads may raise anything at all. Knows nothing of commands.
 """
 
+import _thread
 import os
 import signal
+import sys
+import threading
 from types import FrameType
 
+_AGAIN_S = 0.05
 _heard: list[int] = []
 
 
@@ -21,14 +25,24 @@ def end_at_once(name: str) -> None:
 
 
 def raise_from_now_on() -> None:
-    """Ctrl+C raises KeyboardInterrupt, as Python's own does, and is remembered."""
+    """Ctrl+C raises KeyboardInterrupt, as Python's own does, and is remembered.
+
+    Where Python would drop it, as in a `__del__` that happens to run, it comes once more.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         _heard.append(number)
         raise KeyboardInterrupt
 
+    def dropped(unraisable: "sys.UnraisableHookArgs") -> None:
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            threading.Timer(_AGAIN_S, _thread.interrupt_main).start()
+        else:
+            sys.__unraisablehook__(unraisable)
+
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, interrupt)
+        sys.unraisablehook = dropped
 
 
 def heard() -> bool:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.campaign.forked import Count, Part, make_case, try_cases
 from tests.campaign.parts import PARTS
+from tests.campaign.programs import PROGRAMS, may_mount
 
 _SLICE_S = 15.0
 
@@ -29,7 +30,10 @@ def main() -> None:
     told.add_argument("--case", type=int, default=None, help="only this one, of the only part; where its files are")
     asked = told.parse_args()
     words = [word.strip() for word in asked.parts.split(",") if word.strip()]
-    parts = [part for part in PARTS if not words or any(word in part.name for word in words)]
+    mounting = PROGRAMS if may_mount() else ()
+    if not mounting:
+        print("Programs on disks of their own are left out: this user may not mount one.")
+    parts = [part for part in (*PARTS, *mounting) if not words or any(word in part.name for word in words)]
     if asked.case is not None:
         _one_case(parts[0], asked.seed, asked.case, asked.out)
         return

@@ -6,10 +6,7 @@ The parts are tried in forked processes, see `forked`. Knows nothing of counting
 import hashlib
 import json
 import os
-import resource
 import shutil
-import signal
-import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from functools import partial
@@ -22,6 +19,7 @@ from gistdesk.cli.jobs import describe_adapter, describe_gist
 from gistdesk.core.document_parse import parse
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
+from gistdesk.core.gguf_model import convert
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
 from gistdesk.core.layout import Segment
@@ -34,19 +32,18 @@ from gistdesk.protocol import ProtocolError, decode_event, decode_request
 from gistdesk.session.run import BENCHMARK, TRAIN, Run, read_start
 from gistdesk.settings import Settings, read_settings, write_settings
 from gistdesk.ui.chat.pieces import split_markdown
-from gistdesk.worker.texts import _keep
+from tests.campaign.disks import DISKS, REFUSED, TEXT, nothing
 from tests.campaign.forked import Part
 from tests.campaign.mutation import VALUES, Mutation, bytes_of, dumped, json_of, lines_of, value_of, zip_of
+from tests.core.gguf_made import Quantization, write_gguf
 from tests.core.hostile_documents import HOSTILE
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
-from tests.core.tiny_models import write_model
-from tests.library.made import add, adopt, extract, ready
+from tests.core.tiny_models import Kind, write_model
+from tests.library.made import add, ready
 from trainer.data.forms import FORMS, read_records
 from trainer.training.config import preset, read_config, to_yaml
 
-_REFUSED = (UserError,)
 KOREAN = "대한민국은 민주공화국이다.\n모든 권력은 국민으로부터 나온다."
-TEXT = "The harbour was quiet.\n\nA grey cat slept on the wall, and the code of the door is 7315.\n" * 20
 
 
 def _kept(data: dict[str, bytes], folder: Path) -> dict[str, bytes]:
@@ -212,6 +209,58 @@ def _use_model(path: Path) -> None:
     load_model(str(path), device="cpu")
 
 
+# GGUF files
+
+_NUMBERS = (0, 1, 255, 2**31, 2**32 - 1, 2**53, 2**63, 2**64 - 1)
+_HEAD_BYTES = 9000
+"""What stands before the weights of those made here."""
+
+
+def _gguf_files(folder: Path) -> dict[str, bytes]:
+    kinds = (Kind("llama"), Kind("qwen2", "yarn", tied=False, bos=False), Kind("qwen3", bos=False))
+    quantizations = (Quantization.F32, Quantization.Q8_0, Quantization.Q4_0)
+    files = {}
+    for kind, quantization in zip(kinds, quantizations, strict=True):
+        path = folder / f"{quantization.name}.gguf"
+        write_gguf(path, kind, quantization=quantization)
+        files[path.name] = path.read_bytes()
+    return files
+
+
+def _spoilt_gguf(files: object, folder: Path, random: Random) -> Path:
+    """Bytes anywhere or in the header, or a few of its numbers: lengths, counts, kinds, sizes, offsets."""
+    assert isinstance(files, dict)
+    data = files[random.choice(sorted(files))]
+    what = random.random()
+    if what < 0.3:
+        data = bytes_of(data, random)
+    elif what < 0.5:
+        data = bytes_of(data[:_HEAD_BYTES], random) + data[_HEAD_BYTES:]
+    else:
+        changed = bytearray(data)
+        for _ in range(random.choice((1, 1, 2, 5))):
+            at = random.randrange(_HEAD_BYTES) if random.random() < 0.8 else random.randrange(len(data) - 8)
+            n_bytes = random.choice((1, 4, 8))
+            number = random.choice((*_NUMBERS, random.randrange(2**16), changed[at] + 1))
+            changed[at : at + n_bytes] = (number % 2 ** (8 * n_bytes)).to_bytes(n_bytes, "little")
+        data = bytes(changed)
+    path = folder / "model.gguf"
+    path.write_bytes(data)
+    return path
+
+
+def _use_gguf(path: Path) -> None:
+    """Make it a model, and look what is left where that was refused."""
+    target = path.parent / "models" / "made"
+    try:
+        for _ in convert(path, target):
+            pass
+    except UserError:
+        assert not target.parent.exists() or not list(target.parent.iterdir()), list(target.parent.iterdir())
+        raise
+    load_model(str(target), device="cpu")
+
+
 # settings
 
 
@@ -318,20 +367,20 @@ def _use_library(path: Path) -> None:
             library.recover()
             for entry in library.entries():
                 json.dumps([entry.title, str(entry.source_path), entry.ratio, entry.state]).encode()
-                with suppress(*_REFUSED):
+                with suppress(*REFUSED):
                     library.kept_text(entry.id)
-                with suppress(*_REFUSED):
+                with suppress(*REFUSED):
                     library.find_passages("grey cat", [entry.id])
-            with suppress(*_REFUSED):
+            with suppress(*REFUSED):
                 library.entries(search="cat")
             for chat in library.chats():
                 for message in library.path(chat.id):
                     message.text.encode()
-                with suppress(*_REFUSED):
+                with suppress(*REFUSED):
                     library.export_chat(chat.id, "json")
-                with suppress(*_REFUSED):
+                with suppress(*REFUSED):
                     library.add_message(chat.id, parent_id=None, role="user", text="one more")
-            with suppress(*_REFUSED):
+            with suppress(*REFUSED):
                 library.chats(search="text")
             library.claim_next("w")
             library.storage()
@@ -386,7 +435,7 @@ _RECORDS = [
 
 def _use_records(path: Path) -> None:
     for form in FORMS:
-        with suppress(*_REFUSED):
+        with suppress(*REFUSED):
             read_records(path, form)
 
 
@@ -443,148 +492,6 @@ def _use_answer(path: Path) -> None:
         assert text[piece.start :]
 
 
-# disks, clocks, two programs
-
-
-def _full_disk(path: Path) -> None:
-    """Everything that writes, where files may not grow: an error in a sentence, and what was there stays."""
-    random = Random(path.name)
-    home = path / "home"
-    with closing(Library(home)) as library:
-        entry = ready(library, "a", [TEXT[:300]])
-    limit = random.choice((0, 100, 4096, 20_000, 60_000, 200_000))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        for work in random.sample(_WRITERS, len(_WRITERS)):
-            with suppress(*_REFUSED):
-                work(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    with closing(Library(home)) as library:
-        assert library.kept_text(entry.id) == [TEXT[:300]]
-        assert library.entry(entry.id).title == "a"
-    left = [each for each in path.rglob(".*") if each.name.endswith(".tmp")]
-    assert not left, left
-
-
-def _write_gist_to(path: Path) -> None:
-    gist = GistKV(torch.randn(2, 2, 1, 600, 16), (Segment(0, 40_000, 600),))
-    identity = ModelIdentity("m", "1" * 64, "2" * 64, "3" * 64)
-    write_gist(
-        path / "a.gistkv", GistRecord(gist, identity, "t", "4" * 64, (0,), 80.0, 512, "2026-01-01T00:00:00+00:00")
-    )
-
-
-def _write_library(path: Path) -> None:
-    with closing(Library(path / "home")) as library:
-        entry = add(library, "b")
-        extract(library, entry.id, [TEXT])
-        adopt(library, entry.id, data=b"g" * 100_000)
-        library.find_passages("grey", [entry.id])
-        back_up_daily(library.database_path)
-
-
-_WRITERS: tuple[Callable[[Path], object], ...] = (
-    _write_gist_to,
-    lambda path: write_settings(path / "settings.toml", Settings(models=("m" * 5000,))),
-    lambda path: _keep(path / "home" / "texts" / "0.txt", TEXT.encode() * 50),
-    lambda path: _quietly(_write_library, path),
-    lambda path: _quietly(_write_library, path),
-)
-
-
-def _quietly(work: Callable[[Path], object], path: Path) -> None:
-    """Tests' own helpers write files, too, and may fail as they like."""
-    with suppress(OSError):
-        work(path)
-
-
-def _vanishing(path: Path) -> None:
-    """Folders that become read-only, or go, while a library is open."""
-    random = Random(path.name)
-    library = Library(path / "home")
-    try:
-        entry = ready(library, "a", [TEXT[:300]])
-        for _ in range(6):
-            victim = random.choice(("texts", "gists", "incoming", "open", ""))
-            with suppress(OSError):
-                shutil.rmtree(path / "home" / victim) if random.random() < 0.5 else (path / "home" / victim).chmod(
-                    0o500
-                )
-            work = random.choice(
-                (
-                    lambda: library.entries(search="cat"),
-                    lambda: library.kept_text(entry.id),
-                    lambda: library.find_passages("cat", [entry.id]),
-                    lambda: library.add_entry(source_path=path / "x.txt", model="starter", ratio=8.0),
-                    library.storage,
-                    library.clean_up,
-                    lambda: list(library.move_to(path / "there")),
-                    lambda: list(library.export_gist(entry.id, path / "out.gistkv")),
-                    library.recover,
-                    lambda: library.claim_next("w"),
-                )
-            )
-            with suppress(*_REFUSED):
-                work()
-    finally:
-        library.close()
-
-
-def _clock(path: Path) -> None:
-    """Times of files a century off, before and after now."""
-    random = Random(path.name)
-    for _ in range(3):
-        with closing(Library(path / "home")) as library:
-            ready(library, f"a{random.random()}", [TEXT[:300]])
-            for each in path.rglob("*"):
-                moment = time.time() + random.choice((-1, 1)) * random.choice((60, 86_400, 3_000_000_000))
-                with suppress(OSError):
-                    os.utime(each, (max(0.0, moment),) * 2)
-            library.clean_up()
-            back_up_daily(library.database_path)
-            for entry in library.entries():
-                assert library.kept_text(entry.id)
-
-
-def _two(path: Path) -> None:
-    """Two programs on one library: every message and entry of both is there, and the database is whole."""
-    home = path / "home"
-    with closing(Library(home)) as library:
-        chat = library.add_chat([])
-    pids = []
-    for number in range(2):
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            with suppress(BaseException), closing(Library(home)) as library:
-                parent = None
-                for turn in range(15):
-                    parent = library.add_message(chat.id, parent_id=parent, role="user", text=f"{number} {turn}").id
-                    ready(library, f"{number} {turn}", [f"text {number} {turn}"])
-                code = 0
-            os._exit(code)
-        pids.append(pid)
-    assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0]
-    with closing(Library(home)) as library:
-        assert len(library.entries()) == 30
-        rows = library._rows("SELECT text FROM messages")
-        assert {row[0] for row in rows} == {f"{number} {turn}" for number in range(2) for turn in range(15)}
-        assert library._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-
-
-def _nothing(folder: Path) -> None:
-    return None
-
-
-def _empty(prepared: object, folder: Path, random: Random) -> Path:
-    path = folder / str(random.randrange(10**9))
-    path.mkdir()
-    return path
-
-
 _protocol, _records, _config = (
     _lines("lines.jsonl", list(_PROTOCOL)),
     _lines("records.jsonl", list(_RECORDS)),
@@ -595,16 +502,14 @@ PARTS: tuple[Part, ...] = (
     Part("gist", _gists, _spoilt_gist, _use_gist),
     Part("adapter folder", _model, partial(_spoilt_folder, "adapter"), _use_adapter),
     Part("model folder", _model, partial(_spoilt_folder, "."), _use_model),
+    Part("GGUF file", _gguf_files, _spoilt_gguf, _use_gguf),
     Part("settings", _settings, _spoilt_settings, _use_settings),
     Part("library", _library, _spoilt_library, _use_library),
     Part("library with a copy", _library, _spoilt_with_copy, _use_library),
     Part("protocol", _protocol[0], _protocol[1], _use_protocol),
     Part("training records", _records[0], _records[1], _use_records),
     Part("training configuration", _config[0], _config[1], _use_config),
-    Part("run folder", _nothing, _spoilt_run, _use_run),
+    Part("run folder", nothing, _spoilt_run, _use_run),
     Part("answer", partial(_kept, {"a.md": _ANSWER.encode()}), partial(_any, {}), _use_answer),
-    Part("full disk", _nothing, _empty, _full_disk),
-    Part("vanishing folders", _nothing, _empty, _vanishing),
-    Part("clock", _nothing, _empty, _clock),
-    Part("two programs", _nothing, _empty, _two),
+    *DISKS,
 )

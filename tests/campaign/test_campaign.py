@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from random import Random
 
@@ -13,8 +14,11 @@ import pytest
 from gistdesk.core.errors import UserError
 from tests.campaign import forked
 from tests.campaign.__main__ import run, table
+from tests.campaign.disturbed import Disturbed
 from tests.campaign.forked import Part
 from tests.campaign.mutation import bytes_of, json_of, zip_of
+from tests.campaign.parts import PARTS
+from tests.campaign.works import Work
 from tests.core.test_documents import docx_bytes
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="forks, and limits of Linux")
@@ -30,7 +34,8 @@ def part(check: object, again: object = None) -> Part:
 
 
 def test_half_a_minute_of_hostile_files(tmp_path: Path) -> None:
-    words = ["-m", "tests.campaign", "--minutes", "0.4", "--seed", "11", "--out", str(tmp_path)]
+    parts = ",".join(part.name for part in PARTS)  # programs take seconds each
+    words = ["-m", "tests.campaign", "--minutes", "0.4", "--seed", "11", "--parts", parts, "--out", str(tmp_path)]
     ended = subprocess.run(
         [sys.executable, *words], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False
     )
@@ -96,3 +101,65 @@ def test_a_case_can_be_made_again() -> None:
         made = [mutation(whole, Random(f"1:{case}")) for case in range(40)]
         assert made == [mutation(whole, Random(f"1:{case}")) for case in range(40)]
         assert len(set(made)) > 20
+
+
+def _count(folder: Path) -> None:
+    """Half a second of work, which goes on where it stopped."""
+    path = folder / "done"
+    for number in range(int(path.read_text()) if path.exists() else 0, 50):
+        time.sleep(0.01)
+        (folder / "new").write_text(str(number + 1))
+        (folder / "new").replace(path)
+
+
+def _half_a_file(folder: Path) -> None:
+    """Written in place: a kill leaves half of it."""
+    with (folder / "done").open("w") as stream:
+        for _ in range(50):
+            stream.write("1")
+            stream.flush()
+            time.sleep(0.01)
+
+
+def _leave_a_child(folder: Path) -> None:
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(60)
+        os._exit(0)
+    time.sleep(0.5)
+    os._exit(0)
+
+
+def disturbed(folder: Path, begin: object, check: object = lambda folder: None, n: int = 6) -> Disturbed:
+    """After so many signals, or the first failure."""
+
+    def clear(place: Path) -> None:
+        (place / "done").unlink(missing_ok=True)
+
+    def made(place: Path) -> object:
+        return (place / "done").read_text() if (place / "done").exists() else ""
+
+    work = Work("a work", clear, begin, check, made)  # type: ignore[arg-type]
+    found = Disturbed(work, folder, Random(1))
+    while found.kills.sent.total() < n and not found.kills.bad:
+        found.one()
+    return found
+
+
+def test_a_work_that_is_killed_and_goes_on_is_clean(tmp_path: Path) -> None:
+    found = disturbed(tmp_path, _count)
+    found.finish()
+    assert not found.kills.bad and found.kills.finished and found.kills.sent["SIGKILL"]
+
+
+def test_what_a_kill_spoils_is_seen(tmp_path: Path) -> None:
+    def check(folder: Path) -> None:
+        assert not (folder / "done").exists() or len((folder / "done").read_text()) == 50, "half a file"
+
+    assert "half a file" in disturbed(tmp_path, _half_a_file, check, n=50).kills.bad[0]
+
+
+def test_what_a_kill_leaves_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.campaign.disturbed._GONE_S", 0.5)
+    found = disturbed(tmp_path, _leave_a_child, n=50)
+    assert "1 processes are left" in found.kills.bad[0]

@@ -94,7 +94,8 @@ class BusyWindow:
 class Faults:
     """Attributes: killed: how often what was killed while what was being done; asked: every question so far."""
 
-    def __init__(self, home: Path, seed: int) -> None:
+    def __init__(self, home: Path, seed: int, gone_s: float = _GONE_S) -> None:
+        self._gone_s = gone_s
         self._home, self._library = home, home / "data" / "library"
         self._chance = random.Random(seed)
         self.killed: Counter[str] = Counter()
@@ -102,7 +103,7 @@ class Faults:
 
     def run(self, n: int, tell: Callable[[str], object] = print) -> None:
         """Kill so often, then let the queue end. Raises AssertionError."""
-        self._finish()  # so that there is something to ask
+        self.finish()  # so that there is something to ask
         for number in range(n):
             victim = ("window", "engine")[number % 2]
             begin, within_s = self._chance.choice(sorted(_MOMENTS.items()))[1]
@@ -115,11 +116,11 @@ class Faults:
                 tell(f"{number + 1:3} of {n}: kill -9 of the {victim} while {doing}")
                 if victim == "engine":
                     self._kill_engine(window)
-                self._kill_window(window)
+                self.kill_window(window)
             finally:
                 window.kill()
-            self._check()
-        self._finish()
+            self.check()
+        self.finish()
 
     def _doing(self) -> str:
         """What the library says is being done."""
@@ -142,16 +143,16 @@ class Faults:
         again = len(window.told)
         window.wait_for(lambda line: _is_progress(line), since=again)
 
-    def _kill_window(self, window: BusyWindow) -> None:
+    def kill_window(self, window: BusyWindow) -> None:
         """Nothing that it started outlives it for long."""
         family = window.family()
         window.kill()
         self.asked += window.asked()
-        _, alive = psutil.wait_procs(family, timeout=_GONE_S)
+        _, alive = psutil.wait_procs(family, timeout=self._gone_s)
         left = [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
         assert not left, f"left behind: {left}"
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """What the library holds now: all questions, and whole gists only."""
         db = sqlite3.connect(self._library / "library.sqlite3", timeout=10)
         assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
@@ -170,7 +171,7 @@ class Faults:
         finally:
             library.close()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """The queue goes on to its end; then a question is answered, and nothing is left lying about."""
         window = BusyWindow(self._home, "finish")
         try:
@@ -179,7 +180,7 @@ class Faults:
             assert window.process.wait(60) == 0
         finally:
             window.kill()
-        self._check()
+        self.check()
         library = Library(self._library)
         try:
             assert {entry.state for entry in library.entries()} == {"ready"}

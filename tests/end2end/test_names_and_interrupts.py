@@ -98,3 +98,30 @@ def test_interrupted_while_libraries_load(tmp_path: Path, environment: dict[str,
     assert code == 130, said
     assert said[-1] == "gistdesk: interrupted."
     assert not any("Traceback" in line or "cannot be loaded" in line for line in said)
+
+
+_INTERRUPTED_WHERE_PYTHON_DROPS_IT = """
+import os, signal, time
+from gistdesk.interrupts import raise_from_now_on
+
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.01)
+
+raise_from_now_on()
+try:
+    Dying()
+    time.sleep(20)
+    print("not heard")
+except KeyboardInterrupt:
+    print("heard")
+"""
+
+
+def test_no_interrupt_is_dropped() -> None:
+    """One that comes while an object is deleted was printed, and the command went on."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED_WHERE_PYTHON_DROPS_IT], capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("heard\n", "")
