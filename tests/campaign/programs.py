@@ -154,6 +154,6 @@ PROGRAMS = (
     _harmed("small disk", _small),
     _harmed("read-only disk", _read_only),
     _harmed("vanishing folder", _vanishing),
-    _harmed("clock", lambda disk, random: jumping_clock(random)),
+    _harmed("other times", lambda disk, random: jumping_clock(random)),
     _harmed("two at once", _twice),
 )

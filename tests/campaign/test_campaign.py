@@ -124,10 +124,9 @@ def _half_a_file(folder: Path) -> None:
 def _leave_a_child(folder: Path) -> None:
     if os.fork() == 0:
         os.setsid()
-        time.sleep(60)
+        time.sleep(5)
         os._exit(0)
     time.sleep(0.5)
-    os._exit(0)
 
 
 def disturbed(folder: Path, begin: object, check: object = lambda folder: None, n: int = 6) -> Disturbed:

@@ -198,11 +198,15 @@ def _renderer(name: str, colour: str) -> QSvgRenderer:
 
 
 def _tinted(name: str, colour: str) -> str:
-    """The path of a tinted copy of an icon: style sheets take files only."""
-    target = Path(_tinted_folder().path()) / f"{name}-{colour[1:]}.svg"
-    if not target.exists():
-        target.write_text(_source(name).replace("currentColor", colour), encoding="utf-8")
-    return target.as_posix()
+    """The path of a tinted copy of an icon: style sheets take files only. On a full disk it is the icon as it is."""
+    folder = _tinted_folder()
+    target = Path(folder.path()) / f"{name}-{colour[1:]}.svg"
+    try:
+        if folder.isValid() and not target.exists():
+            target.write_text(_source(name).replace("currentColor", colour), encoding="utf-8")
+    except OSError:
+        target.unlink(missing_ok=True)
+    return (target if folder.isValid() and target.exists() else Path(str(resource(f"icons/{name}.svg")))).as_posix()
 
 
 @cache
