@@ -78,6 +78,7 @@ class ModelInfo:
         adapter_base: name of the base where an adapter's own folder was asked for, else "".
         adapter_precision: what the adapter was trained on, "" where that is not known.
         measured: what is kept with the adapter of how well it works.
+        trained_ratios: the lowest and the highest that the adapter was trained at; None where that is not known.
     """
 
     model: str
@@ -101,6 +102,7 @@ class ModelInfo:
     adapter_base: str
     adapter_precision: str
     measured: tuple[MeasuredRatio, ...] = ()
+    trained_ratios: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -117,7 +117,8 @@ def test_a_figure_that_is_no_number_is_not_sent() -> None:
 
 def test_a_request_ends_once() -> None:
     load, answer = Load("starter", id=1), Answer((("q", None),), id=2)
-    info = ModelInfo("starter", "starter", "llama", 1, 2, 3, 4, 5, 6, 7, True, *[""] * 9)
+    info = ModelInfo("starter", "starter", "llama", 1, 2, 3, 4, 5, 6, 7, True, *[""] * 9, trained_ratios=(8.0, 64.0))
+    assert decode_event(encode(ModelLoadDone(info, id=1))) == ModelLoadDone(info, id=1)
     assert is_last(ModelLoadDone(info), load) and not is_last(ModelLoadDone(info), answer)
     for event in (Cancelled(), Error("bug", "load", "", "")):
         assert is_last(event, load) and is_last(event, answer)

@@ -97,7 +97,7 @@ def compress_file(
     begun = time.perf_counter()
     reset_peak_memory()
     if ratio is None and n_slots is None:
-        ratio = usual_ratio(method or usual_method(model.adapter is not None))
+        ratio = usual_ratio(method or usual_method(model.adapter is not None), model.adapter and model.adapter.ratios)
     document = document or read_document(file, password=password)
     cut = plan(model, document, ratio=ratio, n_slots=n_slots, method=method)
     n_before: int | None = None

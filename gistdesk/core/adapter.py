@@ -197,13 +197,21 @@ def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Te
     segment_tokens = _count(gist["segment_tokens"])
     if segment_tokens < 1:
         raise ValueError("its segment length is impossible")
-    ratios = None
-    if "ratios" in gist:
-        low, high = (float(ratio) for ratio in gist["ratios"])
-        if not 1 <= low <= high < math.inf:
-            raise ValueError("the ratios that it was trained for are impossible")
-        ratios = low, high
-    return Adapter(lora, scaling, rows, ids, segment_tokens, ratios)
+    return Adapter(lora, scaling, rows, ids, segment_tokens, trained_ratios(gist))
+
+
+def trained_ratios(gist: Mapping[str, Any]) -> tuple[float, float] | None:
+    """The lowest and the highest that an adapter was trained at, as its gist.json says; None where it does not say.
+
+    Raises:
+        ValueError, TypeError: they are no ratios.
+    """
+    if "ratios" not in gist:
+        return None
+    low, high = (float(ratio) for ratio in gist["ratios"])
+    if not 1 <= low <= high < math.inf:
+        raise ValueError("the ratios that it was trained for are impossible")
+    return low, high
 
 
 def lora_factors(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, tuple[Tensor, Tensor]], float]:

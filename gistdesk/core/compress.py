@@ -22,7 +22,7 @@ from gistdesk.core.gist_file import SUFFIX, GistRecord, write_gist
 from gistdesk.core.gist_tensors import KVBits
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
 from gistdesk.core.matched import compress_matched, longest_segment
-from gistdesk.core.methods import Method, starting_method, usual_method
+from gistdesk.core.methods import LEAST_SLOTS, Method, starting_method, usual_method, within_trained
 from gistdesk.core.model import GistModel, TextTokenizer
 from gistdesk.core.partial import partial_path, read_partial, write_partial
 from gistdesk.core.refined import n_rounds_of, refine
@@ -130,6 +130,8 @@ def plan(
 ) -> Plan:
     """Tokenize and cut; give a ratio (tokens per slot) or the number of slots for the whole document.
 
+    At a ratio, an adapter makes at least `LEAST_SLOTS` of a document.
+
     Args:
         method: None takes the model's usual one.
 
@@ -173,10 +175,12 @@ def plan_tokens(
             most=segment_tokens,
             fewest=fewest,
         )
+    # a short text would get a single slot at a high ratio; who gives a number of slots gets that number
+    least = 1.0 if n_slots is not None or _starting(model, method) != "adapter" else LEAST_SLOTS
     segments = cut_segments(
         token_ids,
         segment_tokens=segment_tokens,
-        ratio=ratio,
+        ratio=max(1.0, min(ratio, len(token_ids) / least)),
         max_slots=max_slots,
         ends_sentence=model.ends_sentence,
     )
@@ -226,9 +230,13 @@ def check_ratio(model: GistModel, ratio: float, method: Method | None = None) ->
 def untrained_ratio(model: GistModel, plan: Plan) -> str:
     """A sentence if the plan's ratio is one that the adapter never met in training, else nothing."""
     ratios = model.adapter.ratios if model.adapter and _starting(model, plan.method) == "adapter" else None
-    if ratios is None or ratios[0] <= plan.ratio <= ratios[1]:
+    ratio = min(plan.ratio, len(plan.token_ids) / plan.n_slots)
+    if ratios is None or ratios[0] <= ratio <= ratios[1]:
         return ""
-    return f"The adapter was trained at {ratios[0]:g}x to {ratios[1]:g}x; at {plan.ratio:.0f}x it may keep little."
+    return (
+        f"The adapter was trained at {ratios[0]:g}x to {ratios[1]:g}x; at {ratio:.0f}x it may keep little. "
+        f"Recommended: {within_trained(plan.ratio, ratios):g}x."
+    )
 
 
 def compress(

@@ -25,9 +25,23 @@ def starting_method(method: Method, has_adapter: bool) -> Method:
     return usual_method(has_adapter) if method == "refined" else method
 
 
-def usual_ratio(method: Method) -> float:
-    """Document tokens per slot if nobody chose."""
-    return {"adapter": 100.0, "matched": 8.0, "refined": 16.0}[method]
+LEAST_SLOTS = 2
+"""Of a document that an adapter compresses: with one for 128 tokens the starter finds 0 of 42 passkeys, with two, 42.
+`gistdesk niah --lengths 128 --depths 0,50,100 --samples 7 --methods gist --ratio 128,64`"""
+
+
+def usual_ratio(method: Method, trained: tuple[float, float] | None = None) -> float:
+    """Document tokens per slot if nobody chose.
+
+    Args:
+        trained: the lowest and the highest that the adapter was trained at, where that is known.
+    """
+    return within_trained(100.0, trained) if method == "adapter" else {"matched": 8.0, "refined": 16.0}[method]
+
+
+def within_trained(ratio: float, trained: tuple[float, float] | None) -> float:
+    """The nearest ratio that an adapter was trained at."""
+    return ratio if trained is None else min(max(ratio, trained[0]), trained[1])
 
 
 def check_method(name: str) -> None:

@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, remove_adapter
 from gistdesk.core.errors import UserError
-from gistdesk.core.methods import usual_method, usual_ratio
+from gistdesk.core.methods import LEAST_SLOTS, usual_method, usual_ratio, within_trained
 from gistdesk.core.resources import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
@@ -213,17 +213,22 @@ class Desk(QObject):
 
     @property
     def ratio(self) -> float:
-        """Tokens per slot to start from: the settings', and without an adapter no more than keeps facts."""
+        """Tokens per slot to start from: the settings', where the adapter was trained at it, or the nearest.
+
+        Without an adapter no more than keeps facts.
+        """
         info = self.model_info()
         model = self.settings.model
         # what SmolLM2 is like is known before the engine has looked at it
         bare = not info.has_adapter if info is not None else model == SMOLLM2 and shipped_adapter(model) is None
-        return min(self.settings.ratio, usual_ratio("matched")) if bare else self.settings.ratio
+        if bare:
+            return min(self.settings.ratio, usual_ratio("matched"))
+        return within_trained(self.settings.ratio, info.trained_ratios if info else None)
 
     def predict(self, n_tokens: int, ratio: float, n_files: int = 1) -> Prediction:
         """What compressing documents of so many tokens would come to, all together."""
         info = self._models.info(self.settings.model)
-        n_slots = max(n_files, round(n_tokens / ratio))
+        n_slots = max(LEAST_SLOTS * n_files, round(n_tokens / ratio))
         per_slot = info.kv_bytes_per_slot if info else 0
         memory = needed_bytes(info, n_slots) + _WORKING_BYTES if info else 0
         speed = self._measured_speed()

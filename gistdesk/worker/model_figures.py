@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig
 
-from gistdesk.core.adapter import check_base
+from gistdesk.core.adapter import check_base, trained_ratios
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
 from gistdesk.core.json_file import read_object
@@ -43,7 +43,7 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str, preci
         file_bytes = sum(path.stat().st_size for path in weight_files(folders.base))
         if folders.adapter is not None:
             check_base(folders.adapter, model_fingerprint(folders.base))
-        segment_tokens, max_slots = _adapter_sizes(folders.adapter) if folders.adapter else (0, 0)
+        segment_tokens, max_slots, ratios = _adapter_sizes(folders.adapter) if folders.adapter else (0, 0, None)
         identity = model_identity(folders, precision)
     except (OSError, LookupError, ValueError, TypeError, RecursionError, SafetensorError) as error:
         raise UserError(
@@ -77,6 +77,7 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str, preci
         adapter_base=folders.model_id if folders.adapter_alone else "",
         adapter_precision=trained_precision(folders.adapter),
         measured=_measured(folders.adapter) if folders.adapter else (),
+        trained_ratios=ratios,
     )
 
 
@@ -94,10 +95,10 @@ def model_identity(folders: ModelFolders, precision: str) -> ModelIdentity:
     )
 
 
-def _adapter_sizes(folder: Path) -> tuple[int, int]:
-    """Longest segment in tokens, and most slots per segment."""
+def _adapter_sizes(folder: Path) -> tuple[int, int, tuple[float, float] | None]:
+    """Longest segment in tokens, most slots per segment, and the ratios of training."""
     gist = read_object(folder / "gist.json")
-    return int(gist["segment_tokens"]), len(gist["gist_ids"])
+    return int(gist["segment_tokens"]), len(gist["gist_ids"]), trained_ratios(gist)
 
 
 def _measured(folder: Path) -> tuple[MeasuredRatio, ...]:

@@ -32,6 +32,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import read_gist, write_gist
 from gistdesk.core.layout import encoder_rows
 from gistdesk.core.load import load_model
+from gistdesk.core.methods import LEAST_SLOTS, usual_ratio
 from gistdesk.core.model import GistModel
 from gistdesk.core.partial import PARTIAL_SUFFIX
 from gistdesk.core.prompt import Turn
@@ -197,13 +198,32 @@ def test_the_ratio_is_what_was_asked_for(n_tokens: int, ratio: float, wanted: in
     cut = plan_tokens(model, ids, ratio=ratio)
     assert cut.n_slots >= math.floor(n_tokens / ratio)
     if ratio <= SEGMENT_TOKENS * 3 // 4:
-        assert cut.n_slots <= math.floor(n_tokens / ratio * (1 + 1e-9)) + 1
+        assert cut.n_slots <= max(LEAST_SLOTS, math.floor(n_tokens / ratio * (1 + 1e-9)) + 1)
+    assert cut.n_slots >= min(n_tokens, LEAST_SLOTS)
     assert all(1 <= s.n_slots <= N_GIST and s.n_tokens <= SEGMENT_TOKENS for s in cut.segments)
     assert [i for s in cut.segments for i in range(s.start, s.start + s.n_tokens)] == list(range(n_tokens))
     wanted = min(wanted, n_tokens)
     if n_tokens / wanted <= SEGMENT_TOKENS:
         counted = plan_tokens(model, ids, n_slots=wanted)
         assert counted.n_slots == max(wanted, len(counted.segments))
+
+
+def test_a_short_document_has_more_than_one_slot_unless_one_is_asked_for(model: GistModel) -> None:
+    """With one slot for 128 tokens the starter found no passkey, with two nearly all; see `LEAST_SLOTS`."""
+    ids = torch.full((20,), 40)
+    assert plan_tokens(model, ids, ratio=20.0).n_slots == LEAST_SLOTS == 2
+    assert plan_tokens(model, ids, ratio=20.0).ratio == 20.0  # what was asked for
+    assert plan_tokens(model, ids, n_slots=1).n_slots == 1
+    assert plan_tokens(model, ids[:1], ratio=20.0).n_slots == 1
+    assert plan_tokens(model, ids, ratio=5.0).n_slots == 4
+
+
+def test_nobody_who_chooses_no_ratio_gets_one_that_training_never_met() -> None:
+    assert usual_ratio("adapter") == 100.0
+    assert usual_ratio("adapter", (8.0, 64.0)) == 64.0
+    assert usual_ratio("adapter", (128.0, 512.0)) == 128.0
+    assert usual_ratio("adapter", (8.0, 512.0)) == 100.0
+    assert usual_ratio("matched", (128.0, 512.0)) == 8.0
 
 
 def test_cuts_follow_the_sentences_of_the_text(model: GistModel) -> None:
@@ -383,4 +403,7 @@ def test_a_ratio_that_training_never_met_is_told() -> None:
         said = untrained_ratio(model, plan_tokens(model, ids, ratio=ratio))
         assert "trained at 3x to 6x" in said
         assert f"at {ratio:.0f}x" in said
+        assert f"Recommended: {min(max(ratio, 3), 6):g}x" in said
+    # it goes by what the cut comes to: a short text has two slots, though one was asked for
+    assert untrained_ratio(model, plan_tokens(model, ids[:10], ratio=12.0)) == ""
     assert untrained_ratio(model, plan_tokens(model, ids, ratio=12.0, method="matched")) == ""

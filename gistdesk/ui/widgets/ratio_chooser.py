@@ -145,8 +145,16 @@ class RatioChooser(QWidget):
     def _show_measured(self) -> None:
         for number, (button, note) in enumerate(zip(self.buttons, self._notes, strict=True)):
             ratio = PRESETS[number] if number < _CUSTOM else self.spin.value()
-            note.setText(_measured_words(self._desk.measured_at(ratio)))
+            note.setText(_measured_words(self._desk.measured_at(ratio)) + self._untrained_words(ratio))
             button.setAccessibleDescription(note.text())
+
+    def _untrained_words(self, ratio: float) -> str:
+        """A few words where the adapter that is used by itself never met this ratio."""
+        info = self._desk.model_info()
+        trained = info.trained_ratios if info else None
+        if trained is None or trained[0] <= ratio <= trained[1]:
+            return ""
+        return " · " + tr("the adapter was trained at {low}x to {high}x", low=f"{trained[0]:g}", high=f"{trained[1]:g}")
 
     def _on_method(self) -> None:
         """The text's own keys keep facts at lower ratios than an adapter does."""

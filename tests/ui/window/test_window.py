@@ -25,7 +25,7 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.language import i18n
 from gistdesk.library import Problem
-from gistdesk.protocol import MeasuredRatio
+from gistdesk.protocol import MeasuredRatio, ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Notice
 from gistdesk.session.downloads import Coming
 from gistdesk.session.found_models import Found
@@ -220,6 +220,19 @@ def test_it_opens_no_larger_than_the_screen_with_its_frame(qtbot: QtBot, tmp_pat
     room = window.screen().availableSize()
     assert room.height() <= 800, "or this shows nothing"
     assert window.height() <= room.height() - 30 and window.width() < room.width()
+
+
+def test_a_ratio_that_training_never_met_is_told_and_not_started_from(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    info = ModelInfo("m", "m", "llama", 1, 2, 3, 4, 5, 6, 7, True, *[""] * 9, trained_ratios=(8.0, 64.0))
+    monkeypatch.setattr(window.desk, "model_info", lambda: info)
+    assert (window.desk.settings.ratio, window.desk.ratio) == (100.0, 64.0)
+    window.open_paths(files(tmp_path, "a.txt"))
+    notes = [note.text() for note in window.drop_sheet.chooser._notes]
+    outside = "not measured yet · the adapter was trained at 8x to 64x"
+    assert notes == ["not measured yet", "not measured yet", outside, "not measured yet"]
+    assert window.drop_sheet.chooser.ratio == 64.0
 
 
 def test_the_same_document_again_says_so(window: MainWindow, tmp_path: Path) -> None:
