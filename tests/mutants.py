@@ -103,6 +103,7 @@ _CORE = (
         "place(gist.to(device, model.dtype), n_prefix, model.inv_freq)",
         "place(gist.to(device, model.dtype), 0, model.inv_freq)",
         "tests/core/test_context.py",
+        "behind_the_prefix",
     ),
     Mutant(
         "one padded slot is seen",
@@ -190,8 +191,8 @@ _CORE = (
     Mutant(
         "below the trained ratios nothing is said",
         "gistdesk/core/compress.py",
-        "ratios[0] <= plan.ratio <= ratios[1]",
-        "plan.ratio <= ratios[1]",
+        "ratios[0] <= ratio <= ratios[1]",
+        "ratio <= ratios[1]",
         "tests/core/test_compress.py",
         "training_never_met",
     ),
@@ -225,7 +226,7 @@ _TRAINER = (
         "return loss / self.config.batch",
         "return loss",
         "tests/trainer/training/test_staged.py",
-        "loss_of_a_step",
+        "share_of_a_step",
     ),
     Mutant(
         "questions are learned, too",
@@ -421,8 +422,8 @@ _BENCHMARK = (
     Mutant(
         "the wrong gist is the right one",
         "trainer/benchmark/readings.py",
-        'sample.source if method == "gist" else sample.other()',
-        "sample.source",
+        'sample, sample.other() if method == "wrong-gist" else sample.source, method',
+        "sample, sample.source, method",
         "tests/trainer/benchmark/test_evaluate.py",
         "wrong_gist",
     ),

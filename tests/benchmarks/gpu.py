@@ -180,7 +180,15 @@ def measure_memory(device: torch.device, *, tiny: bool) -> Iterator[dict[str, An
 
 def measure_step(model: GistModel, *, tiny: bool) -> Iterator[dict[str, Any]]:
     """Seconds and peak memory of optimizer steps of the `standard` preset, beside its arithmetic."""
-    config = replace(preset("standard"), base="random", start_tokens=0, warmup_steps=0, mix={"passkeys": 1.0})
+    config = replace(
+        preset("standard"),
+        base="random",
+        start_tokens=0,
+        warmup_steps=0,
+        mix={"passkeys": 1.0},
+        served_segments=0,
+        distill_parts=(),
+    )
     if tiny:
         config = replace(config, segment_tokens=120, slots=4, ratio=60.0, document_tokens=240, batch=2)
     for distill in (False, True):

@@ -80,6 +80,19 @@ def test_positions_and_mask_follow_the_slots() -> None:
     assert assemble(model, PREFIX, gists[:1]).mask_for(2) is None
 
 
+@every_kind
+def test_a_gist_stands_behind_the_prefix(kind: Kind) -> None:
+    """Its keys are those of the positions after the prefix, worked out by hand; its values stay as they are."""
+    model = tiny_model(kind)
+    gist = tiny_gist(model, 30).kv
+    kv = cached_kv(assemble(model, PREFIX, [gist]).cache)[:, :, 0, :, len(PREFIX) :]
+    angle = len(PREFIX) * model.inv_freq
+    turn = torch.polar(torch.ones_like(angle), angle)
+    keys = torch.complex(*gist[:, 0].chunk(2, dim=-1)) * turn
+    torch.testing.assert_close(kv[:, 0], torch.cat([keys.real, keys.imag], dim=-1), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(kv[:, 1], gist[:, 1])
+
+
 def test_assembling_does_not_change_the_gist() -> None:
     """A gist is read from a file once and asked about many times."""
     model = tiny_model()

@@ -18,7 +18,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.data.forms import line_of
-from trainer.data.source import Stage, is_held_out, is_korean
+from trainer.data.source import Stage, is_held_out, is_korean, served_length
 from trainer.training.staged import Unit, unit_cut
 
 _BLOCK_CHARACTERS = 20_000
@@ -26,6 +26,8 @@ _N_HELD_OUT = 6
 _CUE_TOKENS = 12
 _QUOTATIONS = 4
 _ENDINGS = (".txt", ".text", ".md", ".markdown", ".html", ".htm", ".xhtml", ".pdf", ".docx", ".epub")
+_PLACE = ('Repeat what the text says from "{words}" on.', '글에서 "{words}" 뒤를 그대로 다시 써 주세요.')
+"""Of a text that is too long to be repeated whole."""
 _ASK = {
     "reconstruction": ("Repeat the text word for word.", "글을 그대로 다시 써 주세요."),
     "continuation": ("Continue the text.", "글을 이어서 써 주세요."),
@@ -77,11 +79,13 @@ class Folder:
         document_tokens: int,
         held_out_share: float,
         lowest_ratio: float = 1.0,
+        served_segments: int = 0,
         reserved: list[str] | None = None,
     ) -> None:
         """Make ready.
 
         Args:
+            served_segments: passages are 1 to so many full segments long instead, out of several blocks.
             document_tokens: longest passage that is compressed before it is continued or quoted.
             held_out_share: of the blocks.
             lowest_ratio: what is to be kept word for word is compressed the less of what is drawn.
@@ -89,6 +93,7 @@ class Folder:
         """
         self._model, self._part, self._lowest_ratio = model, part, lowest_ratio
         self._target_tokens, self._document_tokens = target_tokens, document_tokens
+        self._served_segments = served_segments
         share = 0.0 if reserved is not None else held_out_share
         self.training = [b for b in blocks if not is_held_out(b, share)]
         self.reserved = [b for b in blocks if is_held_out(b, share)] if reserved is None else reserved
@@ -100,7 +105,12 @@ class Folder:
         ratio = stage.ratio
         if self._part != "continuation":
             ratio = math.sqrt(ratio * min(ratio, self._lowest_ratio))
-        return self._unit(random, random.choice(self.training), ratio)
+        number = random.randrange(len(self.training))
+        if not self._served_segments:
+            return self._unit(random, self.training[number], ratio)
+        assert self._model.adapter is not None
+        n_text = served_length(random, self._model.adapter.segment_tokens, self._served_segments)
+        return self._long(random, self.training[number], self._following(number, n_text + self._target_tokens), ratio)
 
     def held_out(self) -> list[Unit]:
         chosen = self.reserved[:_N_HELD_OUT]
@@ -108,9 +118,7 @@ class Folder:
         return [self._unit(Random(f"held out:{i}"), b, ratios[i % len(ratios)]) for i, b in enumerate(chosen)]
 
     def _unit(self, random: Random, block: str, ratio: float) -> Unit:
-        if block not in self._tokens:
-            self._tokens[block] = torch.tensor(self._model.token_ids(block))
-        ids = self._tokens[block]
+        ids = self._ids(block)
         n_target = max(1, min(random.randint(self._target_tokens // 4, self._target_tokens), len(ids) // 2))
         if self._part == "quotation":
             return self._quotation(random, block, ids, ratio)
@@ -130,13 +138,45 @@ class Folder:
         start = random.randint(0, len(ids) - n_text)
         text = ids[start : start + n_text]
         n_quoted = max(1, min(self._target_tokens // 4, n_text - _CUE_TOKENS))
+        n = max(1, min(_QUOTATIONS, n_text // (3 * n_quoted)))
+        turns = self._places(random, text, _ASK["quotation"][is_korean(block)], n_quoted, n)
+        return unit_cut(self._model, self._part, text, [turns], ratio=ratio)
+
+    def _long(self, random: Random, block: str, ids: Tensor, ratio: float) -> Unit:
+        """A passage of full segments and what comes after it; repeated is one place of it, not all."""
+        n_target = max(1, min(random.randint(self._target_tokens // 4, self._target_tokens), len(ids) // 2))
+        text, after = ids[: len(ids) - self._target_tokens], ids[len(ids) - self._target_tokens :]
+        korean = is_korean(block)
+        if self._part == "continuation":
+            turns: tuple[Turn, ...] = (Turn(_ASK[self._part][korean], self._text(after[:n_target])),)
+        elif self._part == "reconstruction":
+            turns = self._places(random, text, _PLACE[korean], n_target, 1)
+        else:
+            turns = self._places(random, text, _ASK[self._part][korean], max(1, self._target_tokens // 4), _QUOTATIONS)
+        return unit_cut(self._model, self._part, text, [turns], ratio=ratio)
+
+    def _places(self, random: Random, text: Tensor, ask: str, n_quoted: int, n: int) -> tuple[Turn, ...]:
         turns = []
-        for _ in range(max(1, min(_QUOTATIONS, n_text // (3 * n_quoted)))):
-            cue = random.randint(0, max(0, n_text - _CUE_TOKENS - n_quoted))
+        for _ in range(n):
+            cue = random.randint(0, max(0, len(text) - _CUE_TOKENS - n_quoted))
             words = self._text(text[cue : cue + _CUE_TOKENS])
             quoted = self._text(text[cue + _CUE_TOKENS : cue + _CUE_TOKENS + n_quoted])
-            turns.append(Turn(_ASK["quotation"][is_korean(block)].format(words=words), quoted))
-        return unit_cut(self._model, self._part, text, [tuple(turns)], ratio=ratio)
+            turns.append(Turn(ask.format(words=words), quoted))
+        return tuple(turns)
+
+    def _following(self, number: int, n_tokens: int) -> Tensor:
+        """So many tokens from a block on, or as many as there are; after the last block comes the first one."""
+        found: list[Tensor] = []
+        for block in [*self.training[number:], *self.training[:number]]:
+            found.append(self._ids(block))
+            if sum(map(len, found)) >= n_tokens:
+                break
+        return torch.cat(found)[:n_tokens]
+
+    def _ids(self, block: str) -> Tensor:
+        if block not in self._tokens:
+            self._tokens[block] = torch.tensor(self._model.token_ids(block))
+        return self._tokens[block]
 
     def _text(self, ids: Tensor) -> str:
         return str(self._model.tokenizer.decode(ids)).strip(" �") or "."

@@ -46,7 +46,7 @@ class Mixture:
         generated = {"passkeys", "facts"} & self._parts.keys()
         if generated and texts is None:
             texts = Samples(model), Samples(model, evaluation=True)
-        blocks = _blocks(config) if set(TEXT_PARTS) & self._parts.keys() else []
+        blocks = training_texts(config) if set(TEXT_PARTS) & self._parts.keys() else []
         for part in self._parts:
             if part in generated:
                 assert texts is not None
@@ -57,6 +57,7 @@ class Mixture:
                     document_tokens=config.document_tokens,
                     korean_share=config.korean_share,
                     questions=config.questions_per_document,
+                    served_segments=config.served_segments,
                     target=target,
                 )
             elif part in TEXT_PARTS:
@@ -68,6 +69,7 @@ class Mixture:
                     document_tokens=config.document_tokens,
                     held_out_share=config.held_out_share,
                     lowest_ratio=config.ratios[0],
+                    served_segments=config.served_segments,
                     reserved=None if config.documents else _bundled(config, evaluation=True),
                 )
             elif part == "reports":
@@ -92,7 +94,7 @@ class Mixture:
                     n_slots=config.target_slots,
                 )
         start = config.start_tokens or config.segment_tokens
-        first = 1 if config.start_tokens else config.segments
+        first = 1 if config.start_tokens and not config.served_segments else config.segments
         self.curricula: dict[str, Curriculum] = {}
         for part in sorted(generated):
             self.curricula[f"{part} tokens"] = Curriculum(start, config.segment_tokens, goal=config.goal)
@@ -156,7 +158,7 @@ def drawn_ratio(random: Random, config: TrainConfig) -> float:
     return math.exp(random.uniform(*map(math.log, config.ratios)))
 
 
-def _blocks(config: TrainConfig) -> list[str]:
+def training_texts(config: TrainConfig) -> list[str]:
     """The user's documents; where there are none the bundled texts of training, and the stories if they are used."""
     if config.documents:
         return read_blocks(Path(config.documents))

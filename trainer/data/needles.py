@@ -10,13 +10,15 @@ from random import Random
 from gistdesk.core.model import GistModel
 from trainer.data.forms import line_of
 from trainer.data.samples import Sample, Samples
-from trainer.data.source import Stage
+from trainer.data.source import Stage, served_length
 from trainer.training.curriculum import drawn_length
 from trainer.training.loss import Pool
 from trainer.training.staged import Unit
 
 _MOST_TEXTS = 48
 _N_HELD_OUT = 4
+_N_SERVED = 2
+"""Documents of a unit as it is served: they share all segments but the one that is asked about."""
 
 
 class Needles:
@@ -36,8 +38,14 @@ class Needles:
         korean_share: float,
         questions: int,
         target: Stage,
+        served_segments: int = 0,
     ) -> None:
-        """`target` is the stage that held-out units are drawn at."""
+        """`target` is the stage that held-out units are drawn at.
+
+        `served_segments`: half of the units are documents as they will be served, of 1 to so many segments that are
+        as long as they may be at present, in place of many short ones.
+        """
+        self._served_segments = served_segments
         self._model, self._part, self._samples, self._evaluation = model, part, samples, evaluation
         self._document_tokens, self._korean_share, self._questions = document_tokens, korean_share, questions
         self._target = target
@@ -57,7 +65,14 @@ class Needles:
         n_texts = min(_MOST_TEXTS, max(2, round(self._document_tokens / (segment + n_slots))))
         n_segments = min(stage.segments, n_texts)
         n_keyed = n_texts if n_segments == 1 else max(2, n_texts // 2)
-        lengths = [int(segment * random.uniform(0.75, 1.0)) for _ in range(n_texts)]
+        n_served = 0
+        if self._served_segments and samples is self._samples and random.random() < 0.5:
+            segment, n_keyed = bound, _N_SERVED
+            n_slots = max(1, min(stage.n_slots, int(segment / 1.5)))
+            n_served = round(served_length(random, bound, self._served_segments) / bound)
+            n_texts = n_keyed + n_served - 1
+        shortest = 1.0 if n_served else 0.75
+        lengths = [int(segment * random.uniform(shortest, 1.0)) for _ in range(n_texts)]
         slots = [max(1, n_slots - (n_slots > 3 and random.random() < 0.3)) for _ in lengths]
         room = max(1, min(self._questions, int(segment) // 30, max(1, n_slots // 6)))
         if self._part == "facts":
@@ -69,8 +84,18 @@ class Needles:
             keyed = [samples.passkey(random, n, n_keys, language) for n in lengths[:n_keyed]]
             plain = samples.passkey_pool(random, lengths[n_keyed:], 0, language)[1]
         pool = Pool(keyed, plain, slots, distracting=self._part == "facts")
-        documents = [pool.document(random, own, n_segments) for own in range(n_keyed)]
+        documents = [
+            _served(random, own, range(n_keyed, n_texts)) if n_served else pool.document(random, own, n_segments)
+            for own in range(n_keyed)
+        ]
         return Unit(self._part, [*(s.token_ids for s in keyed), *plain], slots, documents, [s.turns for s in keyed])
+
+
+def _served(random: Random, own: int, others: range) -> list[int]:
+    """A document of its own segment and all that hold nothing, in any order."""
+    order = [own, *others]
+    random.shuffle(order)
+    return order
 
 
 def needle_records(model: GistModel, *, n: int, language: str, n_tokens: int, seed: int) -> Iterator[str]:

@@ -6,7 +6,10 @@ The idea is that of Cartridges (Eyuboglu et al., 2025). A function of documents 
 """
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from pathlib import Path
 from random import Random
 
 import torch
@@ -29,8 +32,43 @@ _ASK = {
 }
 
 
+def study(
+    path: Path, model: GistModel, blocks: list[str], *, n: int, passage_tokens: int, answer_tokens: int, seed: int
+) -> Generator[int, None, None]:
+    """Have `path` made, and yield how many of its `n` lines there are; goes on where it was stopped or killed."""
+    made = path.with_name(path.name + ".part")
+    with suppress(OSError):
+        whole = [line for line in made.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        made.write_text("".join(whole), encoding="utf-8")
+    there = made.read_text(encoding="utf-8").splitlines() if made.exists() else []
+    first = json.loads(there[-1])["draw"] + 1 if there else 0
+    more = self_study_lines(
+        model,
+        blocks,
+        n=n - len(there),
+        passage_tokens=passage_tokens,
+        answer_tokens=answer_tokens,
+        seed=seed,
+        first=first,
+    )
+    with made.open("a", encoding="utf-8") as stream:
+        for number, line in enumerate(more, len(there) + 1):
+            stream.write(line + "\n")
+            stream.flush()
+            yield number
+        os.fsync(stream.fileno())
+    made.replace(path)
+
+
 def self_study_lines(
-    model: GistModel, blocks: list[str], *, n: int, passage_tokens: int, answer_tokens: int, seed: int
+    model: GistModel,
+    blocks: list[str],
+    *,
+    n: int,
+    passage_tokens: int,
+    answer_tokens: int,
+    seed: int,
+    first: int = 0,
 ) -> Iterator[str]:
     """JSON lines; a task of which nothing came, such as a question that is none, is drawn again.
 
@@ -40,10 +78,11 @@ def self_study_lines(
         passage_tokens: most that the model reads at a time.
         answer_tokens: longest answer.
         seed: same seed, same lines.
+        first: draws that were made before; a line says which one it is of.
     """
     tokens: dict[int, Tensor] = {}
-    made = drawn = 0
-    while made < n and drawn < 20 * n:
+    made, drawn = 0, first
+    while made < n and drawn < first + 20 * n:
         random = Random(f"{seed}:{drawn}")
         kind = KINDS[drawn % len(KINDS)]
         drawn += 1
@@ -60,7 +99,7 @@ def self_study_lines(
             continue
         made += 1
         line = {"context": model.tokenizer.decode(passage), "question": question, "answers": [answer], "kind": kind}
-        yield json.dumps(line, ensure_ascii=False)
+        yield json.dumps({**line, "draw": drawn - 1}, ensure_ascii=False)
 
 
 def _passage(random: Random, model: GistModel, ids: Tensor, most: int) -> Tensor:

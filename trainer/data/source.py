@@ -4,6 +4,7 @@ Knows nothing of any one kind.
 """
 
 import hashlib
+import math
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
@@ -36,6 +37,11 @@ class Source(Protocol):
 
     def held_out(self) -> list[Unit]:
         """Units that are never drawn for training, always the same."""
+
+
+def served_length(random: Random, segment_tokens: float, segments: int) -> int:
+    """Tokens of a text of 1 to `segments` full segments, by the logarithm: short ones as often as long ones."""
+    return round(segment_tokens * math.exp(random.uniform(0.0, math.log(segments))))
 
 
 def is_held_out(text: str, share: float) -> bool:

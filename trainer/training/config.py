@@ -3,6 +3,7 @@
 Every field says its unit. Checked when it is built; knows nothing of models beyond their name.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -59,7 +60,8 @@ class TrainConfig:
         korean_share: of generated samples, 0 to 1.
         documents: folder of the user's own documents, for reconstruction, continuation and quotation; empty takes the
             bundled texts, and the stories of `fairytaleqa` where it is given.
-        self_study: JSONL file that `python -m trainer self-study` made.
+        self_study: JSONL file that `python -m trainer self-study` made; where it is empty and the mix has it, the base
+            studies the texts before the first step.
         fairytaleqa: train.jsonl.gz of FairytaleQA: stories with questions on them.
         questions: JSONL file of context, question, answers.
         alpaca: JSONL file of instruction, input, output.
@@ -71,6 +73,9 @@ class TrainConfig:
         distill_tokens: most text the teacher reads per unit, tokens; documents beyond it have no teacher.
         start_tokens: segments begin this long, tokens; 0 takes the full length from the start.
         segments: most segments per document that the curriculum comes to.
+        served_segments: texts that are repeated, continued or quoted from, and half of the generated ones, are drawn 1
+            to this many full segments long, by the logarithm and from the first step on; 0 leaves it to
+            `document_tokens` and the curriculum.
         goal: segments and documents grow by 1.5% a step while this share of the answers is right, 0 to 1.
         learning_rate: peak, of AdamW.
         warmup_steps: steps of linear warm-up.
@@ -122,6 +127,7 @@ class TrainConfig:
     distill_tokens: int = 4096
     start_tokens: int = 40
     segments: int = 12
+    served_segments: int = 0
     goal: float = 0.85
     learning_rate: float = 1e-3
     warmup_steps: int = 30
@@ -175,6 +181,7 @@ class TrainConfig:
             **dict.fromkeys(("segment_tokens", "document_tokens", "target_tokens"), (16, 1e9)),
             **dict.fromkeys(("segments", "evaluate_steps", "evaluate_samples", "keep_checkpoints"), (1, 1e9)),
             **dict.fromkeys(("threads", "samples", "distill_tokens", "start_tokens", "warmup_steps"), (0, 1e9)),
+            "served_segments": (0, 1e4),
             **dict.fromkeys(("korean_share", "held_out_share", "fall_share", "goal"), (0, 1)),
             **dict.fromkeys(("distill_weight", "weight_decay", "checkpoint_s"), (0, 1e9)),
             **dict.fromkeys(("learning_rate", "clip"), (1e-12, 1e9)),
@@ -239,7 +246,7 @@ class TrainConfig:
             )
         for part, share in self.mix.items():
             needed = _FILE_OF.get(part)
-            if share and needed and not getattr(self, needed):
+            if share and needed and needed != "self_study" and not getattr(self, needed):
                 raise UserError(
                     "The mix has {name}, but {field} is empty.",
                     "Give {field}, or leave {name} out.",
@@ -247,7 +254,8 @@ class TrainConfig:
                     field=needed,
                 )
         for name in sorted({*_FILE_OF.values(), "documents"}):
-            parts = TEXT_PARTS if name == "documents" else [p for p, needed in _FILE_OF.items() if needed == name]
+            parts = [part for part, needed in _FILE_OF.items() if needed == name]
+            parts = [*TEXT_PARTS, "self_study"] if name == "documents" else parts
             if getattr(self, name) and not any(self.mix.get(part) for part in parts):
                 raise UserError(
                     "{field} is given, but the mix has no {name}.",
@@ -263,10 +271,30 @@ class TrainConfig:
         return lowest, self.highest_ratio or float(self.segment_tokens)
 
     @property
+    def unit_tokens(self) -> float:
+        """Document tokens of a unit, about; a drawing by the logarithm from 1 to n has a mean of (n - 1) / log n."""
+        if self.served_segments < 2:
+            return float(self.document_tokens)
+        return self.segment_tokens * (self.served_segments - 1) / math.log(self.served_segments)
+
+    @property
     def target_slots(self) -> int:
         """Gist tokens of a full segment at the ratio that is aimed at."""
         return max(1, round(self.segment_tokens / self.ratio))
 
+
+_REAL_MIX = {
+    "self_study": 0.25,
+    "continuation": 0.2,
+    "reconstruction": 0.15,
+    "quotation": 0.1,
+    "reports": 0.15,
+    "passkeys": 0.1,
+    "facts": 0.05,
+}
+"""For models that read. Needles alone teach needles: the loss of a document's own text stayed as it is without it."""
+_TAUGHT = ("self_study", "continuation", "reconstruction", "quotation")
+"""Answers there are the model's own or the text's; a bare value is not what a chatty teacher would write."""
 
 PRESETS: dict[str, TrainConfig] = {
     "check": TrainConfig(
@@ -288,17 +316,19 @@ PRESETS: dict[str, TrainConfig] = {
         segment_tokens=3000,
         slots=25,
         ratio=120.0,
-        steps=1500,
+        steps=600,
         batch=8,
         samples=1000,
-        document_tokens=4925,
+        document_tokens=6000,
         micro_tokens=3072,
-        mix={"passkeys": 0.5, "facts": 0.5},
+        mix=_REAL_MIX,
         distill_weight=0.5,
-        distill_tokens=5120,
+        distill_parts=_TAUGHT,
+        distill_tokens=6144,
         learning_rate=2e-4,
         warmup_steps=50,
-        segments=4,
+        segments=16,
+        served_segments=16,
         evaluate_lengths=(3000, 6000),
         evaluate_kinds=("passkey", "fact"),
         checkpoint_s=600.0,
@@ -309,16 +339,18 @@ PRESETS: dict[str, TrainConfig] = {
         segment_tokens=3000,
         slots=100,
         ratio=120.0,
-        steps=12000,
+        steps=6000,
         batch=8,
         document_tokens=12000,
         micro_tokens=3072,
-        mix={"passkeys": 0.3, "facts": 0.7},
+        mix=_REAL_MIX,
         distill_weight=0.5,
+        distill_parts=_TAUGHT,
         distill_tokens=8192,
         learning_rate=2e-4,
         warmup_steps=200,
-        segments=32,
+        segments=16,
+        served_segments=16,
         evaluate_steps=1000,
         evaluate_lengths=(3000, 12000),
         evaluate_kinds=("passkey", "fact", "facts-4"),

@@ -133,9 +133,9 @@ def step_seconds(shape: Shape, config: TrainConfig, device: str, precision: str)
     goes in (and of the weights where they are merged); the teacher reads the text once.
     """
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
-    passes = 2 if config.document_tokens <= config.micro_tokens else 3
-    teacher = min(config.distill_tokens, config.document_tokens) if config.distill_weight else 0
-    tokens = config.batch * (passes * config.document_tokens + teacher)
+    passes = 2 if config.unit_tokens <= config.micro_tokens else 3
+    teacher = min(config.distill_tokens, config.unit_tokens) if config.distill_weight else 0
+    tokens = config.batch * (passes * config.unit_tokens + teacher)
     return 2 * shape.weights.n_linear * tokens / (matrix_rate(device, dtype) / 3)
 
 
@@ -147,14 +147,14 @@ def n_evaluations(config: TrainConfig) -> int:
 def evaluation_seconds(shape: Shape, config: TrainConfig, device: str, precision: str) -> float:
     """Seconds per evaluation: what is compressed for needles and their control, and the bottleneck check, once in full.
 
-    Every part of the mix has held-out units of about `document_tokens` in all.
+    Every part of the mix has held-out units of about `unit_tokens` in all.
     """
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     n_languages = (config.korean_share > 0) + (config.korean_share < 1)
     n_samples = config.evaluate_samples * _N_DEPTHS * n_languages * len(config.evaluate_kinds)
     has_needles = bool({"passkeys", "facts"} & {part for part, share in config.mix.items() if share})
-    tokens = has_needles * sum(2 * n_samples * (length + _ANSWER_TOKENS) for length in config.evaluate_lengths)
-    tokens += 4 * config.document_tokens * sum(1 for share in config.mix.values() if share)
+    tokens: float = has_needles * sum(2 * n_samples * (length + _ANSWER_TOKENS) for length in config.evaluate_lengths)
+    tokens += 4 * config.unit_tokens * sum(1 for share in config.mix.values() if share)
     return 2 * shape.weights.n_linear * tokens / (matrix_rate(device, dtype) / 3)
 
 

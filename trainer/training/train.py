@@ -15,6 +15,8 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.sentences import Sentence
 from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, wilson
+from trainer.data.mixture import training_texts
+from trainer.data.self_study import study
 from trainer.report.folder import cells
 from trainer.training.adapter_card import write_adapter_card
 from trainer.training.base import load_base
@@ -23,8 +25,12 @@ from trainer.training.config import TEXT_PARTS, TrainConfig, read_config
 from trainer.training.loop import Evaluation, Event, Measured, Plan
 from trainer.training.processes import Processes, take_card
 from trainer.training.run import AdapterRun
-from trainer.training.work_folder import claim_folder, train_in_folder
+from trainer.training.work_folder import claim_folder, read_control, train_in_folder
 
+SELF_STUDY = "self_study.jsonl"
+_STUDIED = 400
+"""Lines of the base's own questions and answers."""
+_TOLD = 20
 _DEPTHS = (0, 25, 50, 75, 100)
 _ROW = ("language", "needle_kind", "context_tokens", "depth_percent", "ratio", "n", "accuracy")
 _OF_ADAPTER, _OF_BASE = ("gist", "wrong-gist"), ("full", "none")
@@ -32,7 +38,7 @@ Found = TypeVar("Found")
 
 
 def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None = None) -> Iterator[Event]:
-    """Train, or go on training, in `folder`; every event is also a line of its run.jsonl.
+    """Train, or go on training, in `folder`; every event of the training is also a line of its run.jsonl.
 
     Args:
         model: the base, where it is loaded already.
@@ -48,7 +54,14 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
     if config.device != "cpu":
         take_card()
     model = model or load_base(config.base, device=config.device, precision=config.precision)
-    run = AdapterRun(model, config, Processes(model.device.type))
+    processes = Processes(model.device.type)
+    if config.mix.get("self_study") and not config.self_study:
+        is_whole = (yield from _studying(folder, model, config)) if processes.first else True
+        if not processes.from_first("whole" if is_whole else ""):
+            processes.leave()
+            return
+        config = replace(config, self_study=str(folder / SELF_STUDY))
+    run = AdapterRun(model, config, processes)
     plan = Plan(
         folder,
         "adapter",
@@ -60,6 +73,34 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
     yield from train_in_folder(folder, run, plan, evaluate=Examiner(run).measure)
     if run.processes.first:
         write_adapter_card(folder, model.device)
+
+
+def _studying(folder: Path, model: GistModel, config: TrainConfig) -> Generator[Event, None, bool]:
+    """The base's own questions and answers about the texts of training, made once for a run -> whether all are there.
+
+    It may be stopped, and goes on where it was.
+    """
+    path = folder / SELF_STUDY
+    if path.exists():
+        return True
+    tokens = min(config.segment_tokens, model.max_positions // 2)
+    lines = study(
+        path,
+        model,
+        training_texts(config),
+        n=_STUDIED,
+        passage_tokens=tokens,
+        answer_tokens=config.target_tokens,
+        seed=config.seed,
+    )
+    for made in lines:
+        if made % _TOLD == 0:
+            yield {"event": "studying", "done": made, "of": _STUDIED}
+        if read_control(folder) == "stop":
+            lines.close()
+            yield {"event": "stopped", "step": 0, "seconds": 0.0}
+            return False
+    return True
 
 
 class Examiner:

@@ -6,13 +6,13 @@ from random import Random
 
 import pytest
 
-from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from tests.trainer.data.test_sources import check_unit
-from tests.trainer.tiny_runs import tiny_gist_base, tiny_run
-from trainer.data.self_study import KINDS, self_study_lines
+from tests.trainer.tiny_runs import tiny_config, tiny_gist_base, tiny_run
+from trainer.data.self_study import KINDS, self_study_lines, study
 from trainer.data.source import Stage
-from trainer.training.config import TrainConfig
+from trainer.training import train as training
+from trainer.training.work_folder import write_control
 
 BLOCKS = ["The keeper lit the lamp at dusk. A grey cat slept on the wall. " * 20, "Snow fell on the harbour. " * 30]
 
@@ -56,5 +56,36 @@ def test_self_study_becomes_units_with_a_teacher(tmp_path: Path) -> None:
     assert unit.part == "self_study"
     check_unit(run.model, unit)
     assert run.train_step().figures["self_study distillation"] > 0
-    with pytest.raises(UserError, match="The mix has self_study, but self_study is empty"):
-        TrainConfig(mix={"self_study": 1.0})
+
+
+def test_a_study_that_was_killed_goes_on_to_the_same_lines(tmp_path: Path) -> None:
+    model, path = tiny_gist_base(), tmp_path / "study.jsonl"
+    settings = {"n": 6, "passage_tokens": 60, "answer_tokens": 8, "seed": 1}
+    begun = study(path, model, BLOCKS, **settings)
+    assert [next(begun) for _ in range(3)] == [1, 2, 3]
+    begun.close()
+    assert not path.exists()
+    part = tmp_path / "study.jsonl.part"
+    part.write_text(part.read_text(encoding="utf-8") + '{"context": "half a li', encoding="utf-8")
+    assert list(study(path, model, BLOCKS, **settings)) == [4, 5, 6]
+    assert [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] == lines(model)
+    assert not part.exists()
+
+
+def test_a_run_without_a_file_of_self_study_makes_its_own_and_may_be_stopped_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "_STUDIED", 4)
+    monkeypatch.setattr(training, "_TOLD", 2)
+    monkeypatch.setattr(training, "training_texts", lambda config: BLOCKS)
+    config = tiny_config(tmp_path, mix={"self_study": 1.0}, questions="", steps=2, evaluate_steps=9, target_tokens=16)
+    folder, seen = tmp_path / "run", []
+    for event in training.train_adapter(folder, config, model=tiny_gist_base()):
+        seen.append(event["event"])
+        write_control(folder, "stop")
+    assert seen == ["studying", "stopped"]
+    assert not (folder / training.SELF_STUDY).exists()
+    found = list(training.train_adapter(folder, config, model=tiny_gist_base()))
+    assert [event["event"] for event in found][:2] == ["studying", "started"]
+    assert found[-1]["event"] == "finished"
+    assert len((folder / training.SELF_STUDY).read_text(encoding="utf-8").splitlines()) == 4

@@ -41,7 +41,7 @@ def test_a_file_may_start_from_a_preset(tmp_path: Path) -> None:
     path.write_text("preset: standard\nbase: some/model\nlearning_rate: 1e-4\nmix.facts: 0\n", encoding="utf-8")
     config = read_config(path)
     assert (config.base, config.learning_rate, config.slots) == ("some/model", 1e-4, 25)
-    assert config.mix == {"passkeys": 0.5, "facts": 0.0}
+    assert config.mix == {**preset("standard").mix, "facts": 0.0}
 
 
 def test_words_of_a_command_line_change_single_fields() -> None:
@@ -83,7 +83,7 @@ def test_words_of_a_command_line_change_single_fields() -> None:
         ("lowest_ratio=0.5", "cannot be cut at ratios from 0.5 to 512"),
         ("highest_ratio=600", "cannot be cut at ratios from 32 to 600"),
         ("alpaca=/tmp/x.jsonl", "the mix has no alpaca"),
-        ("documents=/tmp/x", "the mix has no reconstruction or continuation or quotation"),
+        ("documents=/tmp/x", "the mix has no reconstruction, continuation, quotation, self_study"),
     ],
 )
 def test_what_cannot_be_is_refused(setting: str, message: str) -> None:

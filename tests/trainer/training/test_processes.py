@@ -19,14 +19,14 @@ from trainer.training.config import TrainConfig
 from trainer.training.processes import take_card
 
 
-def curve(tmp_path: Path, name: str, start: list[str]) -> list[dict[str, Any]]:
+def curve(tmp_path: Path, name: str, start: list[str], precision: str) -> list[dict[str, Any]]:
     config = {
         **SHORT,
         "base": str(tmp_path / "model"),
         "questions": str(tmp_path / "questions.jsonl"),
         "batch": 3,
         "steps": 5,
-        "precision": "fp32",
+        "precision": precision,
         "threads": 1,
         "device": "cpu",
     }
@@ -42,17 +42,19 @@ def curve(tmp_path: Path, name: str, start: list[str]) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="torchrun with gloo on Windows needs a free port and a firewall")
-def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    write_model(tmp_path / "model")
+@pytest.mark.parametrize(("precision", "off"), [("fp32", 1e-4), ("nf4", 0.02)])
+def test_two_processes_train_as_one(tmp_path: Path, precision: str, off: float) -> None:
+    """In NF4, the base computes in bfloat16: the order of sums shows."""
+    write_model(tmp_path / "model", hidden_size=64, intermediate_size=128, head_dim=16)
     write_questions(tmp_path / "questions.jsonl")
-    alone = curve(tmp_path, "alone", [sys.executable, "-P", "-m"])
+    alone = curve(tmp_path, "alone", [sys.executable, "-P", "-m"], precision)
     torchrun = [sys.executable, "-P", "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone"]
-    together = curve(tmp_path, "together", [*torchrun, "-m"])
+    together = curve(tmp_path, "together", [*torchrun, "-m"], precision)
     assert [event["event"] for event in alone] == [event["event"] for event in together]
     for one, two in zip(alone, together, strict=True):
         for name, value in one.items():
             if name.startswith("questions") or name in ("gradient norm", "step", "learning_rate"):
-                assert two[name] == pytest.approx(value, rel=1e-4, abs=1e-5), (one["step"], name)
+                assert two[name] == pytest.approx(value, rel=off, abs=off / 10), (one["step"], name)
     assert sum(event["event"] == "progress" for event in alone) == 5
 
 

@@ -188,6 +188,17 @@ def test_a_graph_holds_one_micro_batch_at_any_length(monkeypatch: pytest.MonkeyP
     assert max(most) <= 48  # BOS, gist tokens and padding among them
 
 
+def test_a_unit_has_its_share_of_a_step(tmp_path: Path) -> None:
+    """Two units of a step move the weights by the mean of what each would, not by the sum."""
+    runs = [tiny_run(tmp_path, batch=batch) for batch in (1, 2)]
+    for run in runs:
+        run._backward(run.mixture.unit(0, 0), [0.0] * 6)
+    alone, shared = (run.adapter.gist_rows.grad for run in runs)
+    assert alone is not None
+    assert float(alone.norm()) > 0
+    torch.testing.assert_close(2 * shared, alone)
+
+
 def test_the_loss_of_a_step_is_that_of_its_units(tmp_path: Path) -> None:
     """Whatever the micro-batches, a step has the same gradient norm and the same losses."""
     figures = [tiny_run(tmp_path, micro_tokens=n).train_step().figures for n in (30, 200, 10**6)]

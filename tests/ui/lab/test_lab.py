@@ -469,7 +469,7 @@ def test_only_what_differs_from_the_preset_is_said(qtbot: QtBot, tmp_path: Path)
     assert words is not None and {"learning_rate=0.0002", "rank=16", "batch=2"} <= set(words)
     assert not any(word.startswith(("steps=", "seed=", "precision=")) for word in words)
     form.preset.setCurrentIndex(2)
-    assert (form.steps.value(), form.learning_rate.value(), form.precision.currentData()) == (1500, 0.0002, "nf4")
+    assert (form.steps.value(), form.learning_rate.value(), form.precision.currentData()) == (600, 0.0002, "nf4")
 
 
 def test_an_evaluation_tells_how_far_it_is(runs_folder: Path) -> None:
