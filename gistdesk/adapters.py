@@ -1,4 +1,4 @@
-"""The adapters that are kept here: which there are, and removing one. A folder each, in peft's layout.
+"""The adapters that are kept here: which there are, renaming and removing one. A folder each, in peft's layout.
 
 Knows folders and names; knows nothing of what is in an adapter, and loads nothing large.
 """
@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import file_name
 from gistdesk.folders import folders
 
 
@@ -21,16 +22,42 @@ def kept_adapters() -> list[Path]:
     return sorted(path.parent for path in folder.glob("*/gist.json") if not path.parent.name.startswith("."))
 
 
+def rename_adapter(folder: Path, title: str) -> Path:
+    """Give an adapter that is kept here another name -> its folder from now on.
+
+    Raises:
+        UserError: there is one of that name, it is kept somewhere else, or it cannot be renamed.
+    """
+    _check_kept(folder)
+    target = folder.with_name(file_name(title))
+    if target.exists():
+        raise UserError("There is an adapter with the name {name} already.", "Choose another name.", name=target.name)
+    try:
+        folder.rename(target)
+    except OSError as error:
+        raise UserError(
+            "The adapter {folder} cannot be renamed ({reason}).",
+            "Check the folder's permissions.",
+            folder=folder,
+            reason=error.strerror,
+        ) from error
+    return target
+
+
+def _check_kept(folder: Path) -> None:
+    if folder not in kept_adapters():
+        raise UserError(
+            "{folder} is not among the adapters that are kept here.", "See gistdesk adapters list.", folder=folder
+        )
+
+
 def remove_adapter(folder: Path) -> None:
     """Delete an adapter that is kept here, for good.
 
     Raises:
         UserError: it is kept somewhere else, or cannot be deleted.
     """
-    if folder not in kept_adapters():
-        raise UserError(
-            "{folder} is not among the adapters that are kept here.", "See gistdesk adapters list.", folder=folder
-        )
+    _check_kept(folder)
     try:
         shutil.rmtree(folder)
     except OSError as error:

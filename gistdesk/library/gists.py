@@ -82,6 +82,11 @@ class Gists(Entries):
         self._drop_unused([entry.gist] if entry.gist and entry.gist.id != gist_id else [])
         return self.entry(entry_id)
 
+    def move_model(self, old: str, new: str) -> None:
+        """A model has another name now; its gists are asked by that one."""
+        with self._write() as db:
+            db.execute("UPDATE entries SET model = ? WHERE model = ?", (new, old))
+
     def mark_outdated(
         self, identity: tuple[str, str, str, str], model: str | None = None, *, is_base: bool = True
     ) -> int:

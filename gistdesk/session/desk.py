@@ -12,7 +12,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.adapters import adapters_folder, remove_adapter
+from gistdesk.adapters import adapters_folder, remove_adapter, rename_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.methods import LEAST_SLOTS, usual_method, usual_ratio, within_trained
 from gistdesk.core.resources import resource
@@ -550,6 +550,26 @@ class Desk(QObject):
     def export_adapter(self, model: str, target: Path) -> None:
         """Copy a model's adapter to a new folder; `notice` tells how it went."""
         self._reader.send(ExportAdapter(model=model, target=str(target)), self._on_adapter)
+
+    def rename_adapter(self, name: str, title: str) -> None:
+        """Give an adapter that is kept here another name; documents that were compressed with it follow."""
+        if self._queue.busy or self._answers.busy or self.device_holder:
+            self.notice.emit(Notice(later("Something is at work now."), later("Rename the adapter when it has ended.")))
+            return
+        try:
+            new = str(rename_adapter(Path(name), title))
+        except UserError as error:
+            self.notice.emit(Notice(error.message, error.hint))
+            return
+        self._engine.unload()  # it knows the model by its old name
+        self.library.move_model(name, new)
+        settings = self.settings
+        self.change_settings(
+            models=tuple(new if model == name else model for model in settings.models),
+            model=new if settings.model == name else settings.model,
+        )
+        self.entries_changed.emit()
+        self.models_changed.emit()
 
     def remove_adapter(self, name: str) -> None:
         """Delete an adapter that is kept here, for good."""

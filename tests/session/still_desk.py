@@ -117,6 +117,9 @@ class StillDesk(Desk):
     def export_adapter(self, model: str, target: Path) -> None:
         self.asked.append(("export_adapter", (model, target)))
 
+    def rename_adapter(self, name: str, title: str) -> None:
+        self.asked.append(("rename_adapter", (name, title)))
+
     def remove_adapter(self, name: str) -> None:
         self.asked.append(("remove_adapter", name))
 

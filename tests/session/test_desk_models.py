@@ -106,6 +106,13 @@ def test_an_adapter_is_imported_listed_exported_and_removed(
         qtbot.waitUntil(lambda: _row(desk, str(kept)).adapter_base != "", timeout=WAIT_MS)
         row = _row(desk, str(kept))
         assert (row.title, row.adapter_base, row.is_kept, row.has_adapter) == ("contracts", "base", True, True)
+        entry = desk.library.add_entry(source_path=tmp_path / "a.txt", model=str(kept), ratio=8.0)
+        desk.rename_adapter(str(kept), "Leases/2026")
+        [renamed] = kept_adapters()
+        assert renamed.name == "Leases_2026" and desk.library.entry(entry.id).model == str(renamed)
+        desk.rename_adapter(str(renamed), "Leases/2026")
+        assert notices.pop().message == "There is an adapter with the name Leases_2026 already."
+        kept = renamed
         desk.export_adapter(str(kept), tmp_path / "out")
         qtbot.waitUntil(lambda: len(notices) == 3, timeout=WAIT_MS)
         assert (tmp_path / "out" / "gist.json").is_file()

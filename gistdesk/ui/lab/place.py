@@ -14,6 +14,7 @@ from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.session.run import Run
 from gistdesk.session.runs import Runs
+from gistdesk.ui.lab.adapters import AdaptersTab
 from gistdesk.ui.lab.attention import AttentionTab
 from gistdesk.ui.lab.benchmark import BenchmarkTab
 from gistdesk.ui.lab.export import FORMS, export_run
@@ -26,13 +27,14 @@ _TABS = (
     (later("Benchmark"), "grid"),
     (later("Runs"), "lab"),
     (later("Attention"), "search"),
+    (later("Adapters"), "compress"),
 )
-TRAIN, BENCHMARK, RUNS, ATTENTION = range(4)
+TRAIN, BENCHMARK, RUNS, ATTENTION, ADAPTERS = range(5)
 
 
 class LabPlace(QObject):
     """Attributes: list_widget and inspector_widget (None: the Lab has neither), main_widget (the tabs); runs; train,
-    benchmark, table, attention (what is on the tabs).
+    benchmark, table, attention, adapters (what is on the tabs).
 
     Signals: told (a Notice); use_asked (the folder of an adapter that is to be used, its run's title)."""
 
@@ -48,7 +50,10 @@ class LabPlace(QObject):
         self.benchmark = BenchmarkTab(desk, self.runs)
         self.table = RunsTab(self.runs, self.run_check)
         self.attention = AttentionTab(desk, self.runs)
-        self.main_widget = _Tabs((self.train, self.benchmark, self.table, self.attention))
+        self.adapters = AdaptersTab(desk)
+        self.main_widget = _Tabs((self.train, self.benchmark, self.table, self.attention, self.adapters))
+        self.adapters.told.connect(self.told)
+        self.adapters.use_asked.connect(self.use_asked)
         self.attention.told.connect(self.told)
         self.main_widget.currentChanged.connect(self._on_tab)
         for tab in (self.train, self.benchmark, self.table):

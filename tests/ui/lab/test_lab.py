@@ -19,13 +19,13 @@ from gistdesk.language import i18n
 from gistdesk.session.run import Run, read_start
 from gistdesk.ui.lab.commands import _LOAD_S, SIZES, TRAINING, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab.compare import differences
-from gistdesk.ui.lab.place import BENCHMARK, RUNS, TRAIN
+from gistdesk.ui.lab.place import ADAPTERS, BENCHMARK, RUNS, TRAIN
 from gistdesk.ui.lab.plot import round_steps, smoothed
 from gistdesk.ui.lab.words import METHODS, TASKS, state_text
 from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.ramp import ramp
 from gistdesk.ui.window.main import LAB, MainWindow
-from tests.session.still_desk import add_entry
+from tests.session.still_desk import ADAPTER, STARTER, add_entry
 from tests.ui.lab.lab_made import make_benchmark, make_training, trial
 from tests.ui.window.window_made import open_window, still
 from trainer.benchmark.config import SIZES as ALL_SIZES
@@ -259,6 +259,28 @@ def test_questions_of_files_and_of_whole_texts_have_a_grid_by_length(
     assert grid.isVisible() and grid.width() == grid.sizeHint().width()
     grid._on_opened(model.index(0, 1))
     assert "texts of up to 1,024 tokens" in tab.samples._figures.text() and "n = 2" in tab.samples._figures.text()
+
+
+def test_adapters_are_renamed_used_and_deleted_in_the_lab(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
+    window = window_on(qtbot, tmp_path, ADAPTERS)
+    desk, tab = still(window), window.lab.adapters
+    assert not tab.table.isVisible()
+    desk.rows = [STARTER, ADAPTER]
+    add_entry(desk, "Lease.pdf", model=ADAPTER.name)
+    desk.models_changed.emit()
+    shown = [tab.table.item(0, column).text() for column in range(4)]
+    assert shown == ["contracts", "Llama-3.1-8B", "NF4 (4 bits)", "1"] and tab.table.rowCount() == 1
+    assert not tab._buttons["rename"].isEnabled()
+    tab.table.selectRow(0)
+    tab._buttons["use"].click()
+    assert desk.asked == [("load_model", ADAPTER.name)]
+    tab.table.item(0, 0).setText("Leases")
+    assert desk.asked[-1] == ("rename_adapter", (ADAPTER.name, "Leases"))
+    tab._buttons["delete"].click()
+    (notice,) = [banner.notice for banner in window.banners.banners if "for good" in banner.notice.message]
+    assert desk.asked[-1][0] == "rename_adapter"
+    notice.actions[0][1]()
+    assert desk.asked[-1] == ("remove_adapter", ADAPTER.name)
 
 
 def test_the_table_sorts_by_figures(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
