@@ -162,7 +162,8 @@ class AdaptersTab(QWidget):
             self._buttons[name].setText(text)
         self._note.setText(
             tr(
-                "Adapters that were put to use or imported are kept here. More come from Train, or from Settings, Models."
+                "Adapters that were put to use or imported are kept here. More come from Train, or from Settings, "
+                "Models."
             )
         )
         self.table.setAccessibleName(tr("Adapters"))
