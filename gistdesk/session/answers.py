@@ -9,8 +9,10 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gistdesk.core.sentences import Sentence
 from gistdesk.library import Chat, Entry, Grounded, Library, Message, Passage, Problem
-from gistdesk.library.evidence import Sentence, evidence, sentence_about
+from gistdesk.library.evidence import Sentence as FoundSentence
+from gistdesk.library.evidence import evidence, sentence_about
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,
@@ -40,7 +42,7 @@ _VARIED_TEMPERATURE = 0.7
 """A second version of a greedy answer would be the first again."""
 
 
-Place = Sentence | FoundPassage
+Place = FoundSentence | FoundPassage
 
 
 @dataclass
