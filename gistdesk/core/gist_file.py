@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
@@ -44,6 +45,7 @@ _DTYPES = {name: dtype for dtype, name in _STORED.items()}
 _HEADER_BYTES = 64 * 2**20
 _LARGEST_COUNT = 2**53
 _LONGEST_TEXT = 2**12
+_HASH = re.compile("[0-9A-Za-z_-]{1,128}")
 
 
 @dataclass(frozen=True)
@@ -316,7 +318,7 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
         gist,
         ModelIdentity(*(_text(header[name]) for name in identity)),
         _text(header["title"]),
-        _text(header["source_sha256"]),
+        _hash(header["source_sha256"]),
         page_starts,
         ratio,
         segment_tokens,
@@ -346,6 +348,13 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         raise ValueError("a text is none, or without end")
     value.encode()  # half a surrogate pair is a ValueError
+    return value
+
+
+def _hash(value: Any) -> str:
+    """A library keeps it as a name."""
+    if not isinstance(value, str) or not _HASH.fullmatch(value):
+        raise ValueError("a hash that is none")
     return value
 
 

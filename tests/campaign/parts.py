@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -38,6 +39,7 @@ from tests.campaign.mutation import VALUES, Mutation, bytes_of, dumped, json_of,
 from tests.core.gguf_made import Quantization, write_gguf
 from tests.core.hostile_documents import HOSTILE
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
+from tests.core.test_gist_file import fitted
 from tests.core.tiny_models import Kind, write_model
 from tests.library.made import add, ready
 from trainer.data.forms import FORMS, read_records
@@ -112,14 +114,16 @@ DOCUMENTS = (
 
 
 def _gists(folder: Path) -> dict[str, bytes]:
+    """Of every kind: with slots for every head alike, with a bias, and in 8 bits."""
     files = {}
+    identity = ModelIdentity("m", "1" * 64, "2" * 64, "3" * 64)
     for number, kind in enumerate((torch.float32, torch.bfloat16)):
         gist = GistKV(torch.randn(2, 2, 1, 6, 4).to(kind), (Segment(0, 400, 4), Segment(400, 500, 2)))
-        identity = ModelIdentity("m", "1" * 64, "2" * 64, "3" * 64)
         record = GistRecord(gist, identity, "A title", "4" * 64, (0, 100), 80.0, 512, "2026-01-01T00:00:00+00:00")
-        path = folder / f"{number}.gistkv"
-        write_gist(path, record)
-        files[path.name] = path.read_bytes()
+        for name, each in (("plain", record), ("bias", fitted()), ("8-bit", replace(record, kv_bits=8))):
+            path = folder / f"{name}-{number}.gistkv"
+            write_gist(path, replace(each, kv_bits=8) if (name, number) == ("bias", 1) else each)
+            files[path.name] = path.read_bytes()
     return files
 
 

@@ -259,6 +259,8 @@ FORGED: dict[str, dict[str, Any]] = {
     "half a surrogate pair": {"title": "\ud800"},
     "a title without end": {"title": "a" * 10**6},
     "a title that is a number": {"title": 3},
+    "a hash that is none": {"source_sha256": "가" * 1000},
+    "a hash of nothing": {"source_sha256": ""},
     "tokens beyond 64 bits": {"segments": [[2**70, 5], [11, 4]], "n_tokens": 2**70 + 11},
     "a page beyond 64 bits": {"page_starts": [0, 2**70]},
     "a segment length beyond 64 bits": {"segment_tokens": 2**70},
