@@ -380,15 +380,6 @@ class DescribeDone(Event):
 
 
 @dataclass(frozen=True)
-class CheckDone(Event):
-    """`ok`: the gist can be used with the model; else `message` says why not."""
-
-    name = "check.done"
-    ok: bool
-    message: str
-
-
-@dataclass(frozen=True)
 class DownloadProgress(Event):
     """`file` is the one being fetched or checked; bytes are those of all files together."""
 
@@ -635,18 +626,6 @@ class Describe(Request):
     name = "describe"
     done = DescribeDone
     path: str
-
-
-@dataclass(frozen=True)
-class Check(Request):
-    """Say whether a gist file belongs to a model, as it lies on disk."""
-
-    name = "check"
-    done = CheckDone
-    path: str
-    model: str = "starter"
-    device: str = "auto"
-    precision: str = "auto"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,6 @@ It is read in a process of its own (`document_process`), so that no file can tak
 Knows nothing of tokens or windows.
 """
 
-import bisect
-import itertools
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,17 +42,6 @@ class Document:
     def text(self) -> str:
         """All pages, with a blank line between them."""
         return _PAGE_BREAK.join(self.pages)
-
-    @cached_property
-    def _page_starts(self) -> list[int]:
-        lengths = (len(page) + len(_PAGE_BREAK) for page in self.pages[:-1])
-        return list(itertools.accumulate(lengths, initial=0))
-
-    def page_at(self, offset: int) -> int:
-        """The page, counted from 1, of character `offset` of `text`; a break belongs to the page before."""
-        if not 0 <= offset <= len(self.text):
-            raise ValueError(f"offset {offset} is outside a text of {len(self.text)} characters")
-        return bisect.bisect_right(self._page_starts, offset)
 
 
 @dataclass(frozen=True)

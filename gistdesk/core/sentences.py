@@ -117,10 +117,6 @@ def shortened(text: str) -> str:
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
 
-def _fits_json(value: Value) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
-
-
 def _value(value: object) -> Value:
     if isinstance(value, BaseException):
         value = reason_of(value)

@@ -23,7 +23,6 @@ from gistdesk.protocol import (
     ExtractDone,
     ExtractProgress,
     ModelInfo,
-    ModelLoadProgress,
 )
 from gistdesk.session.calls import Calls
 from gistdesk.settings import Settings
@@ -53,7 +52,6 @@ class Queue(QObject):
     entry_changed = Signal(int)
     text_kept = Signal(int)
     compressed = Signal(int)
-    loading = Signal(float)
 
     def __init__(
         self,
@@ -211,8 +209,6 @@ class Queue(QObject):
             if event.eta_s is not None:
                 self.eta_s[entry_id] = event.eta_s
             self._progress(event.done, event.total)
-        elif isinstance(event, ModelLoadProgress):
-            self.loading.emit(event.fraction)
         elif isinstance(event, ExtractDone):
             self._on_extracted(entry_id, event)
         elif isinstance(event, CompressDone):

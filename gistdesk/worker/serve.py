@@ -6,7 +6,6 @@ What a request needs is imported when the first of its kind comes. Knows nothing
 from gistdesk.protocol import (
     Answer,
     Cancelled,
-    Check,
     Compress,
     Describe,
     DescribeModel,
@@ -79,10 +78,6 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
             from gistdesk.worker.gists import describe
 
             return describe(request)
-        case Check():
-            from gistdesk.worker.gists import check
-
-            return check(request)
         case DescribeModel():
             return keeper.describe(request.model, request.device, request.precision)
         case Download():

@@ -227,31 +227,14 @@ def chapter(body: str) -> str:
 # --- Document
 
 
-def test_document_tells_the_page_of_every_character() -> None:
-    document = Document("t", ("abc", "", "de"), "page", Path("t.pdf"), "")
-    assert document.text == "abc\n\n\n\nde"
-    assert [document.page_at(offset) for offset in range(len(document.text) + 1)] == [1] * 5 + [2] * 2 + [3] * 3
-    with pytest.raises(ValueError, match="offset 10"):
-        document.page_at(10)
-    with pytest.raises(ValueError, match="offset -1"):
-        document.page_at(-1)
-
-
-@given(st.lists(st.text(alphabet="ab", max_size=5), min_size=1, max_size=6))
-def test_page_at_finds_every_page_again(pages: list[str]) -> None:
-    document = Document("t", tuple(pages), "page", Path("t.pdf"), "")
-    offset = 0
-    for number, page in enumerate(pages, 1):
-        assert document.text[offset : offset + len(page)] == page
-        assert all(document.page_at(offset + index) == number for index in range(len(page)))
-        offset += len(page) + 2
+def test_pages_are_joined_by_a_blank_line() -> None:
+    assert Document("t", ("abc", "", "de"), "page", Path("t.pdf"), "").text == "abc\n\n\n\nde"
 
 
 def test_document_knows_its_source(put: Put) -> None:
     path = put("notes.v2.txt", b"some text")
     document = read_document(path)
     assert document == Document("notes.v2", ("some text",), None, path, hashlib.sha256(b"some text").hexdigest(), 9)
-    assert document.page_at(4) == 1
 
 
 @linux_only
@@ -414,7 +397,6 @@ def test_pdf_pages_are_read_in_order(put: Put) -> None:
     document = read_document(path)
     assert document.pages == ("First page", "", KOREAN)
     assert (document.title, document.page_label) == ("a", "page")
-    assert document.page_at(document.text.index("권력")) == 3
 
 
 def test_extract_yields_progress_and_can_be_left(put: Put) -> None:
@@ -547,7 +529,6 @@ def test_epub_follows_its_spine(put: Put) -> None:
     document = read_document(put("a.epub", zip_bytes(epub_members(chapters, title="책 &amp; more"))))
     assert document.pages == ("하나\nfirst", "", "last & least")
     assert (document.title, document.page_label) == ("책 & more", "section")
-    assert document.page_at(document.text.index("last")) == 3
 
 
 def encryption_of(member: str) -> str:

@@ -9,7 +9,6 @@ import pytest
 
 from gistdesk.protocol import (
     Cancelled,
-    Check,
     DescribeModel,
     Download,
     DownloadDone,
@@ -77,7 +76,7 @@ def test_a_model_is_fetched_and_can_be_loaded(engine: EngineProcess, hub: Hub, m
 
 
 def test_only_a_download_uses_the_network(engine: EngineProcess, hub: Hub) -> None:
-    for request in (Load("org/model"), DescribeModel("org/model"), Check("/no/such.gistkv", "org/model")):
+    for request in (Load("org/model"), DescribeModel("org/model")):
         error = engine.do(request, Error)
         assert error.kind == "user" and "not on this computer" in error.message
     assert hub.requests == []

@@ -14,8 +14,6 @@ from gistdesk.protocol import (
     AnswerDelta,
     AnswerDone,
     AnswerFirstToken,
-    Check,
-    CheckDone,
     Compress,
     CompressDone,
     CompressProgress,
@@ -207,12 +205,8 @@ def test_a_model_without_an_adapter_answers_and_compresses_by_the_texts_own_keys
     engine.do(Answer((("Hm?", None),), model=str(folder), max_tokens=2, threads=1), AnswerDone)
 
 
-def test_does_this_gist_belong_to_that_model(engine: EngineProcess, alice: Kept, tiny: str, tmp_path: Path) -> None:
-    assert engine.do(Check(str(alice.gist)), CheckDone).ok
-    other = engine.do(Check(str(alice.gist), tiny), CheckDone)
-    assert not other.ok and "another model" in other.message
+def test_a_file_that_is_no_gist_says_so(engine: EngineProcess, tmp_path: Path) -> None:
     (tmp_path / "no.gistkv").write_bytes(b"no gist")
-    assert not engine.do(Check(str(tmp_path / "no.gistkv")), CheckDone).ok
     described = engine.do(Describe(str(tmp_path / "no.gistkv")), DescribeDone)
     assert described.description is None and described.problem
 
@@ -242,8 +236,6 @@ def test_a_model_is_held_in_the_precision_that_was_asked_for(engine: EngineProce
     error = engine.do(asked, Error)
     assert error.kind == "user" and "in nf4; it is loaded in bf16" in error.message
     assert "--precision nf4" in error.hint
-    assert engine.do(Check(str(gist), tiny, precision="nf4"), CheckDone).ok
-    assert "in nf4; it is loaded in bf16" in engine.do(Check(str(gist), tiny), CheckDone).message
 
 
 def test_memory_is_told_asked_and_unasked(engine: EngineProcess, alice: Kept, tmp_path: Path) -> None:

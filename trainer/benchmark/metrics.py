@@ -1,7 +1,7 @@
 """How an answer is scored against what is right: the published rules, each a function of texts to a number from 0 to 1.
 
 LongBench's rules (Bai et al., 2023) for question answering, summaries, classes, paragraphs, counts and code; RULER's
-(Hsieh et al., 2024) for retrieval; ROUGE as rouge-score counts it; chrF as sacrebleu does. Korean is compared by
+(Hsieh et al., 2024) for retrieval; ROUGE as rouge-score counts it. Korean is compared by
 character, because words carry particles. Knows nothing of models or tasks.
 """
 
@@ -137,11 +137,6 @@ def rouge_words(text: str) -> list[str]:
     return re.sub(r"[^a-z0-9]+", " ", text.lower()).split()
 
 
-def rouge_n(given: Sequence[str], right: Sequence[str], n: int) -> float:
-    """The F of ROUGE-N over words or characters."""
-    return f1(*([tuple(part[i : i + n]) for i in range(len(part) - n + 1)] for part in (given, right)))
-
-
 def rouge_l(given: Sequence[str], right: Sequence[str]) -> float:
     """The F of ROUGE-L over words or characters, as rouge-score counts it."""
     n_same = _common_lengths(given, right)[-1][-1]
@@ -154,26 +149,6 @@ def word_rouge_l(given: str, right: str) -> float:
 
 def character_rouge_l(given: str, right: str) -> float:
     return rouge_l(characters_of(given), characters_of(right))
-
-
-def chrf(given: str, right: str, *, order: int = 6, beta: float = 2.0) -> float:
-    """Character n-gram F of one sentence as sacrebleu counts it, from 0 to 1 (Popović, 2015). Spaces do not count."""
-    precisions, recalls = [], []
-    for n in range(1, order + 1):
-        grams, others = (Counter(_grams("".join(text.split()), n)) for text in (given, right))
-        n_same = sum((grams & others).values())
-        if grams.total() and others.total():
-            precisions.append(n_same / grams.total())
-            recalls.append(n_same / others.total())
-    if not precisions:
-        return 0.0
-    precision, recall = sum(precisions) / len(precisions), sum(recalls) / len(recalls)
-    weighted = beta**2 * precision + recall
-    return (1 + beta**2) * precision * recall / weighted if weighted else 0.0
-
-
-def _grams(text: str, n: int) -> list[str]:
-    return [text[i : i + n] for i in range(len(text) - n + 1)]
 
 
 def class_score(given: str, right: str, classes: Sequence[str]) -> float:

@@ -43,12 +43,9 @@ def random_texts(n: int) -> list[str]:
 
 
 def test_rouge_is_that_of_rouge_score() -> None:
-    scorer = importlib.import_module("rouge_score.rouge_scorer").RougeScorer(["rouge1", "rouge2", "rougeL"])
+    scorer = importlib.import_module("rouge_score.rouge_scorer").RougeScorer(["rougeL"])
     for given, right in pairs(SENTENCES + random_texts(12)):
         expected = scorer.score(right, given)
-        ours = metrics.rouge_words(given), metrics.rouge_words(right)
-        assert metrics.rouge_n(*ours, 1) == pytest.approx(expected["rouge1"].fmeasure, abs=1e-12)
-        assert metrics.rouge_n(*ours, 2) == pytest.approx(expected["rouge2"].fmeasure, abs=1e-12)
         assert metrics.word_rouge_l(given, right) == pytest.approx(expected["rougeL"].fmeasure, abs=1e-12)
 
 
@@ -63,13 +60,6 @@ def test_korean_rouge_is_that_of_rouge_score_by_character() -> None:
         assert metrics.character_rouge_l(given, right) == pytest.approx(expected, abs=1e-12)
     assert metrics.word_rouge_l(KOREAN[2], KOREAN[3]) == 0  # what by character is for
     assert metrics.character_rouge_l(KOREAN[2], KOREAN[3]) == 0.5
-
-
-def test_chrf_is_that_of_sacrebleu() -> None:
-    scorer = importlib.import_module("sacrebleu.metrics").CHRF()
-    for given, right in pairs([text for text in SENTENCES + KOREAN + random_texts(8) if text]):
-        expected = scorer.sentence_score(given, [right]).score / 100
-        assert metrics.chrf(given, right) == pytest.approx(expected, abs=1e-9), (given, right)
 
 
 def test_longbench_rouge_is_that_of_the_package_it_publishes_with() -> None:
@@ -204,5 +194,5 @@ def test_an_answer_that_declines(given: str, is_declined: bool) -> None:
 
 def test_nothing_is_above_one_or_below_zero() -> None:
     texts: list[Any] = SENTENCES + KOREAN
-    for score in (metrics.word_f1, metrics.character_f1, metrics.longbench_rouge_l, metrics.chrf, metrics.code_score):
+    for score in (metrics.word_f1, metrics.character_f1, metrics.longbench_rouge_l, metrics.code_score):
         assert all(0 <= score(given, right) <= 1 for given, right in pairs(texts)), score
