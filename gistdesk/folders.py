@@ -7,6 +7,8 @@ from pathlib import Path
 
 import platformdirs
 
+from gistdesk.atomic import replacing
+
 HOME_VARIABLE = "GISTDESK_HOME"
 MODELS_VARIABLE = "GISTDESK_MODELS"
 
@@ -46,14 +48,5 @@ def make_private(folder: Path) -> None:
 
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read, in one step. Raises OSError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with replacing(path, private=True) as part:
+        part.write_bytes(data)

@@ -6,11 +6,11 @@ file beside the library. Losing that file costs time, nothing else. Knows nothin
 
 import hashlib
 import json
-import os
 import re
 from contextlib import suppress
 from pathlib import Path
 
+from gistdesk.atomic import replacing
 from gistdesk.folders import folders
 
 SMALL_BYTES = 64 * 2**20
@@ -59,6 +59,5 @@ def _keep(key: str, value: str) -> None:
         path = _file()
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = list({**_kept(), key: value}.items())[-_MAX_KEPT:]
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(dict(kept), indent=0), encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as part:
+            part.write_text(json.dumps(dict(kept), indent=0), encoding="utf-8")

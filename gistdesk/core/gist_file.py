@@ -11,7 +11,6 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass
 from itertools import chain
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import GistKV, Refinement
@@ -137,17 +137,10 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int)
     """See `write_atomically`. Raises UserError."""
     temporary = path.with_name(f".{os.getpid()}{SUFFIX}.tmp")  # short: the name may be as long as names can be
     try:
-        with temporary.open("wb") as stream:
+        with replacing(path, temporary=temporary) as part, part.open("wb") as stream:
             for piece in pieces:
                 stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if not isinstance(error, OSError):  # Ctrl+C
-            raise
+    except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise UserError(
             "{path} cannot be written ({reason}).",

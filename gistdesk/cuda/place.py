@@ -4,7 +4,6 @@
 is unfinished or out of use. Knows nothing of what a set-up consists of.
 """
 
-import os
 import re
 import shutil
 import sys
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 from gistdesk.cuda.lock import python_tag
 from gistdesk.folders import folders
@@ -63,12 +63,8 @@ def has_own_cuda() -> bool:
 
 def switch_to(folder: Path) -> None:
     """Use a finished set-up from now on, and delete every other one. Raises OSError."""
-    fresh = root() / f".{_POINTER}.{os.getpid()}"
-    with fresh.open("w", encoding="utf-8") as stream:
-        stream.write(folder.name)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(root() / _POINTER)
+    with replacing(root() / _POINTER) as part:
+        part.write_text(folder.name, encoding="utf-8")
     clear(keep=folder)
 
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import get_ident
 from typing import Any
 
+from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 from gistdesk.folders import make_private
 from gistdesk.library.backup import back_up_daily, checked_copy
@@ -290,24 +290,14 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def copying(source: Path, target: Path) -> Iterator[bytes]:
-    """Copy under a temporary name in the target's folder, synced, then rename; yields each piece that was copied.
+    """Copy in one step; yields each piece that was copied.
 
     Stopped where it yields, or ended by an error, it leaves nothing behind. Raises OSError.
     """
-    # two threads of one process may copy into the same folder
-    temporary = target.with_name(f".{os.getpid()}-{get_ident()}.{target.suffix.lstrip('.')}.tmp")
-    try:
-        with source.open("rb") as read, temporary.open("wb") as written:
-            while piece := read.read(_PIECE_BYTES):
-                written.write(piece)
-                yield piece
-            written.flush()
-            os.fsync(written.fileno())
-        temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with replacing(target) as part, source.open("rb") as read, part.open("wb") as written:
+        while piece := read.read(_PIECE_BYTES):
+            written.write(piece)
+            yield piece
 
 
 def n_bytes(path: Path) -> int:

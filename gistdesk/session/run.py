@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from gistdesk.atomic import replacing
 from gistdesk.complaints import is_complaint, said_in
 from gistdesk.core.sentences import Sentence, unpacked
 
@@ -344,9 +345,8 @@ def read_start(folder: Path) -> Start | None:
 def write_start(folder: Path, start: Start) -> None:
     """Raises OSError: the folder cannot be written."""
     folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / (START + ".new")
-    fresh.write_text(json.dumps(asdict(start), ensure_ascii=False, indent=1), encoding="utf-8")
-    fresh.replace(folder / START)
+    with replacing(folder / START) as part:
+        part.write_text(json.dumps(asdict(start), ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def ended(start: Start) -> Start:

@@ -7,7 +7,6 @@ Knows tensors and plain values; not what they are for.
 import errno
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 
 _NAME = "step-{:08d}.safetensors"
@@ -48,20 +48,13 @@ def write_checkpoint(
         UserError: the disk is full or the folder cannot be written; the checkpoints before it are untouched.
     """
     path = folder / _NAME.format(step)
-    temporary = path.with_name(path.name + _TEMPORARY)
     plain = _apart(tensors)
     header = {"state": json.dumps(state), "sha256": _digest(plain)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(plain, temporary, metadata=header)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if not isinstance(error, (OSError, SafetensorError)):
-            raise
+        with replacing(path, temporary=path.with_name(path.name + _TEMPORARY)) as part:
+            save_file(plain, part, metadata=header)
+    except (OSError, SafetensorError) as error:
         n_bytes = sum(t.numel() * t.element_size() for t in plain.values())
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "space" in str(error)
         raise UserError(

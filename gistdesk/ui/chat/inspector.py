@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import file_name
 from gistdesk.language.i18n import tr
@@ -178,17 +179,14 @@ class ChatInspector(QFrame):
         """Write the chat to a file, as "markdown" or "json". Raises UserError: it cannot be written."""
         assert self._chat is not None
         text = self._desk.library.export_chat(self._chat.id, form, _headings())
-        unfinished = target.with_name(target.name + ".part")
         try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(target)
+            with replacing(target) as part:
+                part.write_text(text, encoding="utf-8")
         except OSError as error:
             reason = error.strerror or str(error)
             raise UserError(
                 "{file} could not be written: {reason}.", "Choose another folder.", file=target.name, reason=reason
             ) from error
-        finally:
-            unfinished.unlink(missing_ok=True)
 
     def _export_to_chosen_file(self, form: str) -> None:
         assert self._chat is not None
