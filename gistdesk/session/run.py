@@ -277,7 +277,11 @@ class Run:
         self.is_bug = False
         if self.events and self.events[-1].get("event") == "failure":
             failure = self.events[-1]
-            return Sentence("{message} {hint}", message=failure.get("message", ""), hint=failure.get("hint", ""))
+            return Sentence(
+                "{message} {hint}",
+                message=Sentence(failure.get("message", "")),  # either may be in the catalogues by itself
+                hint=Sentence(failure.get("hint", "")),
+            )
         if self.events and self.events[-1].get("event") == "stopped":
             return ""
         lines = [line for line in self.log_tail(40) if line.strip()]

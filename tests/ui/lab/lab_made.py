@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import yaml
 
+from gistdesk.core.sentences import packed
 from gistdesk.session.run import BENCHMARK, TRAIN, Start, write_start
 
 METHODS = ("gist", "full", "none", "wrong-gist", "truncate")
@@ -17,7 +18,7 @@ LENGTHS, DEPTHS = (512, 2048, 8192), (0, 25, 50, 75, 100)
 
 
 def _lines(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    path.write_text("".join(json.dumps(packed(row), ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def _start(folder: Path, kind: str, title: str, created: str, *, live: bool, queued: bool = False) -> None:

@@ -14,6 +14,8 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.benchmark_names import KINDS, OF_STORIES
 from gistdesk.benchmark_names import METHODS as ALL_METHODS
+from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence, packed
 from gistdesk.folders import folders
 from gistdesk.language import i18n
 from gistdesk.session.run import Run, read_start
@@ -414,9 +416,14 @@ def test_the_ramp_grows_lighter_throughout() -> None:
 
 
 SAID_BY_THE_TRAINER = (
-    "The answers do not depend on the gist: 3 of 27 are right with the document's own gist and 2 with another "
-    "document's. Whatever this run has learned, it is not to compress.",
-    "The checkpoint step-30 is damaged; the one before it, of step 20, is used.",
+    Sentence(
+        "The answers do not depend on the gist: {right} of {n} are right with the document's own gist and {wrong} with "
+        "another document's. Whatever this run has learned, it is not to compress.",
+        right=3,
+        n=27,
+        wrong=2,
+    ),
+    Sentence("The checkpoint {name} is damaged; the one before it, of step {step}, is used.", name="step-30", step=20),
 )
 
 
@@ -429,15 +436,17 @@ def test_what_the_trainer_says_is_said_in_korean(qtbot: QtBot, tmp_path: Path, r
     """Its warnings, its failure as an event and as a last line, and a pre-flight check that refuses."""
     made = ("2026-01-01T00:00:00", "2026-01-02T00:00:00", "2026-01-03T00:00:00")
     warned = make_training(runs_folder, "w", "T", made[2], last="stopped", warning=SAID_BY_THE_TRAINER[0])
-    failure = {"event": "failure", "step": 30, "message": "The memory did not suffice at step 30."}
+    told = Sentence("The memory did not suffice at step {step}.", step=30)
+    failure: dict[str, object] = {"event": "failure", "step": 30, "message": told}
     failure["hint"] = (
         "Lower micro_tokens or set checkpoint_activations, then go on with the run; with a lower distill_tokens or a "
         "smaller precision, begin another."
     )
     failed = make_training(runs_folder, "f", "T", made[1], last="", warning=SAID_BY_THE_TRAINER[1])
     with (failed / "run.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(failure) + "\n")
-    error = "python -m trainer: No base model is given. Set base to a folder or a hub id: --set base=FOLDER.\n"
+        stream.write(json.dumps(packed(failure)) + "\n")
+    nothing = UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
+    error = f"python -m trainer: {json.dumps({'said': packed(nothing.both)})}\n"  # as a run of the window says it
     make_training(runs_folder, "d", "T", made[0], steps_done=0, last="", error=error)
     window = window_on(qtbot, tmp_path, TRAIN)
     i18n.set_language("ko")
