@@ -19,9 +19,10 @@ import torch
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.lexical import Words
+from gistdesk.core.lexical import sentences as spans_of
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import PassageIndex, cut_passages, passages_text, telling_sentences
+from gistdesk.core.passages import CONTEXT, PassageIndex, cut_passages, passages_text, telling_sentences
 from gistdesk.core.prompt import Turn, about_passages, prompt_of
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
 from trainer.benchmark.metrics import is_contained
@@ -30,6 +31,7 @@ from trainer.benchmark.texts import read_stories
 TUNING = Path(__file__).parent / "tuning"
 SIZES = ((48, 0), (64, 0), (64, 24), (96, 0), (96, 32), (128, 40))
 """Most tokens of a passage, and of the sentences that it shares with the next one."""
+_ANSWER_TOKENS = 48
 
 Asked = list[tuple[str, list[str]]]
 Rankers = dict[str, Callable[[list[str]], Ranker]]
@@ -94,19 +96,23 @@ def readings(model: GistModel) -> None:
             n += 1
             found = index.best(question, TOP_K)
             sentences = telling_sentences(question, found)
+            first = slice(*spans_of(sentences)[0])
+            right["the first sentence, no model"] += any(is_contained(sentences[first], one) for one in answers)
             ways = {
                 "the full text": (text, own),
                 "three passages": (passages_text(found), own),
-                "three passages, named": ("Context: " + passages_text(found), named),
-                "the best passage, named": ("Context: " + passages_text(found[:1]), named),
+                "three passages, named": (CONTEXT + passages_text(found), named),
+                "the best passage, named": (CONTEXT + passages_text(found[:1]), named),
                 "sentences": (sentences, own),
-                "sentences, named": ("Context: " + sentences, named),
-                "gist at 8x, then sentences, named": ("\n\nContext: " + sentences, named),
+                "sentences, named": (CONTEXT + sentences, named),
+                "sentences, named, with the reader": (CONTEXT + sentences, named),
+                "gist at 8x, then sentences, named": ("\n\n" + CONTEXT + sentences, named),
             }
             for name, (read, prompt) in ways.items():
                 gists = [gist] if name.startswith("gist") else []
-                context = Context(model, gists, text_ids=torch.tensor(model.token_ids(read)), prompt=prompt)
-                answer = "".join(context.answer([Turn(question)], Sampling(max_tokens=24)))
+                ids = torch.tensor(model.token_ids(read))
+                context = Context(model, gists, text_ids=ids, prompt=prompt, with_reader=name.endswith("reader"))
+                answer = "".join(context.answer([Turn(question)], Sampling(max_tokens=_ANSWER_TOKENS)))
                 right[name] += any(is_contained(answer, one) for one in answers)
     for name, count in right.items():
         print(f"{name}: {count} of {n}")
