@@ -4,7 +4,8 @@
 length, overlap and ranking: of the three documents in `tuning/`, or, with `--stories FILE`, of stories (FairytaleQA's
 training split: nothing is tuned on what is measured). With `--readings` it asks the model about those in `tuning/`,
 with passages or sentences, with and without named parts, and prints how often its answer holds the right one.
-The bundled documents (`gistdesk niah --kinds documents`) are for measuring and are not looked at here.
+The bundled documents (`gistdesk niah --kinds documents`) are for measuring, not for choosing: `--bundled` prints how
+often what is looked up in them holds the answer, beside which the model's answers are to be judged.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from gistdesk.core.passages import CONTEXT, PassageIndex, cut_passages, passages
 from gistdesk.core.prompt import Turn, about_passages, prompt_of
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
 from trainer.benchmark.metrics import is_contained
+from trainer.benchmark.texts import documents as bundled_documents
 from trainer.benchmark.texts import read_stories
 
 TUNING = Path(__file__).parent / "tuning"
@@ -118,6 +120,26 @@ def readings(model: GistModel) -> None:
         print(f"{name}: {count} of {n}")
 
 
+def bundled(model: GistModel) -> None:
+    """Print how often the best sentence, the best three, and the best three passages of the bundled documents tell."""
+    held: Counter[str] = Counter()
+    n = 0
+    for document in bundled_documents():
+        index = PassageIndex(cut_passages(model, [document.text]), "words")
+        for asked in document.questions:
+            if not asked.answers:
+                continue
+            n += 1
+            found = index.best(asked.question, TOP_K)
+            told = telling_sentences(asked.question, found)
+            first = told[slice(*spans_of(told)[0])]
+            parts = {"the best sentence": first, "three sentences": told, "three passages": passages_text(found)}
+            for name, part in parts.items():
+                held[name] += any(is_contained(part, answer) for answer in asked.answers)
+    for name, count in held.items():
+        print(f"{name}: {count} of {n}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="starter", help="whose tokens are counted, and who answers")
@@ -125,10 +147,14 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=40, help="most stories")
     parser.add_argument("--meaning", action="store_true", help="rank by MiniLM, too")
     parser.add_argument("--readings", action="store_true", help="ask the model")
+    parser.add_argument("--bundled", action="store_true", help="what is looked up in the documents for measuring")
     given = parser.parse_args()
     model = load_model(given.model, device="cpu", need_adapter=False)
     if given.readings:
         readings(model)
+        return
+    if given.bundled:
+        bundled(model)
         return
     rankers: Rankers = {"bm25": Bm25, "words": Words}
     if given.meaning and embeddings_installed():
