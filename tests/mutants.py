@@ -196,6 +196,22 @@ _CORE = (
         "tests/core/test_compress.py",
         "training_never_met",
     ),
+    Mutant(
+        "a short text has a single slot",
+        "gistdesk/core/compress.py",
+        '!= "adapter" else LEAST_SLOTS',
+        '!= "adapter" else 1.0',
+        "tests/core/test_compress.py",
+        "short_document",
+    ),
+    Mutant(
+        "a ratio is recommended that training never met",
+        "gistdesk/core/methods.py",
+        "return ratio if trained is None else min(max(ratio, trained[0]), trained[1])",
+        "return ratio",
+        "tests/core/test_compress.py",
+        "nobody",
+    ),
 )
 
 _TRAINER = (
@@ -282,6 +298,14 @@ _TRAINER = (
         'Random(f"{config.seed}:{step}:{place}")',
         'Random(f"{config.seed}:{place}")',
         "tests/trainer/data/test_sources.py",
+    ),
+    Mutant(
+        "what was studied is studied again",
+        "trainer/data/self_study.py",
+        'json.loads(there[-1])["draw"] + 1 if there else 0',
+        "0",
+        "tests/trainer/data/test_self_study.py",
+        "killed",
     ),
     Mutant(
         "held-out records are trained on",
