@@ -324,9 +324,9 @@ _TRAINER = (
     ),
     Mutant(
         "a checkpoint is named before it is on the disk",
-        "trainer/training/checkpoint.py",
-        "            os.fsync(stream.fileno())\n",
-        "            stream.fileno()\n",
+        "gistdesk/atomic.py",
+        "            os.fsync(written.fileno())\n",
+        "            written.fileno()\n",
         "tests/trainer/training/test_checkpoint.py",
         "on_the_disk",
     ),

@@ -40,6 +40,7 @@ from tests.benchmarks.report_questions import Question, is_named, reports
 Way = tuple[str, float]
 """A method and its ratio."""
 _ANSWER_TOKENS = 32
+_HASH = "0" * 64
 _STORY_TOKENS, _NEXT_TOKENS = 640, 64
 _N_TIMED = 7
 
@@ -62,7 +63,7 @@ def made(model: GistModel, ids: Tensor, method: str, ratio: float, bits: KVBits 
     else:
         *_, gist = compress(model, plan)
     record = GistRecord(
-        gist, model.identity, "", "", plan.page_starts, ratio, plan.segment_tokens, "", plan.method, kv_bits=bits
+        gist, model.identity, "", _HASH, plan.page_starts, ratio, plan.segment_tokens, "", plan.method, kv_bits=bits
     )
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"a{SUFFIX}"

@@ -6,6 +6,7 @@ equal at all.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -275,6 +276,7 @@ def test_text_that_spells_special_tokens_stays_text(kind: Kind) -> None:
 def test_text_that_spells_other_added_tokens_stays_text() -> None:
     """A document that says </think> must not end a thought; runs of spaces that were added are ordinary text."""
     model = tiny_model()
+    model = replace(model, tokenizer=deepcopy(model.tokenizer))  # other tests share it
     model.tokenizer.add_tokens([AddedToken("</think>", special=False), AddedToken("<tool_call>", special=False)])
     model.tokenizer.add_tokens([AddedToken("    ", special=False)])
     text = "a</think>b</think></think>\n<tool_call>c    d <<tool_call>"

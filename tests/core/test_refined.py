@@ -139,12 +139,14 @@ def test_stopped_anywhere_it_goes_on_to_the_same_file(tmp_path: Path) -> None:
 _KILLED = """
 import os, sys
 from pathlib import Path
+import torch
 from gistdesk.core.compress import compress_document, plan
 from tests.core.test_refined import WINDOW, bare, book, refined
 refined._FEWEST_ROUNDS, refined._ROUNDS_PER_SEGMENT = 3, 1
 model = bare(window=WINDOW)
 cut = plan(model, book(1), ratio=6.0, method="refined")
 path, wanted = Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))
+torch.set_num_threads(int(sys.argv[4]))  # other threads round otherwise
 n_same = 0
 for step in compress_document(model, book(1), cut, path, checkpoint_s=0.0):
     n_same += (step.n_segments_done, step.n_rounds_done) == wanted
@@ -162,7 +164,7 @@ def test_killed_at_any_stage_it_goes_on_to_the_same_file(tmp_path: Path, share: 
     path = tmp_path / "a.gistkv"
     *_, _ = compress_document(model, book(1), plan(model, book(1), ratio=6.0, method="matched"), path)
     before = path.read_bytes()
-    words = (sys.executable, "-c", _KILLED, str(path), str(n_segments), str(n_rounds))
+    words = (sys.executable, "-c", _KILLED, str(path), str(n_segments), str(n_rounds), str(torch.get_num_threads()))
     assert subprocess.run(words, check=False).returncode == 9
     assert path.read_bytes() == before
     resumed = compress_document(model, book(1), cut, path)

@@ -514,7 +514,7 @@ def test_a_model_of_the_hub_that_is_not_to_be_had(here: Run, book: Path) -> None
         (("--methods", ""), "No method"),
         (("--languages", "fr"), 'no language "fr"'),
         (("--kinds", "riddle"), 'no needle kind "riddle"'),
-        (("--kinds", "landmark", "--languages", "ko"), "but in English"),
+        (("--kinds", "landmark", "--languages", "ko"), "in English alone"),
         (("--device", "tpu"), 'no device "tpu"'),
         (("--model", "nosuch"), 'no model "nosuch"'),
         (("--lengths", "512,many"), "not a list of whole numbers"),

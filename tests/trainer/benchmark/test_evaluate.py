@@ -14,6 +14,7 @@ from torch import Tensor
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
+from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark import readings
@@ -225,7 +226,8 @@ def test_what_stands_before_the_question_has_the_size_of_its_method(starter: Gis
     by_size = {m for m, t in trials.items() if t.ratio == 16}
     assert by_size == set(METHODS) - {"full", "none", "rag"}
     assert {m for m, t in trials.items() if t.ratio_asked == 16} == by_size
-    assert {m for m, t in trials.items() if t.prepare_s > 0} == {"gist", "wrong-gist", "rag", "rag-budget", "hybrid"}
+    prepared = {"gist", "matched", "wrong-gist", "rag", "rag-budget", "hybrid"}
+    assert {m for m, t in trials.items() if t.prepare_s > 0} == prepared
     assert {m for m, t in trials.items() if t.places} == {"rag", "rag-budget", "hybrid"}
 
 
@@ -315,9 +317,9 @@ def test_no_document_is_compressed_twice(starter: GistModel, monkeypatch: pytest
     """A sample's wrong gist is the next one's right one; the last sample's is nobody's."""
     made: list[bytes] = []
 
-    def counted(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
+    def counted(model: GistModel, token_ids: Tensor, ratio: float, method: Method | None) -> GistKV:
         made.append(token_ids.numpy().tobytes())
-        return gist_of(model, token_ids, ratio)
+        return gist_of(model, token_ids, ratio, method)
 
     monkeypatch.setattr(readings, "gist_of", counted)
     config = replace(OWN, methods=("gist", "wrong-gist", "hybrid", "truncate"), samples=4, rank_by="bm25")
@@ -337,7 +339,7 @@ def test_no_document_is_compressed_twice(starter: GistModel, monkeypatch: pytest
         ({"kinds": ()}, "No needle kind"),
         ({"languages": ("fr",)}, 'no language "fr"'),
         ({"languages": ()}, "No language"),
-        ({"kinds": ("landmark",), "languages": ("ko",)}, "but in English"),
+        ({"kinds": ("landmark",), "languages": ("ko",)}, "in English alone"),
         ({"lengths": ()}, "at least 64"),
         ({"lengths": (512, 63)}, "at least 64"),
         ({"depths": ()}, "percentage"),
@@ -365,7 +367,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes: dict[str, Any],
     [
         (replace(OWN, lengths=(128, 4096)), "haystack has"),
         (replace(SMALL, kinds=("facts-8",), lengths=(512, 64)), "does not fit"),
-        (replace(SMALL, ratio=100_000), "ratio of 100000"),
+        (replace(SMALL, methods=("gist",), ratio=100_000), "ratio of 100000"),
         (replace(SMALL, methods=("none", "full"), lengths=(128, 32_760)), "window"),
     ],
 )

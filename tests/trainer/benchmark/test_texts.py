@@ -14,6 +14,7 @@ from torch import Tensor
 from gistdesk.core.answer import Context
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
+from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.resources import resource
@@ -171,9 +172,9 @@ def test_a_story_is_encoded_once_per_ratio_for_all_its_questions(
     made: list[tuple[int, float]] = []
     read: list[int] = []
 
-    def counted(model: GistModel, token_ids: Tensor, ratio: float) -> GistKV:
+    def counted(model: GistModel, token_ids: Tensor, ratio: float, method: Method | None) -> GistKV:
         made.append((len(token_ids), ratio))
-        return gist_of(model, token_ids, ratio)
+        return gist_of(model, token_ids, ratio, method)
 
     class Counting(Context):
         def __init__(self, model: GistModel, gists: Any = (), **given: Any) -> None:
@@ -280,7 +281,7 @@ def test_recovered_is_the_share_of_what_full_text_is_worth() -> None:
         ({"kinds": ("reading",)}, "a file of stories is needed"),
         ({"kinds": ("passkey",), "reading": "x"}, "nothing is asked of them"),
         ({"kinds": ("passkey",), "methods": ("section",)}, "Which section holds the answer"),
-        ({"kinds": ("documents",), "languages": ("ko",)}, "but in English"),
+        ({"kinds": ("documents",), "languages": ("ko",)}, "in English alone"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:

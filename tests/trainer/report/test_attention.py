@@ -11,6 +11,7 @@ import torch
 from gistdesk.core.compress import plan_tokens
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from gistdesk.core.sentences import unpacked
 from tests.core.tiny_models import Kind, every_kind, random_ids, tiny_model
 from trainer.report.attention import WORDS, draw_attention, follow, gist_mask, slot_attention
 
@@ -68,7 +69,7 @@ def test_the_picture_is_drawn_as_it_is_wished_for(starter: GistModel, tmp_path: 
     assert "암" in "".join(found.columns) and "\ufffd" not in "".join(found.columns)
     ready = next(events)
     assert (ready["event"], ready["n_layers"], ready["n_segments"]) == ("ready", 6, len(plan.segments))
-    refused, drawn = events
+    refused, drawn = (unpacked(event) for event in events)
     assert refused["event"] == "failure" and "cannot be written" in refused["message"] and drawn["event"] == "drawn"
     assert struct.unpack(">II", path.read_bytes()[16:24]) == (800, 1000)
 
