@@ -525,8 +525,9 @@ def test_the_language_is_switched_while_everything_is_open(window: MainWindow) -
     window.show_settings()
     dialog = window._settings_dialog
     assert dialog is not None
-    dialog.general.language.setCurrentIndex(2)
-    dialog.general.language.activated.emit(2)
+    korean = dialog.general.language.findText("한국어")
+    dialog.general.language.setCurrentIndex(korean)
+    dialog.general.language.activated.emit(korean)
     assert i18n.language() == "ko"
     assert window.rail.buttons[0].text() == "라이브러리"
     assert dialog.windowTitle() == "설정" and dialog.general.theme.itemText(2) == "어둡게"
