@@ -9,7 +9,7 @@ import math
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.methods import check_method, chosen_method
 from gistdesk.core.title import printable
 from gistdesk.terminal import complain, counted, each, human_bytes, label_of, readable
+
+if TYPE_CHECKING:
+    from gistdesk.cli.jobs import Conversation
 
 app = typer.Typer(
     help="Turn long documents into small files of gist KV, and ask questions of those files.",
@@ -198,14 +201,18 @@ def ask(
     max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 512,
     seed: Annotated[int, typer.Option(help="Of sampling.", min=0, max=2**63 - 1)] = 0,
     system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(help="A document of these gists: the sentences that suit the question are looked up in it."),
+    ] = None,
     model: GistModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
     as_json: JsonOption = False,
 ) -> None:
-    """Ask questions of gist files. The documents themselves are not needed.
+    """Ask questions of gist files. The documents themselves are not needed; with them, more is answered right.
 
-    Example: gistdesk ask book.gistkv -q "What is the passkey?"
+    Example: gistdesk ask book.gistkv -q "What is the passkey?" --text book.txt
     """
     from gistdesk.cli.jobs import conversation
     from gistdesk.core.answer import Sampling
@@ -225,21 +232,25 @@ def ask(
         system=unicode_of(system),
         sampling=sampling,
         known=_known(),
+        texts=text or (),
     )
     if question is not None:
-        pieces = talk.ask(unicode_of(question))
+        question = unicode_of(question)
+        talk.look_up(question)
         if as_json:
-            answer = "".join(pieces)
-            print(json.dumps({"answer": answer, **talk.figures()}, ensure_ascii=False))
+            answer = "".join(talk.ask(question))
+            found = {"sentence": talk.told} if text else {}
+            print(json.dumps({"answer": answer, **found, **talk.figures()}, ensure_ascii=False))
             return
-        _stream(pieces)
+        _answered(talk, question)
         return
     welcome = "Ask, and press Enter. Ctrl+C stops an answer, an empty line or Ctrl+D ends the conversation."
     for line in each(sys.stdin, welcome, "> "):
         if not line.strip():
             break
         try:
-            _stream(talk.ask(line.strip()))
+            talk.look_up(line.strip())
+            _answered(talk, line.strip())
         except UserError as error:
             complain("gistdesk", error)
         except KeyboardInterrupt:
@@ -256,8 +267,11 @@ def _known() -> tuple[str, ...]:
     return read_settings(folders().config / "settings.toml").models
 
 
-def _stream(pieces: Any) -> None:
-    for piece in pieces:
+def _answered(talk: "Conversation", question: str) -> None:
+    """The sentence of the text that suits the question, where there is one, before the model has said a word."""
+    if talk.told:
+        print(f"[{printable(' '.join(talk.told.split()))}]", flush=True)
+    for piece in talk.ask(question):
         print(printable(piece), end="", flush=True)
     print()
 

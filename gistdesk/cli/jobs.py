@@ -5,7 +5,7 @@ Knows paths and results; prints nothing.
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,15 @@ from gistdesk.core.fingerprint import model_fingerprint, of_files
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist
 from gistdesk.core.gist_tensors import KVBits, stored_dtype
+from gistdesk.core.lexical import sentences
 from gistdesk.core.load import choose_device, find_model, load_model, plain_precision
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import Method, usual_method, usual_ratio
 from gistdesk.core.model import GistModel
+from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling_sentences
 from gistdesk.core.precision import trained_precision
 from gistdesk.core.prompt import Turn
+from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
 
 
@@ -131,11 +134,35 @@ def compress_file(
 
 
 class Conversation:
-    """A conversation about gists; remembers its turns."""
+    """A conversation about gists, and about what is looked up in their texts for each question; remembers its turns.
 
-    def __init__(self, context: Context, sampling: Sampling) -> None:
-        self._context, self._sampling = context, sampling
+    Attributes:
+        told: the sentence of the texts that suits the last question best; "" where none does, or there are no texts.
+    """
+
+    def __init__(
+        self,
+        model: GistModel,
+        gists: Sequence[GistKV],
+        sampling: Sampling,
+        *,
+        system: str | None = None,
+        index: PassageIndex | None = None,
+    ) -> None:
+        self._model, self._gists, self._system = model, gists, system
+        self._context = Context(model, gists, system=system)
+        self._sampling, self._index = sampling, index
         self._turns: list[Turn] = []
+        self.told = ""
+
+    def look_up(self, question: str) -> None:
+        """Put what suits a question before the model; nothing where there is no text."""
+        if self._index is None:
+            return
+        found = self._index.best(question, TOP_K)
+        told = telling_sentences(question, found)
+        self.told = told[slice(*sentences(told)[0])] if found else ""
+        self._context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
 
     def ask(self, question: str) -> Iterator[str]:
         """The answer's pieces as they come. A question that fails is not remembered."""
@@ -153,6 +180,7 @@ class Conversation:
             "ttft_s": round(figures.ttft_s, 5),
             "tokens_per_second": round(figures.tokens_per_second, 1),
             "n_slots": self._context.n_slots,
+            "n_text_tokens": self._context.n_text,
             "n_prompt_tokens": figures.n_prompt_tokens,
         }
 
@@ -166,17 +194,36 @@ def conversation(
     system: str | None,
     sampling: Sampling,
     known: Sequence[str] = (),
+    texts: Sequence[Path] = (),
 ) -> Conversation:
     """Open gists, check that the model made them, and put them in front of it. Precision "auto" is the gists' own.
 
+    Args:
+        texts: documents of these gists, in which passages are looked up.
+
     Raises:
-        UserError: a gist or the model is unusable, or they do not belong together.
+        UserError: a gist, a document or the model is unusable, or they do not belong together.
     """
     records = [read_gist(path) for path in gists]
     loaded = _model_of(records[0], model, device, precision, known)
     for record in records:
         check_identity(record, loaded.identity)
-    return Conversation(Context(loaded, [record.gist for record in records], system=system), sampling)
+    index = _indexed(loaded, texts, {record.source_sha256 for record in records}) if texts else None
+    return Conversation(loaded, [record.gist for record in records], sampling, system=system, index=index)
+
+
+def _indexed(model: GistModel, texts: Sequence[Path], hashes: set[str]) -> PassageIndex:
+    passages: list[Passage] = []
+    for number, path in enumerate(texts):
+        document = read_document(path)
+        if document.source_sha256 not in hashes:
+            raise UserError(
+                "{path} is not the document that was compressed.",
+                "Give the file that the gist was made of, or compress it again.",
+                path=path,
+            )
+        passages += (replace(passage, document=number) for passage in cut_passages(model, document.pages))
+    return PassageIndex(passages)
 
 
 def _model_of(record: GistRecord, model: str | None, device: str, precision: str, known: Sequence[str]) -> GistModel:

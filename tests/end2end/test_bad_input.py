@@ -414,6 +414,25 @@ def test_a_gist_of_another_model_truly(here: Run, gist: Path, tmp_path: Path) ->
     assert_refused(here("ask", gist, tmp_path / "a.gistkv", "-q", "What?"), 'The gist of "a"')
 
 
+def test_the_text_is_looked_up_where_it_is_given(here: Run, tmp_path: Path) -> None:
+    text = tmp_path / "a.txt"
+    text.write_text("The harbour was quiet. A grey cat slept. The passkey is 71432. Had the boat come back? " * 3)
+    assert here("compress", text).code == 0
+    words = ("ask", tmp_path / "a.gistkv", "-q", "What is the passkey?")
+    plain = here(*words)
+    assert (plain.code, len(plain.lines)) == (0, 1)
+    told = here(*words, "--text", text)
+    assert (told.code, told.lines[0]) == (0, "[The passkey is 71432.]")
+    assert "71432" in told.lines[1]
+    found = here(*words, "--text", text, "--json").json
+    assert found["sentence"] == "The passkey is 71432." and found["n_text_tokens"] > 0
+    assert here(*words, "--json").json["n_text_tokens"] == 0
+    other = tmp_path / "b.txt"
+    other.write_text("The passkey is 99999.")
+    assert_refused(here(*words, "--text", other), "not the document that was compressed", "gist was made of")
+    assert_refused(here(*words, "--text", tmp_path / "none.txt"), "none.txt")
+
+
 @pytest.mark.parametrize("name", ["missing.gistkv", "."])
 def test_a_gist_that_is_not_there(here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
