@@ -247,10 +247,16 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="replace")
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether a database, or its layout, is not as this program left it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in _DAMAGED or str(error) == _MALFORMED or str(error).startswith(_LACKING)
+
+
 def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
     """What the user's world did to a database; None for our own bugs."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF or (str(error) == _MALFORMED and sqlite3.SQLITE_CORRUPT)
-    if code in _DAMAGED or str(error).startswith(_LACKING):
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if is_damage(error):
         return DamagedLibraryError(
             "The library's database {path} is damaged ({reason}).",
             "Nothing was changed. Put a backup in its place, or move it out of {folder} to begin a new library.",

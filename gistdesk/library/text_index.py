@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
-from gistdesk.library.store import connect, user_error
+from gistdesk.library.store import connect, is_damage, user_error
 
 INDEX = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
 _SCHEMA = """
@@ -32,6 +32,16 @@ _PADDING = "  "
 """So that the last two characters begin a trigram, too."""
 _BATCH_BYTES = 30_000
 """Per transaction: 10 ms or so, in which others wait to index."""
+
+_SPOILT = (
+    "invalid fts5 file format",
+    "no such fts5 table",
+    "no such tokenizer",
+    "fts5vocab: unknown table type",
+    "fts5: error creating shadow table",
+    "SQL logic error",
+)
+"""How FTS5 says that its own tables are not what they were; SQLite's code is that of any wrong statement."""
 
 
 @dataclass(frozen=True)
@@ -263,4 +273,4 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+    return is_damage(error) or str(error).startswith(_SPOILT)

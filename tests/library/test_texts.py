@@ -5,6 +5,7 @@ import itertools
 import random
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -241,6 +242,36 @@ def test_an_index_that_is_damaged_while_it_is_used_says_so_once(library: Library
     assert again.unindexed() == [entry.id]
     assert again.find_passages("Dorothea Brooke had that kind of beauty", [entry.id])
     again.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE place_index_config SET v = 7",
+        "DELETE FROM place_index_config",
+        "DELETE FROM sqlite_master WHERE name = 'place_index'",
+        "DELETE FROM sqlite_master WHERE name = 'place_index_idx'",
+        "DELETE FROM sqlite_master WHERE name = 'place_index_config'",
+        "UPDATE sqlite_master SET sql = replace(sql, 'n_done', 'n_dome') WHERE name = 'texts'",
+        "UPDATE sqlite_master SET sql = replace(sql, 'trigram', 'trigrom') WHERE name = 'place_index'",
+        "UPDATE sqlite_master SET sql = replace(sql, 'row', 'rox') WHERE name = 'trigrams'",
+    ],
+)
+@pytest.mark.parametrize("search", ["harbour", "항구"])
+def test_damage_that_the_index_tells_in_words_alone_is_damage(library: Library, damage: str, search: str):
+    """FTS5 tells most of it as a plain SQL error. It is the index's, which is made again; the library is whole."""
+    entry = indexed(library, ["The grey cat sat by the harbour. 항구에서."])
+    library.close()
+    with closing(sqlite3.connect(library.folder / INDEX)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        assert db.execute(damage).rowcount
+        db.commit()
+    with closing(Library(library.folder)) as again:
+        try:
+            again.find_passages(search, [entry.id])
+        except UserError as error:
+            assert "is made again" in error.message
+        assert [passage.text for passage in again.find_passages(search, [entry.id])]
 
 
 def test_terms_have_no_particles_and_no_common_words():
