@@ -24,8 +24,15 @@ DATABASE = "library.sqlite3"
 _BUSY_S = 10.0
 _PIECE_BYTES = 2**22
 _MALFORMED = "database disk image is malformed"  # as SQLite says it
-_LACKING = ("no such table", "no such column", "no such module", "malformed database schema", "vtable constructor")
-"""How SQLite says that a table or an index of ours is not there, or is not what it was."""
+_LACKING = (
+    "no such table",
+    "no such column",
+    "no such module",
+    "malformed database schema",
+    "vtable constructor",
+    "unsupported file format",
+)
+"""How SQLite says that a table, an index or the file's head is not there, or is not what it was."""
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)

@@ -13,7 +13,7 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Library, schema
-from gistdesk.library.store import DATABASE, user_error
+from gistdesk.library.store import DATABASE, DamagedLibraryError, user_error
 from gistdesk.worker.texts import _keep
 from tests.library.made import add, ready
 
@@ -103,6 +103,17 @@ def test_a_damaged_database_is_refused_and_left_alone(library: Library):
     again = Library(library.folder)
     assert len(again.entries()) == 50
     again.close()
+
+
+def test_a_format_that_sqlite_does_not_know_is_damage(library: Library):
+    """The schema format in the file's head, four bytes at 44: SQLite has no code of its own for it."""
+    library.close()
+    whole = bytearray(library.database_path.read_bytes())
+    whole[44:48] = b"\xff" * 4
+    library.database_path.write_bytes(whole)
+    with pytest.raises(DamagedLibraryError, match="unsupported file format"):
+        Library(library.folder)
+    assert library.database_path.read_bytes() == whole
 
 
 def test_damage_that_is_found_later_is_a_sentence(tmp_path: Path):
