@@ -155,8 +155,9 @@ def _is_break(text: str, start: int, match: re.Match[str]) -> bool:
         is_abbreviated = match.group() == "." and _ABBREVIATION.search(text, max(start, end - 8), end)
         return not following.islower() and not is_abbreviated
     line_start = text.rfind("\n", 0, match.start()) + 1
-    is_short = match.start() - line_start < _SHORT_LINE
     following = text[end : end + 12]
+    # prose may be wrapped anywhere, and a passage may begin in the middle of a line
+    is_short = match.start() - line_start < _SHORT_LINE and not following.lstrip(" ")[:1].islower()
     return is_short or not following.strip() or following[0] == "\n" or bool(_LIST_ITEM.match(following))
 
 

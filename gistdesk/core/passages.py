@@ -254,7 +254,8 @@ def telling_sentences(question: str, passages: Sequence[Passage]) -> str:
     found: dict[tuple[int, int, int], str] = {}
     for passage in passages:
         for start, end in sentences(passage.text):
-            found[passage.document, passage.page, passage.start + start] = passage.text[start:end].strip()
+            place = passage.document, passage.page, passage.start + start
+            found[place] = max(found.get(place, ""), passage.text[start:end].strip(), key=len)
     places = sorted(place for place, text in found.items() if text)
     scores = Words([found[place] for place in places]).scores(question)
     best = sorted(range(len(places)), key=lambda i: (-scores[i], i))[:_N_SENTENCES]

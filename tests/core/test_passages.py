@@ -173,6 +173,23 @@ def test_the_sentences_that_suit_a_question_are_read_once_and_the_best_first() -
     assert telling_sentences("xyzzy", overlapping[:1]) == REPORT
 
 
+def test_a_sentence_that_another_passage_begins_with_is_read_whole() -> None:
+    """The second passage begins in the middle of a line, where the sentence's first line looks like a heading."""
+    page = (
+        "Tarn Ferries is a co-operative with its office in the old customs house. The chief executive officer\n"
+        "is Harriet Lindqvist, who joined us six years ago. Its finance director since the spring has been\n"
+        "Owen Baptiste of Marnwick."
+    )
+    starts = (0, page.index("The chief"), page.index("Its finance"))
+    passages = [Passage(1, start, len(page), page[start:], 50) for start in starts]
+    for order in (passages, passages[::-1]):
+        assert telling_sentences("Who is the chief executive officer?", order).replace("\n", " ") == (
+            "The chief executive officer is Harriet Lindqvist, who joined us six years ago."
+        )
+        assert "Owen Baptiste" in telling_sentences("Who is the finance director?", order)
+    assert "Harriet" in telling_sentences("Who is the chief executive officer?", passages[1:2])
+
+
 def tiny_passage_gist(model: GistModel) -> GistKV:
     *_, gist = compress(model, plan_tokens(model, torch.tensor(model.token_ids(REPORT)), ratio=8))
     return gist
