@@ -250,12 +250,12 @@ def context_with_passages(
 
 
 def telling_sentences(question: str, passages: Sequence[Passage]) -> str:
-    """The sentences of these passages that suit a question best, best first; all of them, if none does."""
+    """The sentences of these passages that suit a question best, best first, each in one line; all, if none does."""
     found: dict[tuple[int, int, int], str] = {}
     for passage in passages:
         for start, end in sentences(passage.text):
             place = passage.document, passage.page, passage.start + start
-            found[place] = max(found.get(place, ""), passage.text[start:end].strip(), key=len)
+            found[place] = max(found.get(place, ""), " ".join(passage.text[start:end].split()), key=len)
     places = sorted(place for place, text in found.items() if text)
     scores = Words([found[place] for place in places]).scores(question)
     best = sorted(range(len(places)), key=lambda i: (-scores[i], i))[:_N_SENTENCES]

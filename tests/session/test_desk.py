@@ -278,9 +278,8 @@ def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Pat
     n_before = len(desk.library.entries())
     notices: list[Notice] = []
     desk.notice.connect(notices.append)
-    with qtbot.waitSignal(desk.entries_changed, timeout=WAIT_MS):
-        desk.import_gist(target)
-    assert len(desk.library.entries()) == n_before + 1
+    desk.import_gist(target)
+    qtbot.waitUntil(lambda: len(desk.library.entries()) == n_before + 1, timeout=WAIT_MS)
     imported = desk.library.entries()[-1]
     assert wait_for_answer(qtbot, desk, desk.ask(desk.new_chat([imported.id]), "What is the passkey?")) == "58203"
     rubbish = tmp_path / "rubbish.gistkv"

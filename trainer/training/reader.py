@@ -4,6 +4,7 @@ One run of the loop. The base is frozen, its gists are not touched: the factors 
 Knows nothing of terminals or windows.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,7 +118,8 @@ class ReaderRun:
         return Step({**_shares(sums), "gradient norm": norm}, config.learning_rate * share, n_tokens)
 
     def measure(self) -> Evaluation:
-        """Held-out readings: the share of answers whose every token is the likeliest, by part."""
+        """Held-out readings, by part. The best reader is the least surprised: to quote is to be right in every token,
+        and whole answers right are few and jump."""
         held_out = self.readings.draw(Random("held out"), self.config.held_out, held_out=True)
         sums: dict[str, list[float]] = {}
         done = 0
@@ -131,7 +133,7 @@ class ReaderRun:
             {"part": part, "n": int(n), "accuracy": round(right / n, 3), "loss": round(loss / n, 3)}
             for part, (n, right, loss) in sorted(sums.items())
         ]
-        score = sum(right for _, right, _ in sums.values()) / len(held_out)
+        score = math.exp(-sum(loss for _, _, loss in sums.values()) / len(held_out))
         return Measured(score, rows, [{"step": self.step, "event": "check", **figures}])
 
     def _answers(self, batch: list[Reading]) -> Answers:

@@ -16,6 +16,7 @@ from peft import PeftModel
 from gistdesk.core.adapter import read_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from gistdesk.core.sentences import unpacked
 from tests.core.tiny_models import PLAIN, tiny_base, write_model
 from tests.trainer.tiny_runs import SHORT, tiny_config, tiny_gist_base, tiny_run, write_questions
 from trainer.data.samples import Samples
@@ -316,11 +317,13 @@ def test_a_run_writes_everything_beside_its_artefacts(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     found = list(train_adapter(folder, config, model=tiny_gist_base()))
     told = [event for event in found if event["event"] in ("evaluating", "check", "evaluation")]
-    assert kinds(told) == ["evaluating", "check", "check", "evaluation"] * 3
+    said = kinds(told)  # on a busy machine an evaluation says more than once how far it is
+    once = [kind for before, kind in zip(["", *said], said, strict=False) if (before, kind) != ("evaluating",) * 2]
+    assert once == ["evaluating", "check", "check", "evaluation"] * 3
     # five documents held out and six ordinary texts: a gist, and four conditions each
     assert (told[0]["done"], told[0]["of"]) == (0, 5 * 5 + 6 * 5)
     lines = [json.loads(line) for line in (folder / "run.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert lines == found
+    assert [unpacked(line) for line in lines] == found
     assert read_config(folder / "config.yaml") == config
     assert read_config(folder / "adapter" / "config.yaml") == config
     conditions = {key for key in next(e for e in found if e["event"] == "check") if key.endswith("loss")}
