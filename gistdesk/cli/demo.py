@@ -78,9 +78,9 @@ def _asked(model: GistModel, samples: list[dict[str, Any]], *, passages: bool) -
 
 
 def _answer(context: Context, question: str, expected: str) -> tuple[str, bool]:
-    """The answer's first line, and whether the value stands in it."""
+    """The answer's first paragraph, in one line, and whether the value stands in it."""
     answer = "".join(context.answer([Turn(question)], Sampling(max_tokens=_ANSWER_TOKENS))).strip()
-    first = answer.splitlines()[0] if answer else "(nothing)"
+    first = " ".join(answer.split("\n\n")[0].split()) or "(nothing)"
     return first, expected.lower() in first.lower()
 
 
