@@ -54,7 +54,7 @@ COMPRESSED = [
     "peak_memory_bytes",
 ]
 
-ANSWERED = ["answer", "ttft_s", "tokens_per_second", "n_slots", "n_prompt_tokens"]
+ANSWERED = ["answer", "ttft_s", "tokens_per_second", "n_slots", "n_text_tokens", "n_prompt_tokens"]
 CELL = [
     "method",
     "language",
