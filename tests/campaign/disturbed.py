@@ -6,6 +6,7 @@ Knows nothing of what the program does.
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -92,14 +93,25 @@ class Disturbed:
         victim = self._work.victim(process, self._random)
         victim.send_signal(number)
         if wait_for(pid, _END_S) is None:
-            process.kill()
+            told = self._ended_telling_where([process, *family])
             wait_for(pid, _END_S)
-            return f"it did not end within {_END_S:.0f} s"
+            return f"it did not end within {_END_S:.0f} s: {told}"
         _, alive = psutil.wait_procs(family, timeout=_GONE_S)
         if alive:
-            return f"{len(alive)} processes are left: {[each.cmdline() for each in alive]}"
+            return f"{len(alive)} processes are left: {self._ended_telling_where(alive)}"
         self.kills.longest_s = max(self.kills.longest_s, time.monotonic() - sent)
         return self._checked()
+
+    def _ended_telling_where(self, processes: list[psutil.Process]) -> str:
+        """End them, each telling where its threads stand (`works.forked` enables it)."""
+        for each in processes:
+            with suppress(psutil.NoSuchProcess):
+                each.send_signal(signal.SIGABRT)
+        time.sleep(1.0)
+        for each in processes:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        return said(self._folder)[-6000:]
 
     def _checked(self) -> str:
         told = said(self._folder)

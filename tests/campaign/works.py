@@ -4,6 +4,7 @@ Each runs in a process that is forked from one in which everything is imported, 
 six. Knows nothing of when they are killed.
 """
 
+import faulthandler
 import hashlib
 import json
 import os
@@ -84,6 +85,7 @@ def forked(work: Callable[[], object], folder: Path) -> int:
         os.chdir(folder)
         for number, name in ((1, "stdout"), (2, "stderr")):
             os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), number)
+        faulthandler.enable()  # SIGABRT tells where it stands
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" leaves it ignored
         work()
         code = 0
