@@ -33,6 +33,7 @@ from gistdesk.protocol import (
     Answer,
     AnswerDelta,
     AnswerDone,
+    Cancelled,
     Compress,
     CompressDone,
     Error,
@@ -227,6 +228,8 @@ def _drive(folder: Path) -> None:
                 if event.id == number and is_last(event, request):
                     if isinstance(event, kind):
                         return event
+                    if isinstance(event, Cancelled):  # a signal ends the engine, and what it did before
+                        sys.exit(_ENGINE_GONE)
                     assert isinstance(event, Error), event
                     assert event.kind == "user", event
                     sys.exit(_REFUSED)
