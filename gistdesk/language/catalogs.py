@@ -1,15 +1,29 @@
 """Which languages there are, and their texts: each but English is a folder of gettext files in the resources.
 
-Nothing else has to know of a language. Knows neither Qt nor which language is in use.
+Nothing else has to know of a language. Knows neither Qt nor which language the window has.
 """
 
 import io
+import os
 from functools import cache
 from gettext import GNUTranslations
+from typing import Protocol
 
 from gistdesk.core.resources import resource
+from gistdesk.core.sentences import Sentence
+from gistdesk.language.particles import filled
 
 ENGLISH = "en"
+VARIABLE = "GISTDESK_LANGUAGE"
+"""Put into the environment of a run by the window that starts it: what the run's report is written in."""
+_WORDS = ("reason", "what")
+"""Values that are words which may have a translation themselves, such as a system's reason."""
+
+
+class Translate(Protocol):
+    """`translated` into one language."""
+
+    def __call__(self, text: str, /, **values: object) -> str: ...
 
 
 @cache
@@ -28,3 +42,25 @@ def catalog(name: str) -> GNUTranslations:
     for other in others:
         texts.extend(other)
     return GNUTranslations(io.BytesIO(texts.to_binary()))
+
+
+def asked_language() -> str:
+    """What the window that started this process is in; English where none did, as in a terminal."""
+    name = os.environ.get(VARIABLE, ENGLISH)
+    return name if name in languages() else ENGLISH
+
+
+def translated(language: str, text: str, /, **values: object) -> str:
+    """`text` in a language, with `values` put into its {places}; a `Sentence` brings its own."""
+    if isinstance(text, Sentence):
+        text, values = text.template, {**text.values, **values}
+    if language == ENGLISH:
+        return text.format(**values) if values else text
+    found = catalog(language).gettext(text) if text else ""
+    return filled(found, {name: _word(language, name, value) for name, value in values.items()}) if values else found
+
+
+def _word(language: str, name: str, value: object) -> object:
+    if isinstance(value, Sentence) or (name in _WORDS and isinstance(value, str)):
+        return translated(language, value)
+    return value

@@ -7,12 +7,7 @@ on `QEvent.LanguageChange`.
 from PySide6.QtCore import QCoreApplication, QEvent, QLibraryInfo, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication
 
-from gistdesk.core.sentences import Sentence
-from gistdesk.language.catalogs import ENGLISH, catalog, languages
-from gistdesk.language.particles import filled
-
-_WORDS = ("reason", "what")
-"""Values that are words which may have a translation themselves, such as a system's reason."""
+from gistdesk.language.catalogs import ENGLISH, languages, translated
 
 _language = ENGLISH
 _translator: QTranslator | None = None
@@ -20,16 +15,7 @@ _translator: QTranslator | None = None
 
 def tr(text: str, /, **values: object) -> str:
     """`text` in the window's language, with `values` put into its {places}; a `Sentence` brings its own."""
-    if isinstance(text, Sentence):
-        text, values = text.template, {**text.values, **values}
-    if _language == ENGLISH:
-        return text.format(**values) if values else text
-    translated = catalog(_language).gettext(text) if text else ""
-    return filled(translated, {name: _word(name, value) for name, value in values.items()}) if values else translated
-
-
-def _word(name: str, value: object) -> object:
-    return tr(value) if isinstance(value, Sentence) or (name in _WORDS and isinstance(value, str)) else value
+    return translated(_language, text, **values)
 
 
 def later(text: str) -> str:

@@ -2,8 +2,12 @@
 
 Work is a generator that yields how far it is; where it yields it can be cancelled, and then it cleans up after itself.
 What comes of it is given to its handler in the window's thread. Knows nothing of what is done.
+
+While the thread runs, Python collects no cycles: it would do so in either thread, and Qt does not survive it if timers
+and processes that the window has let go of are deleted in another thread than theirs.
 """
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -90,8 +94,11 @@ class FileJobs(QObject):
         self.jobs.clear()
         if thread is not None:
             thread.join(_PATIENCE_S)
+            if not thread.is_alive():
+                gc.enable()
 
     def _begin(self) -> None:
+        gc.disable()
         self._thread = threading.Thread(target=self._run, args=(self.jobs[0],), name="files", daemon=True)
         self._thread.start()
         self._slow.start(_SLOW_MS)
@@ -129,6 +136,7 @@ class FileJobs(QObject):
             return
         job = self.jobs.pop(0)
         self._thread = None
+        gc.enable()
         self._slow.stop()
         is_bug = isinstance(outcome, Exception) and not isinstance(outcome, UserError)
         job.handler(CANCELLED if is_bug else outcome)  # the next one waits, for this may close the library

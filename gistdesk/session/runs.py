@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.complaints import FOR_A_WINDOW
-from gistdesk.language.i18n import later, tr
+from gistdesk.language.catalogs import VARIABLE
+from gistdesk.language.i18n import language, later, tr
 from gistdesk.roles import command
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.session.run import ERRORS, OUT, TRAIN, Run, Start, ended, read_start, write_start
@@ -213,7 +214,7 @@ class Runs(QObject):
         import psutil
 
         role = "trainer" if run.start.kind == TRAIN else "gistdesk"
-        environment = {**os.environ, **FOR_A_WINDOW, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, **FOR_A_WINDOW, VARIABLE: language(), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
         if run.start.threads:
             environment["OMP_NUM_THREADS"] = str(run.start.threads)
         try:

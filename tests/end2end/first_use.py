@@ -3,8 +3,9 @@
     python -m tests.end2end.first_use FOLDER [--document FILE] [--question TEXT] [--size 1280x800] [--scale 1.0]
 
 Starts Xvfb, openbox and the window with a document, presses what a person would press (xdotool), and waits for what the
-library's database says. Writes a PNG per step and `steps.json` with the seconds into FOLDER. Knows nothing of the
-program but its keys and its database.
+library's database says. Writes a PNG per step, `steps.json` with the seconds, and `terminal.log` with all that the
+program wrote to its terminal, into FOLDER; ends with 1 where that was anything. Knows nothing of the program but its keys
+and its database.
 """
 
 import argparse
@@ -112,16 +113,22 @@ def first_use(folder: Path, *, document: Path, question: str, size: str, scale: 
         environment.pop("QT_QPA_PLATFORM", None)
         environment.pop("WAYLAND_DISPLAY", None)
         use = FirstUse(folder, environment)
-        window = subprocess.Popen([sys.executable, "-P", "-m", "gistdesk", str(document)], env=environment)
+        command = [sys.executable, "-P", "-m", "gistdesk", str(document)]
+        terminal = folder / "terminal.log"
+        with terminal.open("wb") as said:
+            window = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
         try:
             use.wait_for_window()
             use.seen("window")
             time.sleep(4)  # by then the sheet has read a short document and says what it will take
             use.seen("drop sheet")
             use.wait_for("SELECT id FROM entries", press="Return")
+            use.keys("ctrl+j")
+            time.sleep(1)
             use.seen("compressing")
             ready = use.wait_for("SELECT state, problem_message FROM entries WHERE state IN ('ready', 'failed')")
             use.seen("compressed", state=ready[0], problem=ready[1])
+            use.keys("ctrl+j")
             use.keys("ctrl+n")
             time.sleep(1.5)
             use.seen("chat")
@@ -135,7 +142,7 @@ def first_use(folder: Path, *, document: Path, question: str, size: str, scale: 
             time.sleep(0.5)
             use.seen("answer", question=question, answer=answer[0], state=answer[1])
             use.keys("ctrl+q")
-            use.seen("quit", code=window.wait(30))
+            use.seen("quit", code=window.wait(30), said=terminal.read_text(encoding="utf-8", errors="replace"))
         finally:
             window.kill()
             window.wait()
@@ -153,9 +160,10 @@ def main() -> None:
     given = parser.parse_args()
     if lacking := missing():
         sys.exit(f"Install first: {', '.join(lacking)}")
-    first_use(
+    steps = first_use(
         given.folder.absolute(), document=given.document, question=given.question, size=given.size, scale=given.scale
     )
+    sys.exit(1 if steps[-1]["said"] or steps[-1]["code"] else 0)
 
 
 if __name__ == "__main__":

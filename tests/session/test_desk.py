@@ -33,6 +33,7 @@ def new_desk(tmp_path: Path, qtbot: QtBot) -> Iterator[NewDesk]:
     yield open_desk
     for desk in desks:
         desk.close()
+        desk.deleteLater()  # now, not when Python finds it in a cycle, in whatever thread
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Long work with files in a thread: progress, cancelling, errors, one after another; as the window shows it."""
 
+import gc
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QProgressBar
 from pytestqt.qtbot import QtBot
 
@@ -62,6 +64,38 @@ def test_what_comes_of_it_is_told_in_the_windows_thread(jobs: FileJobs, qtbot: Q
     qtbot.waitUntil(lambda: len(found) == 2)
     assert found == [(3, True), ("The disk is full. Free some space.", True)]
     assert set(threads) == {"files"} and jobs.jobs == []
+
+
+class Forgotten(QObject):
+    """In a cycle of references, as a dialog that was closed; notes in which thread it is collected."""
+
+    def __init__(self, collected_in: set[str]) -> None:
+        super().__init__()
+        self.itself, self.collected_in = self, collected_in
+
+    def __del__(self) -> None:
+        self.collected_in.add(threading.current_thread().name)
+
+
+def test_what_the_window_has_let_go_of_is_not_deleted_in_the_thread(jobs: FileJobs, qtbot: QtBot) -> None:
+    """Qt crashes where a timer is deleted in another thread than its own."""
+    collected_in: set[str] = set()
+
+    def work() -> Generator[None, None, None]:
+        for _ in range(20):
+            keep = [[] for _ in range(20_000)]  # objects enough for many collections
+            yield
+            del keep
+
+    for end in (lambda: None, jobs.close):
+        Forgotten(collected_in)
+        found: list[object] = []
+        jobs.start("a", "A", work, found.append)
+        end()
+        qtbot.waitUntil(lambda: not jobs.jobs)
+        assert collected_in <= {"MainThread"} and gc.isenabled()
+    gc.collect()
+    assert collected_in == {"MainThread"}
 
 
 def test_cancelled_work_cleans_up_after_itself(jobs: FileJobs, qtbot: QtBot) -> None:

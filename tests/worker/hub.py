@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -134,6 +135,7 @@ def local_hub(folder: Path) -> Iterator[Hub]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     hub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
+    gc.disable()  # or widgets of tests before this one may be deleted in its thread, and Qt crash: see file_jobs
     thread.start()
     try:
         yield hub
@@ -141,3 +143,4 @@ def local_hub(folder: Path) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+        gc.enable()

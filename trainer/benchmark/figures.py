@@ -9,6 +9,7 @@ from statistics import median
 from typing import Any
 
 from gistdesk.benchmark_names import length_class
+from gistdesk.core.sentences import Sentence
 from trainer.benchmark.evaluate import Trial, wilson
 
 KEY = ("method", "language", "needle_kind", "context_tokens", "depth_percent")
@@ -134,7 +135,18 @@ def recovered(rows: Sequence[Figures]) -> list[Figures]:
     return found
 
 
-SCORE_HEAD = ("task", "language", "method", "n", "right", "exact", "contained", "F1", "ROUGE-L", "loss, nats/token")
+SCORE_HEAD = (
+    Sentence("task"),
+    Sentence("language"),
+    Sentence("method"),
+    "n",
+    Sentence("right"),
+    Sentence("exact"),
+    Sentence("contained"),
+    "F1",
+    "ROUGE-L",
+    Sentence("loss, nats/token"),
+)
 
 
 def score_lines(rows: Sequence[Figures]) -> list[list[str]]:

@@ -7,9 +7,9 @@ layer and head of the encoding pass, measured. Knows pictures; training knows no
 
 import io
 import json
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -23,36 +23,13 @@ from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
 from gistdesk.core.sentences import Sentence, packed
+from gistdesk.language.catalogs import ENGLISH, Translate, translated
+from trainer.report.pictures import letters
 
 _LABEL_PX, _LETTER_PX = 16, 6.4
 _MOST_TOKENS_OF_A_LETTER = 4
 _MOST_TOKENS = 160
 """Columns whose tokens can still be written below them."""
-
-
-WORDS = {
-    "en": {
-        "prefix": "prefix",
-        "text": "text",
-        "gist": "gist",
-        "question": "question",
-        "title": "{document}, segment {segment}: layer {layer}, head {head} of {model}",
-        "mask": "who (row) sees whom (column): text is seen by its own gist alone",
-        "columns": "{shown} of {n} text tokens, the most looked at, in order; then the gist tokens",
-        "weight": "attention weight, log10",
-    },
-    "ko": {
-        "prefix": "앞부분",
-        "text": "본문",
-        "gist": "gist",
-        "question": "질문",
-        "title": "{document}, 구간 {segment}: {model}의 레이어 {layer}, 헤드 {head}",
-        "mask": "누가(행) 누구를(열) 보는가: 본문은 자기 gist에게만 보입니다",
-        "columns": "본문 토큰 {n}개 가운데 가장 많이 본 {shown}개를 순서대로, 그 뒤에 gist 토큰",
-        "weight": "어텐션 가중치, log10",
-    },
-}
-"""What is written in a picture."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +63,14 @@ class Look:
         width, height: in pixels at scale 1; letters are made for that.
         scale: pixels of the picture for each of those.
         dark: light letters, on whatever dark ground the picture is put.
-        language: "en" or "ko".
+        language: of the labels.
     """
 
     width: int = 1440
     height: int = 672
     scale: float = 1.25
     dark: bool = False
-    language: str = "en"
+    language: str = ENGLISH
 
 
 def check_number(otherwise: Sentence, number: int, n: int) -> None:
@@ -209,24 +186,27 @@ def draw_attention(
     Raises:
         UserError: there is no such layer or head.
     """
-    from matplotlib import font_manager, style
+    from matplotlib import style
 
     look = look or Look()
-    weights, words = attention.of(layer, head), WORDS.get(look.language, WORDS["en"])
-    title = words["title"].format(document=document, segment=attention.segment, layer=layer, head=head, model=model_id)
-    korean = {"NanumGothic", "Noto Sans CJK KR", "Malgun Gothic", "AppleGothic"}
-    family = ["DejaVu Sans", *sorted(korean & {font.name for font in font_manager.fontManager.ttflist})]
-    with style.context(["default", "dark_background"] if look.dark else ["default"]):
-        return _png(weights, attention, plan, title, family, look)
+    weights = attention.of(layer, head)
+    tr: Translate = partial(translated, look.language)
+    title = tr(
+        "{document}, segment {segment}: layer {layer}, head {head} of {model}",
+        document=document,
+        segment=attention.segment,
+        layer=layer,
+        head=head,
+        model=model_id,
+    )
+    with style.context(["default", "dark_background"] if look.dark else ["default"]), letters():
+        return _png(weights, attention, plan, title, tr, look)
 
 
-def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, family: list[str], look: Look) -> bytes:
-    from matplotlib import rcParams
+def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, tr: Translate, look: Look) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    words = WORDS.get(look.language, WORDS["en"])
-    rcParams["font.family"] = family
     figure = Figure(figsize=(look.width / 96, look.height / 96), layout="constrained")
     FigureCanvasAgg(figure)
     if look.width >= look.height:
@@ -235,9 +215,10 @@ def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, family: 
     else:
         right, left = figure.subplots(2, 1)
         share = 0.8
-    letters = round(share * look.width / (_LETTER_PX * (1.6 if look.language == "ko" else 1)))
-    _draw_mask(left, plan, words, dark=look.dark)
-    left.set_title(fill(words["mask"], letters), fontsize=9)
+    per_line = round(share * look.width / (_LETTER_PX * (1.6 if look.language == "ko" else 1)))
+    _draw_mask(left, plan, tr, dark=look.dark)
+    seen = tr("who (row) sees whom (column): text is seen by its own gist alone")
+    left.set_title(fill(seen, per_line), fontsize=9)
     n_text = len(attention.columns) - attention.n_slots
     shown = _strongest(weights[:, :n_text], _MOST_TOKENS)
     columns = [*shown, *range(n_text, len(attention.columns))]
@@ -250,14 +231,14 @@ def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, family: 
     tokens = [attention.columns[columns[place]].strip() or "␣" for place in places]
     right.set_xticks(places, [token.replace("$", r"\$") for token in tokens], rotation=90, fontsize=8)
     figure.suptitle(title.replace("$", r"\$"), fontsize=10)
-    right.set_xlabel(fill(words["columns"].format(shown=len(shown), n=n_text), 2 * letters), fontsize=9)
-    figure.colorbar(picture, ax=right, label=words["weight"], shrink=0.8)
+    columns_text = tr(
+        "{shown} of {n} text tokens, the most looked at, in order; then the gist tokens", shown=len(shown), n=n_text
+    )
+    right.set_xlabel(fill(columns_text, 2 * per_line), fontsize=9)
+    figure.colorbar(picture, ax=right, label=tr("attention weight, log10"), shrink=0.8)
     data = io.BytesIO()
     ground = "none" if look.dark else "auto"  # the ground is that of the window
-    with warnings.catch_warnings():
-        # a computer without a Korean font, or one whose list of fonts is old, draws boxes and has its picture
-        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
-        figure.savefig(data, format="png", dpi=96 * look.scale, facecolor=ground)
+    figure.savefig(data, format="png", dpi=96 * look.scale, facecolor=ground)
     return data.getvalue()
 
 
@@ -276,7 +257,7 @@ def _apart(heights: Tensor, n: int, distance: int) -> list[int]:
     return sorted(chosen[:30])
 
 
-def _draw_mask(axes: Any, plan: Plan, words: Mapping[str, str], *, dark: bool) -> None:
+def _draw_mask(axes: Any, plan: Plan, tr: Translate, *, dark: bool) -> None:
     """The document's first three segments, their tokens scaled down so that the slots can be seen."""
     from matplotlib.colors import ListedColormap
 
@@ -291,6 +272,7 @@ def _draw_mask(axes: Any, plan: Plan, words: Mapping[str, str], *, dark: bool) -
         axes.axhline(start - 0.5, color="0.6", linewidth=0.4)
         axes.axvline(start - 0.5, color="0.6", linewidth=0.4)
     middles = [(a + b - 1) / 2 for a, b in zip(starts, [*starts[1:], len(kinds)], strict=True)]
+    words = {"prefix": tr("prefix"), "text": tr("text"), "gist": tr("gist"), "question": tr("question")}
     names = [words[kinds[start]] for start in starts]
     axes.set_xticks(middles, names, rotation=90, fontsize=8)
     axes.set_yticks(middles, names, fontsize=8)

@@ -16,12 +16,13 @@ from typing import Any
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.model import GistModel
+from gistdesk.language.catalogs import asked_language
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.evaluate import Benchmark, Trial
 from trainer.benchmark.figures import KEY, Figures, by_length, cells, overall, recovered, scores_table, table
 from trainer.benchmark.run_folder import RESULTS, SAMPLES, RunFolder, check_folder, described, read_run, read_trials
 from trainer.report.page import page
-from trainer.report.pictures import curves, heatmap
+from trainer.report.pictures import FORMS, curves, heatmap
 
 __all__ = ["cells", "heatmap", "measure", "read_results", "scores_table", "table", "write_report"]
 
@@ -85,6 +86,8 @@ class Forecast:
 def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
     """Everything that is made of the trials of a run, finished or not; `results.json` last. Returns what is in it.
 
+    Pictures and page are in the language of the window that started this process, if one did.
+
     Raises:
         UserError: there are none, or the folder cannot be written.
     """
@@ -93,12 +96,13 @@ def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Tri
     results = _results(description, trials)
     measured, lines = results["cells"], results["by_length"]
     pictures: dict[str, bytes] = {}
+    language = asked_language()
     if any(cell["depth_percent"] is not None for cell in measured):
-        pictures |= {"heatmap.png": heatmap(measured), "heatmap.svg": heatmap(measured, "svg")}
-    pictures |= {"curves.png": curves(lines), "curves.svg": curves(lines, "svg")}
+        pictures |= {f"heatmap.{form}": heatmap(measured, form, language) for form in FORMS}
+    pictures |= {f"curves.{form}": curves(lines, form, language) for form in FORMS}
     for name, data in pictures.items():
         write_atomically(folder / name, data)
-    write_atomically(folder / "report.html", page(results, trials, pictures).encode())
+    write_atomically(folder / "report.html", page(results, trials, pictures, language).encode())
     write_atomically(folder / "results.csv", _csv(measured).encode())
     write_atomically(folder / RESULTS, json.dumps(results, ensure_ascii=False, indent=1).encode())
     return results

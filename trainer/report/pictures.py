@@ -4,12 +4,17 @@ Colours can be told apart by the colour-blind, and nothing is told by colour alo
 """
 
 import io
-from collections.abc import Sequence
-from typing import Any, Literal
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal, get_args
 
+from gistdesk.language.catalogs import ENGLISH, Translate, translated
 from trainer.benchmark.figures import Figures, method_name
 
 Form = Literal["png", "svg"]
+FORMS: tuple[Form, ...] = get_args(Form)
 
 _COLOURS = (
     "#0072B2",
@@ -26,14 +31,33 @@ _COLOURS = (
 _MARKS = "osD^vP*X<>hd"
 _STYLES = ("-", "--", "-.", ":")
 _MOST_COLUMNS = 7
+_KOREAN_FONTS = {"NanumGothic", "Noto Sans CJK KR", "Malgun Gothic", "AppleGothic"}
 
 
-def heatmap(rows: Sequence[Figures], form: Form = "png") -> bytes:
+@contextmanager
+def letters() -> Iterator[None]:
+    """Inside, pictures have letters of all languages, as far as this computer has fonts for them; boxes elsewhere."""
+    from matplotlib import font_manager, rc_context
+
+    korean = _KOREAN_FONTS & {font.name for font in font_manager.fontManager.ttflist}
+    with warnings.catch_warnings(), rc_context({"font.family": ["DejaVu Sans", *sorted(korean)]}):
+        # a computer without a Korean font, or one whose list of fonts is old, has its picture all the same
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
+        yield
+
+
+def heatmap(rows: Sequence[Figures], form: Form = "png", language: str = ENGLISH) -> bytes:
     """One grid per method, ratio, language and kind; length on x, depth on y, accuracy printed in every cell.
 
     Args:
         rows: cells that have a depth, at least one.
+        language: of the labels.
     """
+    with letters():
+        return _drawn(_heatmap(rows, partial(translated, language)), form)
+
+
+def _heatmap(rows: Sequence[Figures], tr: Translate) -> Any:
     rows = [row for row in rows if row["depth_percent"] is not None]
     groups = list(dict.fromkeys((row["needle_kind"], row["language"], method_name(row)) for row in rows))
     n_methods = len({method_name(row) for row in rows})
@@ -66,11 +90,11 @@ def heatmap(rows: Sequence[Figures], form: Form = "png") -> bytes:
         axes.set_title(f"{method}, {kind}, {language}", fontsize=9)
         axes.set_xticks(range(len(lengths)), [f"{n:,}" for n in lengths], fontsize=7, rotation=45)
         axes.set_yticks(range(len(depths)), [f"{depth}" for depth in depths], fontsize=7)
-    figure.supxlabel("document tokens", fontsize=9)
-    figure.supylabel("depth of the needle, %", fontsize=9)
+    figure.supxlabel(tr("document tokens"), fontsize=9)
+    figure.supylabel(tr("depth of the needle, %"), fontsize=9)
     if image is not None:
-        figure.colorbar(image, ax=grids, label="share of right answers", shrink=0.8)
-    return _drawn(figure, form)
+        figure.colorbar(image, ax=grids, label=tr("share of right answers"), shrink=0.8)
+    return figure
 
 
 def _places(groups: Sequence[tuple[str, str, str]], n_columns: int) -> dict[int, tuple[str, str, str]]:
@@ -85,12 +109,18 @@ def _places(groups: Sequence[tuple[str, str, str]], n_columns: int) -> dict[int,
     return found
 
 
-def curves(rows: Sequence[Figures], form: Form = "png") -> bytes:
+def curves(rows: Sequence[Figures], form: Form = "png", language: str = ENGLISH) -> bytes:
     """Accuracy by length with its 95% interval: one field per kind and language, one line per method and ratio.
 
     Args:
         rows: of `figures.by_length`, at least one.
+        language: of the labels.
     """
+    with letters():
+        return _drawn(_curves(rows, partial(translated, language)), form)
+
+
+def _curves(rows: Sequence[Figures], tr: Translate) -> Any:
     groups = list(dict.fromkeys((row["needle_kind"], row["language"]) for row in rows))
     names = list(dict.fromkeys(method_name(row) for row in rows))
     n_columns = min(len(groups), 4)
@@ -128,10 +158,10 @@ def curves(rows: Sequence[Figures], form: Form = "png") -> bytes:
         axes.set_ylim(-0.03, 1.03)
         axes.set_title(f"{group[0]}, {group[1]}", fontsize=9)
         axes.grid(alpha=0.25)
-    figure.supxlabel("document tokens", fontsize=9)
-    figure.supylabel("score (share of right answers)", fontsize=9)
+    figure.supxlabel(tr("document tokens"), fontsize=9)
+    figure.supylabel(tr("score (share of right answers)"), fontsize=9)
     figure.legend(drawn.values(), drawn.keys(), loc="outside right upper", fontsize=7)
-    return _drawn(figure, form)
+    return figure
 
 
 def _looks(rows: Sequence[Figures]) -> dict[str, dict[str, str]]:

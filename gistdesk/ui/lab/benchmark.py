@@ -3,9 +3,11 @@
 Knows the runs; measures nothing.
 """
 
+from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt, Signal
+from PySide6.QtCore import QAbstractTableModel, QEvent, QModelIndex, QPersistentModelIndex, Qt, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -113,7 +115,7 @@ def _side(column: int) -> Qt.AlignmentFlag:
 
 
 class BenchmarkTab(QWidget):
-    """Attributes: form, header, board, samples, table.
+    """Attributes: form, header, board, samples, table; report (a button).
 
     Signals: export_asked (a Run).
     """
@@ -129,9 +131,11 @@ class BenchmarkTab(QWidget):
         self.header = RunHeader(runs, BENCHMARK, self)
         self.board, self.samples = GridBoard(self), SamplePanel(self)
         self.table, self._methods = QTableView(self), MethodModel(self)
-        self._export = QPushButton(self)
+        self.report, self._export = QPushButton(self), QPushButton(self)
+        self.report.setIcon(theme.icon("reader"))
         self._export.setIcon(theme.icon("export"))
-        self.header.add_button(self._export)
+        for button in (self.report, self._export):
+            self.header.add_button(button)
         self._opened_from: QWidget | None = None
         self._empty = EmptyState(
             "grid",
@@ -147,6 +151,7 @@ class BenchmarkTab(QWidget):
         self.header.chosen.connect(self.show_run)
         self.board.opened.connect(self._on_opened)
         self.samples.closed.connect(self.close_samples)
+        self.report.clicked.connect(self._on_report)
         self._export.clicked.connect(self._on_export)
         runs.changed.connect(self._on_changed)
         runs.listed.connect(self._on_listed)
@@ -222,6 +227,7 @@ class BenchmarkTab(QWidget):
         self.board.show_trials(run.trials)
         ratio = config.get("ratio")
         self._methods.show_rows(method_rows(run.trials, several_ratios=isinstance(ratio, list) and len(ratio) > 1))
+        self.report.setEnabled(_report_of(run).is_file())
         self._export.setEnabled(bool(run.trials))
         self.header.refresh()
 
@@ -261,6 +267,10 @@ class BenchmarkTab(QWidget):
         if had_focus and self._opened_from is not None and self._opened_from in self.board.grids:
             self._opened_from.setFocus()
 
+    def _on_report(self) -> None:
+        if self.run is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(_report_of(self.run))))
+
     def _on_export(self) -> None:
         if self.run is not None:
             self.export_asked.emit(self.run)
@@ -271,12 +281,18 @@ class BenchmarkTab(QWidget):
             self._retranslate()
 
     def _retranslate(self) -> None:
+        self.report.setText(tr("Report"))
+        self.report.setToolTip(tr("Open report.html of this run: figures, pictures and samples on one page."))
         self._export.setText(tr("Export…"))
         self._split.retranslate()
         self.table.setAccessibleName(tr("Figures per method"))
         self._methods.headerDataChanged.emit(Qt.Orientation.Horizontal, 0, len(_COLUMNS) - 1)
         self.header.retranslate()
         self._refresh()
+
+
+def _report_of(run: Run) -> Path:
+    return run.folder / "report.html"
 
 
 def _config_of(run: Run) -> Row:

@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 
+from gistdesk.benchmark_names import KINDS
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from gistdesk.language.catalogs import VARIABLE
 from trainer.benchmark.compare import comparison, named
 from trainer.benchmark.config import BenchConfig
-from trainer.report.folder import measure, read_results
+from trainer.benchmark.run_folder import read_run, read_trials
+from trainer.report.folder import measure, read_results, write_report
 from trainer.report.main_table import main_table
 
 CONFIG = BenchConfig(
@@ -75,6 +78,27 @@ def test_the_page_tells_all_that_belongs_to_a_figure(two: tuple[Path, Path]) -> 
         assert method in page.text
     assert "0.00 MiB" not in page.text and " KiB" in page.text  # documents of 128 tokens
     assert page.text.count("before the question") == min(120, len(read_results(two[0])["samples"]))
+
+
+def test_a_window_gets_the_page_in_its_language(
+    two: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trials = list(read_trials(two[0] / "samples.jsonl"))
+    description = read_run(two[0])
+    assert description is not None
+    of_all_kinds = [replace(trial, needle_kind=kind) for trial, kind in zip(trials, KINDS, strict=False)]
+    of_all_kinds[0] = replace(of_all_kinds[0], depth_percent=None, score=0.5, answer_loss=1.0, correct=False)
+    for language, words in (("ko", "[가-힣]"), ("xx", "[A-Za-z]"), ("", "[A-Za-z]")):
+        monkeypatch.setenv(VARIABLE, language)
+        write_report(tmp_path, description, of_all_kinds)
+        source = (tmp_path / "report.html").read_text("utf-8")
+        assert f'<html lang="{language if language == "ko" else "en"}">' in source
+        told = re.findall(r"<(?:h2|li|p|summary)>([^<]+)<", source)
+        assert len(told) > 30
+        assert [text for text in told if not re.search(words, text)] == []
+        assert bool(re.search("[가-힣]", (tmp_path / "curves.svg").read_text("utf-8"))) == (language == "ko")
+        heads = [head for head in re.findall(r"<th[^>]*>([^<]+)<", source) if not re.fullmatch(r"[\d,]+", head)]
+        assert [head for head in heads if not re.search(words, head) and head not in ("n", "F1", "ROUGE-L")] == []
 
 
 def test_what_a_sample_holds_cannot_spoil_the_page(starter: GistModel, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """The picture shows the mask that the program's two passes amount to, and the weights that the model computes."""
 
 import json
-import re
 import struct
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.sentences import unpacked
 from tests.core.tiny_models import Kind, every_kind, random_ids, tiny_model
-from trainer.report.attention import WORDS, draw_attention, follow, gist_mask, slot_attention
+from trainer.report.attention import draw_attention, follow, gist_mask, slot_attention
 
 
 def test_text_is_seen_by_its_own_gist_alone() -> None:
@@ -72,11 +71,3 @@ def test_the_picture_is_drawn_as_it_is_wished_for(starter: GistModel, tmp_path: 
     refused, drawn = (unpacked(event) for event in events)
     assert refused["event"] == "failure" and "cannot be written" in refused["message"] and drawn["event"] == "drawn"
     assert struct.unpack(">II", path.read_bytes()[16:24]) == (800, 1000)
-
-
-def test_pictures_say_the_same_in_both_languages() -> None:
-    english, korean = (
-        {name: sorted(re.findall(r"{(\w+)}", text)) for name, text in WORDS[language].items()}
-        for language in ("en", "ko")
-    )
-    assert english == korean

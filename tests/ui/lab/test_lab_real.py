@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from gistdesk.cli.jobs import compress_file
+from gistdesk.language import i18n
 from gistdesk.session.run import Run, is_alive
 from gistdesk.ui.lab.place import BENCHMARK, LabPlace
 from gistdesk.ui.library.model import RECALL
@@ -78,8 +79,13 @@ def test_a_run_survives_the_window_and_is_finished_by_the_next(qtbot: QtBot, tmp
         run = lab.benchmark.run
         assert run is not None and run.state == "stopped" and len(run.trials) == n_kept
         assert lab.benchmark.header.resume.text() == f"Resume from sample {n_kept}"
+        assert not lab.benchmark.report.isEnabled()
+        i18n.set_language("ko")
         qtbot.keyClick(lab.benchmark.header.resume, Qt.Key.Key_Space)
+        i18n.set_language("en")
         qtbot.waitUntil(lambda: run.state == "finished", timeout=_WAIT_MS)
+        assert "<h2>측정한 것</h2>" in (run.folder / "report.html").read_text(encoding="utf-8")  # as when it began
+        assert lab.benchmark.report.isEnabled()
         assert len(run.trials) == 24
         grids = lab.benchmark.board.grids
         assert [grid.grid_model.series.method for grid in grids] == ["gist", "none"]
