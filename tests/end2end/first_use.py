@@ -4,8 +4,8 @@
 
 Starts Xvfb, openbox and the window with a document, presses what a person would press (xdotool), and waits for what the
 library's database says. Writes a PNG per step, `steps.json` with the seconds, and `terminal.log` with all that the
-program wrote to its terminal, into FOLDER; ends with 1 where that was anything. Knows nothing of the program but its keys
-and its database.
+program wrote to its terminal, into FOLDER; ends with 1 where that was anything. Knows nothing of the program but its
+keys and its database.
 """
 
 import argparse

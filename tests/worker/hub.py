@@ -1,8 +1,8 @@
 """A small hub on this computer: the few endpoints that a download uses, over real HTTP, with faults on demand."""
 
+import gc
 import hashlib
 import json
-import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
