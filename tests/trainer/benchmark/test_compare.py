@@ -14,9 +14,11 @@ from gistdesk.core.model import GistModel
 from gistdesk.language.catalogs import VARIABLE
 from trainer.benchmark.compare import comparison, named
 from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.figures import by_length, overall
 from trainer.benchmark.run_folder import read_run, read_trials
 from trainer.report.folder import measure, read_results, write_report
 from trainer.report.main_table import main_table
+from trainer.report.page import page
 
 CONFIG = BenchConfig(
     lengths=(128,),
@@ -40,7 +42,7 @@ def two(starter: GistModel, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return folders
 
 
-class Page(HTMLParser):
+class Parsed(HTMLParser):
     """Collects what a page refers to, and its text."""
 
     def __init__(self) -> None:
@@ -59,46 +61,51 @@ class Page(HTMLParser):
 
 def test_the_page_needs_nothing_from_anywhere(two: tuple[Path, Path]) -> None:
     source = (two[0] / "report.html").read_text("utf-8")
-    page = Page()
-    page.feed(source)
-    assert {"script", "link", "iframe", "object"}.isdisjoint(page.tags)
-    assert len(page.links) == 2
-    assert all(link.startswith("data:image/svg+xml;base64,") for link in page.links)
+    parsed = Parsed()
+    parsed.feed(source)
+    assert {"script", "link", "iframe", "object"}.isdisjoint(parsed.tags)
+    assert len(parsed.links) == 2
+    assert all(link.startswith("data:image/svg+xml;base64,") for link in parsed.links)
     assert not re.search(r"https?://|url\(", source)
 
 
 def test_the_page_tells_all_that_belongs_to_a_figure(two: tuple[Path, Path]) -> None:
-    page = Page()
-    page.feed((two[0] / "report.html").read_text("utf-8"))
+    parsed = Parsed()
+    parsed.feed((two[0] / "report.html").read_text("utf-8"))
     for told in ("seed", "cpu", "torch", "transformers", "model fingerprint".split()[0], "chunk tokens", "threads"):
-        assert told in page.text
+        assert told in parsed.text
     for caution in ("intervals overlap", "BM25 than people", "leaderboard", "made up", "whole process"):
-        assert caution in page.text
+        assert caution in parsed.text
     for method in CONFIG.methods:
-        assert method in page.text
-    assert "0.00 MiB" not in page.text and " KiB" in page.text  # documents of 128 tokens
-    assert page.text.count("before the question") == min(120, len(read_results(two[0])["samples"]))
+        assert method in parsed.text
+    assert "0.00 MiB" not in parsed.text and " KiB" in parsed.text  # documents of 128 tokens
+    assert parsed.text.count("before the question") == min(120, len(read_results(two[0])["samples"]))
 
 
 def test_a_window_gets_the_page_in_its_language(
     two: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trials = list(read_trials(two[0] / "samples.jsonl"))
-    description = read_run(two[0])
+    trials = list(read_trials(two[1] / "samples.jsonl"))
+    description = read_run(two[1])
     assert description is not None
-    of_all_kinds = [replace(trial, needle_kind=kind) for trial, kind in zip(trials, KINDS, strict=False)]
-    of_all_kinds[0] = replace(of_all_kinds[0], depth_percent=None, score=0.5, answer_loss=1.0, correct=False)
-    for language, words in (("ko", "[가-힣]"), ("xx", "[A-Za-z]"), ("", "[A-Za-z]")):
-        monkeypatch.setenv(VARIABLE, language)
-        write_report(tmp_path, description, of_all_kinds)
-        source = (tmp_path / "report.html").read_text("utf-8")
-        assert f'<html lang="{language if language == "ko" else "en"}">' in source
-        told = re.findall(r"<(?:h2|li|p|summary)>([^<]+)<", source)
-        assert len(told) > 30
-        assert [text for text in told if not re.search(words, text)] == []
-        assert bool(re.search("[가-힣]", (tmp_path / "curves.svg").read_text("utf-8"))) == (language == "ko")
-        heads = [head for head in re.findall(r"<th[^>]*>([^<]+)<", source) if not re.fullmatch(r"[\d,]+", head)]
-        assert [head for head in heads if not re.search(words, head) and head not in ("n", "F1", "ROUGE-L")] == []
+    for asked, language in (("ko", "ko"), ("xx", "en"), ("", "en")):
+        monkeypatch.setenv(VARIABLE, asked)
+        write_report(tmp_path, description, trials)
+        assert f'<html lang="{language}">' in (tmp_path / "report.html").read_text("utf-8")
+        assert ("문서 토큰" in (tmp_path / "curves.svg").read_text("utf-8")) == (language == "ko")
+
+
+def test_all_that_the_page_says_is_in_its_language(two: tuple[Path, Path]) -> None:
+    trials = list(read_trials(two[0] / "samples.jsonl"))
+    trials = [replace(trial, needle_kind=kind) for trial, kind in zip(trials, (*KINDS, "passkey"), strict=False)]
+    trials[0] = replace(trials[0], depth_percent=None, score=0.5, answer_loss=1.0, correct=False)
+    figures = {**read_results(two[0]), "by_length": by_length(trials), "methods": overall(trials)}
+    for language, words in (("ko", "[가-힣]"), ("en", "[A-Za-z]")):
+        source = page(figures, trials, {}, language)
+        told = re.findall(r"<(?:h2|li|p|summary|div)>([^<]+)<", source)
+        told += [head for head in re.findall(r"<th[^>]*>([^<]+)<", source) if not re.fullmatch(r"[\d,]+", head)]
+        assert len(told) > 100
+        assert {text for text in told if not re.search(words, text)} <= {"n", "F1", "ROUGE-L"}
 
 
 def test_what_a_sample_holds_cannot_spoil_the_page(starter: GistModel, tmp_path: Path) -> None:
@@ -111,10 +118,10 @@ def test_what_a_sample_holds_cannot_spoil_the_page(starter: GistModel, tmp_path:
         question="What <i>opens</i> the gate?",
     )
     *_, _ = measure(starter, config, tmp_path)
-    page = Page()
-    page.feed((tmp_path / "report.html").read_text("utf-8"))
-    assert {"script", "b", "i"}.isdisjoint(page.tags)
-    assert "What <i>opens</i> the gate?" in page.text
+    parsed = Parsed()
+    parsed.feed((tmp_path / "report.html").read_text("utf-8"))
+    assert {"script", "b", "i"}.isdisjoint(parsed.tags)
+    assert "What <i>opens</i> the gate?" in parsed.text
 
 
 def test_runs_are_compared_line_by_line(two: tuple[Path, Path]) -> None:
