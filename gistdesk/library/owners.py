@@ -4,33 +4,12 @@ So the dead are told from the living without process numbers, which systems use 
 """
 
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+
+from filelock import FileLock
 
 from gistdesk.folders import make_private
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(stream: BinaryIO) -> bool:
-        try:
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-else:
-    import fcntl
-
-    def _try_lock(stream: BinaryIO) -> bool:
-        # flock, not lockf: a process must see its own locks, and looking at one must not give it up
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
-
 
 _SUFFIX = ".lock"
 
@@ -48,15 +27,17 @@ class Owner:
         self._folder = folder
         self.name = f"{os.getpid()}-{os.urandom(6).hex()}"
         self._path = folder / (self.name + _SUFFIX)
-        self._stream = self._path.open("wb")
-        _try_lock(self._stream)
+        self._path.touch()
+        self._lock = _lock(self._path)
+        with suppress(OSError):  # a disk without locks: everybody seems to live, and nobody's work is taken over
+            self._lock.acquire()
 
     def living(self) -> set[str]:
         """The names of all owners that live, this one among them. Forgets the dead."""
         return {self.name} | {path.stem for path in self._folder.glob(f"*{_SUFFIX}") if self._lives(path)}
 
     def close(self) -> None:
-        self._stream.close()
+        self._lock.release()
         with suppress(OSError):
             self._path.unlink()
 
@@ -64,13 +45,15 @@ class Owner:
         if path == self._path:
             return True
         try:
-            with path.open("rb+") as stream:
-                if not _try_lock(stream):
-                    return True
-        except FileNotFoundError:
-            return False
-        except OSError:  # not ours to open: another user's
+            with _lock(path):
+                pass
+        except OSError:  # it is held, or not ours to open: another user's
             return True
         with suppress(OSError):
             path.unlink()
         return False
+
+
+def _lock(path: Path) -> FileLock:
+    """Of the system alone: a file that merely lies there would outlive its process. Any thread may release it."""
+    return FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)
