@@ -449,24 +449,6 @@ class IndexDone(Event):
 
 
 @dataclass(frozen=True)
-class Memory(Event):
-    """What the engine process holds; also sent unasked, then with no id.
-
-    Attributes:
-        rss_bytes: of the process in the computer's memory.
-        allocated_bytes: of the card, in use by tensors; null where there is none.
-        reserved_bytes: of the card, held by the process, tensors included; null where there is none.
-        device: of the loaded model, "" when none is.
-    """
-
-    name = "memory"
-    rss_bytes: int
-    allocated_bytes: int | None
-    reserved_bytes: int | None
-    device: str
-
-
-@dataclass(frozen=True)
 class Cancelled(Event):
     """The request was cancelled and left nothing half done; a partial compression is kept and gone on with."""
 
@@ -686,14 +668,6 @@ class Index(Request):
     done = IndexDone
     folder: str
     entry_ids: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class MeasureMemory(Request):
-    """Say what the engine process holds."""
-
-    name = "memory"
-    done = Memory
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,6 @@ class PassageIndex:
 
     Attributes:
         passages: in the documents' order.
-        ranked_by: the ranker's name, see `ranking.Ranker`.
         n_bytes: of text and index that have to be kept to answer from passages.
 
     Raises:
@@ -182,7 +181,6 @@ class PassageIndex:
     def __init__(self, passages: Sequence[Passage], by: RankBy = "auto") -> None:
         self.passages = list(passages)
         self._ranker = ranker_of([passage.text for passage in self.passages], by)
-        self.ranked_by = self._ranker.name
         self.n_bytes = sum(len(passage.text.encode()) for passage in self.passages) + self._ranker.n_bytes
 
     def best(self, question: str, n: int) -> list[Passage]:

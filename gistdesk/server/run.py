@@ -18,7 +18,7 @@ from gistdesk.server.app import make_app
 from gistdesk.server.engine import Link, OwnEngine
 from gistdesk.server.gists import Catalog
 
-HOST, PORT = "127.0.0.1", 8765
+HOST = "127.0.0.1"
 TOKEN_FILE = "server-token"
 
 

@@ -20,7 +20,7 @@ def index(request: Index, pulse: Pulse) -> IndexDone:
     library = Library(Path(request.folder))
     n_indexed = 0
     try:
-        ids = request.entry_ids or [entry.id for entry in library.entries() if entry.text_sha256]
+        ids = request.entry_ids or library.unindexed()
         for entry_id in ids:
             n_indexed += _index_one(library, entry_id, pulse)
     finally:

@@ -5,19 +5,14 @@ where work stops. Knows nothing of the work.
 """
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
-import psutil
-
-from gistdesk.protocol import AnswerDone, CompressDone, CompressProgress, Event, Memory, ModelLoadDone, Request
+from gistdesk.protocol import Event, Request
 from gistdesk.worker.pipes import Inbox, Outlet
 
 _PROGRESS_S = 0.05
-_MEMORY_S = 0.5
-_CHANGED_MEMORY = (ModelLoadDone, CompressDone, AnswerDone)
 
 
 class Stopped(BaseException):
@@ -29,7 +24,7 @@ class Pulse:
 
     Attributes:
         stage: what is being done, in the protocol's words, for an error that may follow.
-        device: of the loaded model, for the figures of memory; "" while none is loaded.
+        device: of the loaded model, for the figures of an error; "" while none is loaded.
     """
 
     def __init__(self, inbox: Inbox, outlet: Outlet) -> None:
@@ -60,26 +55,12 @@ class Pulse:
         return self._inbox.stopped()
 
     def tell(self, event: Event) -> None:
-        """Send an event of the running request; progress of a kind at most twenty times a second.
-
-        What may have changed how much memory is held is followed by its figures.
-        """
+        """Send an event of the running request; progress of a kind at most twenty times a second."""
         kind, _, part = event.name.partition(".")
         self.stage = kind if part == "progress" else self._request_name
         if part == "progress" and not self._is_due(event.name, _PROGRESS_S):
             return
         self._outlet.send(dataclasses.replace(event, id=self._request_id))
-        is_changing = isinstance(event, CompressProgress) and self._is_due(Memory.name, _MEMORY_S)
-        if is_changing or isinstance(event, _CHANGED_MEMORY):
-            self._outlet.send(self.memory())
-
-    def memory(self) -> Memory:
-        """What this process holds now."""
-        allocated = reserved = None
-        torch = sys.modules.get("torch")
-        if self.device == "cuda" and torch is not None:
-            allocated, reserved = torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
-        return Memory(psutil.Process().memory_info().rss, allocated, reserved, self.device)
 
     def _is_due(self, name: str, every_s: float) -> bool:
         now = time.monotonic()

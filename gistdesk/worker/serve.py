@@ -18,7 +18,6 @@ from gistdesk.protocol import (
     ImportAdapter,
     Index,
     Load,
-    MeasureMemory,
     ModelLoadDone,
     ProtocolError,
     Recall,
@@ -100,6 +99,4 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
             from gistdesk.worker.adapters import take_out
 
             return take_out(request)
-        case MeasureMemory():
-            return pulse.memory()
     raise ProtocolError(f"nobody does {request.name}")

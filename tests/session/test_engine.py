@@ -22,13 +22,13 @@ from gistdesk.protocol import (
     Cancel,
     Cancelled,
     CompressProgress,
+    DownloadDropped,
+    DropDownload,
     Error,
     Event,
     Extract,
     ExtractDone,
     Load,
-    MeasureMemory,
-    Memory,
     ModelLoadDone,
     Request,
     is_last,
@@ -37,6 +37,8 @@ from gistdesk.session import engine as engine_module
 from gistdesk.session.engine import Engine
 
 PATIENCE_MS = 30_000
+SMALL = DropDownload("org/model")
+"""What takes an engine no time and no model."""
 HELLO = (
     f"PROTOCOL_VERSION = {PROTOCOL_VERSION}"
     + """
@@ -46,8 +48,8 @@ def say(**event):
     sys.stdout.flush()
 def greet():
     say(event="hello", protocol=PROTOCOL_VERSION, version="0", pid=os.getpid())
-def memory(**more):
-    say(event="memory", rss_bytes=1, allocated_bytes=None, reserved_bytes=None, device="", **more)
+def done(**more):
+    say(event="drop_download.done", hub_id="org/model", **more)
 def ask():
     line = sys.stdin.readline()
     return json.loads(line) if line else sys.exit(0)
@@ -116,7 +118,7 @@ def make(qtbot: QtBot) -> Iterator[Make]:
         assert not process_id or not psutil.pid_exists(process_id)
 
 
-GOOD = "greet()\nwhile True: memory(id=ask()['id'])\n"
+GOOD = "greet()\nwhile True: done(id=ask()['id'])\n"
 DEAF = "greet()\nask()\ntime.sleep(60)\n"
 DYING = "greet()\nask()\nprint('last words', file=sys.stderr)\nsys.exit(3)\n"
 
@@ -158,13 +160,13 @@ def test_killed_while_it_works_it_comes_again(make: Make) -> None:
     error = listener.last(load)
     assert isinstance(error, Error) and (error.kind, error.stage) == ("crash", "load")
     assert len(listener.crashes) == 1 and "killed" in listener.crashes[0]
-    assert isinstance(listener.last(listener.send(MeasureMemory())), Memory)
+    assert isinstance(listener.last(listener.send(SMALL)), DownloadDropped)
 
 
 def test_what_waits_is_cancelled_without_the_process(make: Make) -> None:
     listener = make(GOOD)
     engine = listener.engine
-    request = listener.send(MeasureMemory())
+    request = listener.send(SMALL)
     engine.cancel(request)
     assert isinstance(listener.last(request), Cancelled)
     listener.wait_state("ready")
@@ -179,15 +181,15 @@ def test_a_cancel_that_is_not_heard_is_forced_and_the_others_go_on(
 ) -> None:
     monkeypatch.setattr(engine_module, "FORCE_S", 0.5)
     once = f"mark = {str(tmp_path / 'mark')!r}; first = not os.path.exists(mark); open(mark, 'a').close()\n"
-    listener = make(once + "greet()\nif first: ask(); time.sleep(60)\nwhile True: memory(id=ask()['id'])\n")
+    listener = make(once + "greet()\nif first: ask(); time.sleep(60)\nwhile True: done(id=ask()['id'])\n")
     engine = listener.engine
-    stuck, waiting = listener.send(MeasureMemory()), listener.send(MeasureMemory())
+    stuck, waiting = listener.send(SMALL), listener.send(SMALL)
     listener.wait_state("busy")
     begun = time.monotonic()
     engine.cancel(stuck)
     assert isinstance(listener.last(stuck), Cancelled)
     assert 0.4 < time.monotonic() - begun < 2
-    assert isinstance(listener.last(waiting), Memory)
+    assert isinstance(listener.last(waiting), DownloadDropped)
     assert not listener.crashes
     assert "stopping" in listener.states
 
@@ -196,10 +198,10 @@ def test_an_unload_that_is_not_heard_is_forced(make: Make, monkeypatch: pytest.M
     monkeypatch.setattr(engine_module, "FORCE_S", 0.5)
     listener = make(DEAF)
     engine = listener.engine
-    request = listener.send(MeasureMemory())
+    request = listener.send(SMALL)
     listener.wait_state("busy")
     engine.unload()
-    again = listener.send(MeasureMemory())
+    again = listener.send(SMALL)
     assert isinstance(listener.last(request), Cancelled)
     listener.wait_state("busy")
     assert not listener.of(again) and not listener.crashes, "what was asked for after the unload starts it anew"
@@ -210,20 +212,20 @@ def test_three_crashes_and_no_more(make: Make) -> None:
     engine = listener.engine
     times = []
     for number in range(3):
-        request = listener.send(MeasureMemory())
+        request = listener.send(SMALL)
         error = listener.last(request)
         times.append(time.monotonic())
         assert isinstance(error, Error) and error.kind == "crash" and "last words" in (error.details or "")
         assert len(listener.crashes) == number + 1 and "exit code 3" in listener.crashes[-1]
     assert times[1] - times[0] > 0.15 and times[2] - times[1] > 0.8  # Qt's timers may be early by a twentieth
     assert engine.state == "failed" and not engine.process_id
-    request = listener.send(MeasureMemory())
+    request = listener.send(SMALL)
     assert not listener.of(request)
     error = listener.last(request)
     assert isinstance(error, Error) and error.kind == "crash"
     engine.unload()
     assert engine.state == "off"
-    assert isinstance(listener.last(listener.send(MeasureMemory())), Error)
+    assert isinstance(listener.last(listener.send(SMALL)), Error)
     assert engine.state == "starting" and len(listener.crashes) == 4
 
 
@@ -232,7 +234,7 @@ def test_crashes_that_are_far_apart_do_not_count(make: Make, monkeypatch: pytest
     monkeypatch.setattr(engine_module, "_BACK_OFF_S", (0.2,))
     listener = make(DYING)
     for _ in range(4):
-        listener.last(listener.send(MeasureMemory()))
+        listener.last(listener.send(SMALL))
     assert listener.engine.state != "failed"
 
 
@@ -251,7 +253,7 @@ def test_what_cannot_start_fails_with_its_words(
 ) -> None:
     monkeypatch.setattr(engine_module, "_BACK_OFF_S", (0.05,))
     listener = make(command=command)
-    request = listener.send(MeasureMemory())
+    request = listener.send(SMALL)
     error = listener.last(request)
     assert isinstance(error, Error) and error.kind == "crash" and words in (error.details or "")
     assert listener.engine.state == "failed" and len(listener.crashes) == 3 and words in listener.crashes[0]
@@ -259,7 +261,7 @@ def test_what_cannot_start_fails_with_its_words(
 
 def test_rubbish_in_the_middle_ends_the_process(make: Make) -> None:
     listener = make("greet()\nask()\nprint('Segmentation', flush=True)\ntime.sleep(60)\n")
-    error = listener.last(listener.send(MeasureMemory()))
+    error = listener.last(listener.send(SMALL))
     assert isinstance(error, Error) and "Segmentation" in (error.details or "")
 
 
@@ -271,11 +273,11 @@ for byte in (line + "\\n").encode():
     sys.stdout.buffer.write(bytes([byte]))
     sys.stdout.buffer.flush()
     time.sleep(0.001)
-memory(id=1)
+done(id=1)
 ask()
 """
     listener = make(script)
-    request = listener.send(MeasureMemory())
+    request = listener.send(SMALL)
     listener.last(request)
     assert listener.of(request)[0] == AnswerDelta("éß한", id=request)
 
@@ -285,7 +287,7 @@ greet()
 number = ask()["id"]
 line = json.dumps({"event": "answer.delta", "id": number, "text": "x" * 50}) + "\\n"
 sys.stdout.write(line * 100_000)
-memory(id=number)
+done(id=number)
 """
 
 
@@ -303,24 +305,25 @@ def test_a_flood_does_not_freeze_the_window(make: Make, then: str) -> None:
 
     timer = QTimer()
     timer.timeout.connect(tick)
-    listener.send(MeasureMemory())
+    listener.send(SMALL)
     listener.wait_state("busy")
     before = time.perf_counter()
     timer.start(16)
     listener.wait(lambda: len(listener.events) > 100_000)
     timer.stop()
-    assert isinstance(listener.events[-1], Memory)
+    assert isinstance(listener.events[-1], DownloadDropped)
     assert sorted(gaps)[int(0.9 * len(gaps))] < 0.1 and len(gaps) > 20
     if "exit" in then:
         listener.wait(lambda: listener.crashes)
 
 
+@pytest.mark.release
 def test_it_is_ended_when_it_is_idle(make: Make) -> None:
     listener = make(GOOD, idle_unload_s=0.2)
-    listener.last(listener.send(MeasureMemory()))
+    listener.last(listener.send(SMALL))
     listener.wait_state("off")
     listener.engine.set_idle_unload(0)
-    listener.last(listener.send(MeasureMemory()))
+    listener.last(listener.send(SMALL))
     listener.let_pass(300)
     assert listener.engine.state == "ready"
 
@@ -348,6 +351,7 @@ app.exec()
 """
 
 
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_no_engine_outlives_a_window_that_is_killed() -> None:
     window = subprocess.Popen([sys.executable, "-c", WINDOW], stdout=subprocess.PIPE, text=True)
@@ -374,17 +378,17 @@ def test_the_window_imports_nothing_large() -> None:
 
 
 def test_what_ends_a_request_is_known_for_each() -> None:
-    assert is_last(Memory(1, None, None, ""), MeasureMemory()) and not is_last(AnswerDelta(""), MeasureMemory())
-    assert not is_last(CompressProgress(0, 1, None, None), MeasureMemory())
+    assert is_last(DownloadDropped("org/model"), SMALL) and not is_last(AnswerDelta(""), SMALL)
+    assert not is_last(CompressProgress(0, 1, None, None), SMALL)
 
 
 def test_a_held_engine_has_no_process_and_its_requests_wait(make: Make) -> None:
     listener = make()
-    assert isinstance(listener.last(listener.send(MeasureMemory())), Memory)
+    assert isinstance(listener.last(listener.send(SMALL)), DownloadDropped)
     listener.engine.hold(True)
     listener.wait_state("off")
-    waiting = listener.send(MeasureMemory())
+    waiting = listener.send(SMALL)
     listener.let_pass(300)
     assert listener.engine.process_id == 0 and not listener.of(waiting)
     listener.engine.hold(False)
-    assert isinstance(listener.last(waiting), Memory)
+    assert isinstance(listener.last(waiting), DownloadDropped)

@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TypeVar
 
+import psutil
+
 from gistdesk.protocol import (
     Cancel,
     Error,
@@ -92,6 +94,11 @@ class EngineProcess:
         event = self.ask(request)[-1]
         assert isinstance(event, expected), event
         return event
+
+    def rss_bytes(self) -> int:
+        """Of the process in the computer's memory."""
+        n_bytes: int = psutil.Process(self.popen.pid).memory_info().rss
+        return n_bytes
 
     def end(self) -> int:
         """Close stdin and wait; the exit code."""

@@ -15,8 +15,6 @@ from gistdesk.protocol import (
     DownloadProgress,
     Error,
     Load,
-    MeasureMemory,
-    Memory,
     ModelInfoDone,
     ModelLoadDone,
 )
@@ -64,7 +62,7 @@ def test_a_model_is_fetched_and_can_be_loaded(engine: EngineProcess, hub: Hub, m
         assert (Path(done.folder) / path.name).read_bytes() == path.read_bytes()
     fetched = {path.rsplit("/", 1)[1] for _, path, _ in hub.requests if "/resolve/" in path}
     assert fetched == {path.name for path in model.iterdir()}
-    assert engine.do(MeasureMemory(), Memory).rss_bytes < 150 * 2**20, "torch is not needed for this"
+    assert engine.rss_bytes() < 150 * 2**20, "torch is not needed for this"
 
     hub.requests.clear()
     info = engine.do(Load("org/model"), ModelLoadDone).info
@@ -93,6 +91,7 @@ def test_a_hub_that_knows_no_ranges(engine: EngineProcess, hub: Hub) -> None:
     engine.do(ASKED, DownloadDone)
 
 
+@pytest.mark.release
 def test_cancelled_and_gone_on_with_by_another_process(engine: EngineProcess, hub: Hub, tmp_path: Path) -> None:
     hub.pause = threading.Event()
     request = engine.send(ASKED)
@@ -128,6 +127,7 @@ def test_what_cannot_be_fetched_is_said(engine: EngineProcess, hub: Hub) -> None
     assert "no safetensors" in engine.do(ASKED, Error).message
 
 
+@pytest.mark.release
 def test_no_network(tmp_path: Path) -> None:
     online = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
     with engine_process(**online, GISTDESK_MODELS=str(tmp_path / "models")) as process:

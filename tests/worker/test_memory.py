@@ -49,6 +49,7 @@ def events() -> Iterator[tuple[Pulse, Callable[[], list[Event]]]]:
     os.close(write)
 
 
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of a running process is Linux's")
 def test_a_real_limit(alice: Kept, novel: Kept, tmp_path: Path) -> None:
     import resource

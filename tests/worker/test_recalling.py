@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gistdesk.protocol import Cancelled, CompressDone, Error, Memory, Recall, RecallDone, RecallProgress
+from gistdesk.protocol import Cancelled, CompressDone, Error, Recall, RecallDone, RecallProgress
 from tests.worker.conftest import Kept, keep
 from tests.worker.process import EngineProcess
 
@@ -30,7 +30,7 @@ def asked(kept: Kept, **more: object) -> Recall:
 
 
 def test_facts_are_asked_back_by_the_model_that_is_loaded(engine: EngineProcess, report: Kept) -> None:
-    *before, done = [e for e in engine.ask(asked(report, n_facts=8)) if not isinstance(e, Memory)]
+    *before, done = engine.ask(asked(report, n_facts=8))
     assert isinstance(done, RecallDone) and done.n == 8 and 0 <= done.kept <= 8
     assert sum(part.n for part in done.by_depth) == 8 and len(done.by_depth) == 5
     assert {type(event) for event in before} == {RecallProgress}  # nothing was loaded for it

@@ -26,8 +26,6 @@ from gistdesk.protocol import (
     ExtractDone,
     ExtractProgress,
     Load,
-    MeasureMemory,
-    Memory,
     ModelInfoDone,
     ModelLoadDone,
     ModelLoadProgress,
@@ -238,17 +236,6 @@ def test_a_model_is_held_in_the_precision_that_was_asked_for(engine: EngineProce
     assert "--precision nf4" in error.hint
 
 
-def test_memory_is_told_asked_and_unasked(engine: EngineProcess, alice: Kept, tmp_path: Path) -> None:
-    memory = engine.do(MeasureMemory(), Memory)
-    assert memory.rss_bytes > 100 * 2**20 and memory.device == "cpu" and memory.allocated_bytes is None
-    request = engine.send(alice.request(tmp_path / "alice.gistkv"))
-    seen = []
-    while not isinstance(event := engine.next(), CompressDone):
-        seen.append(event)
-    assert event.id == request.id
-    assert any(isinstance(each, Memory) and each.id == 0 for each in [*seen, engine.next(5)])
-
-
 @pytest.mark.parametrize(
     ("request_", "kind", "words"),
     [
@@ -284,7 +271,7 @@ def test_a_text_is_extracted_without_torch_and_then_counted(tmp_path: Path) -> N
     sample = str(resource("samples") / "harbour-day.md")
     with engine_process() as process:
         assert process.do(Extract(sample, str(tmp_path)), ExtractDone).n_tokens is None
-        assert process.do(MeasureMemory(), Memory).rss_bytes < 150 * 2**20
+        assert process.rss_bytes() < 150 * 2**20
         events = process.ask(Load("starter", threads=1))
         progress = [event for event in events if isinstance(event, ModelLoadProgress)]
         assert progress[0].phase == "program" and progress[-1].phase == "weights"

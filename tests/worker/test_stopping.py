@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -27,14 +28,14 @@ from gistdesk.protocol import (
     CompressDone,
     CompressProgress,
     ContextProgress,
+    DownloadDropped,
+    DropDownload,
     Error,
     Event,
     Extract,
     ExtractDone,
     ExtractProgress,
     Load,
-    MeasureMemory,
-    Memory,
     ModelLoadDone,
     ModelLoadProgress,
     Request,
@@ -47,6 +48,8 @@ from tests.worker.process import EngineProcess, engine_process
 SOON_S = 3.0
 """A segment or a token of the starter takes a thirtieth of it; the machine may be busy with other things."""
 STILL_S = 0.1
+SMALL = DropDownload("org/model")
+"""What takes no time and no model."""
 
 
 def started(process: EngineProcess, request: Request, kind: type[Event], after: int = 1) -> Request:
@@ -77,6 +80,7 @@ def part_of(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
+@pytest.mark.release
 def test_cancel_while_loading_then_load(alice: Kept) -> None:
     with engine_process() as process:
         for seconds in (0.0, 0.2, 1.0, 1.5, 2.0):  # among them: libraries, weights
@@ -145,26 +149,26 @@ def test_cancel_while_answering_keeps_what_there_is(engine: EngineProcess, alice
 
 def test_a_waiting_request_is_cancelled_at_once(engine: EngineProcess, novel: Kept, tmp_path: Path) -> None:
     running = started(engine, novel.request(tmp_path / "novel.gistkv"), CompressProgress)
-    waiting = [engine.send(MeasureMemory()) for _ in range(3)]
+    waiting = [engine.send(SMALL) for _ in range(3)]
     engine.cancel(waiting[1])
     while not isinstance(event := engine.next(), Cancelled):
-        assert isinstance(event, (CompressProgress, Memory)) and event.id in (0, running.id)
+        assert isinstance(event, CompressProgress) and event.id == running.id
     assert event.id == waiting[1].id
     engine.cancel(running)
     ended = []
     while len(ended) < 3:
         event = engine.next()
         assert event is not None
-        if isinstance(event, (Cancelled, Memory)) and event.id:
+        if isinstance(event, (Cancelled, DownloadDropped)) and event.id:
             ended.append(event.id)
     assert ended == [running.id, waiting[0].id, waiting[2].id]
 
 
 def test_cancelling_what_is_over_or_never_was_does_nothing(engine: EngineProcess) -> None:
-    done = engine.ask(MeasureMemory())[-1]
+    done = engine.ask(SMALL)[-1]
     for target in (done.id, 10**9):
         engine.send(Cancel(target))
-    engine.do(MeasureMemory(), Memory)
+    engine.do(SMALL, DownloadDropped)
 
 
 def test_rubbish_on_the_line_is_answered_and_passed_over(engine: EngineProcess) -> None:
@@ -172,18 +176,19 @@ def test_rubbish_on_the_line_is_answered_and_passed_over(engine: EngineProcess) 
     for _ in range(3):
         error = engine.next()
         assert isinstance(error, Error) and error.kind == "protocol"
-    engine.write(encode(MeasureMemory(id=10**6))[:20])
+    engine.write(encode(replace(SMALL, id=10**6))[:20])
     time.sleep(STILL_S)
-    engine.write(encode(MeasureMemory(id=10**6))[20:])
+    engine.write(encode(replace(SMALL, id=10**6))[20:])
     event = engine.next()
-    assert isinstance(event, Memory) and event.id == 10**6
+    assert isinstance(event, DownloadDropped) and event.id == 10**6
 
 
+@pytest.mark.release
 def test_the_end_of_stdin_keeps_what_is_done(novel: Kept, tmp_path: Path) -> None:
     target = tmp_path / "novel.gistkv"
     with engine_process() as process:
         started(process, novel.request(target), CompressProgress, 3)
-        process.send(MeasureMemory())
+        process.send(SMALL)
         begun = time.perf_counter()
         assert process.end() == 0
         assert time.perf_counter() - begun < SOON_S
@@ -191,6 +196,7 @@ def test_the_end_of_stdin_keeps_what_is_done(novel: Kept, tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == [part_of(target)]
 
 
+@pytest.mark.release
 def test_the_end_while_nothing_is_done() -> None:
     with engine_process() as process:
         assert process.end() == 0
@@ -199,7 +205,7 @@ def test_the_end_while_nothing_is_done() -> None:
 def test_ctrl_c_is_for_the_window(engine: EngineProcess) -> None:
     engine.popen.send_signal(signal.SIGINT)
     time.sleep(STILL_S)
-    engine.do(MeasureMemory(), Memory)
+    engine.do(SMALL, DownloadDropped)
 
 
 STUCK = """
@@ -209,6 +215,7 @@ m.main()
 """
 
 
+@pytest.mark.release
 def test_work_that_does_not_stop_is_given_up() -> None:
     with engine_process((sys.executable, "-c", STUCK)) as process:
         begun = time.perf_counter()
@@ -216,6 +223,7 @@ def test_work_that_does_not_stop_is_given_up() -> None:
         assert 2 < time.perf_counter() - begun < 10
 
 
+@pytest.mark.release
 def test_killed_it_leaves_a_whole_partial_gist(engine: EngineProcess, novel: Kept, tmp_path: Path) -> None:
     target = tmp_path / "novel.gistkv"
     with engine_process() as process:
@@ -247,6 +255,7 @@ for line in engine.stdout:
 """
 
 
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform != "linux", reason="on Windows the window's job object does this")
 @pytest.mark.parametrize("is_working", [False, True])
 def test_no_orphan_when_the_window_is_killed(is_working: bool, novel: Kept, tmp_path: Path) -> None:
@@ -286,6 +295,7 @@ m.main()
 """
 
 
+@pytest.mark.release
 def test_a_library_that_prints_or_asks_breaks_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with engine_process((sys.executable, "-c", NOISY)) as process:
         sample = resource("samples") / "harbour-day.md"
@@ -296,6 +306,7 @@ def test_a_library_that_prints_or_asks_breaks_nothing(tmp_path: Path, capfd: pyt
     assert said.out == "" and all(word in said.err for word in ("printed", "written", "child", "nobody there"))
 
 
+@pytest.mark.release
 def test_hello_comes_first_and_at_once() -> None:
     seconds = []
     for _ in range(3):

@@ -49,9 +49,7 @@ class Samples:
         for language in ("en", "ko"):
             self._texts[language] = []
             for name in haystack_names(language, evaluation=evaluation):
-                ids = torch.tensor(model.token_ids(" " + haystack_text(name)))
-                starts = model.ends_sentence[ids].nonzero()[:, 0] + 1
-                self._texts[language].append((ids, starts))
+                self._texts[language].append(_tokenized(model, name))
             texts = (haystack_text(name) for name in haystack_names(language, evaluation=evaluation))
             self._words[language] = [word for text in texts for word in text.split() if _PLAIN_WORD.fullmatch(word)]
 
@@ -121,6 +119,12 @@ class Samples:
         start = random.randrange(len(ids) - n_tokens)
         inside = starts[(starts >= start) & (starts <= start + n_tokens)] - start
         return ids[start : start + n_tokens], inside
+
+
+def _tokenized(model: GistModel, name: str) -> tuple[Tensor, Tensor]:
+    """The tokens of a haystack, and where its sentences start."""
+    ids = torch.tensor(model.token_ids(" " + haystack_text(name)))
+    return ids, model.ends_sentence[ids].nonzero()[:, 0] + 1
 
 
 def _hidden(random: Random, hay: Tensor, starts: Tensor, needles: Sequence[Tensor]) -> Tensor:

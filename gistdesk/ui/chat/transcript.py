@@ -158,10 +158,6 @@ class Transcript(QScrollArea):
                 self._frames.start()
         return answer is not None
 
-    def is_at_end(self) -> bool:
-        """Whether the reader is there, so that growing text is followed."""
-        return self._at_end
-
     def scroll_to_end(self) -> None:
         """Go to the end, and follow what grows there."""
         self._at_end = True

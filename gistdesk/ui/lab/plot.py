@@ -71,7 +71,6 @@ class Plot(QWidget):
         self._lines: list[Line] = []
         self._y_text: Callable[[float], str] = lambda y: f"{y:g}"
         self._range: tuple[float | None, float | None] = (None, None)
-        self._by_value = False
         self._mouse_x: float | None = None
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)

@@ -112,7 +112,6 @@ class LibraryInspector(QFrame):
         self.setProperty("surface", "page")
         self.recall = recall
         self._entries: list[Entry] = []
-        self._in_trash = False
         self._title = Label(self)
         self._title.setWordWrap(True)
         self._title.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
