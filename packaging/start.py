@@ -3,8 +3,9 @@
 
     python3 packaging/start.py                 the window; without a display, the demonstration in the terminal
     python3 packaging/start.py run WORDS ...   gistdesk with these words, for example: run compress FILE
-    python3 packaging/start.py test WORDS ...  every check, and the tests but the slow ones; the words go to pytest
-    python3 packaging/start.py test --all      the slow tests, too: what a release needs
+    python3 packaging/start.py test WORDS ...  every check, and the quick tests; the words go to pytest
+    python3 packaging/start.py test --release  whole runs and programs, too: what a release needs, some 15 minutes
+    python3 packaging/start.py test --all      every test: measurements and mutants, too, which take an hour or more
 
 Needs nothing but Python 3.11: no third-party module may be imported here. Up to the version check, and in its
 syntax throughout, this file keeps to Python 3.6, so that an old Python can say what is wrong.
@@ -43,6 +44,7 @@ CHECKS = {
     "import-linter": ["-c", "from importlinter.cli import lint_imports_command as main; main()"],
     "pytest": ["-P", "-m", "pytest", "-n", "2", "--dist", "worksteal", "--durations", "20"],
 }
+ALSO = {"--release": "--also=release", "--all": "--also=all"}
 UNFINISHED = "unfinished"
 QT_LIBRARIES = {
     "libegl1": "libEGL.so.1",
@@ -116,7 +118,7 @@ def follow(words: Sequence[str], cwd: Path) -> int:
 
 
 def run_checks(words: Sequence[str]) -> int:
-    pytest_words = ["--run-slow" if word == "--all" else word for word in words]
+    pytest_words = [ALSO.get(word, word) for word in words]
     failed = []
     for name, check in CHECKS.items():
         say(f"== {name}")

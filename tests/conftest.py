@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch, when a test firs
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell's "&" has it, and every child would inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_SLOW = "slow: give --run-slow to run it"
+_LATER = {"release": ("release", "all"), "slow": ("all",)}
+"""Marks of tests that are left out, with the values of --also that run them."""
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +47,9 @@ def smollm2(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--run-slow", action="store_true", help="run the tests marked slow, too")
+    parser.addoption(
+        "--also", choices=("release", "all"), help="run what a release needs, or all: the tests marked slow, too"
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -53,8 +57,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         from PySide6.QtCore import QCoreApplication, QEvent
 
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-    if item.get_closest_marker("slow") and not item.config.getoption("--run-slow"):
-        pytest.skip(_SLOW)
+    for mark, runs_with in _LATER.items():
+        if item.get_closest_marker(mark) and item.config.getoption("--also") not in runs_with:
+            pytest.skip(f"{mark}: --also {runs_with[0]} runs it")
     if item.get_closest_marker("gpu"):
         import torch
 
@@ -63,10 +68,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Every skipped test is named with its reason, so that none goes unnoticed."""
-    skipped = terminalreporter.stats.get("skipped", [])
+    """Every skipped test is counted with its reason, by module, so that none goes unnoticed."""
+    reports = terminalreporter.stats.get("skipped", [])
+    skipped = Counter((report.nodeid.partition("::")[0], report.longrepr[2]) for report in reports)
     if skipped:
         terminalreporter.section("not run")
-    for report in skipped:
-        _, _, reason = report.longrepr
-        terminalreporter.write_line(f"{report.nodeid}  ({reason.removeprefix('Skipped: ')})")
+    for (module, reason), n in sorted(skipped.items()):
+        terminalreporter.write_line(f"{n:4} of {module}  ({reason.removeprefix('Skipped: ')})")

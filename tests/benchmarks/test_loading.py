@@ -8,6 +8,7 @@ import pytest
 from tests.benchmarks.loading import in_a_process_of_its_own, write_large
 
 
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform != "linux", reason="a process's peak can be reset on Linux alone")
 @pytest.mark.parametrize(("precision", "most"), [("bf16", 1.3), ("nf4", 0.8)])
 def test_weights_are_never_twice_in_memory(tmp_path: Path, precision: str, most: float) -> None:

@@ -28,6 +28,7 @@ def test_every_answer_stands_in_its_report_and_in_no_question() -> None:
             assert not is_named(question, answers)
 
 
+@pytest.mark.release
 def test_what_is_kept_of_a_story(model: GistModel, tmp_path: Path) -> None:
     story = {"sections": ["The miller counted his sacks twice and went home. " * 200]}
     with gzip.open(tmp_path / "train.jsonl.gz", "wt", encoding="utf-8") as lines:
@@ -38,6 +39,7 @@ def test_what_is_kept_of_a_story(model: GistModel, tmp_path: Path) -> None:
     assert 0 <= matched < none
 
 
+@pytest.mark.release
 def test_the_first_token_is_timed(model: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ways, "_N_TIMED", 1)
     found = ways.first_tokens(model, 8.0)
@@ -45,6 +47,7 @@ def test_the_first_token_is_timed(model: GistModel, monkeypatch: pytest.MonkeyPa
     assert all(seconds > 0 for seconds in found.values())
 
 
+@pytest.mark.release
 def test_every_way_is_asked_as_its_file_gives_it_back(model: GistModel) -> None:
     ids = torch.tensor(model.token_ids("The miller counted his sacks twice and went home. " * 8))
     (selected, n_bytes), (fitted, _) = (ways.made(model, ids, method, 4.0) for method in ("selected", "matched"))

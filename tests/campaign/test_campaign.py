@@ -33,6 +33,7 @@ def part(check: object, again: object = None) -> Part:
     return Part("a part", lambda folder: None, spoil, check, again=again)  # type: ignore[arg-type]
 
 
+@pytest.mark.release
 def test_half_a_minute_of_hostile_files(tmp_path: Path) -> None:
     parts = ",".join(part.name for part in PARTS)  # programs take seconds each
     words = ["-m", "tests.campaign", "--minutes", "0.4", "--seed", "11", "--parts", parts, "--out", str(tmp_path)]
@@ -145,12 +146,14 @@ def disturbed(folder: Path, begin: object, check: object = lambda folder: None, 
     return found
 
 
+@pytest.mark.release
 def test_a_work_that_is_killed_and_goes_on_is_clean(tmp_path: Path) -> None:
     found = disturbed(tmp_path, _count)
     found.finish()
     assert not found.kills.bad and found.kills.finished and found.kills.sent["SIGKILL"]
 
 
+@pytest.mark.release
 def test_what_a_kill_spoils_is_seen(tmp_path: Path) -> None:
     def check(folder: Path) -> None:
         assert not (folder / "done").exists() or len((folder / "done").read_text()) == 50, "half a file"
@@ -158,6 +161,7 @@ def test_what_a_kill_spoils_is_seen(tmp_path: Path) -> None:
     assert "half a file" in disturbed(tmp_path, _half_a_file, check, n=50).kills.bad[0]
 
 
+@pytest.mark.release
 def test_what_a_kill_leaves_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.campaign.disturbed._GONE_S", 0.5)
     found = disturbed(tmp_path, _leave_a_child, n=50)

@@ -51,6 +51,7 @@ print(held[-1] - held[50])
 """
 
 
+@pytest.mark.release
 def test_memory_does_not_grow_with_every_shape() -> None:
     done = subprocess.run([sys.executable, "-c", MANY_SHAPES], check=True, capture_output=True, text=True)
     assert int(done.stdout) < 100 * 2**20

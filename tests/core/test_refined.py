@@ -155,6 +155,7 @@ for step in compress_document(model, book(1), cut, path, checkpoint_s=0.0):
 """
 
 
+@pytest.mark.release
 @pytest.mark.parametrize(("share", "n_rounds"), [(0.5, 0), (1.0, 1)])
 def test_killed_at_any_stage_it_goes_on_to_the_same_file(tmp_path: Path, share: float, n_rounds: int) -> None:
     """Between two segments, and in the middle of a round; an older gist stays until the new one is there."""

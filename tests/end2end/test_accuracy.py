@@ -7,6 +7,8 @@ import pytest
 
 from tests.end2end.conftest import Run
 
+pytestmark = pytest.mark.release
+
 GRID = ("--lengths", "512,2048", "--depths", "0,50,100", "--samples", "4", "--ratio", "100")
 
 

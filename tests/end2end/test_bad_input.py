@@ -275,6 +275,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_many(here: Run, book: Path, tmp_p
     assert [json.loads(line)["gist"] for line in ended.lines] == [str(tmp_path / "small.gistkv")]
 
 
+@pytest.mark.release
 @linux_only
 def test_a_kill_in_the_middle_of_a_write_leaves_the_old_gist(program: Run, here: Run, gist: Path, book: Path) -> None:
     """Python ignores the signal that ends a program at its file size limit; not here."""
@@ -295,6 +296,7 @@ main()
     assert here("compress", book, "--slots", "34", "--json").json["n_slots"] == 34
 
 
+@pytest.mark.release
 def test_a_part_that_is_damaged_is_begun_anew(here: Run, book: Path) -> None:
     for rubbish in (b"", b"\0" * 100, random.Random(1).randbytes(5000)):
         part = book.with_name("book.gistkv.part")

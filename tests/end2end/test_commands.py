@@ -201,6 +201,7 @@ main()
     assert "is not callable" in ended.err
 
 
+@pytest.mark.release
 @posix_only
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     environment: dict[str, str], tmp_path: Path, here: Run
@@ -270,6 +271,7 @@ def long_book(tmp_path: Path, alice: str) -> Path:
     return path
 
 
+@pytest.mark.release
 def test_a_compression_that_is_left_goes_on_where_it_stopped(long_book: Path, tmp_path: Path) -> None:
     """The same between any two batches, by closing the generator."""
     model = loaded_starter()
@@ -407,6 +409,7 @@ def test_every_kind_of_document_is_compressed_and_asked(
     assert (asked.code, asked.err) == (0, "")
 
 
+@pytest.mark.release
 def test_a_gist_is_refined_and_says_how_it_agrees(here: Run, tmp_path: Path) -> None:
     base = write_model(tmp_path / "base")
     shutil.rmtree(base / "adapter")
@@ -587,6 +590,7 @@ def test_adapters_come_and_go(here: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert "is not among the adapters" in here("adapters", "remove", "contracts").err
 
 
+@pytest.mark.release
 def test_every_command_takes_a_precision(here: Run, tmp_path: Path) -> None:
     """And a gist is read in the one that it was made in, unless another is asked for, which is refused."""
     model, book, gist = str(write_model(tmp_path / "tiny")), tmp_path / "book.txt", tmp_path / "book.gistkv"
@@ -636,6 +640,7 @@ def test_an_answer_is_the_same_whether_alone_or_first_in_a_conversation(here: Ru
     assert here("ask", gist, stdin="What is the passkey?\n\n").out == alone
 
 
+@pytest.mark.release
 @posix_only
 def test_ctrl_c_stops_an_answer_and_the_conversation_goes_on(environment: dict[str, str], gist: Path) -> None:
     import pty
@@ -837,6 +842,7 @@ def niah_samples(here: Run, folder: Path, *words: object) -> list[dict[str, Any]
     return list(ended.json["samples"])
 
 
+@pytest.mark.release
 def test_niah_repeats_with_its_seed(here: Run, book: Path, tmp_path: Path) -> None:
     words = ("--haystack", book, "--methods", "gist,none")
     first = niah_samples(here, tmp_path, *words)
@@ -869,6 +875,7 @@ def test_niah_hides_needles_in_a_folder_of_essays(here: Run, tmp_path: Path, ali
     assert {s["needle_kind"] for s in samples} == {"own"}
 
 
+@pytest.mark.release
 def test_niah_measures_every_method_at_several_ratios(here: Run, tmp_path: Path) -> None:
     methods = "gist,full,none,wrong-gist,truncate,truncate-last,truncate-both,rag,rag-budget,hybrid"
     ended = here(
@@ -882,6 +889,7 @@ def test_niah_measures_every_method_at_several_ratios(here: Run, tmp_path: Path)
     assert "rag-budget" in reported.out
 
 
+@pytest.mark.release
 def test_niah_asks_the_questions_of_files(here: Run, tmp_path: Path, alice: str, korean: str) -> None:
     """Text, question and answer of one's own, in the three forms that there are."""
     (tmp_path / "bench").mkdir()
@@ -914,6 +922,7 @@ def test_niah_takes_what_is_listed_twice_once(here: Run, book: Path, tmp_path: P
     assert [cell["n"] for cell in ended.json["cells"]] == [1]
 
 
+@pytest.mark.release
 @posix_only
 def test_niah_loses_nothing_to_ctrl_c(program: Run, environment: dict[str, str], tmp_path: Path) -> None:
     """The same command goes on, and ends with what it would have ended with."""

@@ -20,6 +20,8 @@ from gistdesk.ui.chat.sources import PassageCard
 from gistdesk.ui.window.main import CHAT, LAB, LIBRARY
 from tests.end2end.person import CTRL, SHIFT, Person, at_window
 
+pytestmark = pytest.mark.release
+
 Key = Qt.Key
 _RING_PX = 14
 """The composer's ring is drawn around its card."""

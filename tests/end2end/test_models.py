@@ -18,6 +18,8 @@ from gistdesk.folders import HOME_VARIABLE
 from tests.core.tiny_models import write_model
 from tests.worker.hub import local_hub
 
+pytestmark = pytest.mark.release
+
 CODE = """
 import sys
 from gistdesk.core.errors import UserError

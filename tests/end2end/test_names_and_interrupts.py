@@ -13,6 +13,8 @@ from gistdesk.core.errors import of_system
 from tests.core.test_documents import as_nobody
 from tests.end2end.conftest import Run
 
+pytestmark = pytest.mark.release
+
 LONG = "x" * 300
 COMMANDS = (
     ("compress", "{}"),

@@ -58,6 +58,7 @@ def opened(home: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.release
 def test_the_window_is_drawn_within_0_7_s_and_without_torch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     starts = [opened(tmp_path / "home") for _ in range(3)]
     with capsys.disabled():
@@ -72,6 +73,7 @@ def test_the_window_is_drawn_within_0_7_s_and_without_torch(tmp_path: Path, caps
     assert min(start["work_s"] for start in starts) < USABLE_S
 
 
+@pytest.mark.release
 def test_without_a_display_the_demonstration_runs(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
     del environment["QT_QPA_PLATFORM"]
@@ -102,6 +104,7 @@ def test_without_a_display_the_demonstration_runs(tmp_path: Path) -> None:
     assert not refused.stdout
 
 
+@pytest.mark.release
 def test_a_library_that_cannot_be_used_is_told_in_one_box(tmp_path: Path) -> None:
     """Whether its folder cannot be made, or its database is damaged; exit code 2, and no traceback."""
     script = """
@@ -127,6 +130,7 @@ main()
         assert b"Traceback" not in ended.stderr
 
 
+@pytest.mark.release
 def test_a_damaged_library_opens_from_its_copy_when_asked(tmp_path: Path) -> None:
     """The window offers the newest copy that is whole, and keeps the damaged file."""
     script = """

@@ -24,6 +24,8 @@ from gistdesk.settings import Settings, write_settings
 from tests.core.test_documents import pdf_bytes
 from tests.end2end.person import PATIENCE_MS, Person, at_window
 
+pytestmark = pytest.mark.release
+
 ENGLISH, KOREAN = "What is the passkey?", "패스키는 무엇입니까?"
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 Open = Callable[[], AbstractContextManager[Person]]

@@ -21,6 +21,8 @@ from gistdesk.cli.jobs import compress_file
 from gistdesk.core.resources import resource
 from tests.starter import loaded_starter
 
+pytestmark = pytest.mark.release
+
 TOKEN = "for-tests"
 QUESTION = {"role": "user", "content": "What is the passkey?"}
 

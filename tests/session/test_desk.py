@@ -109,6 +109,7 @@ def test_the_sample_is_in_the_language_of_the_window(desk: Desk, language: str, 
         i18n.set_language(before)
 
 
+@pytest.mark.release
 def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
     qtbot: QtBot, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +135,7 @@ def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
         wait_for_state(qtbot, desk, entry_id, "ready")
 
 
+@pytest.mark.release
 def test_versions_branches_edits_and_the_full_text(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     short, text = tmp_path / "short.txt", ENGLISH.read_text("utf-8")
     short.write_text(text[text.index("58203") - 800 :][:1600], "utf-8")
@@ -173,6 +175,7 @@ def test_a_question_to_what_is_not_compressed_says_so(qtbot: QtBot, desk: Desk, 
     assert desk.idle()
 
 
+@pytest.mark.release
 def test_a_long_document_waits_while_an_answer_is_written(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     [short] = ready(qtbot, desk, ENGLISH)
     long = tmp_path / "long.txt"
@@ -188,6 +191,7 @@ def test_a_long_document_waits_while_an_answer_is_written(qtbot: QtBot, desk: De
     assert entry.gist.n_tokens > 40_000
 
 
+@pytest.mark.release
 def test_cancel_and_retry_go_on_where_it_stopped(qtbot: QtBot, new_desk: NewDesk, tmp_path: Path) -> None:
     desk = new_desk()
     long = tmp_path / "long.txt"
@@ -207,6 +211,7 @@ def test_cancel_and_retry_go_on_where_it_stopped(qtbot: QtBot, new_desk: NewDesk
     assert not part.with_name(part.name + ".part").exists()
 
 
+@pytest.mark.release
 def test_the_queue_survives_a_restart(qtbot: QtBot, new_desk: NewDesk, tmp_path: Path) -> None:
     desk = new_desk()
     long = tmp_path / "long.txt"
@@ -221,6 +226,7 @@ def test_the_queue_survives_a_restart(qtbot: QtBot, new_desk: NewDesk, tmp_path:
         assert again.library.entry(entry_id).state == "ready"
 
 
+@pytest.mark.release
 def test_the_same_text_twice_is_one_gist(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     copy = tmp_path / "copy.txt"
     copy.write_bytes(ENGLISH.read_bytes())
@@ -231,6 +237,7 @@ def test_the_same_text_twice_is_one_gist(qtbot: QtBot, desk: Desk, tmp_path: Pat
     assert one.id == two.id
 
 
+@pytest.mark.release
 def test_stop_keeps_the_partial_answer(qtbot: QtBot, desk: Desk) -> None:
     [entry_id] = ready(qtbot, desk, ENGLISH)
     chat_id = desk.new_chat([entry_id])
@@ -245,6 +252,7 @@ def test_stop_keeps_the_partial_answer(qtbot: QtBot, desk: Desk) -> None:
     assert desk.idle()
 
 
+@pytest.mark.release
 def test_measuring_and_predicting(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     found: dict[str, object] = {}
     desk.measured.connect(lambda path, result: found.__setitem__(path, result))
@@ -269,6 +277,7 @@ def test_measuring_and_predicting(qtbot: QtBot, desk: Desk, tmp_path: Path) -> N
     assert before.file_bytes > 0
 
 
+@pytest.mark.release
 def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     [entry_id] = ready(qtbot, desk, ENGLISH)
     target = tmp_path / "alice.gistkv"
@@ -290,6 +299,7 @@ def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Pat
     assert notices[-1].message
 
 
+@pytest.mark.release
 def test_a_chat_is_answered_beside_a_training_run_where_there_is_room(
     qtbot: QtBot, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -45,6 +45,7 @@ def parts(folder: Path) -> list[Path]:
     return list(folder.rglob("*.gistdesk.incomplete"))
 
 
+@pytest.mark.release
 def test_it_is_paused_and_gone_on_with_where_it_stopped(qtbot: QtBot, hub: Hub, engine: Engine, tmp_path: Path) -> None:
     downloads, begun = downloads_of(engine), []
     downloads.begun_changed.connect(begun.append)
@@ -63,6 +64,7 @@ def test_it_is_paused_and_gone_on_with_where_it_stopped(qtbot: QtBot, hub: Hub, 
     assert not any("consolidated" in path for _, path, _ in hub.requests)
 
 
+@pytest.mark.release
 def test_what_came_is_deleted_when_it_is_given_up(qtbot: QtBot, hub: Hub, engine: Engine, tmp_path: Path) -> None:
     downloads = downloads_of(engine)
     hub.pause = threading.Event()
@@ -75,6 +77,7 @@ def test_what_came_is_deleted_when_it_is_given_up(qtbot: QtBot, hub: Hub, engine
     assert downloads.coming == {}
 
 
+@pytest.mark.release
 def test_a_failure_says_what_to_do_and_can_be_tried_again(
     qtbot: QtBot, hub: Hub, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
 from gistdesk.session.desk import Desk
 from gistdesk.session.dropped import Measured
 from tests.session.test_desk import WAIT_MS, desk, new_desk
+
+pytestmark = pytest.mark.release
 
 __all__ = ["desk", "new_desk"]
 

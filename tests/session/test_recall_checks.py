@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
 from gistdesk.session.desk import Desk
 from gistdesk.session.recall_checks import LONG, SHORT
 from tests.session.test_desk import WAIT_MS, desk, new_desk, ready, wait_for_answer
+
+pytestmark = pytest.mark.release
 
 __all__ = ["desk", "new_desk"]
 

@@ -17,6 +17,8 @@ from gistdesk.library import Library
 from gistdesk.session.desk import Desk
 from gistdesk.settings import Settings
 
+pytestmark = pytest.mark.release
+
 WAIT_MS = 240_000
 
 

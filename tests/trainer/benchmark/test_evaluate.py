@@ -165,6 +165,7 @@ def by_method(model: GistModel, config: NiahConfig, method: str) -> list[tuple[A
     return [seen(trial) for trial in evaluate(model, config) if trial.method == method]
 
 
+@pytest.mark.release
 def test_samples_and_answers_do_not_depend_on_which_methods_run(starter: GistModel) -> None:
     everything = list(evaluate(starter, replace(OWN, methods=METHODS)))
     keys = [trial.expected for trial in everything if trial.method == "gist"]
@@ -389,6 +390,7 @@ def test_a_model_without_adapter_measures_only_what_needs_none(starter: GistMode
     assert [t.method for t in evaluate(bare, replace(OWN, methods=("full", "none"), samples=1))] == ["full", "none"]
 
 
+@pytest.mark.release
 def test_gists_without_an_adapter_are_measured(starter: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gistdesk.core.refined._FEWEST_ROUNDS", 1)
     bare = replace(starter, adapter=None, encoder=None)

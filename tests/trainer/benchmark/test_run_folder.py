@@ -116,6 +116,7 @@ for step in measure(model, CONFIG, Path(sys.argv[1])):
 """
 
 
+@pytest.mark.release
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_a_killed_run_loses_nothing(starter: GistModel, whole: Path, tmp_path: Path) -> None:
     words = [sys.executable, "-c", KILLED, str(tmp_path), str(Path(__file__).parent)]

@@ -145,6 +145,7 @@ def test_no_training_data_is_made_of_the_documents() -> None:
 # --- Measuring
 
 
+@pytest.mark.release
 def test_every_method_answers_every_question(starter: GistModel, stories: Path) -> None:
     methods = ("gist", "full", "none", "wrong-gist", "truncate", "rag", "rag-budget", "hybrid", "section")
     asked = config(stories, methods=methods, ratio=(8.0, 16.0))

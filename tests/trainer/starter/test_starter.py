@@ -83,6 +83,7 @@ def gist_of(model: GistModel, ids: torch.Tensor) -> GistKV:
 # --- Repeating and resuming
 
 
+@pytest.mark.release
 @pytest.mark.parametrize("config", [TINY, LATE], ids=["early", "late"])
 def test_a_resumed_run_equals_an_uninterrupted_one_step_by_step(
     new_run: NewRun, config: StarterConfig, tmp_path: Path

@@ -71,6 +71,7 @@ def run_of(base: GistModel, texts: tuple[Samples, Samples], **changes: bool) -> 
     return AdapterRun(base, config, texts=texts)
 
 
+@pytest.mark.release
 def test_a_run_whose_answers_see_the_text_is_caught_at_once_and_a_sound_one_is_not(
     base: GistModel, training_samples: Samples, evaluation_samples: Samples
 ) -> None:
@@ -121,6 +122,7 @@ def test_a_fresh_adapter_has_nothing_of_the_shipped_one(
             assert not torch.allclose(a, shipped.lora[name][0].float(), atol=1e-3)
 
 
+@pytest.mark.release
 def test_every_evaluation_reads_ordinary_text_and_the_best_is_chosen_by_it_too(
     base: GistModel, training_samples: Samples, evaluation_samples: Samples
 ) -> None:

@@ -145,6 +145,7 @@ def test_a_base_that_does_not_fit_is_refused_with_numbers(monkeypatch: pytest.Mo
         check_fits(preset("standard"))
 
 
+@pytest.mark.release
 def test_a_dry_run_loads_nothing_and_writes_nothing(tmp_path: Path) -> None:
     words = ["-m", "gistdesk", "train", "--preset", "check", "--work", str(tmp_path / "run"), "--dry-run"]
     result = subprocess.run([sys.executable, "-P", *words], capture_output=True, text=True)

@@ -390,6 +390,7 @@ def command(tmp_path: Path, **changes: Any) -> list[str]:
     return [sys.executable, "-P", "-m", "trainer", *words]
 
 
+@pytest.mark.release
 def test_the_command_prints_events_stops_on_a_signal_and_goes_on(tmp_path: Path) -> None:
     words = command(tmp_path, steps=2000)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
@@ -415,6 +416,7 @@ def test_the_command_prints_events_stops_on_a_signal_and_goes_on(tmp_path: Path)
     assert list((tmp_path / "run" / "checkpoints").glob("step-*.safetensors"))
 
 
+@pytest.mark.release
 def test_a_signal_is_heard_in_the_first_evaluation(tmp_path: Path) -> None:
     words = command(tmp_path, mix={"passkeys": 1.0}, questions="", base="starter", segment_tokens=120, ratio=60.0)
     words += ["--set", "evaluate_samples=1000", "--set", "document_tokens=128", "--set", "evaluate_lengths=[64]"]
@@ -434,6 +436,7 @@ def test_a_signal_is_heard_in_the_first_evaluation(tmp_path: Path) -> None:
     assert kinds(found)[-2:] == ["checkpoint", "stopped"]
 
 
+@pytest.mark.release
 def test_a_run_goes_on_when_whoever_listened_has_gone(tmp_path: Path) -> None:
     words = command(tmp_path, steps=20, evaluate_steps=100)
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:

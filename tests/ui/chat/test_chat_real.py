@@ -22,6 +22,8 @@ from gistdesk.ui.window.columns import CHAT, LIBRARY
 from gistdesk.ui.window.main import MainWindow
 from tests.core.test_documents import pdf_bytes
 
+pytestmark = pytest.mark.release
+
 ENGLISH, KOREAN = (resource("samples") / name for name in ("alice-with-a-note.txt", "korean-with-a-note.txt"))
 WAIT_MS = 60_000
 

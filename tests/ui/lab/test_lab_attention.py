@@ -28,6 +28,7 @@ def image(pixmap: QPixmap) -> bytes:
     return bytes(pixmap.toImage().constBits())
 
 
+@pytest.mark.release
 @pytest.mark.timeout(400)
 def test_every_layer_and_head_is_drawn_from_one_reading(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     tab = window.lab.attention

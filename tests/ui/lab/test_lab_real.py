@@ -17,6 +17,8 @@ from tests.session.still_desk import add_entry
 from tests.starter import loaded_starter
 from tests.ui.window.window_made import open_window, still
 
+pytestmark = pytest.mark.release
+
 _WAIT_MS = 150_000
 
 
