@@ -235,7 +235,7 @@ class Context:
         self._check_window(self._n_context + len(ids), Sentence("The question"))
         self.forget()
         with torch.no_grad():
-            hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
+            hidden = self._decode(ids[None, :-1], self._n_context)
         self.forget()
         return ids, hidden[0, n_before - 1 :]
 

@@ -54,6 +54,10 @@ class Place:
     end: int
 
 
+class _ContradictionError(Exception):
+    """One table names what another does not hold."""
+
+
 class TextIndex:
     """Which places hold which words."""
 
@@ -94,6 +98,8 @@ class TextIndex:
                 text = self._db.execute(
                     "SELECT sha256, last FROM texts WHERE first <= ? ORDER BY first DESC LIMIT 1", (row[0],)
                 ).fetchone()
+                if text is None or text["last"] < row[0]:
+                    raise _ContradictionError
                 found.add(text["sha256"])
                 after = text["last"]
         return found
@@ -113,8 +119,11 @@ class TextIndex:
         return [row[0] for row in rows]
 
     def place(self, sha256: str, place_id: int) -> Place:
-        rows = self._rows("SELECT page, start, stop FROM places WHERE id = ?", (place_id,))
-        return Place(sha256, *rows[0])
+        with self._errors():
+            row = self._db.execute("SELECT page, start, stop FROM places WHERE id = ?", (place_id,)).fetchone()
+            if row is None:
+                raise _ContradictionError
+            return Place(sha256, *row)
 
     def texts(self) -> set[str]:
         """All that are indexed, wholly or in part."""
@@ -214,7 +223,7 @@ class TextIndex:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError, _ContradictionError) as error:
             if isinstance(error, sqlite3.Error) and not _is_damage(error):
                 raise user_error(error, self._path) or error from error
             self._db.close()
@@ -273,4 +282,5 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _is_damage(error: sqlite3.Error) -> bool:
-    return is_damage(error) or str(error).startswith(_SPOILT)
+    """A place that is there already is damage, too: ids are given out by `texts`, whose rows are gone then."""
+    return is_damage(error) or isinstance(error, sqlite3.IntegrityError) or str(error).startswith(_SPOILT)

@@ -5,7 +5,7 @@ import itertools
 import random
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -272,6 +272,30 @@ def test_damage_that_the_index_tells_in_words_alone_is_damage(library: Library, 
         except UserError as error:
             assert "is made again" in error.message
         assert [passage.text for passage in again.find_passages(search, [entry.id])]
+
+
+@pytest.mark.parametrize("table", ["texts", "places"])
+@pytest.mark.parametrize("how", ["DELETE FROM", "DROP TABLE"])
+@pytest.mark.parametrize("use", ["passages", "entries", "add"])
+def test_tables_that_contradict_each_other_are_damage(library: Library, table: str, how: str, use: str):
+    entry = indexed(library, ["The grey cat sat by the harbour."])
+    library.close()
+    with closing(sqlite3.connect(library.folder / INDEX)) as db:
+        db.execute(f"{how} {table}")
+        db.commit()
+    with closing(Library(library.folder)) as again:
+        try:
+            if use == "passages":
+                again.find_passages("harbour", [entry.id])
+            elif use == "entries":
+                again.entries(search="harbour")
+            else:
+                indexed(again, ["Another text about a dog."])
+        except UserError as error:
+            assert "is made again" in error.message
+        with suppress(UserError):
+            again.find_passages("harbour", [entry.id])
+        assert [passage.text for passage in again.find_passages("harbour", [entry.id])]
 
 
 def test_terms_have_no_particles_and_no_common_words():
