@@ -1,51 +1,164 @@
-"""What a benchmark can be asked for, by name: methods, and kinds of questions; and how its results are grouped.
+"""What a benchmark can be asked for: methods, and kinds of questions; and how its results are grouped.
 
-So that the window can offer what the trainer measures, and shows it as the trainer does. What they do is the trainer's.
+One row for each, so that the window can offer what the trainer measures, and shows it as the trainer does. What a row
+does is the trainer's: it is named as "module:function", and looked up when it is needed.
 """
 
-METHODS = (
-    "gist",
-    "full",
-    "none",
-    "wrong-gist",
-    "truncate",
-    "truncate-last",
-    "truncate-both",
-    "rag",
-    "rag-budget",
-    "hybrid",
-    "section",
-    "matched",
-    "refined",
+from dataclasses import dataclass
+
+from gistdesk.core.sentences import Sentence
+
+_READER = "trainer.benchmark.readings:Reader"
+_NEEDLES = "trainer.benchmark.needles"
+
+
+@dataclass(frozen=True)
+class BenchMethod:
+    """One way of putting a document in front of a model.
+
+    Attributes:
+        title, note: for people; translated where they are shown.
+        read_by: what gives the `Reading` of a sample, called with the `Reader`, the sample, this method's name and the
+            ratio, which is None unless `by_ratio`.
+        by_adapter: it needs one.
+        by_ratio: it depends on a ratio.
+        by_passages: it looks passages up.
+    """
+
+    name: str
+    title: str
+    note: str
+    read_by: str
+    by_adapter: bool = False
+    by_ratio: bool = False
+    by_passages: bool = False
+
+
+BENCH_METHODS = (
+    BenchMethod(
+        "gist",
+        Sentence("Gist"),
+        Sentence("Answered from the gist alone."),
+        f"{_READER}.gist",
+        by_adapter=True,
+        by_ratio=True,
+    ),
+    BenchMethod("full", Sentence("Full text"), Sentence("The whole text in front of the model."), f"{_READER}.text"),
+    BenchMethod("none", Sentence("No text"), Sentence("Without any text: what can be guessed."), f"{_READER}.nothing"),
+    BenchMethod(
+        "wrong-gist",
+        Sentence("Wrong gist"),
+        Sentence("From the gist of another document."),
+        f"{_READER}.wrong_gist",
+        by_adapter=True,
+        by_ratio=True,
+    ),
+    BenchMethod(
+        "truncate",
+        Sentence("First part"),
+        Sentence("The beginning, as many tokens as the gist has."),
+        f"{_READER}.text",
+        by_ratio=True,
+    ),
+    BenchMethod(
+        "truncate-last",
+        Sentence("Last part"),
+        Sentence("The end, as many tokens as the gist has."),
+        f"{_READER}.text",
+        by_ratio=True,
+    ),
+    BenchMethod(
+        "truncate-both",
+        Sentence("Both ends"),
+        Sentence("Beginning and end, as many tokens as the gist has."),
+        f"{_READER}.text",
+        by_ratio=True,
+    ),
+    BenchMethod(
+        "rag",
+        Sentence("Retrieval"),
+        Sentence("The best passages of the text."),
+        f"{_READER}.best_passages",
+        by_passages=True,
+    ),
+    BenchMethod(
+        "rag-budget",
+        Sentence("Retrieval, gist's size"),
+        Sentence("The best passages, as many tokens as the gist has."),
+        f"{_READER}.best_passages",
+        by_ratio=True,
+        by_passages=True,
+    ),
+    BenchMethod(
+        "hybrid",
+        Sentence("Gist and retrieval"),
+        Sentence("The gist, and the best passages after it."),
+        f"{_READER}.best_passages",
+        by_adapter=True,
+        by_ratio=True,
+        by_passages=True,
+    ),
+    BenchMethod(
+        "section",
+        Sentence("Right section"),
+        Sentence("Only the part that holds the answer. Documents and stories only."),
+        f"{_READER}.section",
+    ),
+    BenchMethod(
+        "matched",
+        Sentence("Matched gist"),
+        Sentence("From the text's own keys, fitted; needs no adapter."),
+        f"{_READER}.gist",
+        by_ratio=True,
+    ),
+    BenchMethod(
+        "refined",
+        Sentence("Refined gist"),
+        Sentence("From a gist trained on the document; takes minutes for each."),
+        f"{_READER}.gist",
+        by_ratio=True,
+    ),
 )
-"""gist: answered from the gist alone, as the model's adapter makes it. full: the whole text in front of the model.
-none: no text. wrong-gist: the gist of another document. truncate, truncate-last, truncate-both: as many tokens of the
-text's beginning, end, or both ends as the gist has slots. rag: the best passages of the text. rag-budget: passages of
-together as many tokens as the gist has slots. hybrid: the gist, and the best passages after it. section: only the part
-of the text that holds the answer, where it is known, as it is of `TEXT_KINDS`. matched, refined: from a gist made in
-that way, see `gistdesk.core.methods`."""
+"""A method named like one of `gistdesk.core.methods` is a gist made in that way; "gist" takes the model's adapter."""
 
-BY_ADAPTER = ("gist", "wrong-gist", "hybrid")
-"""Methods that need an adapter."""
+METHODS = tuple(method.name for method in BENCH_METHODS)
+BY_ADAPTER = tuple(method.name for method in BENCH_METHODS if method.by_adapter)
+BY_RATIO = tuple(method.name for method in BENCH_METHODS if method.by_ratio)
+BY_PASSAGES = tuple(method.name for method in BENCH_METHODS if method.by_passages)
 
-BY_RATIO = (
-    "gist",
-    "wrong-gist",
-    "truncate",
-    "truncate-last",
-    "truncate-both",
-    "rag-budget",
-    "hybrid",
-    "matched",
-    "refined",
+
+@dataclass(frozen=True)
+class NeedleKind:
+    """A kind of needle that is hidden in running text, on a grid of lengths and depths.
+
+    Attributes:
+        title: for people; translated where it is shown.
+        drawn_by: what gives a `Needle` for a random generator and a language.
+        in_english_only: there is none in Korean.
+    """
+
+    name: str
+    title: str
+    drawn_by: str
+    in_english_only: bool = False
+
+
+NEEDLE_KINDS = (
+    NeedleKind("passkey", Sentence("Passkey"), f"{_NEEDLES}:passkey"),
+    NeedleKind("unseen", Sentence("A number, no passkey"), f"{_NEEDLES}:unseen"),
+    NeedleKind("landmark", Sentence("Landmark (English)"), f"{_NEEDLES}:landmark", in_english_only=True),
+    NeedleKind("sandwich", Sentence("Sandwich (English)"), f"{_NEEDLES}:sandwich", in_english_only=True),
+    NeedleKind("fact", Sentence("One fact"), f"{_NEEDLES}:fact"),
+    NeedleKind("facts-4", Sentence("One of 4 facts"), f"{_NEEDLES}:one_of_4_facts"),
+    NeedleKind("facts-8", Sentence("One of 8 facts"), f"{_NEEDLES}:one_of_8_facts"),
+    NeedleKind("absent", Sentence("Not in the document"), f"{_NEEDLES}:absent"),
 )
-"""Methods that depend on a ratio."""
+"""`passkey` is worded as no training sample is, but of the things that training's codes are ("access code");
+`unseen` is neither. `landmark` and `sandwich` are the literature's: the former, hidden in its own filler, says in two
+sentences what two training wordings say of other codes ("The access code is 5. 5 is the access code."), so it is no
+unseen wording. `fact` is one general fact, `facts-N` the same among N; `absent` asks for one that is not there."""
 
-BY_PASSAGES = ("rag", "rag-budget", "hybrid")
-"""Methods that look passages up."""
-
-NEEDLES = ("passkey", "unseen", "landmark", "sandwich", "fact", "facts-4", "facts-8", "absent")
-"""Needles hidden in running text, on a grid of lengths and depths."""
+NEEDLES = tuple(kind.name for kind in NEEDLE_KINDS)
 
 RULER = (
     "ruler-single-1",
@@ -72,7 +185,7 @@ OF_STORIES = ("reading", "summary")
 
 KINDS = (*NEEDLES, *RULER, *TEXT_KINDS)
 
-ENGLISH_ONLY = ("landmark", "sandwich", "ruler-qa", *TEXT_KINDS)
+ENGLISH_ONLY = (*(kind.name for kind in NEEDLE_KINDS if kind.in_english_only), "ruler-qa", *TEXT_KINDS)
 """Kinds that there are in English alone."""
 
 

@@ -152,6 +152,7 @@ def book() -> Document:
     return Document("A tale", (TEXT * 6,), None, Path("tale.txt"), "ab" * 32)
 
 
+@pytest.mark.release
 def test_stopped_anywhere_it_goes_on_to_the_same_file(model: GistModel, tmp_path: Path) -> None:
     cut = plan(model, book(), ratio=5.0)
     steps = list(compress_document(model, book(), cut, tmp_path / "whole.gistkv"))

@@ -89,6 +89,7 @@ def test_a_model_in_fewer_bits_has_its_adapter_and_an_identity_of_its_own(
     assert not any(module.training for module in model.causal_lm.modules())
 
 
+@pytest.mark.release
 def test_bitsandbytes_fetches_no_code_and_is_quiet(tmp_path: Path) -> None:
     """Where the package kernels is installed, it would ask it for some."""
     (tmp_path / "kernels.py").write_text("raise SystemExit('asked for code')\n", "utf-8")

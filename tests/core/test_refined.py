@@ -90,6 +90,7 @@ def test_a_round_that_makes_it_worse_is_taken_back(monkeypatch: pytest.MonkeyPat
     assert torch.equal(gist.kv, start.kv.half().float())
 
 
+@pytest.mark.release
 def test_an_adapters_gist_is_refined_and_belongs_to_the_adapter(tmp_path: Path) -> None:
     model = tiny_model(max_position_embeddings=WINDOW)
     assert model.adapter is not None

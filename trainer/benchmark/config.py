@@ -4,7 +4,10 @@ Knows names and numbers; knows nothing of models or of how anything is measured.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from pkgutil import resolve_name
+from random import Random
 from typing import get_args
 
 from gistdesk.benchmark_names import (
@@ -14,6 +17,7 @@ from gistdesk.benchmark_names import (
     ENGLISH_ONLY,
     KINDS,
     METHODS,
+    NEEDLE_KINDS,
     OF_STORIES,
     TEXT_KINDS,
 )
@@ -21,10 +25,13 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.passages import CHUNK_TOKENS, OVERLAP_TOKENS
 from gistdesk.core.ranking import TOP_K, RankBy, check_ranking
 from gistdesk.core.sentences import Sentence
-from trainer.benchmark.needles import NEEDLE_KINDS, own_needle
+from trainer.benchmark.needles import Needle, own_needle
 from trainer.benchmark.ruler import RULER_KINDS
 
-DRAWN = NEEDLE_KINDS | RULER_KINDS
+DRAWN: dict[str, Callable[[Random, str], Needle]] = {
+    **{kind.name: resolve_name(kind.drawn_by) for kind in NEEDLE_KINDS},
+    **RULER_KINDS,
+}
 """How the needles of a grid are drawn, by kind."""
 
 LANGUAGES = ("en", "ko")

@@ -1,5 +1,7 @@
 """What the benchmark hides and asks: needles in wordings held out of training, and how answers are scored.
 
+Which kinds there are is the table `gistdesk.benchmark_names.NEEDLE_KINDS`; each of its functions draws one needle.
+
 Knows nothing of tokens or models.
 """
 
@@ -64,15 +66,15 @@ def _plain(text: str) -> str:
     return " ".join(text.split()).strip(" .!?\"'").casefold()
 
 
-def _passkey(random: Random, language: str) -> Needle:
+def passkey(random: Random, language: str) -> Needle:
     subject = "passkey" if language == "en" else "패스키"
     while True:
-        fact = draw_fact(random, language, "passkey", subject=subject, held_out=True)
-        if len(fact.answer) == 5:
-            return Needle((fact.statement,), fact.question, fact.answer, True)
+        drawn = draw_fact(random, language, "passkey", subject=subject, held_out=True)
+        if len(drawn.answer) == 5:
+            return Needle((drawn.statement,), drawn.question, drawn.answer, True)
 
 
-def _landmark(random: Random, language: str) -> Needle:
+def landmark(random: Random, language: str) -> Needle:
     key = digits(random, 5)
     return Needle(
         (f"The pass key is {key}. Remember it. {key} is the pass key.",),
@@ -105,24 +107,33 @@ _UNSEEN = {
 """No passkey and no code: neither these sentences nor what the number is in them is in any training wording."""
 
 
-def _unseen(random: Random, language: str) -> Needle:
+def unseen(random: Random, language: str) -> Needle:
     statement, question = random.choice(_UNSEEN[language])
     key = digits(random, 5)
     return Needle((statement.replace("{v}", key),), question, key, True)
 
 
-def _sandwich(random: Random, language: str) -> Needle:
+def sandwich(random: Random, language: str) -> Needle:
     statement = f"The best thing to do in San Francisco is {_SANDWICH}."
     return Needle((statement,), "What is the best thing to do in San Francisco?", _SANDWICH, False)
 
 
-def _facts(n: int) -> Callable[[Random, str], Needle]:
-    def draw(random: Random, language: str) -> Needle:
-        facts = draw_facts(random, language, n, held_out=True)
-        asked = facts[0]
-        return Needle(tuple(f.statement for f in facts), asked.question, asked.answer, asked.answer.isdecimal())
+def fact(random: Random, language: str) -> Needle:
+    return _one_fact(random, language, among=1)
 
-    return draw
+
+def one_of_4_facts(random: Random, language: str) -> Needle:
+    return _one_fact(random, language, among=4)
+
+
+def one_of_8_facts(random: Random, language: str) -> Needle:
+    return _one_fact(random, language, among=8)
+
+
+def _one_fact(random: Random, language: str, among: int) -> Needle:
+    facts = draw_facts(random, language, among, held_out=True)
+    asked = facts[0]
+    return Needle(tuple(f.statement for f in facts), asked.question, asked.answer, asked.answer.isdecimal())
 
 
 _ABSENT = {
@@ -131,31 +142,15 @@ _ABSENT = {
 }
 
 
-def _absent(random: Random, language: str) -> Needle:
+def absent(random: Random, language: str) -> Needle:
     """Facts like the one that is asked for, at least one of its kind, but not that one: is an answer made up?"""
     while True:
         asked, *others = draw_facts(random, language, 4, held_out=True)
-        if any(fact.kind == asked.kind for fact in others):
+        if any(other.kind == asked.kind for other in others):
             break
     request, expected = _ABSENT[language]
-    statements = tuple(fact.statement for fact in others)
+    statements = tuple(other.statement for other in others)
     return Needle(statements, f"{asked.question} {request}", expected, False, is_absent=True)
-
-
-NEEDLE_KINDS: dict[str, Callable[[Random, str], Needle]] = {
-    "passkey": _passkey,
-    "unseen": _unseen,
-    "landmark": _landmark,
-    "sandwich": _sandwich,
-    "fact": _facts(1),
-    "facts-4": _facts(4),
-    "facts-8": _facts(8),
-    "absent": _absent,
-}
-"""`passkey` is worded as no training sample is, but of the things that training's codes are ("access code");
-`unseen` is neither. `landmark` and `sandwich` are the literature's: the former, hidden in its own filler, says in two
-sentences what two training wordings say of other codes ("The access code is 5. 5 is the access code."), so it is no
-unseen wording. `fact` is one general fact, `facts-N` the same among N; `absent` asks for one that is not there."""
 
 
 def own_needle(needle: str, question: str) -> Callable[[Random, str], Needle]:

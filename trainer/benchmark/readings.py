@@ -6,12 +6,13 @@ Gists come from the product's own `compress`, contexts are the product's own. Kn
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
 
-from gistdesk.benchmark_names import BY_PASSAGES
+from gistdesk.benchmark_names import BENCH_METHODS, BY_PASSAGES
 from gistdesk.core.answer import Context
 from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
 from gistdesk.core.gist import GistKV
@@ -35,6 +36,8 @@ _SHOWN_CHARACTERS = 800
 _TEMPLATE_TOKENS = 32
 _QUESTION_TOKENS = 96
 """Room for any of the questions about one text, which is cut once for all of them."""
+
+_READ_BY = {method.name: method.read_by for method in BENCH_METHODS}
 
 T = TypeVar("T")
 
@@ -72,11 +75,20 @@ class Reading:
     shown: str
 
 
+Read = Callable[["Reader", Sample, str, float | None], Reading]
+"""What a row of `BENCH_METHODS` names."""
+
+
 class Reader:
-    """Puts documents in front of a model in any of the ways there are; keeps what the next method can use again."""
+    """Puts documents in front of a model in any of the ways there are; keeps what the next method can use again.
+
+    Attributes:
+        model: that reads.
+        position_bytes: of the keys and values of one token.
+    """
 
     def __init__(self, model: GistModel, config: BenchConfig) -> None:
-        self._model, self._config = model, config
+        self.model, self._config = model, config
         layers, two, heads, head_dim = model.kv_shape
         self.position_bytes = layers * two * heads * head_dim * torch.empty(0, dtype=model.dtype).element_size()
         self._name = ""
@@ -100,61 +112,65 @@ class Reader:
         return self._kept[key]
 
     def _read(self, sample: Sample, method: str, ratio: float | None) -> Reading:
-        if method == "section":
-            return self._section(sample)
-        if method == "none":
-            return self._reading(lambda: (Context(self._model, prompt=sample.prompt), ()), "")
-        if method in ("gist", "wrong-gist", "matched", "refined"):
-            return self._gist(
-                sample, sample.other() if method == "wrong-gist" else sample.source, method, _given(ratio)
-            )
-        if method in BY_PASSAGES:
-            return self._passages(sample, method, ratio)
-        return self._text(sample, method, ratio)
+        read: Read = resolve_name(_READ_BY[method])
+        return read(self, sample, method, ratio)
 
     def gist_of(self, source: Source, ratio: float, method: Method | None = None) -> Prepared[GistKV]:
         key = source.name, ratio, method
         if key not in self._gists:
-            self._gists[key] = _prepared(self._model, lambda: gist_of(self._model, source.token_ids, ratio, method))
+            self._gists[key] = _prepared(self.model, lambda: gist_of(self.model, source.token_ids, ratio, method))
         return self._gists[key]
+
+    def nothing(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        """No document at all."""
+        return self.reading(lambda: (Context(self.model, prompt=sample.prompt), ()), "")
+
+    def gist(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        """The document's own gist."""
+        return self._gist(sample, sample.source, method, _given(ratio))
+
+    def wrong_gist(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        """The gist of a document that does not hold the answer."""
+        return self._gist(sample, sample.other(), method, _given(ratio))
 
     def _gist(self, sample: Sample, source: Source, method: str, ratio: float) -> Reading:
         gist = self.gist_of(source, ratio, made_by(method))
-        return self._reading(
-            lambda: (Context(self._model, [gist.made], prompt=sample.prompt), ()),
+        return self.reading(
+            lambda: (Context(self.model, [gist.made], prompt=sample.prompt), ()),
             _gist_shown(gist.made),
             ratio=gist.made.ratio,
             kept_bytes=gist.made.kv_bytes,
             prepared=(gist,),
         )
 
-    def _section(self, sample: Sample) -> Reading:
+    def section(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        """The part of the document that holds the answer."""
         assert sample.section is not None
         ids = sample.section
-        return self._reading(
-            lambda: (Context(self._model, text_ids=ids, prompt=sample.prompt), ()),
-            shortened(self._model.tokenizer.decode(ids.tolist())),
+        return self.reading(
+            lambda: (Context(self.model, text_ids=ids, prompt=sample.prompt), ()),
+            shortened(self.model.tokenizer.decode(ids.tolist())),
         )
 
-    def _text(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+    def text(self, sample: Sample, method: str, ratio: float | None) -> Reading:
         """The whole text, or as much of it as the gist has slots."""
         ids = sample.source.token_ids
         n_kept = len(ids) if ratio is None else self._n_slots(ids, ratio)
         if ratio is None and sample.may_be_cut:
-            n_asked = len(self._model.token_ids(sample.question))
+            n_asked = len(self.model.token_ids(sample.question))
             n_question = max(n_asked, _QUESTION_TOKENS) if sample.is_one_of_several else n_asked
-            n_question += len(self._model.token_ids(sample.prompt.prefix)) if sample.prompt else 0
-            n_kept = min(n_kept, self._model.max_positions - n_question - sample.max_tokens - _TEMPLATE_TOKENS)
+            n_question += len(self.model.token_ids(sample.prompt.prefix)) if sample.prompt else 0
+            n_kept = min(n_kept, self.model.max_positions - n_question - sample.max_tokens - _TEMPLATE_TOKENS)
         ends = {"truncate": ids[:n_kept], "truncate-last": ids[len(ids) - n_kept :]}
         kept = ends.get(method, without_middle(ids, n_kept))
-        return self._reading(
-            lambda: (Context(self._model, text_ids=kept, prompt=sample.prompt), ()),
-            shortened(self._model.tokenizer.decode(kept.tolist())),
+        return self.reading(
+            lambda: (Context(self.model, text_ids=kept, prompt=sample.prompt), ()),
+            shortened(self.model.tokenizer.decode(kept.tolist())),
             ratio=None if ratio is None else len(ids) / n_kept,
             kept_bytes=len(kept) * self.position_bytes,
         )
 
-    def _passages(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+    def best_passages(self, sample: Sample, method: str, ratio: float | None) -> Reading:
         gist = self.gist_of(sample.source, _given(ratio)) if method == "hybrid" else None
         n_slots = self._n_slots(sample.source.token_ids, _given(ratio)) if method == "rag-budget" else 0
         index = self._index(sample.source, min(self._config.chunk_tokens, n_slots or self._config.chunk_tokens))
@@ -162,14 +178,14 @@ class Reader:
 
         def read() -> tuple[Context, Sequence[Passage]]:
             if n_slots:
-                found = within(self._model, index.made.best(sample.question, n_slots), n_slots)
+                found = within(self.model, index.made.best(sample.question, n_slots), n_slots)
             else:
                 found = index.made.best(sample.question, self._config.top_k)
-            context = context_with_passages(self._model, gists, found, question=sample.question, prompt=sample.prompt)
+            context = context_with_passages(self.model, gists, found, question=sample.question, prompt=sample.prompt)
             return context, found
 
         tokens = gist.made.ratio if gist else len(sample.source.token_ids) / n_slots if n_slots else None
-        return self._reading(
+        return self.reading(
             read,
             _gist_shown(gist.made) if gist else "",
             ratio=tokens,
@@ -177,7 +193,7 @@ class Reader:
             prepared=(index, gist) if gist else (index,),
         )
 
-    def _reading(
+    def reading(
         self,
         read: Callable[[], tuple[Context, Sequence[Passage]]],
         shown: str,
@@ -203,18 +219,18 @@ class Reader:
         )
 
     def _n_slots(self, token_ids: Tensor, ratio: float) -> int:
-        return plan_tokens(self._model, token_ids, ratio=ratio).n_slots
+        return plan_tokens(self.model, token_ids, ratio=ratio).n_slots
 
     def _index(self, source: Source, chunk_tokens: int) -> Prepared[PassageIndex]:
         key = source.name, chunk_tokens
         if key not in self._indexes:
-            self._indexes[key] = _prepared(self._model, lambda: self._indexed(source, chunk_tokens))
+            self._indexes[key] = _prepared(self.model, lambda: self._indexed(source, chunk_tokens))
         return self._indexes[key]
 
     def _indexed(self, source: Source, chunk_tokens: int) -> PassageIndex:
-        text = self._model.tokenizer.decode(source.token_ids.tolist())
+        text = self.model.tokenizer.decode(source.token_ids.tolist())
         overlap_tokens = min(self._config.overlap_tokens, chunk_tokens // 3)
-        passages = cut_passages(self._model, [text], chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
+        passages = cut_passages(self.model, [text], chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
         return PassageIndex(passages, self._config.rank_by)
 
     def _forget_all_but(self, name: str) -> None:

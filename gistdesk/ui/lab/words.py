@@ -1,49 +1,15 @@
 """What the Lab says: names of methods, tasks and states, shares with their intervals. Knows no widgets."""
 
+from gistdesk.benchmark_names import BENCH_METHODS, NEEDLE_KINDS
 from gistdesk.core.interval import wilson
 from gistdesk.language.figures import count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.run import Run
 
-METHODS = {
-    "gist": later("Gist"),
-    "full": later("Full text"),
-    "none": later("No text"),
-    "wrong-gist": later("Wrong gist"),
-    "truncate": later("First part"),
-    "truncate-last": later("Last part"),
-    "truncate-both": later("Both ends"),
-    "rag": later("Retrieval"),
-    "rag-budget": later("Retrieval, gist's size"),
-    "hybrid": later("Gist and retrieval"),
-    "section": later("Right section"),
-    "matched": later("Matched gist"),
-    "refined": later("Refined gist"),
-}
-METHOD_NOTES = {
-    "gist": later("Answered from the gist alone."),
-    "full": later("The whole text in front of the model."),
-    "none": later("Without any text: what can be guessed."),
-    "wrong-gist": later("From the gist of another document."),
-    "truncate": later("The beginning, as many tokens as the gist has."),
-    "truncate-last": later("The end, as many tokens as the gist has."),
-    "truncate-both": later("Beginning and end, as many tokens as the gist has."),
-    "rag": later("The best passages of the text."),
-    "rag-budget": later("The best passages, as many tokens as the gist has."),
-    "hybrid": later("The gist, and the best passages after it."),
-    "section": later("Only the part that holds the answer. Documents and stories only."),
-    "matched": later("From the text's own keys, fitted; needs no adapter."),
-    "refined": later("From a gist trained on the document; takes minutes for each."),
-}
+METHODS = {method.name: method.title for method in BENCH_METHODS}
+METHOD_NOTES = {method.name: method.note for method in BENCH_METHODS}
 TASKS = {
-    "passkey": later("Passkey"),
-    "unseen": later("A number, no passkey"),
-    "landmark": later("Landmark (English)"),
-    "sandwich": later("Sandwich (English)"),
-    "fact": later("One fact"),
-    "facts-4": later("One of 4 facts"),
-    "facts-8": later("One of 8 facts"),
-    "absent": later("Not in the document"),
+    **{kind.name: kind.title for kind in NEEDLE_KINDS},
     "ruler-single-1": later("RULER single 1"),
     "ruler-single-2": later("RULER single 2"),
     "ruler-single-3": later("RULER single 3"),

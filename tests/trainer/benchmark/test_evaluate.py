@@ -21,7 +21,7 @@ from trainer.benchmark import readings
 from trainer.benchmark.config import DRAWN as KINDS
 from trainer.benchmark.config import METHODS as ALL_METHODS
 from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, evaluate, gist_of, wilson
-from trainer.benchmark.needles import NEEDLE_KINDS, Needle, own_needle
+from trainer.benchmark.needles import Needle, own_needle
 from trainer.benchmark.tasks import Haystack, Source, without_needle
 from trainer.data.haystack import haystack_names, haystack_text
 
@@ -76,7 +76,7 @@ def test_the_needle_is_walked_back_to_a_sentence_end(starter: GistModel, sherloc
     ends = starter.ends_sentence
     for seed in range(12):
         random = Random(seed)
-        needle = NEEDLE_KINDS["passkey"](random, "en")
+        needle = KINDS["passkey"](random, "en")
         ids = sherlock.document(starter, random, needle, 600, depth)
         assert len(ids) == 600
         n_needle = len(starter.token_ids(" " + needle.statements[0]))
@@ -110,7 +110,7 @@ def test_distractors_stand_at_sentence_ends_too(starter: GistModel, sherlock: Ha
     ends = starter.ends_sentence
     for seed in range(10):
         random = Random(seed)
-        needle = NEEDLE_KINDS["facts-8"](random, "en")
+        needle = KINDS["facts-8"](random, "en")
         ids = sherlock.document(starter, random, needle, 800, 50)
         assert len(ids) == 800
         for statement in needle.statements:
@@ -127,7 +127,7 @@ def test_every_kind_fills_a_document_exactly(starter: GistModel, sherlock: Hayst
 
 
 def test_what_does_not_fit_is_refused(starter: GistModel, sherlock: Haystack) -> None:
-    needle = NEEDLE_KINDS["facts-8"](Random(1), "en")
+    needle = KINDS["facts-8"](Random(1), "en")
     with pytest.raises(UserError, match="does not fit into 64 tokens"):
         sherlock.document(starter, Random(1), needle, 64, 50)
     with pytest.raises(UserError, match=f"haystack has {len(sherlock.ids)} tokens"):
@@ -135,7 +135,7 @@ def test_what_does_not_fit_is_refused(starter: GistModel, sherlock: Haystack) ->
 
 
 def test_the_wrong_document_of_a_fixed_needle_does_not_hold_it(starter: GistModel, sherlock: Haystack) -> None:
-    needle = NEEDLE_KINDS["sandwich"](Random(1), "en")
+    needle = KINDS["sandwich"](Random(1), "en")
     document = Source("a", sherlock.document(starter, Random(1), needle, 400, 50))
     wrong = without_needle(starter, document, needle)
     assert needle.expected in starter.tokenizer.decode(document.token_ids)

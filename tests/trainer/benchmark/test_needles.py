@@ -5,10 +5,11 @@ from random import Random
 
 import pytest
 
-from gistdesk.benchmark_names import ENGLISH_ONLY
+from gistdesk.benchmark_names import ENGLISH_ONLY, NEEDLES
 from gistdesk.core.errors import UserError
 from gistdesk.core.lexical import COMMON
-from trainer.benchmark.needles import NEEDLE_KINDS, Needle, own_needle
+from trainer.benchmark.config import DRAWN
+from trainer.benchmark.needles import Needle, own_needle
 from trainer.data.facts import PASSKEY, draw_facts
 
 
@@ -58,34 +59,34 @@ def test_other_answers_are_scored_whole(expected: str, answer: str, right: bool)
     assert Needle((expected,), "?", expected, digits_only=False).is_right(answer) is right
 
 
-@pytest.mark.parametrize("kind", [kind for kind in NEEDLE_KINDS if kind != "absent"])
+@pytest.mark.parametrize("kind", [kind for kind in NEEDLES if kind != "absent"])
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_the_first_statement_answers_the_question(kind: str, language: str) -> None:
     if kind in ENGLISH_ONLY:
         language = "en"
     for i in range(40):
-        needle = NEEDLE_KINDS[kind](Random(i), language)
+        needle = DRAWN[kind](Random(i), language)
         assert needle.expected in needle.statements[0]
         assert needle.expected not in needle.question
         assert needle.is_right(needle.expected)
-        assert needle == NEEDLE_KINDS[kind](Random(i), language)
+        assert needle == DRAWN[kind](Random(i), language)
         assert len(needle.statements) == int((re.findall(r"\d+", kind) or [1])[0])
         assert bool(re.search("[가-힣]", needle.question)) is (language == "ko")
 
 
 @pytest.mark.parametrize("kind", ["passkey", "landmark"])
 def test_passkeys_have_five_digits_and_vary(kind: str) -> None:
-    keys = {NEEDLE_KINDS[kind](Random(i), "en").expected for i in range(50)}
+    keys = {DRAWN[kind](Random(i), "en").expected for i in range(50)}
     assert len(keys) >= 49
     assert all(re.fullmatch(r"\d{5}", key) for key in keys)
 
 
 def test_the_literature_is_quoted_exactly() -> None:
-    landmark = NEEDLE_KINDS["landmark"](Random(3), "en")
+    landmark = DRAWN["landmark"](Random(3), "en")
     key = landmark.expected
     assert landmark.statements == (f"The pass key is {key}. Remember it. {key} is the pass key.",)
     assert landmark.question == "What is the pass key? The pass key is"
-    sandwich = NEEDLE_KINDS["sandwich"](Random(3), "en")
+    sandwich = DRAWN["sandwich"](Random(3), "en")
     assert sandwich.statements == (
         "The best thing to do in San Francisco is eat a sandwich and sit in Dolores Park on a sunny day.",
     )
@@ -94,7 +95,7 @@ def test_the_literature_is_quoted_exactly() -> None:
 
 def test_general_facts_are_asked_in_evaluation_wordings() -> None:
     for language in ("en", "ko"):
-        needle = NEEDLE_KINDS["facts-8"](Random(5), language)
+        needle = DRAWN["facts-8"](Random(5), language)
         held_out = draw_facts(Random(5), language, 8, held_out=True)
         assert needle.statements == tuple(fact.statement for fact in held_out)
         assert needle.question == held_out[0].question
@@ -103,8 +104,8 @@ def test_general_facts_are_asked_in_evaluation_wordings() -> None:
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_what_is_absent_has_its_like_in_the_document(language: str) -> None:
     for i in range(20):
-        needle = NEEDLE_KINDS["absent"](Random(i), language)
-        assert needle == NEEDLE_KINDS["absent"](Random(i), language)
+        needle = DRAWN["absent"](Random(i), language)
+        assert needle == DRAWN["absent"](Random(i), language)
         assert len(needle.statements) == 3
         subject = needle.question.split("?")[0]
         assert not any(subject in statement for statement in needle.statements)
@@ -133,7 +134,7 @@ def test_an_unseen_needle_is_no_code_and_worded_as_no_training_sample_is() -> No
         nouns = {word for noun in (PASSKEY.subject(Random(i), language) for i in range(200)) for word in noun.split()}
         seen = {word for text in (*wording.statements, *wording.questions) for word in re.findall(r"\w{4,}", text)}
         for i in range(40):
-            needle = NEEDLE_KINDS["unseen"](Random(i), language)
+            needle = DRAWN["unseen"](Random(i), language)
             words = set(re.findall(r"[^\W\d]+", f"{needle.statements[0]} {needle.question}".casefold()))
             assert not words & {noun.casefold() for noun in nouns}, needle
             assert not words & {word.casefold() for word in seen} - COMMON, needle
@@ -141,7 +142,7 @@ def test_an_unseen_needle_is_no_code_and_worded_as_no_training_sample_is() -> No
 
 def test_the_literatures_passkey_is_said_to_be_two_training_wordings() -> None:
     """What its note says: each of its sentences is a training wording with another name of the code."""
-    needle = NEEDLE_KINDS["landmark"](Random(1), "en")
+    needle = DRAWN["landmark"](Random(1), "en")
     first, _, last = re.split(r"(?<=\.) ", needle.statements[0])
     shapes = {text.replace("{s}", "pass key").replace("{v}", needle.expected) for text in PASSKEY.en.statements}
     assert {first, last} <= shapes
@@ -154,7 +155,7 @@ def test_the_passkey_is_asked_in_no_training_wording(language: str) -> None:
     subject = "passkey" if language == "en" else "패스키"
     held_out = wording.held_out[0].split("{s}")[0], wording.held_out[1].replace("{s}", subject)
     for i in range(40):
-        needle = NEEDLE_KINDS["passkey"](Random(i), language)
+        needle = DRAWN["passkey"](Random(i), language)
         assert needle.statements[0].startswith(held_out[0] + subject)
         assert not any(held_out[0] and text.startswith(held_out[0] + "{s}") for text in wording.statements)
         assert needle.question == re.sub(r"\((.)\)", r"\1", held_out[1]).replace("은는", "는") or language == "ko"

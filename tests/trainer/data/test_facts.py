@@ -6,7 +6,8 @@ from random import Random
 
 import pytest
 
-from trainer.benchmark.needles import LANDMARK_FILLER, NEEDLE_KINDS
+from trainer.benchmark.config import DRAWN
+from trainer.benchmark.needles import LANDMARK_FILLER
 from trainer.data.facts import (
     _OPENINGS,
     GENERAL,
@@ -202,7 +203,7 @@ def test_training_and_evaluation_draw_no_string_in_common() -> None:
 
 @pytest.mark.parametrize("kind", ["landmark", "sandwich"])
 def test_the_needles_of_the_literature_are_in_no_training_text(kind: str) -> None:
-    needle = NEEDLE_KINDS[kind](Random(1), "en")
+    needle = DRAWN[kind](Random(1), "en")
     key = needle.expected if kind == "landmark" else "\0"
     pieces = [piece for piece in re.split(r"(?<=[.?])\s", f"{needle.statements[0]} {needle.question}") if piece]
     telling = {"landmark": ("pass key",), "sandwich": ("dolores", "sandwich and", "best thing to do in")}[kind]
