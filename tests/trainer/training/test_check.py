@@ -1,18 +1,23 @@
 """The bottleneck check says nothing of a sound run and speaks up when the answers see the document by another way."""
 
+from collections.abc import Generator, Sequence
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
 from tests.trainer.tiny_runs import outcome, tiny_run
 from trainer.data.samples import Samples
 from trainer.training.base import load_base
-from trainer.training.check import CONDITIONS, Figure, closed_share, warnings_of
+from trainer.training.check import CONDITIONS, Figure, closed_share, measure_conditions, warnings_of
 from trainer.training.config import TrainConfig
+from trainer.training.loss import Answers
 from trainer.training.run import AdapterRun
+from trainer.training.staged import Unit
 from trainer.training.train import Examiner
 
 CONFIG = TrainConfig(
@@ -138,6 +143,25 @@ def test_every_evaluation_reads_ordinary_text_and_the_best_is_chosen_by_it_too(
     assert again.events == found.events
 
 
+@pytest.mark.parametrize("part", ["text", "continuation", "fairytaleqa"])
+def test_ordinary_text_counts_by_the_share_that_is_closed_and_questions_by_right_answers(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody repeats a text to its last token, so right answers would say nothing of it."""
+    run = tiny_run(tmp_path)
+    found = {
+        part: figures(gist=(2.0, 0), wrong=(4.0, 0), none=(4.0, 0), full=(1.0, 0)),
+        "questions": figures(gist=(2.0, 5), wrong=(4.0, 0), none=(4.0, 0), full=(1.0, 20)),
+    }
+
+    def conditions(_: object) -> Generator[None, None, dict[str, dict[str, Figure]]]:
+        yield
+        return found
+
+    monkeypatch.setattr(run, "conditions", conditions)
+    assert outcome(Examiner(run).measure()).score == pytest.approx((2 / 3 + 5 / 20) / 2)
+
+
 def test_the_share_that_is_closed_counts_what_only_the_own_gist_brings() -> None:
     assert closed_share(figures(gist=(2.0, 0), wrong=(4.0, 0), none=(4.0, 0), full=(1.0, 0))) == pytest.approx(2 / 3)
     # a wrong gist brings the form of the answers, too
@@ -154,3 +178,31 @@ def test_wrong_gists_are_of_documents_with_other_answers(tmp_path: Path) -> None
     found = outcome(run.conditions(run.mixture.held_out()))["questions"]
     assert found["gist"].n == found["wrong-gist"].n > 5
     assert found["gist"].loss != found["wrong-gist"].loss
+
+
+def test_wrong_gists_are_never_of_the_same_answer_nor_of_shared_segments() -> None:
+    """Gists that hold the number of their document; which one each question got as the wrong one."""
+
+    def unit(first: int, documents: Sequence[Sequence[int]], answers: Sequence[str]) -> Unit:
+        turns = [(Turn(str(first + d), answer),) for d, answer in enumerate(answers)]
+        return Unit("questions", [torch.zeros(4)] * 9, [1] * 9, documents, turns)
+
+    units = [
+        unit(1, [[0], [1], [1, 2]], ["red", "red", "blue"]),  # 1 to 3; the last two share a segment
+        unit(4, [[0], [1]], ["blue", "green"]),  # 4 and 5
+        unit(6, [[0]], ["red"]),
+    ]
+    given: dict[int, float] = {}
+
+    def numbered(unit: Unit) -> list[Tensor]:
+        return [torch.tensor([float(turns[0].question)]) for turns in unit.turns]
+
+    def answering(unit: Unit, documents: Sequence[int], gists: list[Tensor] | None) -> Answers:
+        [own] = [int(unit.turns[d][0].question) for d in documents]
+        if gists is not None and float(gists[0]) != own:
+            given[own] = float(gists[0])
+        one = torch.zeros(1, dtype=torch.long)
+        return Answers(torch.zeros(1, 2), one, one, torch.tensor([True]))
+
+    outcome(measure_conditions(units, numbered, answering, lambda unit, documents: answering(unit, documents, None)))
+    assert given == {1: 3, 2: 4, 3: 1, 4: 5, 5: 4, 6: 3}
