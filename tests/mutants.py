@@ -465,6 +465,7 @@ _BENCHMARK = (
         "round(reading.prefill_s + figures.ttft_s, 5)",
         "round(figures.ttft_s, 5)",
         "tests/trainer/benchmark/test_evaluate.py",
+        "first_token",
     ),
     Mutant(
         "the first word of an answer is enough",
@@ -472,6 +473,7 @@ _BENCHMARK = (
         "words[i : i + n] == wanted_words for",
         "words[i] == wanted_words[0] for",
         "tests/trainer/benchmark/test_texts.py",
+        "bare_value",
     ),
     Mutant(
         "a number that holds the right one is right",
@@ -510,7 +512,7 @@ _BENCHMARK = (
         "self._indexes = {key: index for key, index in self._indexes.items() if key[0] == name}",
         "self._indexes = dict(self._indexes)",
         "tests/trainer/benchmark/test_evaluate.py",
-        "compressed_twice",
+        "present_document",
     ),
 )
 

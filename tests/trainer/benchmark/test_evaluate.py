@@ -328,6 +328,33 @@ def test_no_document_is_compressed_twice(starter: GistModel, monkeypatch: pytest
     assert len(made) == len(set(made)) == 5
 
 
+def test_only_the_present_document_is_kept(starter: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gists and indexes of long texts, one after another, would fill the memory."""
+    held: list[tuple[set[str], set[str]]] = []
+    read = readings.Reader.read
+
+    def watched(reader: readings.Reader, *sample_method_ratio: Any) -> readings.Reading:
+        found = read(reader, *sample_method_ratio)
+        held.append(({name for name, *_ in reader._indexes}, {name for name, *_ in reader._gists}))
+        return found
+
+    monkeypatch.setattr(readings.Reader, "read", watched)
+    trials = list(evaluate(starter, replace(OWN, methods=("hybrid", "rag-budget"), samples=3, rank_by="bm25")))
+    names = list(dict.fromkeys(trial.sample for trial in trials))
+    assert len(names) == 3
+    assert len(held) == 6
+    assert all(len(indexes) == len(gists) == 1 for indexes, gists in held)
+    assert len(set.union(*(indexes for indexes, _ in held))) == 3
+
+
+def test_reading_is_part_of_the_time_to_the_first_token(starter: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a whole text in front, it is nearly all of it."""
+    read = readings.Reader.read
+    monkeypatch.setattr(readings.Reader, "read", lambda *given: replace(read(*given), prefill_s=1000.0))
+    for trial in evaluate(starter, replace(OWN, methods=("gist", "full", "none"), samples=1)):
+        assert trial.ttft_s is not None and trial.ttft_s > 1000
+
+
 # --- Refusals
 
 

@@ -303,3 +303,6 @@ def test_an_instruct_models_sentence_counts_beside_a_bare_value() -> None:
         assert not is_contained(said, "12,500")
     assert not is_contained("번호는 148203입니다", "48203원")
     assert not is_contained("anything", "")
+    # every word of it, in order
+    for said in ("That was Harlow and Price", "Harlow, and then Pike", "Pike and Harlow", "Harlow and"):
+        assert not is_contained(said, "Harlow and Pike")
