@@ -231,8 +231,8 @@ _TRAINER = (
     ),
     Mutant(
         "every part has a teacher",
-        "trainer/training/run.py",
-        "(not config.distill_parts or unit.part in config.distill_parts)",
+        "trainer/training/config.py",
+        "(not self.distill_parts or part in self.distill_parts)",
         "True",
         "tests/trainer/training/test_distillation.py",
     ),

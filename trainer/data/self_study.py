@@ -21,6 +21,8 @@ from gistdesk.core.self_study import own_question, said
 
 KINDS = ("question", "question", "summary", "continuation", "quotation")
 """In turn; every other task or so is a question of the model's own."""
+N_STUDIED = 400
+"""Lines that a run of training makes for itself."""
 _ASK = {
     "summary": (
         "Summarise the text in two sentences.",

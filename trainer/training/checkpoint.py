@@ -23,6 +23,8 @@ from gistdesk.core.errors import UserError
 
 _NAME = "step-{:08d}.safetensors"
 _TEMPORARY = ".tmp"
+DAMAGED = (OSError, SafetensorError, ValueError, LookupError, TypeError)
+"""What reading a file that is not whole raises."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,11 @@ def write_checkpoint(
         UserError: the disk is full or the folder cannot be written; the checkpoints before it are untouched.
     """
     path = folder / _NAME.format(step)
-    plain = _apart(tensors)
-    header = {"state": json.dumps(state), "sha256": _digest(plain)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path, temporary=path.with_name(path.name + _TEMPORARY)) as part:
-            save_file(plain, part, metadata=header)
+        write_whole(path, tensors, state, temporary=path.with_name(path.name + _TEMPORARY))
     except (OSError, SafetensorError) as error:
-        n_bytes = sum(t.numel() * t.element_size() for t in plain.values())
+        n_bytes = sum(t.numel() * t.element_size() for t in tensors.values())
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "space" in str(error)
         raise UserError(
             "The checkpoint {path} cannot be written ({reason}).",
@@ -81,9 +80,9 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     damaged: list[Path] = []
     for path in _newest_first(folder):
         try:
-            tensors, state = _read(path)
+            tensors, state = read_whole(path)
             return Checkpoint(tensors, state, path, tuple(damaged))
-        except (OSError, SafetensorError, ValueError, LookupError, TypeError):
+        except DAMAGED:
             damaged.append(path)
     if damaged:
         raise UserError(
@@ -98,20 +97,28 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
 def read_state(folder: Path) -> dict[str, Any] | None:
     """The plain values of the newest readable checkpoint, without its tensors."""
     for path in _newest_first(folder):
-        with suppress(OSError, SafetensorError, ValueError, LookupError, TypeError), safe_open(path, "pt") as opened:
+        with suppress(*DAMAGED), safe_open(path, "pt") as opened:
             state: dict[str, Any] = json.loads(opened.metadata()["state"])
             return state
     return None
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def write_whole(path: Path, tensors: Mapping[str, Tensor], state: Any, *, temporary: Path | None = None) -> None:
+    """One file, all of it or none of it. Raises OSError or SafetensorError."""
+    plain = _apart(tensors)
+    header = {"state": json.dumps(state), "sha256": _digest(plain)}
+    with replacing(path, temporary=temporary) as part:
+        save_file(plain, part, metadata=header)
+
+
+def read_whole(path: Path) -> tuple[dict[str, Tensor], Any]:
+    """Tensors and state of one file. Raises one of DAMAGED where they are not those that were written."""
     with safe_open(path, "pt") as opened:
         header = opened.metadata()
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
     if _digest(tensors) != header["sha256"]:
         raise ValueError("its tensors are not those that were written")
-    state: dict[str, Any] = json.loads(header["state"])
-    return tensors, state
+    return tensors, json.loads(header["state"])
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

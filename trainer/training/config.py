@@ -22,6 +22,8 @@ Config = TypeVar("Config", bound="DataclassInstance")
 
 TEXT_PARTS = ("reconstruction", "continuation", "quotation")
 PARTS = ("passkeys", "facts", "reports", *TEXT_PARTS, "fairytaleqa", "self_study", "questions", "alpaca", "longbench")
+OF_RECORDS = ("self_study", "questions", "alpaca", "longbench")
+"""Parts whose every sample is a line of a file, or several about one text."""
 _FILE_OF = {
     "fairytaleqa": "fairytaleqa",
     "self_study": "self_study",
@@ -269,6 +271,14 @@ class TrainConfig:
         """The lowest and the highest that texts are cut at in training."""
         lowest = self.lowest_ratio or max(1.0, self.segment_tokens / self.slots)
         return lowest, self.highest_ratio or float(self.segment_tokens)
+
+    def is_taught(self, part: str) -> bool:
+        """Whether the answers of this part of the mix are pulled to those of the full-text teacher."""
+        return self.distill_weight > 0 and (not self.distill_parts or part in self.distill_parts)
+
+    def comes_again(self, part: str) -> bool:
+        """Whether this part has the same conversations several times: its samples are few, or those of a file."""
+        return self.samples > 0 or part in OF_RECORDS
 
     @property
     def unit_tokens(self) -> float:

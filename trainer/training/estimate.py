@@ -3,8 +3,11 @@
 Estimates, from formulas that stand beside the numbers; the events of a run have what it really takes.
 """
 
+import math
 import time
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -14,9 +17,11 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.load import choose_device, find_model, plain_precision
 from gistdesk.core.model_config import check_config
 from gistdesk.core.precision import QUANTIZED
+from trainer.data.self_study import N_STUDIED
 from trainer.training.base import MERGE_BYTES
-from trainer.training.config import TrainConfig
+from trainer.training.config import OF_RECORDS, TrainConfig
 from trainer.training.footprint import Shape, answering_bytes, encoding_bytes, logits_bytes, shape_on_disk
+from trainer.training.teacher import MOST_BYTES, bytes_per_token
 
 _OVERHEAD_BYTES = {"cpu": 430 * 2**20, "cuda": 700 * 2**20}
 """Libraries, and on CUDA the context and what the allocator cannot use."""
@@ -58,6 +63,7 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
         "checkpoint_activations": recomputes,
         "memory_bytes": memory,
         "needed_bytes": needed,
+        "teacher_disk_bytes": teacher_disk_bytes(shape, config),
         "free_bytes": free_bytes(device),
         "fits": needed <= free_bytes(device),
         "step_s": round(seconds, 2),
@@ -102,6 +108,30 @@ def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) ->
         "logits of the answers": logits,
         "libraries": _OVERHEAD_BYTES[device] + max(0, _TEXT_BYTES[device] - activations - logits),
     }
+
+
+def teacher_disk_bytes(shape: Shape, config: TrainConfig) -> int:
+    """What is kept of the teacher's words until the run's end, at most; see `teacher`."""
+    n_bytes = config.target_tokens * bytes_per_token(shape.vocab_size)
+    found = 0.0
+    for part, share in config.mix.items():
+        if share and config.is_taught(part) and config.comes_again(part):
+            drawn = config.steps * config.batch * share / sum(config.mix.values())
+            found += min(drawn, _n_conversations(config, part)) * n_bytes
+    return min(int(found), MOST_BYTES)
+
+
+def _n_conversations(config: TrainConfig, part: str) -> float:
+    """Different ones of a part: as many as there are samples, and as its file has lines."""
+    n = config.samples or math.inf
+    if part not in OF_RECORDS:
+        return n
+    path = getattr(config, part)
+    if not path:  # of self-study that is yet to be made
+        return min(n, N_STUDIED)
+    with suppress(OSError), Path(path).open("rb") as lines:
+        n = min(n, sum(1 for _ in lines))
+    return n
 
 
 def micro_batch_tokens(config: TrainConfig) -> int:

@@ -147,16 +147,24 @@ def full_answers(model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turn
     return _read_in_full(model, prompt, texts, turns)[2]
 
 
-def _read_in_full(
+def rows_in_full(
     model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]
-) -> tuple[Tensor, Tensor, Answers]:
-    """Ids (batch, width), hidden states (batch, width, hidden_size) and answers, adapter off."""
+) -> tuple[list[list[int]], list[list[int]]]:
+    """One conversation per text, all of it: its ids, and per position the id to predict there, -1 where none is."""
     prefix = model.template_ids(prompt.prefix)
     rows, targets = [], []
     for text, own in zip(texts, turns, strict=True):
         row, target = _conversation(model, prompt, own)
         rows.append([*prefix, *text.tolist(), *row])
         targets.append([-1] * (len(prefix) + len(text)) + target)
+    return rows, targets
+
+
+def _read_in_full(
+    model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]
+) -> tuple[Tensor, Tensor, Answers]:
+    """Ids (batch, width), hidden states (batch, width, hidden_size) and answers, adapter off."""
+    rows, targets = rows_in_full(model, prompt, texts, turns)
     ids = _padded(rows, 0).to(model.device)
     start = assemble(model, [], [None])
     hidden = model.decode(ids, start.cache, 0)

@@ -36,6 +36,7 @@ from trainer.training.loss import Answers, full_answers, gist_answers
 from trainer.training.processes import Processes
 from trainer.training.recompute import recomputing_layers
 from trainer.training.staged import Unit, encode_unit, staged_backward
+from trainer.training.teacher import Teacher, divergence
 
 _FIGURES = ("units", "loss", "distillation", "taught", "right", "asked")
 
@@ -58,6 +59,7 @@ class AdapterRun:
         config: TrainConfig,
         processes: Processes | None = None,
         texts: tuple[Samples, Samples] | None = None,
+        kept: Path | None = None,
     ) -> None:
         """Make everything ready for the first step.
 
@@ -65,6 +67,7 @@ class AdapterRun:
             model: a base without an adapter.
             processes: None: this one alone.
             texts: see `Mixture`.
+            kept: folder for what the full-text teacher says where a part comes again; None has it read each time.
 
         Raises:
             UserError: the adapter to go on from, or data, cannot be used.
@@ -92,6 +95,7 @@ class AdapterRun:
         )
         self.prompt = prompt_of(model.tokenizer)
         self.mixture = Mixture(model, config, texts)
+        self.teacher = Teacher(model, self.prompt, kept, n_processes=self.processes.n) if kept else None
         named = dict(self.adapter.named_parameters())
         # "optimizer": as checkpoints name it
         optimizers = {"optimizer": (make_optimizer([*named.values()], model.device, config), config.learning_rate)}
@@ -204,8 +208,7 @@ class AdapterRun:
         """The first documents whose texts the teacher may read, within `distill_tokens` in all."""
         taught: set[int] = set()
         config = self.config
-        has_teacher = config.distill_weight > 0 and (not config.distill_parts or unit.part in config.distill_parts)
-        left = config.distill_tokens if has_teacher else 0
+        left = config.distill_tokens if config.is_taught(unit.part) else 0
         for document in range(len(unit.documents)):
             left -= unit.n_document_tokens(document)
             if left < 0:
@@ -215,6 +218,9 @@ class AdapterRun:
 
     def _divergence(self, unit: Unit, documents: Sequence[int], logits: Tensor) -> Tensor:
         """Scalar: KL(teacher || student) per answer token, nats; the teacher is the base with the full text."""
+        if self.teacher and self.config.comes_again(unit.part):
+            texts, turns = [unit.text(d) for d in documents], [unit.turns[d] for d in documents]
+            return divergence(self.teacher.says(texts, turns), logits)
         teacher = self.in_full(unit, documents).logits.log_softmax(-1)
         student = logits.log_softmax(-1)
         return torch.nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)

@@ -1,7 +1,7 @@
 """From a configuration to a trained adapter: loads the base, makes the run, measures it.
 
-Its folder holds config.yaml and adapter/ (the best so far, with a card) beside what every run has there. Knows no
-terminal and no window.
+Its folder holds config.yaml, adapter/ (the best so far, with a card) and, until its end, teacher/ (what the teacher of
+distillation said) beside what every run has there. Knows no terminal and no window.
 """
 
 from collections.abc import Generator, Iterator
@@ -16,7 +16,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.sentences import Sentence
 from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, wilson
 from trainer.data.mixture import training_texts
-from trainer.data.self_study import study
+from trainer.data.self_study import N_STUDIED, study
 from trainer.report.folder import cells
 from trainer.training.adapter_card import write_adapter_card
 from trainer.training.base import load_base
@@ -28,8 +28,6 @@ from trainer.training.run import AdapterRun
 from trainer.training.work_folder import claim_folder, read_control, train_in_folder
 
 SELF_STUDY = "self_study.jsonl"
-_STUDIED = 400
-"""Lines of the base's own questions and answers."""
 _TOLD = 20
 _DEPTHS = (0, 25, 50, 75, 100)
 _ROW = ("language", "needle_kind", "context_tokens", "depth_percent", "ratio", "n", "accuracy")
@@ -61,7 +59,7 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
             processes.leave()
             return
         config = replace(config, self_study=str(folder / SELF_STUDY))
-    run = AdapterRun(model, config, processes)
+    run = AdapterRun(model, config, processes, kept=folder / "teacher")
     plan = Plan(
         folder,
         "adapter",
@@ -72,6 +70,8 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
     )
     yield from train_in_folder(folder, run, plan, evaluate=Examiner(run).measure)
     if run.processes.first:
+        if run.teacher and run.step == run.steps:
+            run.teacher.forget()
         write_adapter_card(folder, model.device)
 
 
@@ -88,14 +88,14 @@ def _studying(folder: Path, model: GistModel, config: TrainConfig) -> Generator[
         path,
         model,
         training_texts(config),
-        n=_STUDIED,
+        n=N_STUDIED,
         passage_tokens=tokens,
         answer_tokens=config.target_tokens,
         seed=config.seed,
     )
     for made in lines:
         if made % _TOLD == 0:
-            yield {"event": "studying", "done": made, "of": _STUDIED}
+            yield {"event": "studying", "done": made, "of": N_STUDIED}
         if read_control(folder) == "stop":
             lines.close()
             yield {"event": "stopped", "step": 0, "seconds": 0.0}
