@@ -185,6 +185,7 @@ _DRY_RUN = {
     "device": "cpu",
     "precision": "bf16",
     "trained_parameters": 1_970_176,
+    "teacher_disk_bytes": 0,
     "memory_bytes": {"weights": 14_424_576, "activations of a micro-batch": 235_929_600, "libraries": 367_001_600},
     "needed_bytes": 670_374_400,
     "free_bytes": 18_530_152_448,

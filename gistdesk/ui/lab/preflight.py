@@ -159,15 +159,14 @@ class Preflight(QFrame):
                 else tr("Does not fit: needs about {needed}, {free} are free.", **numbers)
             )
         if figures:
-            self._time.setText(
-                "  ·  ".join(
-                    [
-                        tr("Predicted time: {time}", time=duration_text(figures["training_s"])),
-                        f"{figures['device']}, {figures['precision']}",
-                        tr("trained: {size}", size=parameters_text(figures["trained_parameters"])),
-                    ]
-                )
-            )
+            told = [
+                tr("Predicted time: {time}", time=duration_text(figures["training_s"])),
+                f"{figures['device']}, {figures['precision']}",
+                tr("trained: {size}", size=parameters_text(figures["trained_parameters"])),
+            ]
+            if figures["teacher_disk_bytes"]:
+                told.append(tr("on disk until the end: up to {size}", size=bytes_text(figures["teacher_disk_bytes"])))
+            self._time.setText("  ·  ".join(told))
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

@@ -75,7 +75,7 @@ def test_a_study_that_was_killed_goes_on_to_the_same_lines(tmp_path: Path) -> No
 def test_a_run_without_a_file_of_self_study_makes_its_own_and_may_be_stopped_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "_STUDIED", 4)
+    monkeypatch.setattr(training, "N_STUDIED", 4)
     monkeypatch.setattr(training, "_TOLD", 2)
     monkeypatch.setattr(training, "training_texts", lambda config: BLOCKS)
     config = tiny_config(tmp_path, mix={"self_study": 1.0}, questions="", steps=2, evaluate_steps=9, target_tokens=16)

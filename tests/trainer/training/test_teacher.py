@@ -163,7 +163,7 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, readings: Readings, damage
     expected = curve(run_of(tmp_path))
     n_first = readings.n
     hurt, other = files(tmp_path)[:2]
-    whole = hurt.read_bytes()
+    whole, before = hurt.read_bytes(), read_whole(hurt)
     data = {
         "cut": whole[:-5],
         "flipped": whole[:-5] + bytes([whole[-5] ^ 1]) + whole[-4:],
@@ -174,8 +174,9 @@ def test_a_damaged_file_is_made_again(tmp_path: Path, readings: Readings, damage
     hurt.write_bytes(data[damage])
     assert curve(run_of(tmp_path)) == expected
     assert readings.n == n_first + 1
-    assert hurt.read_bytes() == whole
-    assert read_whole(hurt)[1] == hurt.stem
+    after = read_whole(hurt)
+    assert after[1] == before[1] == hurt.stem
+    assert all(torch.equal(tensor, after[0][name]) for name, tensor in before[0].items())
 
 
 def test_a_cut_file_is_noticed(tmp_path: Path) -> None:
@@ -213,8 +214,8 @@ def test_processes_share_the_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     alone.says(text, [QUESTION])
     [path] = (tmp_path / "a").iterdir()
     monkeypatch.setattr(teaching, "MOST_BYTES", 3 * path.stat().st_size)
-    for number in range(2):
-        own = Teacher(model, prompt_of(model.tokenizer), tmp_path / "b", n_processes=2)
+    both = [Teacher(model, prompt_of(model.tokenizer), tmp_path / "b", n_processes=2) for _ in range(2)]
+    for number, own in enumerate(both):
         for i in range(3):
             own.says([torch.arange(20 + 3 * number + i, 60)], [QUESTION])
     assert len(list((tmp_path / "b").iterdir())) == 2

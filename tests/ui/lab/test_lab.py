@@ -219,10 +219,13 @@ def test_what_cannot_fit_cannot_be_started(qtbot: QtBot, tmp_path: Path) -> None
     form.refresh()
     figures = {"memory_bytes": {"weights": 2**33}, "needed_bytes": 2**34, "free_bytes": 2**33, "fits": False}
     figures |= {"training_s": 60, "device": "cpu", "precision": "bf16", "trained_parameters": 10**6}
+    figures |= {"teacher_disk_bytes": 3 * 10**8}
     form.preflight._set(False, "", figures)
     assert not form.start.isEnabled()
     assert form.preflight._verdict.text() == "Does not fit: needs about 16.0 GB, 8.0 GB are free."
-    form.preflight._set(True, "", {**figures, "fits": True})
+    assert form.preflight._time.text().endswith("on disk until the end: up to 286 MB")
+    form.preflight._set(True, "", {**figures, "fits": True, "teacher_disk_bytes": 0})
+    assert "on disk" not in form.preflight._time.text()
     assert form.start.isEnabled()
     form.preflight.stop()
 
