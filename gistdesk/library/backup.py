@@ -9,13 +9,10 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
+from gistdesk.library.damage import BUSY_S, MalformedError, is_sound
+
 _KEPT = 3
 _DAY_S = 24 * 3600
-_BUSY_S = 10.0
-
-
-class DamageFoundError(sqlite3.DatabaseError):
-    """A copy is not whole, so what it was copied from is not either."""
 
 
 def copy_database(source: Path, target: Path) -> None:
@@ -23,7 +20,7 @@ def copy_database(source: Path, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     os.close(os.open(temporary, os.O_CREAT | os.O_RDWR, 0o600))
     try:
-        with closing(sqlite3.connect(source, timeout=_BUSY_S)) as reader, closing(sqlite3.connect(temporary)) as writer:
+        with closing(sqlite3.connect(source, timeout=BUSY_S)) as reader, closing(sqlite3.connect(temporary)) as writer:
             reader.backup(writer)
         temporary.replace(target)
     except BaseException:
@@ -32,24 +29,17 @@ def copy_database(source: Path, target: Path) -> None:
         raise
 
 
-def is_whole(database: Path) -> bool:
-    """Whether SQLite finds nothing wrong with a copy, which nobody writes to."""
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{database.as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-        return bool(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok")
-    return False
-
-
 def checked_copy(source: Path, target: Path) -> None:
-    """As `copy_database`; a target that is there stays unless the copy is whole.
+    """As `copy_database`; a target that is there stays unless the copy is sound.
 
     Raises:
-        DamageFoundError: it is not. Also sqlite3.Error and OSError.
+        MalformedError: it is not, so what it was copied from is not either. Also sqlite3.Error and OSError.
     """
     fresh = target.with_name(f".{target.name}.checked")
     try:
         copy_database(source, fresh)
-        if not is_whole(fresh):
-            raise DamageFoundError("database disk image is malformed")
+        if not is_sound(fresh):
+            raise MalformedError
         fresh.replace(target)
     finally:
         with suppress(OSError):
@@ -70,11 +60,11 @@ def back_up_daily(database: Path) -> None:
 
 
 def newest_backup(database: Path) -> Path | None:
-    """The newest copy that is whole; those that were made before a migration count, too."""
+    """The newest copy that is sound; those that were made before a migration count, too."""
     with suppress(OSError):
         found = [path for path in database.parent.glob(f"{database.name}.*") if "backup" in path.name]
         for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
-            if is_whole(path):
+            if is_sound(path):
                 return path
     return None
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,33 +17,12 @@ from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 from gistdesk.folders import make_private
 from gistdesk.library.backup import back_up_daily, checked_copy
+from gistdesk.library.damage import BUSY_S, MalformedError, has_layout, telling, version_of
 from gistdesk.library.owners import Owner
 from gistdesk.library.schema import STEPS, VERSION
 
 DATABASE = "library.sqlite3"
-_BUSY_S = 10.0
 _PIECE_BYTES = 2**22
-_MALFORMED = "database disk image is malformed"  # as SQLite says it
-_LACKING = (
-    "no such table",
-    "no such column",
-    "no such module",
-    "malformed database schema",
-    "vtable constructor",
-    "unsupported file format",
-)
-"""How SQLite says that a table, an index or the file's head is not there, or is not what it was."""
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
-_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-_REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
-
-
-class DamagedLibraryError(UserError):
-    """The database cannot be read. Attributes: database."""
-
-    def __init__(self, message: str, hint: str, database: Path, **values: object) -> None:
-        super().__init__(message, hint, **values)
-        self.database = database
 
 
 def now() -> str:
@@ -102,7 +81,7 @@ class Store:
                 make_private(needed)
         except OSError as error:
             raise self._not_writable(error) from error
-        with self._errors():
+        with telling(self.database_path):
             self._db = connect(self.database_path)
             try:
                 self._migrate()
@@ -168,27 +147,24 @@ class Store:
         with self._errors():
             return self._db.execute(sql, values).fetchall()
 
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise user_error(error, self.database_path) or error from error
-        except UnicodeDecodeError as error:  # SQLite's complaint quotes what is damaged, and cannot be read itself
-            raise user_error(sqlite3.DatabaseError(_MALFORMED), self.database_path) or error from error
+    def _errors(self) -> AbstractContextManager[None]:
+        """Within a transaction, whoever began it tells what went wrong, once it is over."""
+        return nullcontext() if self._db.in_transaction else telling(self.database_path)
 
     # versions
 
     def _migrate(self) -> None:
-        found = _version(self._db)
-        if found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError(_MALFORMED)
+        found = version_of(self._db)
+        if found < 0 or (found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"):
+            raise MalformedError
+        if 0 < found <= VERSION and not has_layout(self._db, found):
+            raise MalformedError
         if found == VERSION:
             back_up_daily(self.database_path)
             return
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            found = _version(self._db)  # another process may have been quicker
+            found = version_of(self._db)  # another process may have been quicker
             if found > VERSION:
                 raise UserError(
                     "The library in {folder} was made by a newer gistdesk (version {found} of the library; this "
@@ -207,7 +183,7 @@ class Store:
                     self._db.execute(statement)
             self._db.execute(f"PRAGMA user_version = {VERSION}")
             if found and self._db.execute("PRAGMA integrity_check").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError(_MALFORMED)
+                raise MalformedError
             self._db.execute("COMMIT")
         except BaseException:
             if self._db.in_transaction:
@@ -224,7 +200,7 @@ def connect(path: Path) -> sqlite3.Connection:
         os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
-    db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None)
+    db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         db.row_factory = sqlite3.Row
         db.text_factory = _text  # one byte that is no UTF-8 must not cost the whole table
@@ -239,7 +215,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _write_ahead(db: sqlite3.Connection) -> None:
     """SQLite's own time-out does not hold here: of several that begin one database, all but one fail at once."""
-    until = time.monotonic() + _BUSY_S
+    until = time.monotonic() + BUSY_S
     while True:
         try:
             db.execute("PRAGMA journal_mode = WAL")
@@ -252,48 +228,6 @@ def _write_ahead(db: sqlite3.Connection) -> None:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", errors="replace")
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether a database, or its layout, is not as this program left it."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in _DAMAGED or str(error) == _MALFORMED or str(error).startswith(_LACKING)
-
-
-def user_error(error: sqlite3.Error, path: Path) -> UserError | None:
-    """What the user's world did to a database; None for our own bugs."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if is_damage(error):
-        return DamagedLibraryError(
-            "The library's database {path} is damaged ({reason}).",
-            "Nothing was changed. Put a backup in its place, or move it out of {folder} to begin a new library.",
-            path,
-            path=path,
-            reason=error,
-            folder=path.parent,
-        )
-    if code in _FULL:
-        return UserError(
-            "The library's database {path} cannot be written ({reason}).",
-            "Free some space on its disk.",
-            path=path,
-            reason=error,
-        )
-    if code in _REFUSED:
-        return UserError(
-            "The library's database {path} cannot be opened for writing ({reason}).",
-            "Check that you may write to it and to its folder.",
-            path=path,
-            reason=error,
-        )
-    if code == sqlite3.SQLITE_BUSY:
-        return UserError(
-            "Another program has been holding the library's database {path} for {n:.0f} s.",
-            "Close other gistdesk windows and commands, then try again.",
-            path=path,
-            n=_BUSY_S,
-        )
-    return None
 
 
 def copy_file(source: Path, target: Path) -> None:
@@ -319,10 +253,6 @@ def n_bytes(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
-from gistdesk.library.store import connect, is_damage, user_error
+from gistdesk.library.damage import damaged, world_error
+from gistdesk.library.store import connect
 
 INDEX = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
 _SCHEMA = """
@@ -33,16 +34,6 @@ _PADDING = "  "
 _BATCH_BYTES = 30_000
 """Per transaction: 10 ms or so, in which others wait to index."""
 
-_SPOILT = (
-    "invalid fts5 file format",
-    "no such fts5 table",
-    "no such tokenizer",
-    "fts5vocab: unknown table type",
-    "fts5: error creating shadow table",
-    "SQL logic error",
-)
-"""How FTS5 says that its own tables are not what they were; SQLite's code is that of any wrong statement."""
-
 
 @dataclass(frozen=True)
 class Place:
@@ -56,6 +47,9 @@ class Place:
 
 class _ContradictionError(Exception):
     """One table names what another does not hold."""
+
+
+_DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError, _ContradictionError)
 
 
 class TextIndex:
@@ -205,14 +199,13 @@ class TextIndex:
     def _open(self) -> sqlite3.Connection:
         try:
             return _opened(self._path)
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            if isinstance(error, sqlite3.Error) and not _is_damage(error):
-                raise user_error(error, self._path) or error from error
+        except _DAMAGE as error:
+            self._refuse_unless_damage(error)
             self._delete()
         try:
             return _opened(self._path)
         except sqlite3.DatabaseError as error:
-            raise user_error(error, self._path) or error from error
+            raise world_error(error, self._path) or damaged(self._path, error) from error
 
     def _delete(self) -> None:
         for suffix in ("", "-wal", "-shm"):
@@ -223,15 +216,22 @@ class TextIndex:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.DatabaseError, UnicodeDecodeError, _ContradictionError) as error:
-            if isinstance(error, sqlite3.Error) and not _is_damage(error):
-                raise user_error(error, self._path) or error from error
+        except _DAMAGE as error:
+            self._refuse_unless_damage(error)
             self._db.close()
             self._delete()
             self._db = self._open()
             raise UserError(
                 "The search index {path} was damaged, and is made again.", "Search again in a moment.", path=self._path
             ) from error
+
+    def _refuse_unless_damage(self, error: Exception) -> None:
+        """All else that SQLite complains of is damage: to statements that were right when they were tested, FTS5
+        tells it in words of its own, and what is lost is only a cache."""
+        if isinstance(error, sqlite3.ProgrammingError):  # a closed database, a value too few
+            raise error
+        if isinstance(error, sqlite3.Error) and (found := world_error(error, self._path)):
+            raise found from error
 
 
 def cut(page: str) -> Iterator[tuple[int, int]]:
@@ -279,8 +279,3 @@ def _opened(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _is_damage(error: sqlite3.Error) -> bool:
-    """A place that is there already is damage, too: ids are given out by `texts`, whose rows are gone then."""
-    return is_damage(error) or isinstance(error, sqlite3.IntegrityError) or str(error).startswith(_SPOILT)

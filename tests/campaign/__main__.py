@@ -25,7 +25,12 @@ def main() -> None:
     told.add_argument("--minutes", type=float, default=1.0)
     told.add_argument("--seed", type=int, default=0)
     told.add_argument("--parts", default="", help="words of the names of parts, with commas between; all of them else")
-    told.add_argument("--out", type=Path, default=Path("runs/campaign"), help="for files that did it, and the table")
+    told.add_argument(
+        "--out",
+        type=lambda text: Path(text).absolute(),
+        default="runs/campaign",
+        help="for files that did it, and the table",
+    )
     told.add_argument("--go-on", action="store_true", help="go on after a new kind of failure")
     told.add_argument("--case", type=int, default=None, help="only this one, of the only part; where its files are")
     asked = told.parse_args()

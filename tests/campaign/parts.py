@@ -28,7 +28,8 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import ModelIdentity
 from gistdesk.library import Library
 from gistdesk.library.backup import back_up_daily, newest_backup, restore
-from gistdesk.library.store import DATABASE, DamagedLibraryError
+from gistdesk.library.damage import DamagedLibraryError
+from gistdesk.library.store import DATABASE
 from gistdesk.protocol import ProtocolError, decode_event, decode_request
 from gistdesk.session.run import BENCHMARK, TRAIN, Run, read_start
 from gistdesk.settings import Settings, read_settings, write_settings

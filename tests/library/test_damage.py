@@ -12,8 +12,9 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Library
-from gistdesk.library.backup import back_up_daily, is_whole, newest_backup, restore
-from gistdesk.library.store import DATABASE, DamagedLibraryError
+from gistdesk.library.backup import back_up_daily, newest_backup, restore
+from gistdesk.library.damage import DamagedLibraryError, is_sound
+from gistdesk.library.store import DATABASE
 from gistdesk.worker.texts import _keep, kept_document
 from tests.library.made import add, extract, ready
 
@@ -134,6 +135,72 @@ def test_a_table_that_is_gone_is_damage(library: Library) -> None:
         library.entries()
 
 
+DAMAGE = {
+    "a column": "UPDATE sqlite_master SET sql = replace(sql, 'total', 'tot' || char(10) || 'l') WHERE name = 'entries'",
+    "a reference": "UPDATE sqlite_master SET sql = replace(sql, 'messages', 'messabes') WHERE name = 'message_index'",
+    "a trigger": "UPDATE sqlite_master SET sql = replace(sql, 'new.text', 'new.teyt') WHERE name = 'message_added'",
+    "a trigger that is gone": "DELETE FROM sqlite_master WHERE name = 'message_added'",
+    "an index that is gone": "DELETE FROM sqlite_master WHERE name = 'entries_by_state'",
+    "the tokenizer": "UPDATE sqlite_master SET sql = replace(sql, 'trigram', 'tr' || char(1) || 'g''m') "
+    "WHERE name = 'message_index'",
+    "the search's version": "UPDATE message_index_config SET v = 103",
+    "the search's settings": "DELETE FROM message_index_config",
+    "the search's pages": "UPDATE message_index_data SET block = x'ff' WHERE id > 10",
+    "the search's root": "DELETE FROM message_index_data",
+    "a lower version": "PRAGMA user_version = 3",
+    "a version below zero": "PRAGMA user_version = -5",
+}
+
+
+def use(folder: Path) -> None:
+    with closing(Library(folder)) as library:
+        library.recover()
+        library.entries()
+        chat = library.add_chat([])
+        library.add_message(chat.id, parent_id=None, role="user", text="one more")
+        library.chats(search="text")
+
+
+@pytest.mark.parametrize("what", sorted(DAMAGE))
+def test_damage_that_sqlite_has_no_code_for_is_damage(tmp_path: Path, what: str) -> None:
+    """It says "SQL error" of it, or nothing at all; its own check of integrity finds most of it sound."""
+    folder = tmp_path / "library"
+    with closing(Library(folder)) as library:
+        ready(library, "a")
+        chat = library.add_chat([])
+        library.add_message(chat.id, parent_id=None, role="user", text="a text")
+    use(folder)
+    assert is_sound(folder / DATABASE)
+    with closing(sqlite3.connect(folder / DATABASE)) as db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(DAMAGE[what])
+        db.commit()
+    with pytest.raises(DamagedLibraryError):
+        use(folder)
+    assert not is_sound(folder / DATABASE)
+    backup = newest_backup(folder / DATABASE)
+    assert backup is not None
+    restore(folder / DATABASE, backup)
+    use(folder)
+
+
+@pytest.mark.parametrize("wrong", ["SELECT nothing FROM entries", "SELECT 1 WHERE", "SELECT ?"])
+def test_a_wrong_statement_is_not_damage(library: Library, wrong: str) -> None:
+    ready(library)
+    with pytest.raises(sqlite3.Error):
+        library._rows(wrong)
+    with pytest.raises(sqlite3.Error), library._write():
+        library._rows(wrong)
+
+
+def test_a_database_is_looked_at_by_a_relative_path_too(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    ready(library)
+    monkeypatch.chdir(library.folder)
+    back_up_daily(Path(DATABASE))
+    assert newest_backup(Path(DATABASE)) == Path(f"{DATABASE}.backup-1")
+    assert sorted(path.name for path in Path().glob("*backup*")) == [f"{DATABASE}.backup-1"]
+
+
 # kept texts
 
 
@@ -161,12 +228,12 @@ def test_reading_the_document_again_mends_its_text(library: Library) -> None:
 # copies
 
 
-def test_a_copy_a_day_and_only_of_what_is_whole(library: Library) -> None:
+def test_a_copy_a_day_and_only_of_what_is_sound(library: Library) -> None:
     ready(library)
     database = library.database_path
     newest = database.with_name(f"{DATABASE}.backup-1")
     back_up_daily(database)
-    assert is_whole(newest)
+    assert is_sound(newest)
     assert stat.S_IMODE(newest.stat().st_mode) == 0o600
     before = newest.stat().st_mtime_ns
     back_up_daily(database)
@@ -182,7 +249,7 @@ def test_a_copy_a_day_and_only_of_what_is_whole(library: Library) -> None:
     spoil(database)
     os.utime(newest, (1, 1))
     back_up_daily(database)
-    assert is_whole(newest) and newest.stat().st_mtime == 1
+    assert is_sound(newest) and newest.stat().st_mtime == 1
     assert not [path for path in library.folder.iterdir() if path.name.startswith(".")]
 
 

@@ -13,7 +13,8 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Library, schema
-from gistdesk.library.store import DATABASE, DamagedLibraryError, user_error
+from gistdesk.library.damage import DamagedLibraryError, telling
+from gistdesk.library.store import DATABASE
 from gistdesk.worker.texts import _keep
 from tests.library.made import add, ready
 
@@ -124,11 +125,9 @@ def test_damage_that_is_found_later_is_a_sentence(tmp_path: Path):
     library.database_path.write_bytes(pages[:4096] + b"\xff" * (len(pages) - 4096))
     library._db.execute("PRAGMA shrink_memory")
     other = sqlite3.connect(library.database_path)
-    with pytest.raises(sqlite3.DatabaseError) as raised:
+    with pytest.raises(DamagedLibraryError, match="is damaged"), telling(library.database_path):
         other.execute("SELECT * FROM entries").fetchall()
     other.close()
-    sentence = user_error(raised.value, library.database_path)
-    assert sentence is not None and "is damaged" in sentence.message
     library.close()
 
 

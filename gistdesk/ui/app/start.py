@@ -20,7 +20,7 @@ from gistdesk.folders import folders
 from gistdesk.language import i18n
 from gistdesk.library import Library
 from gistdesk.library.backup import newest_backup, restore
-from gistdesk.library.store import DamagedLibraryError
+from gistdesk.library.damage import DamagedLibraryError
 from gistdesk.models import default_model
 from gistdesk.session.desk import Desk, Notice
 from gistdesk.settings import read_settings
