@@ -15,6 +15,9 @@ from gistdesk import smollm2 as module
 from gistdesk.cli.choosing import DocumentModels
 from gistdesk.core.errors import UserError
 from gistdesk.core.load import find_model, load_model
+from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
+from gistdesk.core.prompt import Turn
+from gistdesk.core.quoting import NOT_SAID
 from gistdesk.folders import HOME_VARIABLE, MODELS_VARIABLE
 from gistdesk.models import has_smollm2, models_folder
 from gistdesk.smollm2 import fetch_smollm2
@@ -183,6 +186,26 @@ def test_the_real_one_knows_something(smollm2: Path) -> None:
         token = int(model.causal_lm(ids).logits[0, -1].argmax())
     assert model.tokenizer.decode([token]) == " Paris"
     assert find_model("smollm2").base == smollm2 / "smollm2"
+
+
+def test_the_real_one_quotes_the_sentence_that_tells_or_says_that_none_does(smollm2: Path) -> None:
+    model = load_model("smollm2", device="cpu", need_adapter=False)
+    text = (
+        "Calder Pumps is a maker of pumps in Thornby. The board met six times. Its chief executive is Mara Ilves, who "
+        "came from the harbour trust. The accounts were audited by Penrose and Daughter, as in the years before. "
+        "The canteen was painted green."
+    )
+    index = PassageIndex(cut_passages(model, [text]), "words")
+
+    def answer(question: str) -> str:
+        found = index.best(question, 3) or index.passages
+        return "".join(context_with_passages(model, [], found, question=question).answer([Turn(question)]))
+
+    assert answer("Who runs the company as chief executive?").startswith("Its chief executive is Mara Ilves")
+    assert answer("Who audited the accounts?") == (
+        "The accounts were audited by Penrose and Daughter, as in the years before."
+    )
+    assert answer("How many ferries sail to the island in winter?") == NOT_SAID
 
 
 def test_a_documents_language_chooses(smollm2: Path) -> None:

@@ -42,25 +42,6 @@ def starter(
     run_starter(work, StarterConfig(steps=steps, seed=seed, device=device, threads=threads))
 
 
-@app.command()
-def reader(
-    fairytaleqa: Annotated[Path, typer.Option(help="FairytaleQA's train.jsonl.gz.")],
-    work: Annotated[
-        Path, typer.Option("--work", help="Folder for all it writes, the reader too; goes on if there is a run.")
-    ] = Path("runs/reader"),
-    base: Annotated[str, typer.Option(help="smollm2, or a small model's folder.")] = "smollm2",
-    steps: Annotated[int | None, typer.Option(help="Optimizer steps.", min=1)] = None,
-) -> None:
-    """Train a small model to answer from the sentences that were looked up, by quoting the one that tells.
-
-    Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
-    """
-    from trainer.training.command import run_reader
-    from trainer.training.reader import ReaderConfig
-
-    run_reader(work, ReaderConfig(base, str(fairytaleqa), **({"steps": steps} if steps else {})))
-
-
 @app.command("train")
 def train_command(
     preset: Annotated[str, typer.Option(help="check, quick, standard or full.")] = "",

@@ -19,12 +19,11 @@ from gistdesk.core.fingerprint import model_fingerprint, of_files
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist
 from gistdesk.core.gist_tensors import KVBits, stored_dtype
-from gistdesk.core.lexical import sentences
 from gistdesk.core.load import choose_device, find_model, load_model, plain_precision
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import Method, usual_method, usual_ratio
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling_sentences
+from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling
 from gistdesk.core.precision import trained_precision
 from gistdesk.core.prompt import Turn
 from gistdesk.core.ranking import TOP_K
@@ -160,8 +159,7 @@ class Conversation:
         if self._index is None:
             return
         found = self._index.best(question, TOP_K)
-        told = telling_sentences(question, found)
-        self.told = told[slice(*sentences(told)[0])] if found else ""
+        self.told = telling(question, found)[0].text if found else ""
         self._context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
 
     def ask(self, question: str) -> Iterator[str]:

@@ -5,7 +5,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +13,6 @@ from tokenizers.decoders import DecodeStream
 from torch import Tensor
 from transformers import DynamicCache
 
-from gistdesk.core.adapter import branches
 from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
@@ -97,13 +95,11 @@ class Context:
         text_ids: Tensor | None = None,
         system: str | None = None,
         prompt: Prompt | None = None,
-        with_reader: bool = False,
     ) -> None:
         """Put gists (one or several), or the tokens of a text, in front. Both may be missing.
 
         Args:
             prompt: other words around it than those of the model's chat template, with no system message.
-            with_reader: the text is read, and answered from, with the model's reader, where it has one; no gists then.
 
         Raises:
             UserError: they do not fit into the model's window, or were never made by this model.
@@ -115,7 +111,6 @@ class Context:
                     "Load the model that made it, or compress the document again.",
                 )
         self.model = model
-        self._reader = model.reader if with_reader else None
         self.prompt = prompt or prompt_of(model.tokenizer, system)
         self.n_slots = sum(gist.n_slots for gist in gists)
         n_positions = sum(gist.n_positions for gist in gists)
@@ -180,7 +175,7 @@ class Context:
             with torch.no_grad():
                 n_prompt, logits = self._extend(wanted, stop)
                 while logits is not None:
-                    token = _next_token(logits, sampling, random)
+                    token = choose_token(logits, sampling, random)
                     n_tokens += 1
                     first_s = first_s or time.perf_counter() - begun
                     if token in ends:
@@ -216,6 +211,25 @@ class Context:
             logits = self.model.logits(hidden).float()
         return float(torch.nn.functional.cross_entropy(logits, ids[-len(hidden) :].to(logits.device)))
 
+    def question_loss(self, question: str) -> float:
+        """How surprised the model is by a question about what it has read: nats per token.
+
+        The conversation is forgotten.
+
+        Raises:
+            UserError: it does not fit into the model's window.
+        """
+        before = self.model.template_ids(self.prompt.before_question)
+        asked = torch.tensor(self.model.token_ids(question))
+        self._check_window(self._n_context + len(before) + len(asked), Sentence("The question"))
+        self.forget()
+        with torch.no_grad():
+            ids = torch.tensor([[*before, *asked[:-1].tolist()]])
+            hidden = self.model.decode(ids, self._cache, self._n_context)[0, len(before) - 1 :]
+            logits = self.model.logits(hidden).float()
+        self.forget()
+        return float(torch.nn.functional.cross_entropy(logits, asked.to(logits.device)))
+
     def hidden_of_answer(self, question: str, answer: str, most_tokens: int | None = None) -> tuple[Tensor, Tensor]:
         """What the model makes of a given answer. The conversation is forgotten.
 
@@ -235,7 +249,7 @@ class Context:
         self._check_window(self._n_context + len(ids), Sentence("The question"))
         self.forget()
         with torch.no_grad():
-            hidden = self._decode(ids[None, :-1], self._n_context)
+            hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
         self.forget()
         return ids, hidden[0, n_before - 1 :]
 
@@ -283,13 +297,9 @@ class Context:
                 return None
             n_unmasked = 0 if position + start else _UNMASKED_VALUES // self.model.causal_lm.config.intermediate_size
             piece = torch.tensor([list(ids[start : start + max(_PREFILL_TOKENS, n_unmasked)])])
-            hidden = self._decode(piece, position + start)
+            hidden = self.model.decode(piece, self._cache, position + start)
             start += piece.shape[1]
         return None if hidden is None else self.model.logits(hidden[0, -1]).float()
-
-    def _decode(self, ids: Tensor, position: int) -> Tensor:
-        with branches(self.model.causal_lm.model, self._reader) if self._reader else nullcontext():
-            return self.model.decode(ids, self._cache, position)
 
     def _end_ids(self) -> set[int]:
         configured = self.model.causal_lm.generation_config.eos_token_id
@@ -308,7 +318,12 @@ class Context:
             )
 
 
-def _next_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
+def choose_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
+    """Which one of (n,) logits, or scores in nats, is taken.
+
+    Raises:
+        UserError: some are no numbers.
+    """
     if bool(logits.isnan().any()):
         raise UserError(
             "The model's answer came to numbers that are none.",

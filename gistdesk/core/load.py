@@ -27,7 +27,6 @@ from gistdesk.core.model_weights import read_tokenizer, read_weights
 from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, has_bitsandbytes, trained_precision
 from gistdesk.core.prepared import prepare, prepared_folder
 from gistdesk.core.quantize import is_quantized
-from gistdesk.core.reader import find_reader, read_reader
 from gistdesk.core.resources import resource
 from gistdesk.core.sentences import Sentence
 from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, shipped_adapter, smollm2_folder
@@ -250,8 +249,6 @@ def load_model(
         adapter_fingerprint(folders.adapter) if folders.adapter else "",
     )
     model = GistModel(causal_lm, tokenizer, identity, adapter)
-    reader = find_reader(fingerprint)
-    model.reader = read_reader(reader, causal_lm.model) if reader else None
     if adapter is not None:
         with torch.no_grad():
             model.encoder = encoder_of(causal_lm.model, adapter, merge_bytes=_MERGE_BYTES)

@@ -54,7 +54,6 @@ class GistModel:
         identity: what a gist file must match.
         adapter: gist tokens and segment size; None when no adapter is loaded.
         encoder: the decoder stack with the adapter on; None when no adapter is loaded.
-        reader: factors for reading what was looked up, see `reader`; None where none ships for the base.
     """
 
     causal_lm: Any
@@ -62,7 +61,6 @@ class GistModel:
     identity: ModelIdentity
     adapter: Adapter | None = None
     encoder: Encoder | None = None
-    reader: Adapter | None = None
     _ends_sentence: Tensor | None = field(default=None, repr=False)
 
     @property

@@ -15,7 +15,8 @@ from gistdesk.core.gist import GistKV
 from gistdesk.core.lexical import Words, sentences
 from gistdesk.core.model import GistModel
 from gistdesk.core.plain_text import plain_spans
-from gistdesk.core.prompt import Prompt, about_passages, prompt_of
+from gistdesk.core.prompt import Prompt
+from gistdesk.core.quoting import Quotes, Told
 from gistdesk.core.ranking import RankBy, ranker_of
 
 CHUNK_TOKENS = 96
@@ -25,14 +26,10 @@ OVERLAP_TOKENS = 32
 little text; see `tests/benchmarks/passages.py`."""
 _HEADING_CHARACTERS = 60
 _BETWEEN = "\n\n"
-CONTEXT = "Context: "
-"""Stands before what a small model reads."""
-NOT_SAID = "The text does not say."
-"""What a reader was taught to answer where the passages hold no answer."""
-_N_SENTENCES = 3
+_N_SENTENCES = 5
 _SMALL_READER = range(50 * 10**6, 10**9)
-"""Parameters of models that read a few sentences better than whole passages: `tests/benchmarks/passages.py --readings`
-prints how much. The starter, smaller still, was trained on passages as they are."""
+"""Parameters of models that choose among sentences better than they read passages and write:
+`tests/benchmarks/passages.py --readings` prints how much. The starter, smaller still, was trained on passages."""
 
 
 @dataclass(frozen=True)
@@ -229,8 +226,8 @@ def context_with_passages(
     """A context of gists, or none, and the passages of the kept texts behind them; for a small model see `question`.
 
     Args:
-        question: that the passages were found for; a small model gets those of their sentences that suit it best, and
-            no gist, which leads it astray; `tests/benchmarks/passages.py --readings` asks with one, too.
+        question: that the passages were found for; a small model answers it with one of their sentences, see
+            `quoting`, and a gist has no part in that.
         prompt: other words around it than those of the model's chat template.
 
     Raises:
@@ -238,24 +235,22 @@ def context_with_passages(
     """
     if not passages:
         return Context(model, gists, system=system, prompt=prompt)
-    before, text = _BETWEEN if gists else "", passages_text(passages)
-    is_small = prompt is None and bool(question) and model.n_parameters in _SMALL_READER
-    if is_small:
-        prompt = about_passages(prompt_of(model.tokenizer, system))
-        gists, before, text = (), CONTEXT, telling_sentences(question, passages)
-    ids = torch.tensor(model.token_ids(before + text), dtype=torch.long)
-    return Context(model, gists, text_ids=ids, system=system, prompt=prompt, with_reader=is_small)
+    if prompt is None and question.strip() and model.n_parameters in _SMALL_READER:
+        return Quotes(model, telling(question, passages), system=system)
+    before = _BETWEEN if gists else ""
+    ids = torch.tensor(model.token_ids(before + passages_text(passages)), dtype=torch.long)
+    return Context(model, gists, text_ids=ids, system=system, prompt=prompt)
 
 
-def telling_sentences(question: str, passages: Sequence[Passage]) -> str:
-    """The sentences of these passages that suit a question best, best first, each in one line; all, if none does."""
+def telling(question: str, passages: Sequence[Passage]) -> list[Told]:
+    """The sentences of these passages that suit a question best, best first; their first ones, where none does."""
     found: dict[tuple[int, int, int], str] = {}
     for passage in passages:
         for start, end in sentences(passage.text):
             place = passage.document, passage.page, passage.start + start
             found[place] = max(found.get(place, ""), " ".join(passage.text[start:end].split()), key=len)
-    places = sorted(place for place, text in found.items() if text)
-    scores = Words([found[place] for place in places]).scores(question)
-    best = sorted(range(len(places)), key=lambda i: (-scores[i], i))[:_N_SENTENCES]
-    kept = [i for i in best if scores[i] > 0] or range(len(places))
-    return " ".join(found[places[i]] for i in kept)
+    texts = [found[place] for place in sorted(found)]
+    scores = Words(texts).scores(question)
+    best = sorted(range(len(texts)), key=lambda i: (-scores[i], i))[:_N_SENTENCES]
+    suiting = [i for i in best if scores[i] > 0] or best
+    return [Told(texts[i], scores[i] / (scores[best[0]] or 1)) for i in suiting]

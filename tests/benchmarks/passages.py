@@ -2,8 +2,8 @@
 
 `python -m tests.benchmarks.passages` prints how often the best one, two, three and four passages hold the answer, by
 length, overlap and ranking: of the three documents in `tuning/`, or, with `--stories FILE`, of stories (FairytaleQA's
-training split: nothing is tuned on what is measured). With `--readings` it asks the model about those in `tuning/`,
-with passages or sentences, with and without named parts, and prints how often its answer holds the right one.
+training split: nothing is tuned on what is measured). With `--readings` it asks the model about them, and prints how
+often its answer holds the right one where it writes, from passages or sentences, and where it chooses a sentence.
 The bundled documents (`gistdesk niah --kinds documents`) are for measuring, not for choosing: `--bundled` prints how
 often what is looked up in them holds the answer, beside which the model's answers are to be judged.
 """
@@ -18,13 +18,12 @@ from random import Random
 import torch
 
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.lexical import Words
-from gistdesk.core.lexical import sentences as spans_of
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import CONTEXT, PassageIndex, cut_passages, passages_text, telling_sentences
-from gistdesk.core.prompt import Turn, about_passages, prompt_of
+from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages, passages_text, telling
+from gistdesk.core.prompt import Prompt, Turn, about_passages, prompt_of
+from gistdesk.core.quoting import CONTEXT, NOT_SAID
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
 from trainer.benchmark.metrics import is_contained
 from trainer.benchmark.texts import documents as bundled_documents
@@ -33,7 +32,7 @@ from trainer.benchmark.texts import read_stories
 TUNING = Path(__file__).parent / "tuning"
 SIZES = ((48, 0), (64, 0), (64, 24), (96, 0), (96, 32), (128, 40))
 """Most tokens of a passage, and of the sentences that it shares with the next one."""
-_ANSWER_TOKENS = 48
+_ANSWER_TOKENS = 96
 
 Asked = list[tuple[str, list[str]]]
 Rankers = dict[str, Callable[[list[str]], Ranker]]
@@ -85,43 +84,55 @@ def recall(
             print(f"{chunk_tokens} tokens, {overlap_tokens} shared, {name}: {shares} of {n}", flush=True)
 
 
-def readings(model: GistModel) -> None:
-    """Print how often the model answers right from what it reads: whole passages or sentences, in which words."""
+def readings(model: GistModel, texts: Sequence[tuple[str, Asked]]) -> None:
+    """Print how often the model answers right from what it reads: whole passages or sentences, written or chosen.
+
+    And how often it says that a text does not say what the next one does.
+    """
     own = prompt_of(model.tokenizer)
     named = about_passages(own)
     right: Counter[str] = Counter()
-    n = 0
-    for text, asked in documents():
-        index = PassageIndex(cut_passages(model, [text]))
-        *_, gist = compress(model, plan_tokens(model, torch.tensor(model.token_ids(text)), ratio=8))
+    n = n_absent = declined = 0
+    for i, (text, asked) in enumerate(texts):
+        index = PassageIndex(cut_passages(model, [text]), "words")
         for question, answers in asked:
             n += 1
-            found = index.best(question, TOP_K)
-            sentences = telling_sentences(question, found)
-            first = slice(*spans_of(sentences)[0])
-            right["the first sentence, no model"] += any(is_contained(sentences[first], one) for one in answers)
+            found = index.best(question, TOP_K) or index.passages[:1]
+            told = telling(question, found)
+            right["the best sentence, no model"] += _holds(told[0].text, answers)
+            right["any of the sentences"] += any(_holds(each.text, answers) for each in told)
+            sentences = " ".join(each.text for each in told)
             ways = {
-                "the full text": (text, own),
-                "three passages": (passages_text(found), own),
-                "three passages, named": (CONTEXT + passages_text(found), named),
-                "the best passage, named": (CONTEXT + passages_text(found[:1]), named),
-                "sentences": (sentences, own),
-                "sentences, named": (CONTEXT + sentences, named),
-                "sentences, named, with the reader": (CONTEXT + sentences, named),
-                "gist at 8x, then sentences, named": ("\n\n" + CONTEXT + sentences, named),
+                "chosen among the sentences": context_with_passages(model, [], found, question=question),
+                "written from three passages": _context(model, passages_text(found), own),
+                "written from three passages, named": _context(model, CONTEXT + passages_text(found), named),
+                "written from the sentences, named": _context(model, CONTEXT + sentences, named),
             }
-            for name, (read, prompt) in ways.items():
-                gists = [gist] if name.startswith("gist") else []
-                ids = torch.tensor(model.token_ids(read))
-                context = Context(model, gists, text_ids=ids, prompt=prompt, with_reader=name.endswith("reader"))
-                answer = "".join(context.answer([Turn(question)], Sampling(max_tokens=_ANSWER_TOKENS)))
-                right[name] += any(is_contained(answer, one) for one in answers)
-    for name, count in right.items():
-        print(f"{name}: {count} of {n}")
+            for name, context in ways.items():
+                right[name] += _holds(_answer(context, question), answers)
+        for question, answers in texts[(i + 1) % len(texts)][1]:
+            if not _holds(text, answers):
+                n_absent += 1
+                found = index.best(question, TOP_K) or index.passages[:1]
+                context = context_with_passages(model, [], found, question=question)
+                declined += _answer(context, question) == NOT_SAID
+        print(f"{n}: {dict(right)}; declined {declined} of {n_absent}", flush=True)
+
+
+def _context(model: GistModel, text: str, prompt: Prompt) -> Context:
+    return Context(model, text_ids=torch.tensor(model.token_ids(text)), prompt=prompt)
+
+
+def _answer(context: Context, question: str) -> str:
+    return "".join(context.answer([Turn(question)], Sampling(max_tokens=_ANSWER_TOKENS)))
+
+
+def _holds(text: str, answers: Sequence[str]) -> bool:
+    return any(is_contained(text, answer) for answer in answers)
 
 
 def bundled(model: GistModel) -> None:
-    """Print how often the best sentence, the best three, and the best three passages of the bundled documents tell."""
+    """Print how often the best sentence, the best five, and the best three passages of the bundled documents tell."""
     held: Counter[str] = Counter()
     n = 0
     for document in bundled_documents():
@@ -131,11 +142,14 @@ def bundled(model: GistModel) -> None:
                 continue
             n += 1
             found = index.best(asked.question, TOP_K)
-            told = telling_sentences(asked.question, found)
-            first = told[slice(*spans_of(told)[0])]
-            parts = {"the best sentence": first, "three sentences": told, "three passages": passages_text(found)}
+            told = telling(asked.question, found)
+            parts = {
+                "the best sentence": told[0].text,
+                "five sentences": " ".join(each.text for each in told),
+                "three passages": passages_text(found),
+            }
             for name, part in parts.items():
-                held[name] += any(is_contained(part, answer) for answer in asked.answers)
+                held[name] += _holds(part, asked.answers)
     for name, count in held.items():
         print(f"{name}: {count} of {n}")
 
@@ -146,12 +160,13 @@ def main() -> None:
     parser.add_argument("--stories", type=Path, help="a file of stories with questions")
     parser.add_argument("-n", type=int, default=40, help="most stories")
     parser.add_argument("--meaning", action="store_true", help="rank by MiniLM, too")
-    parser.add_argument("--readings", action="store_true", help="ask the model")
+    parser.add_argument("--readings", action="store_true", help="ask the model about them")
     parser.add_argument("--bundled", action="store_true", help="what is looked up in the documents for measuring")
     given = parser.parse_args()
     model = load_model(given.model, device="cpu", need_adapter=False)
+    texts = list(stories(given.stories, given.n) if given.stories else documents())
     if given.readings:
-        readings(model)
+        readings(model, texts)
         return
     if given.bundled:
         bundled(model)
@@ -159,7 +174,7 @@ def main() -> None:
     rankers: Rankers = {"bm25": Bm25, "words": Words}
     if given.meaning and embeddings_installed():
         rankers["words and meaning"] = WordsAndMeaning
-    recall(model, list(stories(given.stories, given.n) if given.stories else documents()), rankers)
+    recall(model, texts, rankers)
 
 
 if __name__ == "__main__":

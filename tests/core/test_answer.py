@@ -44,13 +44,13 @@ def ask(context: Context, turns: Sequence[Turn], sampling: Sampling = SHORT) -> 
 def heard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Every token that is chosen, the last of an answer included."""
     tokens: list[int] = []
-    choose = answer_module._next_token
+    choose = answer_module.choose_token
 
     def listen(*arguments: Any) -> int:
         tokens.append(choose(*arguments))
         return tokens[-1]
 
-    monkeypatch.setattr(answer_module, "_next_token", listen)
+    monkeypatch.setattr(answer_module, "choose_token", listen)
     return tokens
 
 
@@ -238,7 +238,7 @@ def test_sampling_is_reproducible_and_greedy_at_zero(model: GistModel) -> None:
 def test_only_the_likeliest_tokens_are_drawn(seed: int, top_p: float, temperature: float) -> None:
     logits = torch.randn(30, generator=torch.Generator().manual_seed(seed))
     sampling = Sampling(temperature, top_p)
-    token = answer_module._next_token(logits, sampling, torch.Generator().manual_seed(seed))
+    token = answer_module.choose_token(logits, sampling, torch.Generator().manual_seed(seed))
     probabilities = (logits / temperature).softmax(0)
     likelier = probabilities[probabilities > probabilities[token]].sum()
     assert likelier <= top_p + 1e-5
@@ -279,7 +279,7 @@ def test_the_models_own_end_tokens_end_an_answer(
 def speak(monkeypatch: pytest.MonkeyPatch, ids: Sequence[int]) -> None:
     """Whatever the logits are, these are the tokens of the next answer."""
     said = iter(ids)
-    monkeypatch.setattr(answer_module, "_next_token", lambda *_: next(said))
+    monkeypatch.setattr(answer_module, "choose_token", lambda *_: next(said))
 
 
 def test_hangul_comes_syllable_by_syllable(model: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,3 +385,22 @@ def test_an_answer_of_no_numbers_is_a_sentence(temperature: float) -> None:
     model.causal_lm.model.norm.weight.data.fill_(float("nan"))
     with pytest.raises(UserError, match="came to numbers that are none"):
         ask(Context(model, []), [Turn("Who?")], replace(SHORT, temperature=temperature))
+
+
+def test_what_surprises_is_measured_as_one_full_pass_would(model: GistModel) -> None:
+    text = random_ids(torch.Generator().manual_seed(1), 20).tolist()
+    context = Context(model, text_ids=torch.tensor(text))
+    before = model.template_ids(context.prompt.prefix) + list(text)
+    for role, loss in (
+        ("question", context.question_loss("harbour stone")),
+        ("answer", context.answer_loss("why", "stone")),
+    ):
+        turn = Turn("harbour stone") if role == "question" else Turn("why", "stone")
+        pieces = context.prompt.pieces([turn])
+        last = max(i for i, (_, whose) in enumerate(pieces) if whose == role)
+        parts = [model.piece_ids(text, whose) for text, whose in pieces[: last + 1]]
+        ids = torch.tensor([[*before, *(token for part in parts for token in part)]])
+        n = len(parts[-1])
+        with torch.no_grad():
+            logits = model.causal_lm(ids).logits[0, -n - 1 : -1].float()
+        assert loss == pytest.approx(float(torch.nn.functional.cross_entropy(logits, ids[0, -n:])), abs=1e-3)

@@ -16,10 +16,11 @@ from gistdesk.core.passages import (
     cut_passages,
     cutting_passages,
     passages_text,
-    telling_sentences,
+    telling,
     within,
 )
 from gistdesk.core.prompt import Turn
+from gistdesk.core.quoting import Quotes
 from gistdesk.core.resources import resource
 
 QUESTION = [Turn("What is the passkey?")]
@@ -164,13 +165,20 @@ REPORT = (
 )
 
 
-def test_the_sentences_that_suit_a_question_are_read_once_and_the_best_first() -> None:
+def told_for(question: str, passages: list[Passage]) -> list[str]:
+    return [told.text for told in telling(question, passages)]
+
+
+def test_the_sentences_that_suit_a_question_are_found_once_and_the_best_first() -> None:
     overlapping = [Passage(1, 0, len(REPORT), REPORT, 60), Passage(1, 30, len(REPORT), REPORT[30:], 50)]
-    read = telling_sentences("Who is the auditor, and does the director own the mill?", overlapping)
-    assert read.count("auditor is Rhys Pemberton") == 1 and read.count("director is Ada Stone") == 1
-    assert telling_sentences("Who is the auditor of Marnwick, and the director?", overlapping).startswith("The auditor")
-    assert "Flour" not in read and len(read.split(".")) <= 4
-    assert telling_sentences("xyzzy", overlapping[:1]) == REPORT
+    found = told_for("Who is the auditor, and does the director own the mill?", overlapping)
+    assert found.count("The auditor is Rhys Pemberton, of Marnwick.") == 1
+    assert found.count("Its director is Ada Stone.") == 1
+    assert not any("Flour" in text for text in found) and len(found) <= 5
+    assert told_for("Who is the auditor of Marnwick, and the director?", overlapping)[0].startswith("The auditor")
+    assert " ".join(told_for("xyzzy", overlapping[:1])) == REPORT[: REPORT.index(" Flour")], "the first ones"
+    suits = [told.suits for told in telling("Who is the auditor, and does the director own the mill?", overlapping)]
+    assert suits[0] == 1.0 and suits == sorted(suits, reverse=True) and suits[-1] > 0
 
 
 def test_a_sentence_that_another_passage_begins_with_is_read_whole() -> None:
@@ -183,11 +191,11 @@ def test_a_sentence_that_another_passage_begins_with_is_read_whole() -> None:
     starts = (0, page.index("The chief"), page.index("Its finance"))
     passages = [Passage(1, start, len(page), page[start:], 50) for start in starts]
     for order in (passages, passages[::-1]):
-        assert telling_sentences("Who is the chief executive officer?", order) == (
+        assert told_for("Who is the chief executive officer?", order)[0] == (
             "The chief executive officer is Harriet Lindqvist, who joined us six years ago."
         )
-        assert "Owen Baptiste" in telling_sentences("Who is the finance director?", order)
-    assert "Harriet" in telling_sentences("Who is the chief executive officer?", passages[1:2])
+        assert "Owen Baptiste" in told_for("Who is the finance director?", order)[0]
+    assert "Harriet" in told_for("Who is the chief executive officer?", passages[1:2])[0]
 
 
 def tiny_passage_gist(model: GistModel) -> GistKV:
@@ -195,7 +203,7 @@ def tiny_passage_gist(model: GistModel) -> GistKV:
     return gist
 
 
-def test_a_small_instruct_model_reads_sentences_between_named_parts(
+def test_a_small_instruct_model_chooses_among_sentences_between_named_parts(
     starter: GistModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passage = Passage(1, 0, len(REPORT), REPORT, 60)
@@ -206,7 +214,7 @@ def test_a_small_instruct_model_reads_sentences_between_named_parts(
     gist = tiny_passage_gist(starter)
     assert context_with_passages(starter, [gist], [passage]).n_slots == gist.n_slots
     small = context_with_passages(starter, [gist], [passage], question=question)
-    assert small.n_slots == 0  # a gist in front leads so small a model astray
+    assert isinstance(small, Quotes) and small.n_slots == 0  # a gist has no part in it
     assert small.n_text < plain.n_text
     pieces = "".join(text for text, _ in small.prompt.pieces([Turn(question, "Rhys"), Turn("And the director?")]))
     assert "Question: Who is the auditor?\nAnswer:" in pieces and "Answer: Rhys" in pieces

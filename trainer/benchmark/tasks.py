@@ -31,8 +31,8 @@ from trainer.data.haystack import haystack_names, haystack_text
 
 _ANSWER_TOKENS = 64
 """Room for template and answer that is kept free in the window."""
-_TEXT_ANSWER_TOKENS = 32
-"""Longest answer about a text: a sentence or two."""
+_TEXT_ANSWER_TOKENS = 96
+"""Longest answer about a text: a passage's longest sentence is not cut."""
 _SUMMARY_TOKENS = 96
 SUMMARISE = "What is this text about?"
 _RULER_TOKENS = 128

@@ -14,7 +14,6 @@ from trainer.training.config import TrainConfig, changed, parse_settings, preset
 
 if TYPE_CHECKING:
     from trainer.training.loop import Event
-    from trainer.training.reader import ReaderConfig
 
 
 def run_training(*, preset: str, config: Path | None, work: Path | None, settings: list[str], dry_run: bool) -> None:
@@ -49,17 +48,6 @@ def run_starter(folder: Path, config: StarterConfig) -> None:
     from trainer.starter.train import train_starter
 
     show(folder, train_starter(folder, config))
-
-
-def run_reader(folder: Path, config: "ReaderConfig") -> None:
-    """Train a reader and print every event as a line of JSON.
-
-    Raises:
-        UserError: the run cannot go on.
-    """
-    from trainer.training.reader import train_reader
-
-    show(folder, train_reader(folder, config))
 
 
 def show(folder: Path, events: Iterator["Event"]) -> None:
