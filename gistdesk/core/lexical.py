@@ -49,6 +49,16 @@ _ENDINGS = sorted(
     reverse=True,
 )
 
+_MORE_THAN_A_FACT = re.compile(
+    r"\b(?:summar(?:y|ies|i[sz](?:e|ing|ation))|tl;?dr|overview|outline"
+    r"|main (?:points?|ideas?)|key (?:points?|takeaways?)"
+    r"|translate|translation|explain|compare|analy[sz]e|analysis|discuss|rewrite|paraphrase"
+    r"|write (?:an?|the|me|us) |what (?:is|does) (?:this|the) (?:document|text|book|story|report|contract)"
+    r"(?: (?:about|say|mean))?\s*[?.]?$)|\bwhat is (?:it|this) about\b"
+    r"|요약|정리해|간추|줄거리|무슨 내용|어떤 내용|번역|설명해|비교해|분석|써 ?주세요|작성해",
+    re.IGNORECASE,
+)
+
 
 class Term:
     """One thing to search for: a word without its ending, a number, a code."""
@@ -80,6 +90,11 @@ class Term:
         if not self.is_in(text):
             return 0.0
         return 1.0 if self._itself is None or self._itself.search(text) else _BEGUN
+
+
+def asks_for_a_fact(question: str) -> bool:
+    """Whether it may be answered with what a text states; not where it asks for a summary, a translation, a view."""
+    return not _MORE_THAN_A_FACT.search(question.strip())
 
 
 def terms_of(query: str) -> list[Term]:

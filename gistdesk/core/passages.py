@@ -12,7 +12,7 @@ import torch
 from gistdesk.core.answer import Context
 from gistdesk.core.compress import text_pieces
 from gistdesk.core.gist import GistKV
-from gistdesk.core.lexical import Words, sentences
+from gistdesk.core.lexical import Words, asks_for_a_fact, sentences
 from gistdesk.core.model import GistModel
 from gistdesk.core.plain_text import plain_spans
 from gistdesk.core.prompt import Prompt
@@ -226,8 +226,8 @@ def context_with_passages(
     """A context of gists, or none, and the passages of the kept texts behind them; for a small model see `question`.
 
     Args:
-        question: that the passages were found for; a small model answers it with one of their sentences, see
-            `quoting`, and a gist has no part in that.
+        question: that the passages were found for; a small model answers with one of their sentences, see `quoting`,
+            where it asks for a fact, and a gist has no part in that; a summary it writes from the gists alone.
         prompt: other words around it than those of the model's chat template.
 
     Raises:
@@ -236,7 +236,10 @@ def context_with_passages(
     if not passages:
         return Context(model, gists, system=system, prompt=prompt)
     if prompt is None and question.strip() and model.n_parameters in _SMALL_READER:
-        return Quotes(model, telling(question, passages), system=system)
+        if asks_for_a_fact(question):
+            return Quotes(model, telling(question, passages), system=system)
+        if gists:  # they are of the whole text, and passages of what has the words of the request
+            return Context(model, gists, system=system)
     before = _BETWEEN if gists else ""
     ids = torch.tensor(model.token_ids(before + passages_text(passages)), dtype=torch.long)
     return Context(model, gists, text_ids=ids, system=system, prompt=prompt)

@@ -3,22 +3,13 @@
 Knows model sizes and the words of requests; knows nothing of widgets. Texts are English, for `tr`.
 """
 
-import re
 from dataclasses import dataclass
 
+from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.language.i18n import later
 
 _FINDS, _READS = 50_000_000, 1_000_000_000
-"""Parameters below which a model finds stated facts only, and below which it reads short passages only."""
-
-_BEYOND_FINDING = (
-    r"\b(?:summar(?:y|ies|i[sz](?:e|ing|ation))|tl;?dr|overview|outline"
-    r"|main (?:points?|ideas?)|key (?:points?|takeaways?)"
-    r"|translate|translation|explain|compare|analy[sz]e|analysis|discuss|rewrite|paraphrase"
-    r"|write (?:an?|the|me|us) |what (?:is|does) (?:this|the) (?:document|text|book|story|report|contract)"
-    r"(?: (?:about|say|mean))?\s*[?.]?$)|\bwhat is (?:it|this) about\b"
-    r"|요약|정리해|간추|줄거리|무슨 내용|어떤 내용|번역|설명해|비교해|분석|써 ?주세요|작성해"
-)
+"""Parameters below which a model finds stated facts only, and below which it quotes rather than writes."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +27,8 @@ _FINDER = Ability(
     finds_only=True,
 )
 _READER = Ability(
-    later("This model answers plain questions from short passages of a document."),
-    later("Summaries and reasoning often go wrong, and its reading is best in English."),
+    later("This model answers plain questions, with the sentence of the document that tells."),
+    later("Where it writes itself, as in summaries, it often goes wrong, and its reading is best in English."),
 )
 _GENERAL = Ability(
     later("This model answers questions, summarises and explains."),
@@ -56,4 +47,4 @@ def ability(model: str, n_parameters: int | None) -> Ability | None:
 
 def asks_too_much(question: str, of: Ability | None) -> bool:
     """Whether a question asks for what the model surely cannot do."""
-    return of is not None and of.finds_only and bool(re.search(_BEYOND_FINDING, question.strip(), re.IGNORECASE))
+    return of is not None and of.finds_only and not asks_for_a_fact(question)
