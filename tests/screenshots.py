@@ -164,7 +164,7 @@ def _quit_question(window: MainWindow) -> QWidget | None:
 
 
 def settings_states() -> Iterator[State]:
-    for number, name in enumerate(("general", "models", "storage", "hardware", "privacy", "advanced")):
+    for number, name in enumerate(("general", "models", "storage", "hardware", "server", "privacy", "advanced")):
         yield f"settings-{name}", lambda w, number=number: _settings(w, number)
 
 

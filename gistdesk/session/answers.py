@@ -5,14 +5,12 @@ A stopped or broken answer keeps the text that had come. Knows the library and t
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.sentences import Sentence
 from gistdesk.library import Chat, Entry, Grounded, Library, Message, Passage, Problem
-from gistdesk.library.evidence import Sentence as FoundSentence
-from gistdesk.library.evidence import evidence, sentence_about
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,
@@ -32,6 +30,9 @@ from gistdesk.session.abilities import ability, asks_too_much
 from gistdesk.session.calls import Calls
 from gistdesk.settings import Settings
 
+if TYPE_CHECKING:
+    from gistdesk.library.evidence import Sentence as FoundSentence
+
 _SAVE_MS = 500
 _TITLE_CHARACTERS = 60
 TOO_MUCH = "too much"
@@ -40,9 +41,6 @@ OUTDATED = "outdated"
 """Kind of the problem that documents have to be compressed again first."""
 _VARIED_TEMPERATURE = 0.7
 """A second version of a greedy answer would be the first again."""
-
-
-Place = FoundSentence | FoundPassage
 
 
 @dataclass
@@ -149,6 +147,8 @@ class Answers(QObject):
 
     def _grounded(self, text: str, entry_ids: Sequence[int]) -> Grounded | None:
         """Of an answer that an older version wrote."""
+        from gistdesk.library.evidence import evidence  # not needed to draw the window
+
         entries = _with_texts([self._library.entry(entry_id) for entry_id in entry_ids])
         found = evidence(text, [self._library.kept_text(entry.id) for entry in entries])
         if found is None:
@@ -255,6 +255,8 @@ class Answers(QObject):
 
     def _sentence(self, message: Message, passages: list[Passage]) -> Passage:
         """Of the passages that were looked up, the sentence that fits the question best."""
+        from gistdesk.library.evidence import sentence_about  # not needed to draw the window
+
         assert message.parent_id is not None
         question = self._library.message(message.parent_id).text
         number, start, end = sentence_about(question, [passage.text for passage in passages])
@@ -337,7 +339,7 @@ def _passages(event: ContextPassages, entries: list[Entry]) -> list[Passage]:
     return [_placed(found, entries) for found in event.passages]
 
 
-def _placed(at: Place, entries: list[Entry]) -> Passage:
+def _placed(at: "FoundSentence | FoundPassage", entries: list[Entry]) -> Passage:
     """A stretch of one of these entries' texts."""
     entry = entries[at.document]
     return Passage(entry.id, entry.title, at.page, at.start, at.end, at.text, entry.page_label)

@@ -59,7 +59,10 @@ class ChatPage(QFrame):
         self._no_messages = EmptyState(
             "chat",
             later("Ask the first question"),
-            later("Answers come from the documents' gist tokens. Verify in source finds the places in the text."),
+            later(
+                "Answers come from the documents' gist tokens, and from passages where those are looked up. "
+                "Each answer says which."
+            ),
         )
 
     def _arrange(self) -> None:

@@ -60,7 +60,7 @@ class Pill(Card):
         self._entry = entry
         words = pill_words(entry)
         self.kind = "tinted" if entry.state in ("ready", "source changed") else "plain"
-        self._label.setText(words)
+        self._label.setText(words, ending=words.removeprefix(entry.title))
         self.setAccessibleName(words)
         self.remove_button.set_words(tr("Take {title} out of this chat", title=entry.title))
         width = self._label.fontMetrics().horizontalAdvance(words) + 2

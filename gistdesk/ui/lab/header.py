@@ -87,7 +87,8 @@ class RunHeader(QFrame):
     def _fit(self) -> None:
         """Where they would not fit beside the box, the buttons have a row of their own."""
         wide, narrow = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
-        needed = self.actions.sizeHint().width() + self.box.minimumSizeHint().width() + 5 * theme.GRID
+        chosen = self.box.fontMetrics().horizontalAdvance(self.box.currentText()) + 5 * theme.GRID  # and its arrow
+        needed = self.actions.sizeHint().width() + chosen + 5 * theme.GRID
         self._top.setDirection(wide if needed <= self.width() else narrow)
 
     def add_button(self, button: QPushButton) -> None:

@@ -18,7 +18,7 @@ class LabSplit(QSplitter):
     def __init__(self, columns: tuple[QWidget, ...], parent: QWidget) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         self._front, self._side_open, self._was_narrow = FORM, False, True
-        self.to_form, self.to_results = QPushButton(self), QPushButton(self)
+        self.to_form, self.to_results = QPushButton(parent), QPushButton(parent)  # a child of it would be a column
         self.to_form.setIcon(theme.icon("settings"))
         self.to_results.setIcon(theme.icon("lab"))
         self.to_form.clicked.connect(lambda: self.show_front(FORM))

@@ -18,7 +18,7 @@ class ServerPage(SettingsPage):
         self.add_text(
             later(
                 "Other programs on this computer can ask your documents, as they ask OpenAI's chat completions: with "
-                "the address and the token below, and a document's title as the model."
+                "this address and token, and a document's title as the model."
             )
         )
         self.on = QCheckBox()

@@ -45,11 +45,13 @@ class ElidedLabel(Label):
         where: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
     ) -> None:
         super().__init__(parent)
-        self._where = where
+        self._where, self._ending = where, ""
         self.setText(text)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
-    def setText(self, text: str) -> None:  # noqa: N802
+    def setText(self, text: str, *, ending: str = "") -> None:  # noqa: N802
+        """`ending` is what `text` ends with and is shown whole, as long as there is room for a little more."""
+        self._ending = ending
         super().setText(text)
         self._explain()
 
@@ -66,7 +68,11 @@ class ElidedLabel(Label):
         painter.drawText(self.contentsRect(), int(self.alignment() | Qt.AlignmentFlag.AlignVCenter), self._shortened())
 
     def _shortened(self) -> str:
-        return self.fontMetrics().elidedText(self.text(), self._where, self.contentsRect().width())
+        metrics, room = self.fontMetrics(), self.contentsRect().width()
+        room_of_beginning = room - metrics.horizontalAdvance(self._ending)
+        if not self._ending or room_of_beginning < 4 * theme.GRID:
+            return metrics.elidedText(self.text(), self._where, room)
+        return metrics.elidedText(self.text().removesuffix(self._ending), self._where, room_of_beginning) + self._ending
 
     def _explain(self) -> None:
         self.setToolTip(tip(self.text()) if self._shortened() != self.text() else "")

@@ -56,7 +56,9 @@ class Columns(QObject):
     def fill(self, number: int, place: Place) -> None:
         """Put a place's widgets into its columns, as wide as they were left."""
         splitter, width = self.splitters[number], 150 * theme.GRID
-        for widget, stretch in ((place.list_widget, 2), (place.main_widget, 3), (place.inspector_widget, 0)):
+        list_stretch = 2 if number == LIBRARY else 0  # titles of chats need no more room in a wide window
+        widgets = ((place.list_widget, list_stretch), (place.main_widget, 3), (place.inspector_widget, 0))
+        for widget, stretch in widgets:
             if widget is not None:
                 splitter.addWidget(widget)
                 splitter.setStretchFactor(splitter.count() - 1, stretch)

@@ -172,7 +172,10 @@ class FirstRun(QFrame):
         self.language.setAccessibleName(tr("Language"))
         self._title.setText(tr("Ask questions of long documents"))
         self._text.setText(
-            tr("gistdesk compresses a document into a few gist tokens and answers from them, on this computer.")
+            tr(
+                "gistdesk compresses a document into a few gist tokens, and answers from them and from passages of its "
+                "text, on this computer."
+            )
         )
         names = (tr("Processor"), tr("Graphics card"), tr("Memory"), tr("Recommended model"), tr("What it can do"))
         for label, text in zip(self._names, names, strict=True):

@@ -203,6 +203,24 @@ def test_a_narrow_window_shows_one_column(qtbot: QtBot, tmp_path: Path, runs_fol
     assert tab.board.isVisible()
 
 
+def test_a_wide_window_gives_its_room_to_the_results(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
+    """The form of the first tab grew with the window: it was 898 of 2,471 pixels wide."""
+    window = window_on(qtbot, tmp_path, TRAIN)
+    window.resize(2560, 1400)
+    QApplication.processEvents()
+    assert window.lab.train._split.sizes()[0] == 320
+
+
+def test_the_name_of_a_run_is_not_cut(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
+    make_training(runs_folder, "t", "Quick · Starter", "2026-01-01T00:00:00", steps_done=300, live=True, last="")
+    window = window_on(qtbot, tmp_path, TRAIN)
+    for width in (900, 1100, 1300, 1600):
+        window.resize(width, 600)
+        QApplication.processEvents()
+        box = window.lab.train.header.box
+        assert box.width() >= box.fontMetrics().horizontalAdvance(box.currentText()) + 30
+
+
 def test_a_training_run_shows_what_is_wrong_with_it(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
     warning = "The answers do not depend on the gist."
     make_training(runs_folder, "t", "T", "2026-01-01T00:00:00", steps_done=300, last="stopped", warning=warning)

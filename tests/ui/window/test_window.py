@@ -89,6 +89,13 @@ def test_a_narrow_window_has_two_columns(window: MainWindow) -> None:
     assert place.list_widget.isVisible() and place.main_widget.isVisible() and place.inspector_widget.isVisible()
 
 
+def test_a_wide_window_gives_its_room_to_the_chat(window: MainWindow) -> None:
+    window.resize(2560, 1400)
+    window.show_place(CHAT)
+    QApplication.processEvents()
+    assert window.chat.list_widget.width() < 300 < 1700 < window.chat.main_widget.width()
+
+
 def test_control_f_finds_in_the_place_that_is_shown(window: MainWindow, qtbot: QtBot) -> None:
     add_entry(still(window), "Lease.pdf")
     press(qtbot, Qt.Key.Key_F, CTRL)
