@@ -84,6 +84,11 @@ class RunHeader(QFrame):
         super().resizeEvent(event)
         self._fit()
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:  # a button came or went
+            self._fit()
+        return super().event(event)
+
     def _fit(self) -> None:
         """Where they would not fit beside the box, the buttons have a row of their own."""
         wide, narrow = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
