@@ -212,7 +212,9 @@ def test_a_wide_window_gives_its_room_to_the_results(qtbot: QtBot, tmp_path: Pat
 
 
 def test_the_name_of_a_run_is_not_cut(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
-    make_training(runs_folder, "t", "Quick · Starter", "2026-01-01T00:00:00", steps_done=300, live=True, last="")
+    make_training(
+        runs_folder, "t", "Standard · Mistral-7B-Instruct", "2026-01-01T00:00:00", steps_done=300, live=True, last=""
+    )
     window = window_on(qtbot, tmp_path, TRAIN)
     box = window.lab.train.header.box
     needed = box.fontMetrics().horizontalAdvance(box.currentText()) + 30
