@@ -177,6 +177,11 @@ class Entries(Texts):
             )
             return self.entry(row["id"])
 
+    def waiting(self) -> list[int]:
+        """Ids of the entries that wait, in the order in which they will be taken."""
+        rows = self._rows("SELECT id FROM entries WHERE state = 'queued' AND trashed IS NULL ORDER BY queued, id")
+        return [row["id"] for row in rows]
+
     def queue_first(self, entry_id: int) -> None:
         """Take this entry next, before all others that wait."""
         first = f"-{_FOREVER_NS - time.time_ns():019d}"  # sorts before every time, and the later before the earlier

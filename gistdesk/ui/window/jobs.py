@@ -35,9 +35,10 @@ class Job:
 
 
 def all_jobs(desk: Desk, runs: Runs) -> list[Job]:
-    """Those at work before those that wait."""
+    """Those at work before those that wait, which are in the order of the queue."""
     entries = desk.library.entries(states=WORKING)
-    entries.sort(key=lambda entry: (entry.state == "queued", entry.id))
+    turns = {entry_id: turn for turn, entry_id in enumerate(desk.library.waiting(), 1)}
+    entries.sort(key=lambda entry: (turns.get(entry.id, 0), entry.id))
     jobs = [_run_job(runs, run) for run in reversed(runs.all()) if run.is_live or run.state == WAITING]
     jobs += [entry_job(desk, entry) for entry in entries]
     jobs += _measuring(desk)

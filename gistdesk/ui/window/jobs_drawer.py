@@ -125,7 +125,9 @@ class JobsDrawer(QFrame):
                 self._rows[job.key].show_job(job)
             else:
                 self._rows[job.key] = _JobRow(job, self._list)
-                self._column.insertWidget(number, self._rows[job.key])
+            if self._column.indexOf(row := self._rows[job.key]) != number:
+                self._column.removeWidget(row)
+                self._column.insertWidget(number, row)
         self._nothing.setVisible(not jobs)
         self._more.setVisible(len(jobs) > _MOST_ROWS)
         self._more.setText(tr("And more: {n}", n=len(jobs) - _MOST_ROWS))

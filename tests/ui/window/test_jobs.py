@@ -7,10 +7,12 @@ from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
+from gistdesk.session.desk import Desk
 from gistdesk.session.recall_checks import Check
 from gistdesk.session.run import write_start
 from gistdesk.ui.window import notifications
 from gistdesk.ui.window.jobs import all_jobs, left_words
+from gistdesk.ui.window.jobs_drawer import _JobRow
 from gistdesk.ui.window.main import MainWindow
 from tests.session.still_desk import add_entry, fill
 from tests.ui.lab.lab_made import make_benchmark, make_training
@@ -48,6 +50,21 @@ def test_runs_and_measuring_are_jobs(window: MainWindow, qtbot: QtBot) -> None:
     window.drawer._rows["run b"]._cancel.click()
     run = window.runs.run("b")
     assert run is not None and run.state == "stopped" and "run b" not in window.drawer._rows
+
+
+def test_what_is_put_first_stands_first(window: MainWindow) -> None:
+    first, second, third = (add_entry(still(window), f"{name}.pdf", state="queued") for name in "ABC")
+    window.show_jobs(True)
+    assert shown_titles(window) == ["A", "B", "C"]
+    Desk.compress_next(window.desk, third.id)
+    assert shown_titles(window) == ["C", "A", "B"] and window.desk.library.waiting() == [third.id, first.id, second.id]
+
+
+def shown_titles(window: MainWindow) -> list[str]:
+    """Of the rows of the drawer, from above."""
+    column = window.drawer._column
+    rows = [column.itemAt(place).widget() for place in range(column.count())]
+    return [row._title.text() for row in rows if isinstance(row, _JobRow)]
 
 
 def test_quitting_tells_how_much_is_left(window: MainWindow) -> None:
