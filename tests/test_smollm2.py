@@ -17,7 +17,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.load import find_model, load_model
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
 from gistdesk.core.prompt import Turn
-from gistdesk.core.quoting import NOT_SAID
+from gistdesk.core.quoting import NOT_FOUND
 from gistdesk.folders import HOME_VARIABLE, MODELS_VARIABLE
 from gistdesk.models import has_smollm2, models_folder
 from gistdesk.smollm2 import fetch_smollm2
@@ -205,7 +205,7 @@ def test_the_real_one_quotes_the_sentence_that_tells_or_says_that_none_does(smol
     assert answer("Who audited the accounts?") == (
         "The accounts were audited by Penrose and Daughter, as in the years before."
     )
-    assert answer("How many ferries sail to the island in winter?") == NOT_SAID
+    assert answer("How many ferries sail to the island in winter?") == NOT_FOUND
 
 
 def test_a_documents_language_chooses(smollm2: Path) -> None:

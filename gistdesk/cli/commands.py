@@ -269,7 +269,7 @@ def _known() -> tuple[str, ...]:
 
 def _answered(talk: "Conversation", question: str) -> None:
     """The sentence of the text that suits the question, where there is one, before the model has said a word."""
-    if talk.told:
+    if talk.told and not talk.quotes:
         print(f"[{printable(' '.join(talk.told.split()))}]", flush=True)
     for piece in talk.ask(question):
         print(printable(piece), end="", flush=True)

@@ -26,6 +26,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling
 from gistdesk.core.precision import trained_precision
 from gistdesk.core.prompt import Turn
+from gistdesk.core.quoting import Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
 
@@ -137,6 +138,7 @@ class Conversation:
 
     Attributes:
         told: the sentence of the texts that suits the last question best; "" where none does, or there are no texts.
+        quotes: the answer is such a sentence itself.
     """
 
     def __init__(
@@ -152,7 +154,7 @@ class Conversation:
         self._context = Context(model, gists, system=system)
         self._sampling, self._index = sampling, index
         self._turns: list[Turn] = []
-        self.told = ""
+        self.told, self.quotes = "", False
 
     def look_up(self, question: str) -> None:
         """Put what suits a question before the model; nothing where there is no text."""
@@ -161,6 +163,7 @@ class Conversation:
         found = self._index.best(question, TOP_K)
         self.told = telling(question, found)[0].text if found else ""
         self._context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
+        self.quotes = isinstance(self._context, Quotes)
 
     def ask(self, question: str) -> Iterator[str]:
         """The answer's pieces as they come. A question that fails is not remembered."""

@@ -226,20 +226,19 @@ def context_with_passages(
     """A context of gists, or none, and the passages of the kept texts behind them; for a small model see `question`.
 
     Args:
-        question: that the passages were found for; a small model answers with one of their sentences, see `quoting`,
-            where it asks for a fact, and a gist has no part in that; a summary it writes from the gists alone.
+        question: that the passages were looked up for; "": none were. Where it asks for a fact, a small model answers
+            with one of their sentences, see `quoting`, and gists have no part in that. A summary it writes from gists
+            alone.
         prompt: other words around it than those of the model's chat template.
 
     Raises:
         UserError: it does not fit into the model's window, or a gist is not of this model.
     """
-    if not passages:
+    is_small = prompt is None and bool(question.strip()) and model.n_parameters in _SMALL_READER
+    if is_small and asks_for_a_fact(question):
+        return Quotes(model, telling(question, passages), system=system)
+    if not passages or (is_small and gists):  # a summary is of the whole text, as gists are
         return Context(model, gists, system=system, prompt=prompt)
-    if prompt is None and question.strip() and model.n_parameters in _SMALL_READER:
-        if asks_for_a_fact(question):
-            return Quotes(model, telling(question, passages), system=system)
-        if gists:  # they are of the whole text, and passages of what has the words of the request
-            return Context(model, gists, system=system)
     before = _BETWEEN if gists else ""
     ids = torch.tensor(model.token_ids(before + passages_text(passages)), dtype=torch.long)
     return Context(model, gists, text_ids=ids, system=system, prompt=prompt)

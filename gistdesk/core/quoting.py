@@ -17,10 +17,11 @@ from gistdesk.core.prompt import Turn, about_passages, prompt_of
 
 CONTEXT = "Context: "
 """Stands before what a small model reads."""
-NOT_SAID = "The text does not say."
+NOT_FOUND = "The answer was not found in the text."
+_NOTHING = "The text does not say."
 _LEAST_GAIN = 0.8
-"""Nats per token by which a question has to be likelier after the sentence than after `NOT_SAID`, else that is the
-answer. Of 129 questions about texts that answer them one was lost by it, of 43 about others' texts 32 were declined."""
+"""Nats per token by which a question has to be likelier after the sentence than after `_NOTHING`, else none
+tells. Of 129 questions about texts that answer them one was lost by it, of 43 about other texts 32 were declined."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +65,17 @@ class Quotes(Context):
         ids: list[int] = []
         stopped = "closed"
         try:
-            none_told = self._alone(NOT_SAID).question_loss(question)
+            none_told = self._alone(_NOTHING).question_loss(question)
             scores, gains = [], []
             for each in self._told:
                 if stop():
                     return
                 gains.append(none_told - self._alone(each.text).question_loss(question))
                 scores.append(each.suits + gains[-1] - self.answer_loss(question, each.text))
-            chosen = choose_token(torch.tensor(scores), sampling, torch.Generator().manual_seed(sampling.seed))
-            text = self._told[chosen].text if gains[chosen] >= _LEAST_GAIN else NOT_SAID
+            text = NOT_FOUND
+            if scores:
+                chosen = choose_token(torch.tensor(scores), sampling, torch.Generator().manual_seed(sampling.seed))
+                text = self._told[chosen].text if gains[chosen] >= _LEAST_GAIN else NOT_FOUND
             ids = self.model.token_ids(text)
             stopped = "end" if len(ids) <= sampling.max_tokens else "length"
             yield text if stopped == "end" else self.model.tokenizer.decode(ids[: sampling.max_tokens])

@@ -96,7 +96,7 @@ def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, in
     gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
     begun = time.perf_counter()
     found = _looked_up(request, loaded, pulse) if request.lookup_paths else ()
-    asked = request.turns[-1][0] if found else ""
+    asked = _unicode(request.turns[-1][0]) if request.lookup_paths else ""
     key = (_stamps(gists), _stamps(texts), request.system, found, asked)
     if loaded.context is not None and loaded.context_key == key:
         return loaded.context, loaded.context_tokens, 0.0
@@ -105,8 +105,7 @@ def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, in
     if texts:
         context, n_tokens = _text_context(loaded.model, texts, system, pulse)
     else:
-        question = _unicode(request.turns[-1][0])
-        context, n_tokens = _gist_context(loaded.model, gists, found, question, system, pulse)
+        context, n_tokens = _gist_context(loaded.model, gists, found, asked, system, pulse)
     loaded.context, loaded.context_key, loaded.context_tokens = context, key, n_tokens
     return context, n_tokens, time.perf_counter() - begun
 

@@ -23,7 +23,7 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages, passages_text, telling
 from gistdesk.core.prompt import Prompt, Turn, about_passages, prompt_of
-from gistdesk.core.quoting import CONTEXT, NOT_SAID
+from gistdesk.core.quoting import CONTEXT, NOT_FOUND
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
 from trainer.benchmark.metrics import is_contained
 from trainer.benchmark.texts import documents as bundled_documents
@@ -115,7 +115,7 @@ def readings(model: GistModel, texts: Sequence[tuple[str, Asked]]) -> None:
                 n_absent += 1
                 found = index.best(question, TOP_K) or index.passages[:1]
                 context = context_with_passages(model, [], found, question=question)
-                declined += _answer(context, question) == NOT_SAID
+                declined += _answer(context, question) == NOT_FOUND
         print(f"{n}: {dict(right)}; declined {declined} of {n_absent}", flush=True)
 
 

@@ -9,7 +9,8 @@ from gistdesk.core.answer import Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from gistdesk.core.quoting import NOT_SAID, Quotes, Told
+from gistdesk.core.quoting import NOT_FOUND, Quotes, Told
+from trainer.benchmark.metrics import declines
 
 TOLD = [
     Told("The mill stands by the river.", 1.0),
@@ -60,7 +61,12 @@ def test_a_question_that_no_sentence_makes_likelier_is_declined(
     starter: GistModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quoting, "_LEAST_GAIN", 100.0)
-    assert answer(starter, "Who is the auditor?") == NOT_SAID
+    assert answer(starter, "Who is the auditor?") == NOT_FOUND
+
+
+def test_nothing_found_is_said_and_counts_as_declined(starter: GistModel) -> None:
+    assert answer(starter, "Who is the auditor?", told=[]) == NOT_FOUND
+    assert declines(NOT_FOUND), "in the benchmark, too"
 
 
 def test_above_temperature_zero_it_is_drawn_by_the_seed(starter: GistModel) -> None:
