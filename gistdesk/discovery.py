@@ -16,7 +16,8 @@ from typing import Any
 import psutil
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.gguf_header import FAMILIES, SUFFIX, read_gguf_header
+from gistdesk.core.families import FAMILIES
+from gistdesk.core.gguf_header import SUFFIX, read_gguf_header
 from gistdesk.core.json_file import read_object
 from gistdesk.core.model_config import not_loaded, weight_files
 from gistdesk.core.precision import BITS
@@ -139,7 +140,7 @@ def _folder(name: str, title: str, folder: Path, kept_by: str) -> FoundModel:
         n_bytes = sum(path.stat().st_size for path in weight_files(folder))
     except (OSError, ValueError, LookupError, AttributeError) as error:
         return FoundModel(name, title, kept_by, "safetensors", 0, problem=not_loaded(folder, error).both)
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         reason = Sentence('Models of type "{family}" are not supported.', family=str(family))
         return FoundModel(name, title, kept_by, "safetensors", n_bytes, problem=reason)
     return FoundModel(name, title, kept_by, "safetensors", n_bytes, *_fit(n_bytes // 2))

@@ -5,11 +5,12 @@ tokens and its gist. Knows nothing of processes, terminals or libraries.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from pkgutil import resolve_name
 
 import psutil
 import torch
@@ -22,7 +23,7 @@ from gistdesk.core.gist_file import SUFFIX, GistRecord, write_gist
 from gistdesk.core.gist_tensors import KVBits
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
 from gistdesk.core.matched import compress_matched, longest_segment
-from gistdesk.core.methods import LEAST_SLOTS, Method, starting_method, usual_method, within_trained
+from gistdesk.core.methods import GIST_METHODS, LEAST_SLOTS, Method, starting_method, usual_method, within_trained
 from gistdesk.core.model import GistModel, TextTokenizer
 from gistdesk.core.partial import partial_path, read_partial, write_partial
 from gistdesk.core.refined import n_rounds_of, refine
@@ -184,7 +185,7 @@ def plan_tokens(
         max_slots=max_slots,
         ends_sentence=model.ends_sentence,
     )
-    if _starting(model, method) == "matched":  # what is chosen among a segment's own keys cannot be more than they are
+    if _starting(model, method) != "adapter":  # what is chosen among a segment's own keys cannot be more than they are
         segments = [replace(s, n_slots=min(s.n_slots, s.n_tokens)) for s in segments]
     return Plan(token_ids, page_starts, tuple(segments), ratio, segment_tokens, method)
 
@@ -239,6 +240,11 @@ def untrained_ratio(model: GistModel, plan: Plan) -> str:
     )
 
 
+Make = Callable[[GistModel, Plan, GistKV | None, int], Iterator[GistKV]]
+"""What a row of `GIST_METHODS` names: given a model, a plan, what is done already, and tokens per batch."""
+_MADE_BY = {method.name: method.made_by for method in GIST_METHODS}
+
+
 def compress(
     model: GistModel, plan: Plan, *, done: GistKV | None = None, batch_tokens: int = BATCH_TOKENS
 ) -> Iterator[GistKV]:
@@ -251,15 +257,16 @@ def compress(
         done: what an earlier, interrupted run had finished.
         batch_tokens: tokens per encoding batch of an adapter.
     """
-    if plan.method == "refined":
-        yield from _refine(model, plan, done, batch_tokens)
-    elif plan.method == "matched":
-        yield from compress_matched(model, plan.token_ids, plan.segments, done)
-    else:
-        yield from _encode(model, plan, done, batch_tokens)
+    make: Make = resolve_name(_MADE_BY[plan.method])
+    yield from make(model, plan, done, batch_tokens)
 
 
-def _refine(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
+def matched(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
+    """Of the text's own keys, segment by segment."""
+    yield from compress_matched(model, plan.token_ids, plan.segments, done)
+
+
+def refined(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
     """Make a gist of the whole document in the model's usual way, and train it."""
     gist = done
     if done is None or len(done.segments) < len(plan.segments):
@@ -270,7 +277,7 @@ def _refine(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int
     yield from refine(model, plan.token_ids, gist)
 
 
-def _encode(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
+def encoded(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
     """By gist tokens and adapter, batch by batch."""
     adapter = model.adapter
     assert adapter is not None

@@ -1,4 +1,4 @@
-"""One function per file format: bytes in, pages of raw text out.
+"""One function per file format: name, bytes and a password in, pages of raw text out; see `gistdesk.formats`.
 
 Knows nothing of paths or hashes, and does not tidy what it finds.
 """
@@ -49,12 +49,12 @@ class Opened:
     if_empty: UserError
 
 
-def open_text(name: str, data: bytes) -> Opened:
+def open_text(name: str, data: bytes, password: str | None = None) -> Opened:
     """Plain text and Markdown, in whatever encoding."""
     return _one_page(name, None, _decoded(name, data))
 
 
-def open_html(name: str, data: bytes) -> Opened:
+def open_html(name: str, data: bytes, password: str | None = None) -> Opened:
     """A web page, without its scripts and styles."""
     title, text = html_title_and_text(_decoded(name, data, declared_encoding(data)))
     return _one_page(name, title, text)
@@ -79,7 +79,7 @@ def open_pdf(name: str, data: bytes, password: str | None) -> Opened:
     return Opened(None, "page", len(pdf), _pdf_pages(name, pdf), if_empty)
 
 
-def open_archive(name: str, data: bytes) -> Opened:
+def open_archive(name: str, data: bytes, password: str | None = None) -> Opened:
     """The two formats that are zip files, DOCX and EPUB.
 
     Raises:

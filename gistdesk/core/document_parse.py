@@ -9,24 +9,18 @@ import hashlib
 import re
 import stat
 import unicodedata
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 
 from gistdesk.core.document_archive import MAX_TEXT_BYTES, too_much_text
-from gistdesk.core.document_formats import (
-    CONVERT_HINT,
-    Opened,
-    PageLabel,
-    open_archive,
-    open_html,
-    open_pdf,
-    open_text,
-)
+from gistdesk.core.document_formats import CONVERT_HINT, Opened, PageLabel, open_html
 from gistdesk.core.errors import UserError
 from gistdesk.core.sentences import Sentence
 from gistdesk.core.title import printable, shown_title, valid
+from gistdesk.formats import FORMATS, Format
 
 MAX_FILE_BYTES = 512 * 2**20
 """A file is in memory as a whole while it is read, beside a model. Scanned books, the largest files that hold
@@ -152,9 +146,7 @@ def _explained(path: Path, name: str) -> Iterator[None]:
         ) from error
 
 
-_TEXT_ENDINGS = (".txt", ".text", ".md", ".markdown")
-_HTML_ENDINGS = (".html", ".htm", ".xhtml")
-_BINARY_ENDINGS = (".pdf", ".docx", ".epub")
+_LATEST_BEGINNING = 1024
 _HTML_OPENING = re.compile(rb"(\xef\xbb\xbf)?\s{0,99}<(!doctype html|html)\b", re.IGNORECASE)
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
@@ -162,10 +154,9 @@ _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
 def _open(name: str, ending: str, data: bytes, password: str | None) -> Opened:
     """By content where the content is unmistakable, else by the file's ending."""
-    if data.startswith(b"%PDF-") or (ending == ".pdf" and b"%PDF-" in data[:1024]):
-        return open_pdf(name, data, password)
-    if data.startswith(b"PK\x03\x04"):
-        return open_archive(name, data)
+    for each in FORMATS:
+        if each.first_bytes and _begins(each, ending, data):
+            return _opened(each, name, data, password)
     if data.startswith(_OLE) and _ENCRYPTED_OFFICE in data:
         raise UserError(
             "{name} is protected with a password.", "Remove the password in Word and save it again.", name=name
@@ -174,15 +165,24 @@ def _open(name: str, ending: str, data: bytes, password: str | None) -> Opened:
         raise UserError(
             "{name} is in an older Office, HWP or RTF format, which is not supported.", CONVERT_HINT, name=name
         )
-    if ending in _TEXT_ENDINGS:
-        return open_text(name, data)
-    if ending in _HTML_ENDINGS or _HTML_OPENING.match(data):
+    named = next((each for each in FORMATS if ending in each.endings), None)
+    if named is not None and not named.first_bytes:
+        return _opened(named, name, data, password)
+    if _HTML_OPENING.match(data):
         return open_html(name, data)
-    if ending in _BINARY_ENDINGS:
-        raise UserError(
-            "{name} is no {kind} file, whatever its name says.", CONVERT_HINT, name=name, kind=ending[1:].upper()
-        )
+    if named is not None:
+        raise UserError("{name} is no {kind} file, whatever its name says.", CONVERT_HINT, name=name, kind=named.name)
     raise UserError("{name} is of a kind that is not supported.", CONVERT_HINT, name=name)
+
+
+def _begins(which: Format, ending: str, data: bytes) -> bool:
+    is_late = which.may_begin_late and ending in which.endings and which.first_bytes in data[:_LATEST_BEGINNING]
+    return is_late or data.startswith(which.first_bytes)
+
+
+def _opened(which: Format, name: str, data: bytes, password: str | None) -> Opened:
+    read: Callable[[str, bytes, str | None], Opened] = resolve_name(which.opened_by)
+    return read(name, data, password)
 
 
 _LINE_ENDS = re.compile("\r\n|[\r\f\v\x85\u2028\u2029]")

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.families import FAMILIES, OTHER_FAMILY, titles
 from gistdesk.core.sentences import Sentence
 
 SUFFIX = ".gguf"
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
-"""Architectures that can be loaded; files of Mistral models mostly call themselves llama."""
 KINDS = {
     0: ("F32", 1, 4),
     1: ("F16", 1, 2),
@@ -143,8 +142,9 @@ def read_gguf_header(path: Path) -> GgufHeader:
     if header.family not in FAMILIES:
         raise UserError(
             'Models of type "{family}" are not supported.',
-            "Use a Llama, Mistral or Qwen (2, 2.5, 3) model with ordinary attention.",
+            OTHER_FAMILY,
             family=header.family,
+            families=titles(),
         )
     if unknown := {tensor.kind for tensor in header.tensors.values()} - set(KINDS):
         raise UserError(

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.families import FAMILIES
 from gistdesk.core.gguf_header import KINDS, GgufHeader, GgufTensor, read_gguf_header
 from gistdesk.core.model_config import check_weights, first_line
 from gistdesk.core.model_config import config_of as built_config
@@ -180,7 +181,7 @@ def _config(header: GgufHeader, path: Path) -> dict[str, Any]:
     }
     if values.get(f"{family}.attention.sliding_window"):
         raise ValueError("it looks back only a part of the text in some layers")
-    if family == "mistral":
+    if FAMILIES[family].usual_window:
         config["sliding_window"] = None
     for name, key in {"bos": "bos", "eos": "eos", "pad": "padding"}.items():
         token = values.get(f"tokenizer.ggml.{key}_token_id")

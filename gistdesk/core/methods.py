@@ -3,16 +3,57 @@
 Knows nothing of how a gist is made: `gistdesk.core.compress` does.
 """
 
-from typing import Literal, cast, get_args
+from dataclasses import dataclass
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.sentences import Sentence
 
-Method = Literal["adapter", "matched", "refined"]
+Method = str
+"""The name of one of `GIST_METHODS`."""
+
+
+@dataclass(frozen=True)
+class GistMethod:
+    """One way of making a gist.
+
+    Attributes:
+        title, choice: for people, of a gist that was made so, and where one chooses; translated where they are shown.
+        ratio: document tokens per slot if nobody chose.
+        made_by: "module:function" of what makes it, called as `compress` is with a plan; looked up when it is needed.
+    """
+
+    name: Method
+    title: str
+    choice: str
+    ratio: float
+    made_by: str
+
+
+GIST_METHODS = (
+    GistMethod(
+        "adapter", Sentence("Adapter"), Sentence("By the model's adapter"), 100.0, "gistdesk.core.compress:encoded"
+    ),
+    GistMethod(
+        "matched",
+        Sentence("The text's own keys"),
+        Sentence("By the text's own keys (any model, 4x to 16x)"),
+        8.0,
+        "gistdesk.core.compress:matched",
+    ),
+    GistMethod(
+        "refined",
+        Sentence("Trained on the document"),
+        Sentence("Trained on the document (any model, takes minutes)"),
+        16.0,
+        "gistdesk.core.compress:refined",
+    ),
+)
 """adapter: the keys and values of gist tokens, made by a trained adapter. matched: a choice of the text's own keys,
 fitted so that attention comes out the same; needs no training. refined: what the model's usual one of these two gave,
 trained on questions about this one document."""
 
-METHODS: tuple[Method, ...] = get_args(Method)
+METHODS = tuple(method.name for method in GIST_METHODS)
+_RATIOS = {method.name: method.ratio for method in GIST_METHODS}
 
 
 def usual_method(has_adapter: bool) -> Method:
@@ -36,7 +77,7 @@ def usual_ratio(method: Method, trained: tuple[float, float] | None = None) -> f
     Args:
         trained: the lowest and the highest that the adapter was trained at, where that is known.
     """
-    return within_trained(100.0, trained) if method == "adapter" else {"matched": 8.0, "refined": 16.0}[method]
+    return within_trained(_RATIOS[method], trained) if method == "adapter" else _RATIOS[method]
 
 
 def within_trained(ratio: float, trained: tuple[float, float] | None) -> float:
@@ -55,4 +96,4 @@ def check_method(name: str) -> None:
 def chosen_method(name: str, *, has_adapter: bool) -> Method:
     """A method by its name; "auto" is the usual one."""
     check_method(name)
-    return usual_method(has_adapter) if name == "auto" else cast(Method, name)
+    return usual_method(has_adapter) if name == "auto" else name

@@ -13,10 +13,10 @@ from typing import Any
 from safetensors import safe_open
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.families import FAMILIES, OTHER_FAMILY, titles
 from gistdesk.core.json_file import read_object
 from gistdesk.core.sentences import Sentence, reason_of
 
-FAMILIES = ("llama", "mistral", "qwen2", "qwen3")
 _ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 _SINGLE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _WHOLE = {
@@ -127,7 +127,7 @@ def config_of(said: Mapping[str, Any]) -> Any:
         if not all(value is None or (_is_number(value) and 0 <= value <= _REAL["rope_theta"]) for value in numbers):
             raise ValueError("its config.json has impossible positions")
     kept = {name: said[name] for name in _KEPT if said.get(name) is not None}
-    if said["model_type"] == "mistral":
+    if FAMILIES[said["model_type"]].usual_window:
         kept["sliding_window"] = None  # its default would come back here
     try:
         config: Any = AutoConfig.for_model(said["model_type"], **kept)
@@ -206,7 +206,7 @@ def check_weights(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
 
 def _wanted(config: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Names and shapes of all weights, as transformers names them."""
-    family, size, inner = config.model_type, config.hidden_size, config.intermediate_size
+    family, size, inner = FAMILIES[config.model_type], config.hidden_size, config.intermediate_size
     head_dim = _head_dim(config)
     n_query, n_key = config.num_attention_heads * head_dim, config.num_key_value_heads * head_dim
     linear = {
@@ -219,13 +219,12 @@ def _wanted(config: Any) -> Iterator[tuple[str, tuple[int, ...]]]:
         "mlp.down_proj": (size, inner),
     }
     norms = {"input_layernorm": size, "post_attention_layernorm": size}
-    if family == "qwen3":
+    if family.has_head_norms:
         norms |= {"self_attn.q_norm": head_dim, "self_attn.k_norm": head_dim}
-    biased: set[str] = set()
-    if family == "qwen2":
-        biased = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"}
-    elif family != "mistral" and config.attention_bias:
-        biased = {name for name in linear if name.startswith("self_attn")}
+    if family.biased is not None:
+        biased = {f"self_attn.{name}" for name in family.biased}
+    else:
+        biased = {name for name in linear if name.startswith("self_attn") and config.attention_bias}
     if getattr(config, "mlp_bias", False):
         biased |= {name for name in linear if name.startswith("mlp")}
     yield "model.embed_tokens.weight", (config.vocab_size, size)
@@ -263,18 +262,20 @@ def _said(folder: Path) -> dict[str, Any]:
 
 def _check_attention(said: dict[str, Any]) -> None:
     family = said.get("model_type")
-    if family not in FAMILIES:
+    if not isinstance(family, str) or family not in FAMILIES:
         raise UserError(
             'Models of type "{family}" are not supported.',
-            "Use a Llama, Mistral or Qwen (2, 2.5, 3) model with ordinary attention.",
+            OTHER_FAMILY,
             family=family,
+            families=titles(),
         )
+    usual_window = FAMILIES[family].usual_window
     if said.get("quantization_config"):
         raise UserError(
             "The weights of this model are quantized already.", "Use the model's ordinary weights, in 16 or 32 bits."
         )
-    window = said.get("sliding_window", 4096 if family == "mistral" else None)  # transformers' own default
-    if window and said.get("use_sliding_window", family == "mistral"):
+    window = said.get("sliding_window", usual_window)
+    if window and said.get("use_sliding_window", usual_window is not None):
         raise UserError(
             "This model looks back only {window} tokens in some layers (sliding window).",
             "A gist must be visible from everywhere: use a model with full attention in all layers.",

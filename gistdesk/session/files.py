@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from gistdesk.formats import ENDINGS
 from gistdesk.library import Library
 
-SUPPORTED = frozenset(".pdf .docx .epub .html .htm .xhtml .md .markdown .txt .text .log .rst .csv".split())
 Result = TypeVar("Result")
 
 
@@ -32,7 +32,7 @@ def find_documents(folders: Sequence[Path]) -> Generator[None, None, Found]:
             inner[:] = sorted(name for name in inner if not name.startswith("."))
             for name in sorted(names):
                 path = Path(place, name)
-                if not name.startswith(".") and path.suffix.lower() in SUPPORTED:
+                if not name.startswith(".") and path.suffix.lower() in ENDINGS:
                     found.append(path)
                     n_bytes += size(path)
             yield

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from PyInstaller.utils.hooks import collect_submodules, copy_metadata
 
-FAMILIES = ("auto", "llama", "mistral", "qwen2", "qwen3", "encoder_decoder", "gemma", "gpt2", "qwen3_5", "t5")
-"""Those of gistdesk/core/model_config.py, what transformers' own Auto classes import, and its reader of GGUF files."""
+from gistdesk.core.families import FAMILIES as LOADED
+
+FAMILIES = (*LOADED, "auto", "encoder_decoder", "gemma", "gpt2", "qwen3_5", "t5")
+"""Those that are loaded, what transformers' own Auto classes import, and its reader of GGUF files."""
 
 _folder = Path(importlib.util.find_spec("transformers").origin).parent / "models"
 _others = [path.name for path in _folder.iterdir() if path.is_dir() and path.name not in (*FAMILIES, "__pycache__")]

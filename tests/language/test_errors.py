@@ -16,6 +16,7 @@ from gistdesk.core.adapter import read_adapter
 from gistdesk.core.compress import check_ratio
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
+from gistdesk.core.families import titles
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import choose_device, find_model
 from gistdesk.core.model_config import check_config
@@ -87,7 +88,7 @@ def test_models(tmp_path: Path, korean: None) -> None:
     _check(lambda _: check_precision("fp3"), tmp_path, *PRECISIONS, "fp")
     for config in ({"model_type": "gemma"}, {"model_type": "qwen2", "quantization_config": {"bits": 4}}, []):
         (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        _check(check_config, tmp_path, "gemma")
+        _check(check_config, tmp_path, "gemma", titles())
     for config in (
         {"sliding_window": 512, "use_sliding_window": True},
         {"layer_types": ["full_attention", "sliding_attention"]},

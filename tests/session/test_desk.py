@@ -68,6 +68,7 @@ def ready(qtbot: QtBot, desk: Desk, *paths: Path, ratio: float = 100.0) -> list[
     return ids
 
 
+@pytest.mark.release
 def test_documents_become_ready_and_answer(qtbot: QtBot, desk: Desk) -> None:
     """English and Korean; a second question; both documents in one chat; figures for the footer."""
     english, korean = ready(qtbot, desk, ENGLISH, KOREAN)

@@ -16,6 +16,8 @@ from gistdesk.session.models import ModelRow, needed_bytes, weights_in_memory
 from gistdesk.settings import Settings
 from tests.core.tiny_models import PLAIN, tiny_base, write_model
 
+pytestmark = pytest.mark.release
+
 WAIT_MS = 60_000
 
 

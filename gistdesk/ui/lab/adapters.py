@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from gistdesk.language.figures import PRECISIONS, count_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk, ModelRow, Notice
+from gistdesk.session.runs import Runs
 from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
@@ -37,7 +38,7 @@ class AdaptersTab(QWidget):
     use_asked = Signal(str, str)
     told = Signal(object)
 
-    def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, runs: Runs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._desk = desk
         self._rows: list[ModelRow] = []

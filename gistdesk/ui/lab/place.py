@@ -3,6 +3,7 @@
 Passes on what they ask: an adapter into use, a run into a file, the device for a chat that waits.
 """
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,13 +23,14 @@ from gistdesk.ui.lab.table import RunsTab
 from gistdesk.ui.lab.train import TrainTab
 from gistdesk.ui.widgets import theme
 
-_TABS = (
-    (later("Train"), "train"),
-    (later("Benchmark"), "grid"),
-    (later("Runs"), "lab"),
-    (later("Attention"), "search"),
-    (later("Adapters"), "compress"),
+TABS: tuple[tuple[str, str, Callable[[Desk, Runs], QWidget]], ...] = (
+    (later("Train"), "train", TrainTab),
+    (later("Benchmark"), "grid", BenchmarkTab),
+    (later("Runs"), "lab", RunsTab),
+    (later("Attention"), "search", AttentionTab),
+    (later("Adapters"), "compress", AdaptersTab),
 )
+"""Title, icon and widget of each, in order. Where a tab has the signal `told`, with a Notice, it is passed on."""
 TRAIN, BENCHMARK, RUNS, ATTENTION, ADAPTERS = range(5)
 
 
@@ -46,16 +48,15 @@ class LabPlace(QObject):
         self._desk, self.runs = desk, runs
         self.list_widget: QWidget | None = None
         self.inspector_widget: QWidget | None = None
-        self.train = TrainTab(desk, self.runs)
-        self.benchmark = BenchmarkTab(desk, self.runs)
-        self.table = RunsTab(self.runs, self.run_check)
-        self.attention = AttentionTab(desk, self.runs)
-        self.adapters = AdaptersTab(desk)
-        self.main_widget = _Tabs((self.train, self.benchmark, self.table, self.attention, self.adapters))
-        self.adapters.told.connect(self.told)
+        tabs = [make(desk, self.runs) for _, _, make in TABS]
+        self.train, self.benchmark, self.table, self.attention, self.adapters, *_ = tabs
+        self.main_widget = _Tabs(tabs)
+        for tab in tabs:
+            if hasattr(tab, "told"):
+                tab.told.connect(self.told)
         self.adapters.use_asked.connect(self.use_asked)
-        self.attention.told.connect(self.told)
         self.main_widget.currentChanged.connect(self._on_tab)
+        self.table.check_asked.connect(self.run_check)
         for tab in (self.train, self.benchmark, self.table):
             tab.export_asked.connect(self.ask_where_to_export)
         for part in (self.train, self.table):
@@ -130,10 +131,10 @@ class LabPlace(QObject):
 
 
 class _Tabs(QTabWidget):
-    def __init__(self, pages: tuple[QWidget, ...]) -> None:
+    def __init__(self, pages: Sequence[QWidget]) -> None:
         super().__init__()
         self.setDocumentMode(True)
-        for page, (text, icon) in zip(pages, _TABS, strict=True):
+        for page, (text, icon, _) in zip(pages, TABS, strict=True):
             self.addTab(page, theme.icon(icon), text)
         self._retranslate()
 
@@ -144,5 +145,5 @@ class _Tabs(QTabWidget):
 
     def _retranslate(self) -> None:
         self.tabBar().setAccessibleName(tr("Lab"))
-        for number, (text, _) in enumerate(_TABS):
+        for number, (text, _, _) in enumerate(TABS):
             self.setTabText(number, tr(text))

@@ -3,7 +3,6 @@
 Knows the runs; starts nothing by itself.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import (
@@ -32,6 +31,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.figures import count_text, duration_text
 from gistdesk.language.i18n import later, tr
+from gistdesk.session.desk import Desk
 from gistdesk.session.run import Run
 from gistdesk.session.runs import Runs
 from gistdesk.ui.lab.compare import FEWEST, MOST, Comparison
@@ -183,7 +183,8 @@ class _Table(QTableView):
 class RunsTab(QWidget):
     """Attributes: table, model_, comparison, search.
 
-    Signals: open_asked, use_asked, export_asked, delete_asked, reveal_asked (a Run each).
+    Signals: open_asked, use_asked, export_asked, delete_asked, reveal_asked (a Run each), check_asked (the two-minute
+    check).
     """
 
     open_asked = Signal(object)
@@ -191,8 +192,9 @@ class RunsTab(QWidget):
     export_asked = Signal(object)
     delete_asked = Signal(object)
     reveal_asked = Signal(object)
+    check_asked = Signal()
 
-    def __init__(self, runs: Runs, run_check: Callable[[], object], parent: QWidget | None = None) -> None:
+    def __init__(self, desk: Desk, runs: Runs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._runs = runs
         self.model_ = RunModel(runs, self)
@@ -208,7 +210,7 @@ class RunsTab(QWidget):
             "lab",
             later("No runs yet"),
             later("Runs of training and of the benchmark are kept here, compared, and gone on with."),
-            ((later("Run the two-minute CPU check"), run_check),),
+            ((later("Run the two-minute CPU check"), self.check_asked.emit),),
             self,
         )
         self._arrange()

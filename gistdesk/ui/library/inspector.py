@@ -18,8 +18,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.core.methods import GIST_METHODS
 from gistdesk.language.figures import bytes_text, count_text, duration_text, ratio_text
-from gistdesk.language.i18n import later, tr
+from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, GistRow
 from gistdesk.ui.library.model import added_text, model_title
 from gistdesk.ui.library.recall_card import RecallCard
@@ -57,11 +58,7 @@ _ICONS = {
     "restore": "undo",
     "trash": "trash",
 }
-_WAYS = {
-    "adapter": later("Adapter"),
-    "matched": later("The text's own keys"),
-    "refined": later("Trained on the document"),
-}
+_WAYS = {method.name: method.title for method in GIST_METHODS}
 _SAME = 1.05
 
 

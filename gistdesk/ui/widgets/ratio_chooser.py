@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gistdesk.core.methods import chosen_method, usual_ratio
+from gistdesk.core.methods import GIST_METHODS, chosen_method, usual_ratio
 from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.protocol import MeasuredRatio
@@ -26,12 +26,7 @@ from gistdesk.ui.widgets.labels import Label
 PRESETS = (8.0, 32.0, 100.0)
 """What each of them keeps is measured, not promised."""
 _CUSTOM = len(PRESETS)
-METHODS = (
-    ("auto", later("Automatic")),
-    ("adapter", later("By the model's adapter")),
-    ("matched", later("By the text's own keys (any model, 4x to 16x)")),
-    ("refined", later("Trained on the document (any model, takes minutes)")),
-)
+METHODS = (("auto", later("Automatic")), *((method.name, method.choice) for method in GIST_METHODS))
 LEAST, MOST = 2.0, 1000.0
 
 
@@ -158,7 +153,7 @@ class RatioChooser(QWidget):
 
     def _on_method(self) -> None:
         """The text's own keys keep facts at lower ratios than an adapter does."""
-        if self.method in ("matched", "refined"):
+        if self.method not in ("auto", "adapter"):
             self._choose(min(self.ratio, usual_ratio(chosen_method(self.method, has_adapter=False))))
 
     def _on_changed(self) -> None:

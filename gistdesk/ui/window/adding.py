@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.resources import resource
+from gistdesk.formats import ENDINGS
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Notice
@@ -26,8 +27,8 @@ from gistdesk.session.files import Found
 if TYPE_CHECKING:
     from gistdesk.ui.window.main import MainWindow
 
-_DOCUMENTS = "*.pdf *.docx *.epub *.html *.htm *.xhtml *.md *.txt *.gistkv"
 _GISTS = "*.gistkv"
+_DOCUMENTS = " ".join([*(f"*{ending}" for ending in ENDINGS), _GISTS])
 _TITLE_CHARACTERS = 40
 
 

@@ -1,0 +1,39 @@
+"""The families of models that can be loaded, one row each: in what their layers differ from Llama's.
+
+All of them have rotary positions, full attention and transformers' names of Llama's weights. Knows no files.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family.
+
+    Attributes:
+        title: for people.
+        has_head_norms: queries and keys of every head have a norm.
+        biased: of a layer's attention, what has a bias; None: all or nothing, as a configuration says.
+        usual_window: tokens that a layer looks back where a configuration says nothing of it; None: all of them.
+    """
+
+    title: str
+    has_head_norms: bool = False
+    biased: tuple[str, ...] | None = None
+    usual_window: int | None = None
+
+
+FAMILIES = {
+    "llama": Family("Llama"),
+    "mistral": Family("Mistral", biased=(), usual_window=4096),
+    "qwen2": Family("Qwen 2, 2.5", biased=("q_proj", "k_proj", "v_proj")),
+    "qwen3": Family("Qwen 3", has_head_norms=True),
+}
+"""By their names in transformers and in GGUF files, where Mistral's mostly call themselves llama."""
+
+OTHER_FAMILY = "Use a model with ordinary attention of one of these families: {families}."
+
+
+def titles() -> str:
+    """Of all families, for people."""
+    return ", ".join(family.title for family in FAMILIES.values())
