@@ -158,11 +158,18 @@ class Engine(QObject):
                 self._start()
 
     def close(self) -> None:
-        """`unload`, and wait until it has happened, three seconds at most: for the end of the program."""
+        """`unload`, and wait until it has happened, some seconds at most: for the end of the program.
+
+        What is still to be told is told at once, and nothing afterwards.
+        """
+        self._is_held = True  # nothing that is told now starts another one
         self.unload()
         if self._process and not self._process.waitForFinished(round(FORCE_S * 1000)):
             self._process.kill()
             self._process.waitForFinished(1000)
+        while self._told_later or b"\n" in self._lines or (self._has_ended and self._process):
+            self._work()
+        self.blockSignals(True)
 
     def set_idle_unload(self, seconds: float) -> None:
         """End the process after so many seconds without a request; 0 never."""

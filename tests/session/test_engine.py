@@ -291,6 +291,20 @@ done(id=number)
 """
 
 
+@pytest.mark.parametrize("script", ["DEAF", "FLOOD"])
+def test_closing_tells_the_rest_at_once(make: Make, script: str) -> None:
+    """Later the library is closed, and whoever was told could keep nothing."""
+    listener = make({"DEAF": DEAF, "FLOOD": FLOOD}[script])
+    requests = [listener.send(SMALL)]
+    listener.wait_state("busy")
+    requests.append(listener.send(SMALL))
+    listener.engine.close()
+    n_told = len(listener.events)
+    assert {event.id for event in listener.events if isinstance(event, Cancelled | DownloadDropped)} == set(requests)
+    listener.let_pass(100)
+    assert len(listener.events) == n_told and listener.engine.state == "off"
+
+
 @pytest.mark.parametrize("then", ["time.sleep(60)", "sys.exit(1)"], ids=["lives on", "dies"])
 def test_a_flood_does_not_freeze_the_window(make: Make, then: str) -> None:
     listener = make(FLOOD + f"{then}\n")
