@@ -36,7 +36,7 @@ from gistdesk.protocol import (
 from gistdesk.session import engine as engine_module
 from gistdesk.session.engine import Engine
 
-PATIENCE_MS = 30_000
+PATIENCE_MS = 120_000  # loading the starter is five seconds of work; on a busy machine that was half a minute
 SMALL = DropDownload("org/model")
 """What takes an engine no time and no model."""
 HELLO = (
