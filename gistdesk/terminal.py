@@ -146,4 +146,4 @@ def readable(name: str, value: Any) -> str:
         return ", ".join(f"{label_of(key)} {readable(key, item)}" for key, item in value.items())
     if isinstance(value, int):
         return human_bytes(value) if name.endswith("_bytes") else f"{value:,}"
-    return printable(str(value))
+    return printable(" ".join(str(value).split()))

@@ -650,6 +650,12 @@ def test_pipe(tmp_path: Path) -> None:
     assert "not a file" in refusal(tmp_path / "pipe.txt").message
 
 
+@linux_only
+def test_a_device_without_an_end(tmp_path: Path) -> None:
+    (tmp_path / "zeros.txt").symlink_to("/dev/zero")
+    assert "not a file" in refusal(tmp_path / "zeros.txt").message
+
+
 @contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
     """Root may read everything, so as root these lines run as another user."""

@@ -381,6 +381,15 @@ def test_a_sealed_gist_is_whole(here: Run, gist: Path) -> None:
     assert here("info", gist, "--json").json["title"] == "Somebody else's"
 
 
+def test_no_title_steers_a_terminal(here: Run, gist: Path) -> None:
+    sealed(gist, title="a\x1b[31m\x07 b\u202e\x9b c\nd")
+    for words in (("info", gist), ("ask", gist, "-q", "What is the passkey?")):
+        ended = here(*words)
+        assert ended.code == 0, ended
+        assert not [each for each in ended.out + ended.err if each in "\x1b\x07\x9b\u202e"], ended
+    assert [line for line in here("info", gist).lines if "c d" in line and line.lstrip().startswith("title")]
+
+
 @pytest.mark.parametrize("name", BAD_GISTS)
 def test_bad_gists(here: Run, gist: Path, name: str) -> None:
     spoil, said = BAD_GISTS[name]

@@ -41,6 +41,7 @@ from gistdesk.protocol import (
     Request,
     encode,
 )
+from tests.core.hostile_documents import nested_divs
 from tests.core.test_documents import epub_members
 from tests.worker.conftest import Kept
 from tests.worker.process import EngineProcess, engine_process
@@ -103,6 +104,19 @@ def test_cancel_while_extracting(engine: EngineProcess, tmp_path: Path) -> None:
     request = started(engine, Extract(str(book), str(tmp_path / "texts")), ExtractProgress, 2)
     assert isinstance(cancelled(engine, request), Cancelled)
     assert not (tmp_path / "texts").exists()
+
+
+def test_a_document_that_is_slow_to_read_keeps_no_other_waiting(engine: EngineProcess, tmp_path: Path) -> None:
+    """Its sheet is closed, and the next document is dropped."""
+    slow, quick = tmp_path / "slow.html", tmp_path / "quick.txt"
+    slow.write_bytes(nested_divs())
+    quick.write_text("The harbour was quiet.")
+    request = engine.send(Extract(str(slow), str(tmp_path / "texts")))
+    time.sleep(1)
+    assert isinstance(cancelled(engine, request), Cancelled)
+    begun = time.perf_counter()
+    engine.do(Extract(str(quick), str(tmp_path / "texts")), ExtractDone)
+    assert time.perf_counter() - begun < SOON_S
 
 
 def test_cancel_while_counting_tokens(engine: EngineProcess, novel_file: Path, tmp_path: Path) -> None:
