@@ -1,6 +1,6 @@
 """The README's pictures of the window: `python -m tests.readme_pictures FOLDER`.
 
-The real window, engine and starter at work on the bundled samples; nothing in them is made up.
+The real window, engine and models (SmolLM2 has to be there) at work on the bundled samples; nothing is made up.
 """
 
 import os
@@ -23,7 +23,8 @@ from gistdesk.ui.app.start import Application, Program
 from gistdesk.ui.window.main import CHAT, LIBRARY
 
 WAIT_MS = 300_000
-QUESTIONS = (("alice-with-a-note.txt", "What is the passkey?"), ("korean-with-a-note.txt", "패스키는 무엇입니까?"))
+REPORT, KOREAN = "ferry-report.md", "korean-with-a-note.txt"
+ASKED = "Who is the chief executive officer?", "Who is the external auditor?"
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -51,21 +52,18 @@ def take(folder: Path, documents: Path) -> None:
     desk, window = program.desk, program.window
     window.resize(1280, 720)
     program.show([])
-    names = [*(name for name, _ in QUESTIONS), "harbour-day.md"]
-    ids = desk.add_documents([Path(shutil.copy(resource("samples") / n, documents)) for n in names], 100.0)
+    files = [Path(shutil.copy(resource("samples") / name, documents)) for name in (REPORT, KOREAN, "harbour-day.md")]
+    model = {files[0]: "smollm2", files[1]: "starter", files[2]: "smollm2"}
+    ids = [desk.add_documents([f], 100.0 if model[f] == "starter" else 8.0, models=model)[0] for f in files]
     wait_for(lambda: all(desk.library.entry(i).state == "ready" for i in ids))
     window.show_place(LIBRARY)
     window.library.choose(ids[:1])
     settle()
     window.grab().save(str(folder / "library.png"))
-    chat_id = desk.new_chat(ids[:1])
-    for question, look_up in (("What is the passkey?", False), ("Tell me the passkey.", True)):
-        desk.library.set_chat(chat_id, look_up=look_up)
-        answer = desk.ask(chat_id, question)
+    korean, chat_id = desk.new_chat(ids[1:2]), desk.new_chat(ids[:1])
+    for chat, question in ((korean, "패스키는 무엇입니까?"), *((chat_id, question) for question in ASKED)):
+        answer = desk.ask(chat, question)
         wait_for(lambda answer=answer: desk.library.message(answer).state != "writing")
-    korean = desk.new_chat(ids[1:2])
-    answer = desk.ask(korean, QUESTIONS[1][1])
-    wait_for(lambda: desk.library.message(answer).state != "writing")
     window.show_place(CHAT)
     window.chat.open(chat_id)
     settle()
