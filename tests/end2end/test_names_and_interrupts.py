@@ -70,6 +70,22 @@ def test_a_folder_may_not_be_searched(
     assert "Traceback" not in ended.err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="variables of POSIX")
+def test_no_home_and_no_locale(environment: dict[str, str]) -> None:
+    """As a service starts it; names of files are not of that locale."""
+    bare = {"PATH": os.defpath, "LC_ALL": "C", "PYTHONPATH": environment["PYTHONPATH"]}
+    for words, code, said in (
+        (("models",), 0, "starter"),
+        (("compress", "/\ud55c\uad6d.txt"), 2, "\ud55c\uad6d.txt is not there"),
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-m", "gistdesk", *words], env=bare, capture_output=True, timeout=120, check=False
+        )
+        assert ended.returncode == code, ended
+        assert said in (ended.stderr if code else ended.stdout).decode()
+        assert b"Traceback" not in ended.stderr
+
+
 def test_what_the_system_refuses_is_told_shortly() -> None:
     told = of_system(OSError(36, "File name too long", "x" * 5000))
     assert told is not None and len(str(told)) < 1500
