@@ -1,4 +1,4 @@
-"""Who is at work on a library: every open one holds a locked file, which the system unlocks when its process dies.
+"""Which processes have a library open: each holds a lock on a file of its own, which the system frees when it dies.
 
 So the dead are told from the living without process numbers, which systems use again. Knows nothing of what is done.
 """

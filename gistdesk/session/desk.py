@@ -405,6 +405,27 @@ class Desk(QObject):
         self.chats_changed.emit()
         return chat.id
 
+    def change_chat(self, chat_id: int, **changes: Any) -> None:
+        """See `Library.set_chat`."""
+        self.library.set_chat(chat_id, **changes)
+        self._on_chat(chat_id)
+
+    def pin_chat(self, chat_id: int, pinned: bool) -> None:
+        self.library.pin_chat(chat_id, pinned)
+        self.chats_changed.emit()
+
+    def trash_chat(self, chat_id: int) -> None:
+        self.library.trash_chat(chat_id)
+        self.chats_changed.emit()
+
+    def restore_chat(self, chat_id: int) -> None:
+        self.library.restore_chat(chat_id)
+        self.chats_changed.emit()
+
+    def choose_version(self, message_id: int) -> None:
+        """Show this version of a message; nobody but who asked has to hear of it."""
+        self.library.choose_version(message_id)
+
     def ask(self, chat_id: int, text: str) -> int:
         self._revive()
         return self._answers.ask(chat_id, text)
@@ -645,6 +666,14 @@ class Desk(QObject):
     def _on_indexed(self, event: Event) -> None:
         if isinstance(event, IndexDone) and event.n_indexed:
             self.entries_changed.emit()
+
+    def tell(self, notice: Notice) -> None:
+        """Put it into the window's banner."""
+        self.notice.emit(notice)
+
+    def library_was_cleaned(self) -> None:
+        """Work with a library of its own has removed what is not needed: whoever shows entries reads them again."""
+        self.entries_changed.emit()
 
     def _on_chat(self, chat_id: int) -> None:
         self.chat_changed.emit(chat_id)

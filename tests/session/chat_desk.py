@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
@@ -191,6 +192,25 @@ class ScriptedDesk(QObject):
         chat = self.library.add_chat(entry_ids)
         self.chats_changed.emit()
         return chat.id
+
+    def change_chat(self, chat_id: int, **changes: Any) -> None:
+        self.library.set_chat(chat_id, **changes)
+        self._on_chat(chat_id)
+
+    def pin_chat(self, chat_id: int, pinned: bool) -> None:
+        self.library.pin_chat(chat_id, pinned)
+        self.chats_changed.emit()
+
+    def trash_chat(self, chat_id: int) -> None:
+        self.library.trash_chat(chat_id)
+        self.chats_changed.emit()
+
+    def restore_chat(self, chat_id: int) -> None:
+        self.library.restore_chat(chat_id)
+        self.chats_changed.emit()
+
+    def choose_version(self, message_id: int) -> None:
+        self.library.choose_version(message_id)
 
     def branch(self, message_id: int) -> int:
         chat = self.library.branch(message_id)

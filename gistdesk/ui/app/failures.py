@@ -26,11 +26,11 @@ def catch(desk: Desk, log_folder: Path) -> None:
             return
         details = "".join(traceback.format_exception(kind, error, trace))
         if isinstance(error, UserError):
-            desk.notice.emit(Notice(error.message, error.hint))
+            desk.tell(Notice(error.message, error.hint))
             return
         _log(log_folder, details)
         sys.__excepthook__(kind, error, trace)
-        desk.notice.emit(
+        desk.tell(
             Notice("Something in gistdesk went wrong.", "Nothing that was stored is lost. Copy the details.", details)
         )
 

@@ -96,7 +96,7 @@ class Program:
         self.window = MainWindow(self.desk)
         instance.opened.connect(self.window.open_paths)
         if settings.notice is not None:
-            self.desk.notice.emit(Notice(settings.notice.message, settings.notice.hint))
+            self.desk.tell(Notice(settings.notice.message, settings.notice.hint))
 
     def show(self, paths: Sequence[Path]) -> None:
         """Show the window, and in it what is to be done with these files."""

@@ -169,11 +169,8 @@ class ChatInspector(QFrame):
         sampling = {name: value for name, value in chat.sampling.items() if name not in _DEFAULTS} | known
         if (title or chat.title, system, sampling) == (chat.title, chat.system or "", chat.sampling):
             return
-        library = self._desk.library
-        library.set_chat(chat.id, title=title or None, system=system, sampling=sampling)
-        self._chat = library.chat(chat.id)
-        self._desk.chat_changed.emit(chat.id)
-        self._desk.chats_changed.emit()
+        self._desk.change_chat(chat.id, title=title or None, system=system, sampling=sampling)
+        self._chat = self._desk.library.chat(chat.id)
 
     def export(self, form: str, target: Path) -> None:
         """Write the chat to a file, as "markdown" or "json". Raises UserError: it cannot be written."""

@@ -286,11 +286,10 @@ class ChatList(QFrame):
 
     def restore(self, chat_id: int) -> None:
         """Take a chat out of the trash, and open it."""
-        self._desk.library.restore_chat(chat_id)
+        self._desk.restore_chat(chat_id)
         self._shown_id = chat_id
         self._trash.setChecked(False)
         self._undo_strip.hide()
-        self._desk.chats_changed.emit()
         self.opened.emit(chat_id)
 
     def chats(self) -> list[Chat]:
@@ -314,13 +313,12 @@ class ChatList(QFrame):
             return
         chat = self._model.chats[row]
         self._deleted_id = chat.id
-        self._desk.library.trash_chat(chat.id)
         self._undo_words.setText(tr("Deleted: {title}", title=chat_title(chat)))
         self._undo_strip.show()
         self._undo_timer.start()
         rest = self._model.chats[:row] + self._model.chats[row + 1 :]
         self._shown_id = rest[min(row, len(rest) - 1)].id if rest else None
-        self._desk.chats_changed.emit()
+        self._desk.trash_chat(chat.id)
         self.opened.emit(self._shown_id or 0)
 
     def undo(self) -> None:
@@ -334,8 +332,7 @@ class ChatList(QFrame):
         row = self._model.row_of(self._shown_id)
         if row is not None and not self.in_trash:
             chat = self._model.chats[row]
-            self._desk.library.pin_chat(chat.id, not chat.pinned)
-            self._desk.chats_changed.emit()
+            self._desk.pin_chat(chat.id, not chat.pinned)
 
     def rename_chosen(self) -> None:
         """Edit the chosen chat's title in its row."""
@@ -381,9 +378,7 @@ class ChatList(QFrame):
         self.view.setFocus()
 
     def _on_renamed(self, chat_id: int, title: str) -> None:
-        self._desk.library.set_chat(chat_id, title=title)
-        self._desk.chat_changed.emit(chat_id)
-        self._desk.chats_changed.emit()
+        self._desk.change_chat(chat_id, title=title)
 
     def _on_menu_asked(self, place: QPoint) -> None:
         if not self.view.indexAt(place).isValid() and not self.view.currentIndex().isValid():

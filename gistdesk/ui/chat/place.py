@@ -235,8 +235,7 @@ class ChatPlace(QObject):
         return [self._desk.library.entry(entry_id) for entry_id in chat.entry_ids]
 
     def _set_documents(self, entry_ids: Sequence[int]) -> None:
-        self._desk.library.set_chat(self._open_id(), entry_ids=entry_ids)
-        self._desk.chat_changed.emit(self._open_id())
+        self._desk.change_chat(self._open_id(), entry_ids=entry_ids)
         self._refresh()
 
     def _as_written(self, message: Message) -> Message:
@@ -249,14 +248,13 @@ class ChatPlace(QObject):
     def _written_here(self) -> list[int]:
         return [message_id for message_id, written in self._writing.items() if written.chat_id == self.chat_id]
 
-    # what the reader does
+    # actions of the person
 
     def _on_opened(self, chat_id: int) -> None:
         self._open(chat_id or None)
 
     def _on_look_up_chosen(self, wanted: bool) -> None:
-        self._desk.library.set_chat(self._open_id(), look_up=wanted)
-        self._desk.chat_changed.emit(self._open_id())
+        self._desk.change_chat(self._open_id(), look_up=wanted)
 
     def _on_prompt_kept(self, prompt: str) -> None:
         self._desk.change_settings(prompts=(*self._desk.settings.prompts, prompt))
@@ -322,7 +320,7 @@ class ChatPlace(QObject):
         versions = self._desk.library.versions(view.id)
         index = view.message.version - 1 + step
         if 0 <= index < len(versions):
-            self._desk.library.choose_version(versions[index].id)
+            self._desk.choose_version(versions[index].id)
             self._refresh()
             chosen = self.transcript.view(versions[index].id)
             if chosen is not None:
@@ -373,7 +371,7 @@ class ChatPlace(QObject):
             self.main_widget.tell(Notice(error.message, error.hint))
             return None
 
-    # what the desk tells
+    # signals of the session
 
     def _on_chat_changed(self, chat_id: int) -> None:
         if chat_id == self.chat_id:

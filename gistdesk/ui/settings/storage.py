@@ -179,7 +179,7 @@ class StoragePage(SettingsPage):
             button.setEnabled(not busy)
         if not busy:
             self.refresh()
-            self._desk.entries_changed.emit()
+            self._desk.library_was_cleaned()
 
     def _on_cleaned(self, outcome: object) -> None:
         if isinstance(outcome, UserError):

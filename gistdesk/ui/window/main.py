@@ -420,7 +420,7 @@ class MainWindow(QMainWindow):
             event.accept()
             self.open_paths(paths)
 
-    # --- what is told
+    # --- notices
 
     def _on_notice(self, notice: Notice, tone: str = "warning") -> None:
         """Where the person is: the settings lie in front of the window."""
