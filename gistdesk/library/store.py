@@ -153,12 +153,18 @@ class Store:
 
     # versions
 
+    def _whole_version(self) -> int:
+        """Of one state: another process may be migrating. Raises MalformedError, sqlite3.Error."""
+        with self._read():
+            found = version_of(self._db)
+            if found < 0 or (found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"):
+                raise MalformedError
+            if 0 < found <= VERSION and not has_layout(self._db, found):
+                raise MalformedError
+            return found
+
     def _migrate(self) -> None:
-        found = version_of(self._db)
-        if found < 0 or (found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"):
-            raise MalformedError
-        if 0 < found <= VERSION and not has_layout(self._db, found):
-            raise MalformedError
+        found = self._whole_version()
         if found == VERSION:
             back_up_daily(self.database_path)
             return
