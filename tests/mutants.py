@@ -486,8 +486,8 @@ _BENCHMARK = (
     Mutant(
         "the wrong gist is the right one",
         "trainer/benchmark/readings.py",
-        'sample, sample.other() if method == "wrong-gist" else sample.source, method',
-        "sample, sample.source, method",
+        "self._gist(sample, sample.other(), method",
+        "self._gist(sample, sample.source, method",
         "tests/trainer/benchmark/test_evaluate.py",
         "wrong_gist",
     ),

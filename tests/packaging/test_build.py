@@ -54,6 +54,7 @@ def test_lock_file_has_everything_with_hashes() -> None:
     assert named | {"pyinstaller", "hatchling"} <= locked
 
 
+@pytest.mark.usefixtures("qapp")  # icons are drawn; what draws them would make a smaller application of its own
 def test_share_of_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build = script("build")
     icons = script("icons")
