@@ -86,6 +86,18 @@ def one_page_a_million_times(n: int = 1_000_000) -> bytes:
     return pdf_of([b"<< /Type /Catalog /Pages 2 0 R >>", pages, _PAGE, content, _FONT])
 
 
+def page_tree_of_leaves(n: int = 150_000) -> bytes:
+    """Every page an object of its own, all under one node."""
+    leaf = b"<< /Type /Page /Parent 2 0 R /Contents 3 0 R >>"
+    kids = b" ".join(b"%d 0 R" % number for number in range(5, n + 5))
+    pages = (
+        b"<< /Type /Pages /Count %d /Kids [%s] /MediaBox [0 0 600 800] /Resources << /Font << /F1 4 0 R >> >> >>"
+        % (n, kids)
+    )
+    content = _stream(zlib.compress(b"BT /F1 12 Tf (text) Tj ET"), b"/FlateDecode")
+    return pdf_of([b"<< /Type /Catalog /Pages 2 0 R >>", pages, content, _FONT, *[leaf] * n])
+
+
 def large_pages(n: int = 2_000, n_bytes: int = 1 << 20) -> bytes:
     """Pages of a megabyte of text, all from one stream."""
     shown = b"BT /F1 12 Tf " + b"(word word word word) Tj " * (n_bytes // 20) + b"ET"
@@ -110,5 +122,6 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "chapters.epub": repeated_chapter,
     "deflated.pdf": twice_deflated,
     "pages.pdf": one_page_a_million_times,
+    "leaves.pdf": page_tree_of_leaves,
     "large.pdf": large_pages,
 }
