@@ -40,6 +40,13 @@ Texts of {lengths} tokens, needle at the beginning to the end, share of right an
 three over all needles and languages.
 """
 
+_OTHER_RATIOS = """
+At the ends of the ratios that it was trained for, after the step that was kept, on fewer samples:
+
+| asked for | needle | right |
+|---|---|---|
+"""
+
 _CHECK = """
 ## In training's own way
 
@@ -109,7 +116,11 @@ def adapter_card(config: TrainConfig, events: Sequence[dict[str, Any]], machine:
     ]
     if any(event["rows"] for event in evaluations):
         lengths = ", ".join(f"{n:,}" for n in config.evaluate_lengths)
-        parts += [_NEEDLES.format(ratio=config.ratio, lengths=lengths), "\n", _needle_table(evaluations, events)]
+        table = _needle_table(evaluations, events, config.ratio)
+        parts += [_NEEDLES.format(ratio=config.ratio, lengths=lengths), "\n", table]
+        kept = next((event for event in reversed(evaluations) if event["is_best"]), evaluations[-1])
+        others = [row for row in kept["rows"] if not _is_aimed(row, config.ratio)]
+        parts += [_OTHER_RATIOS, *_other_rows(others)] if others else []
     parts += [_CHECK, *(_check_row(event) for event in events if event["event"] == "check")]
     warnings = list(dict.fromkeys(event["message"] for event in events if event["event"] == "warning"))
     if warnings:
@@ -141,7 +152,25 @@ def _last_of_each(events: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from reversed(kept)
 
 
-def _needle_table(evaluations: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]) -> str:
+def _is_aimed(row: dict[str, Any], ratio: float) -> bool:
+    """Rows of a run that was begun before others were measured do not say what was asked for."""
+    return bool(row.get("ratio_asked", ratio) == ratio)
+
+
+def _other_rows(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for ratio, kind, language in dict.fromkeys((r["ratio_asked"], r["needle_kind"], r["language"]) for r in rows):
+        own = [r for r in rows if (r["ratio_asked"], r["needle_kind"], r["language"]) == (ratio, kind, language)]
+        yield f"| {ratio:g}x | {kind}, {_LANGUAGES.get(language, language)} | {_share(own)} |\n"
+
+
+def _share(rows: Sequence[dict[str, Any]]) -> str:
+    n = sum(row["n"] for row in rows)
+    right = sum(row["accuracy"] * row["n"] for row in rows)
+    low, high = wilson(right, n)
+    return f"{100 * right / n:.0f}% of {n} ({100 * low:.0f}-{100 * high:.0f}%)"
+
+
+def _needle_table(evaluations: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]], ratio: float) -> str:
     controls = {event["step"]: event for event in events if event["event"] == "needles"}
     groups = list(dict.fromkeys((row["needle_kind"], row["language"]) for row in evaluations[0]["rows"]))
     names = [f"{kind}, {_LANGUAGES.get(language, language)}" for kind, language in groups]
@@ -149,11 +178,8 @@ def _needle_table(evaluations: Sequence[dict[str, Any]], events: Sequence[dict[s
     for event in evaluations:
         shares = []
         for group in groups:
-            own = [row for row in event["rows"] if (row["needle_kind"], row["language"]) == group]
-            n = sum(row["n"] for row in own)
-            right = sum(row["accuracy"] * row["n"] for row in own)
-            low, high = wilson(right, n)
-            shares.append(f"{100 * right / n:.0f}% of {n} ({100 * low:.0f}-{100 * high:.0f}%)")
+            aimed = [row for row in event["rows"] if _is_aimed(row, ratio)]
+            shares.append(_share([row for row in aimed if (row["needle_kind"], row["language"]) == group]))
         others = controls.get(event["step"], {})
         shares += [f"{100 * others[f'{name} accuracy']:.0f}%" if others else "-" for name in _CONTROLS]
         lines.append(f"| {event['step']} | " + " | ".join(shares) + " |")

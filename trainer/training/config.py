@@ -272,6 +272,11 @@ class TrainConfig:
         lowest = self.lowest_ratio or max(1.0, self.segment_tokens / self.slots)
         return lowest, self.highest_ratio or float(self.segment_tokens)
 
+    @property
+    def other_ratios(self) -> tuple[float, ...]:
+        """Both ends of what is trained, where they are not what is aimed at: measured beside it, on fewer samples."""
+        return tuple(ratio for ratio in self.ratios if not 0.9 < ratio / self.ratio < 1.1)
+
     def is_taught(self, part: str) -> bool:
         """Whether the answers of this part of the mix are pulled to those of the full-text teacher."""
         return self.distill_weight > 0 and (not self.distill_parts or part in self.distill_parts)

@@ -183,7 +183,8 @@ def evaluation_seconds(shape: Shape, config: TrainConfig, device: str, precision
     n_languages = (config.korean_share > 0) + (config.korean_share < 1)
     n_samples = config.evaluate_samples * _N_DEPTHS * n_languages * len(config.evaluate_kinds)
     has_needles = bool({"passkeys", "facts"} & {part for part, share in config.mix.items() if share})
-    tokens: float = has_needles * sum(2 * n_samples * (length + _ANSWER_TOKENS) for length in config.evaluate_lengths)
+    n_gists = 2 * n_samples + n_samples // config.evaluate_samples * len(config.other_ratios)
+    tokens: float = has_needles * sum(n_gists * (length + _ANSWER_TOKENS) for length in config.evaluate_lengths)
     tokens += 4 * config.unit_tokens * sum(1 for share in config.mix.values() if share)
     return 2 * shape.weights.n_linear * tokens / (matrix_rate(device, dtype) / 3)
 

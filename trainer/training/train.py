@@ -30,7 +30,7 @@ from trainer.training.work_folder import claim_folder, read_control, train_in_fo
 SELF_STUDY = "self_study.jsonl"
 _TOLD = 20
 _DEPTHS = (0, 25, 50, 75, 100)
-_ROW = ("language", "needle_kind", "context_tokens", "depth_percent", "ratio", "n", "accuracy")
+_ROW = ("language", "needle_kind", "context_tokens", "depth_percent", "ratio_asked", "ratio", "n", "accuracy")
 _OF_ADAPTER, _OF_BASE = ("gist", "wrong-gist"), ("full", "none")
 Found = TypeVar("Found")
 
@@ -137,9 +137,10 @@ class Examiner:
             trials = yield from self._counted(self._trials(benchmarks))
             measured = cells(trials)
             rows = [{name: cell[name] for name in _ROW} for cell in measured if cell["method"] == "gist"]
-            shares = {method: [t.correct for t in trials if t.method == method] for method in _OF_ADAPTER}
+            aimed = [trial for trial in trials if trial.ratio_asked in (None, run.config.ratio)]
+            shares = {method: [t.correct for t in aimed if t.method == method] for method in _OF_ADAPTER}
             scores.append(sum(shares["gist"]) / len(shares["gist"]))
-            events.append({"event": "needles", **_by_method(trials)})
+            events.append({"event": "needles", **_by_method(aimed)})
             warnings += _served_worse(conditions, shares["gist"])
         events += [{"event": "warning", "message": message} for message in dict.fromkeys(warnings)]
         return Measured(sum(scores) / len(scores) if scores else None, rows, events)
@@ -174,9 +175,12 @@ class Examiner:
             ratio=config.ratio,
             seed=config.seed % 1000,
         )
-        own = Benchmark(self._run.model, asked)
-        known = self._base_trials is not None
-        return [own] if known else [own, Benchmark(self._run.model, replace(asked, methods=_OF_BASE))]
+        wanted = [asked]
+        if config.other_ratios:
+            wanted.append(replace(asked, methods=("gist",), ratio=config.other_ratios, samples=1))
+        if self._base_trials is None:
+            wanted.append(replace(asked, methods=_OF_BASE))
+        return [Benchmark(self._run.model, each) for each in wanted]
 
     def _trials(self, benchmarks: list[Benchmark]) -> Generator[None, None, list[Trial]]:
         found = []

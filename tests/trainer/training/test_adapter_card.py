@@ -36,6 +36,23 @@ def test_accuracy_over_steps_beside_its_controls() -> None:
     assert "that of step 200" in text
 
 
+def test_the_ends_of_the_trained_ratios_stand_apart() -> None:
+    """Of the step that was kept; what was aimed at does not mix with them."""
+    events = [*evaluation(0, 0.0, is_best=False), *evaluation(200, 0.95, is_best=True)]
+    events += evaluation(400, 0.9, is_best=False)
+    for event in events:
+        for row in list(event.get("rows", ())):
+            for asked, accuracy in ((32.0, 1.0), (512.0, 0.4 if event["step"] == 200 else 0.2)):
+                event["rows"].append({**row, "ratio_asked": asked, "ratio": asked / 2, "n": 10, "accuracy": accuracy})
+            row["ratio_asked"] = 128.0
+    text = adapter_card(TrainConfig(), events, "a machine")
+    assert "| 200 | 95% of 20 (76-99%) | 95% of 20 (76-99%) | 5% | 0% | 100% |" in text
+    assert "| 32x | passkey, English | 100% of 10 (72-100%) |" in text
+    assert "| 512x | passkey, Korean | 40% of 10 (17-69%) |" in text
+    assert text.count("| 512x | passkey, ") == 2
+    assert "512x" not in adapter_card(TrainConfig(), evaluation(200, 0.95, is_best=True), "a machine")
+
+
 def test_every_run_leaves_one(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     found = list(train_adapter(folder, tiny_config(tmp_path), model=tiny_gist_base()))

@@ -1,6 +1,8 @@
 """The bottleneck check says nothing of a sound run and speaks up when the answers see the document by another way."""
 
+import json
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -141,6 +143,32 @@ def test_every_evaluation_reads_ordinary_text_and_the_best_is_chosen_by_it_too(
     assert found.score == pytest.approx((needles["gist accuracy"] + closed_share(figures)) / 2, abs=1e-3)
     again = outcome(examiner.measure())  # what needs no gist is known by now, and the same
     assert again.events == found.events
+
+
+def test_an_adapter_is_measured_at_both_ends_of_its_ratios_too(
+    base: GistModel, training_samples: Samples, evaluation_samples: Samples, tmp_path: Path
+) -> None:
+    """What is aimed at decides which is the best; the others are in the table that ships with the adapter."""
+    run = run_of(base, (training_samples, evaluation_samples))
+    assert run.config.other_ratios == (32.0, 512.0)
+    examiner = Examiner(run)
+    examiner._held_out, examiner._base_trials = {}, []  # only what an adapter is asked as a user asks it
+    found = outcome(examiner.measure())
+    n = {ratio: sum(row["n"] for row in found.rows if row["ratio_asked"] == ratio) for ratio in (32.0, 128.0, 512.0)}
+    assert n == {32.0: 10, 128.0: 10, 512.0: 10}
+    assert len(found.rows) == 30  # five depths, two languages
+    [needles] = [event for event in found.events if event["event"] == "needles"]
+    assert needles["n"] == 10
+    run.write(tmp_path / "adapter", found.rows)
+    gist = json.loads((tmp_path / "adapter" / "gist.json").read_text())
+    assert gist["ratios"] == [32.0, 512.0]
+    assert {row["ratio_asked"] for row in gist["measured"]} == {32.0, 128.0, 512.0}
+
+
+def test_what_is_aimed_at_is_no_end_of_its_own() -> None:
+    narrow = replace(CONFIG, lowest_ratio=120.0, highest_ratio=140.0)
+    assert narrow.other_ratios == ()
+    assert replace(CONFIG, ratio=33.0).other_ratios == (512.0,)
 
 
 @pytest.mark.parametrize("part", ["text", "continuation", "fairytaleqa"])

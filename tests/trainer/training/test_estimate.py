@@ -98,6 +98,8 @@ def test_the_time_has_the_evaluations_in_it(monkeypatch: pytest.MonkeyPatch) -> 
     assert many["training_s"] - few["training_s"] == pytest.approx(5 * few["evaluation_s"], abs=5)
     more = estimate(changed(config, {"evaluate_samples": 4}))
     assert more["evaluation_s"] > 1.5 * few["evaluation_s"] > 0
+    narrow = estimate(changed(config, {"lowest_ratio": 120, "highest_ratio": 140}))  # no other ratio is measured
+    assert narrow["evaluation_s"] < 0.8 * few["evaluation_s"]
 
 
 _USED = """
