@@ -1,0 +1,123 @@
+"""What the window and the engine process say to each other: one JSON object per line, requests one way, events back.
+
+A request has an `id` that the window chose, from 1 on, and says what to `do`; an event has the `id` of its request, or
+none when it belongs to no request. The process says `hello` before anything else. Requests are worked off one after
+another; each ends with exactly one event (see `is_last`). `cancel` alone is heard at once. Paths cross, tensors never.
+Bytes, seconds and tokens are plain numbers; what is not known is null. Lines are pure ASCII: whatever a file is called,
+even in bytes that are no Unicode, its name survives.
+
+Knows the words and their types; knows nothing of pipes, processes, models or widgets.
+"""
+
+from gistdesk.protocol.answers import (
+    Answer,
+    AnswerDelta,
+    AnswerDone,
+    AnswerFirstToken,
+    AnswerGrounded,
+    ContextPassages,
+    ContextProgress,
+    FoundPassage,
+)
+from gistdesk.protocol.documents import Extract, ExtractDone, ExtractProgress, Index, IndexDone, IndexProgress
+from gistdesk.protocol.gists import (
+    Compress,
+    CompressDone,
+    CompressProgress,
+    Describe,
+    DescribeDone,
+    FactCount,
+    GistDescription,
+    Recall,
+    RecallDone,
+    RecallProgress,
+)
+from gistdesk.protocol.lines import decode_event, decode_request, encode
+from gistdesk.protocol.messages import (
+    PROTOCOL_VERSION,
+    Cancel,
+    Cancelled,
+    Error,
+    Event,
+    Hello,
+    Message,
+    ProtocolError,
+    Request,
+    Words,
+    is_last,
+)
+from gistdesk.protocol.models import (
+    DescribeModel,
+    Download,
+    DownloadDone,
+    DownloadDropped,
+    DownloadProgress,
+    DropDownload,
+    ExportAdapter,
+    ExportAdapterDone,
+    ImportAdapter,
+    ImportAdapterDone,
+    Load,
+    MeasuredRatio,
+    ModelInfo,
+    ModelInfoDone,
+    ModelLoadDone,
+    ModelLoadProgress,
+)
+
+__all__ = [
+    "PROTOCOL_VERSION",
+    "Answer",
+    "AnswerDelta",
+    "AnswerDone",
+    "AnswerFirstToken",
+    "AnswerGrounded",
+    "Cancel",
+    "Cancelled",
+    "Compress",
+    "CompressDone",
+    "CompressProgress",
+    "ContextPassages",
+    "ContextProgress",
+    "Describe",
+    "DescribeDone",
+    "DescribeModel",
+    "Download",
+    "DownloadDone",
+    "DownloadDropped",
+    "DownloadProgress",
+    "DropDownload",
+    "Error",
+    "Event",
+    "ExportAdapter",
+    "ExportAdapterDone",
+    "Extract",
+    "ExtractDone",
+    "ExtractProgress",
+    "FactCount",
+    "FoundPassage",
+    "GistDescription",
+    "Hello",
+    "ImportAdapter",
+    "ImportAdapterDone",
+    "Index",
+    "IndexDone",
+    "IndexProgress",
+    "Load",
+    "MeasuredRatio",
+    "Message",
+    "ModelInfo",
+    "ModelInfoDone",
+    "ModelLoadDone",
+    "ModelLoadProgress",
+    "ProtocolError",
+    "Recall",
+    "RecallDone",
+    "RecallProgress",
+    "Request",
+    "Words",
+    "decode_event",
+    "decode_request",
+    "encode",
+    "is_last",
+]

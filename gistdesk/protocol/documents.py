@@ -1,0 +1,79 @@
+"""Documents on their way into the library: reading one, making kept texts searchable. Knows nothing of gists."""
+
+from dataclasses import dataclass, field
+
+from gistdesk.protocol.messages import Event, Request
+
+
+@dataclass(frozen=True)
+class ExtractProgress(Event):
+    """Pages read. Counting tokens comes after the last one."""
+
+    name = "extract.progress"
+    n_read: int
+    n_pages: int
+
+
+@dataclass(frozen=True)
+class ExtractDone(Event):
+    """A document's text was kept.
+
+    Attributes:
+        text_sha256: of the kept text file's bytes, as hex; the file is called by it.
+        page_label: what its pages are called, "page" or "section"; null for a format without pages.
+        n_tokens: by the tokenizer of the model that was named, else of the one that is loaded; null without either.
+    """
+
+    name = "extract.done"
+    title: str
+    text_sha256: str
+    text_path: str
+    source_sha256: str
+    source_bytes: int
+    n_chars: int
+    n_pages: int
+    page_label: str | None
+    n_tokens: int | None
+
+
+@dataclass(frozen=True)
+class Extract(Request):
+    """Read a document and keep its text as `texts_folder/<text_sha256>.txt`: UTF-8, a form feed between pages.
+
+    Attributes:
+        model: whose tokenizer counts the tokens, which does not load the model; null: of the one that is loaded.
+    """
+
+    name = "extract"
+    done = ExtractDone
+    path: str
+    texts_folder: str
+    password: str | None = field(default=None, repr=False)
+    model: str | None = None
+
+
+@dataclass(frozen=True)
+class IndexProgress(Event):
+    """`fraction` of one kept text can be searched."""
+
+    name = "index.progress"
+    entry_id: int
+    fraction: float
+
+
+@dataclass(frozen=True)
+class IndexDone(Event):
+    """All texts that were asked for can be searched; `n_indexed` of them could not before."""
+
+    name = "index.done"
+    n_indexed: int
+
+
+@dataclass(frozen=True)
+class Index(Request):
+    """Make kept texts of the library in `folder` searchable: those of `entry_ids`, or, if empty, all that are not."""
+
+    name = "index"
+    done = IndexDone
+    folder: str
+    entry_ids: tuple[int, ...] = ()

@@ -1,0 +1,91 @@
+"""What every message is, and those that go with any work. Knows nothing of what can be asked for."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from gistdesk.core.sentences import Sentence
+
+PROTOCOL_VERSION = 2
+
+Words = Sentence | str
+"""What people read; the values of a sentence cross with it."""
+
+
+class ProtocolError(Exception):
+    """A line is not what this module says it is; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What both sides send. `id` is 0 where a message belongs to no request."""
+
+    name: ClassVar[str]
+    id: int = field(default=0, kw_only=True)
+
+
+@dataclass(frozen=True)
+class Event(Message):
+    """From the engine to the window."""
+
+
+@dataclass(frozen=True)
+class Request(Message):
+    """From the window to the engine. `done` is the event that ends it when all goes well."""
+
+    done: ClassVar[type[Event]]
+
+
+@dataclass(frozen=True)
+class Hello(Event):
+    """The first line of every engine process, before it loads anything large."""
+
+    name = "hello"
+    protocol: int
+    version: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Cancelled(Event):
+    """The request was cancelled and left nothing half done; a partial compression is kept and gone on with."""
+
+    name = "cancelled"
+
+
+@dataclass(frozen=True)
+class Error(Event):
+    """The request failed.
+
+    Attributes:
+        kind: "user" (something in the user's world), "password" (the document needs one, or another one),
+            "out_of_memory", "bug", "protocol" (a line was not understood), "crash" (the engine process died; said by
+            the window's side of it).
+        stage: what was being done: "model_load", "context", "extract", "compress", "answer" and so on.
+        message: one sentence that says what happened.
+        hint: one sentence that says what to do about it; may be "".
+        needed_bytes: memory that was asked for at the end, where known; `free_bytes` is what there was.
+        details: for a bug report: a traceback, or the engine's last words.
+    """
+
+    name = "error"
+    kind: str
+    stage: str
+    message: Words
+    hint: Words
+    needed_bytes: int | None = None
+    free_bytes: int | None = None
+    details: str | None = None
+
+
+@dataclass(frozen=True)
+class Cancel(Request):
+    """End the request `target`, running or waiting; one that is over already is left alone. Has no event of its own."""
+
+    name = "cancel"
+    done = Cancelled
+    target: int
+
+
+def is_last(event: Event, request: Request) -> bool:
+    """Whether this event of a request ends it."""
+    return isinstance(event, (request.done, Cancelled, Error))
