@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gistdesk.protocol.messages import Event, Request
+from gistdesk.protocol.messages import Event, Request, message
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class FoundPassage:
     text: str
 
 
-@dataclass(frozen=True)
+@message
 class ContextProgress(Event):
     """What is put in front of a question.
 
@@ -34,7 +34,7 @@ class ContextProgress(Event):
     fraction: float
 
 
-@dataclass(frozen=True)
+@message
 class ContextPassages(Event):
     """What was found in `lookup_paths` for the question and stands behind the gists, best first; may be nothing."""
 
@@ -42,7 +42,7 @@ class ContextPassages(Event):
     passages: tuple[FoundPassage, ...]
 
 
-@dataclass(frozen=True)
+@message
 class AnswerFirstToken(Event):
     """`ttft_s`: seconds from the question, with everything in front of it read, to the first token."""
 
@@ -50,7 +50,7 @@ class AnswerFirstToken(Event):
     ttft_s: float
 
 
-@dataclass(frozen=True)
+@message
 class AnswerDelta(Event):
     """The next piece of the answer."""
 
@@ -58,7 +58,7 @@ class AnswerDelta(Event):
     text: str
 
 
-@dataclass(frozen=True)
+@message
 class AnswerGrounded(Event):
     """Whether an answer stands in the texts of `ground_paths`; comes before `answer.done`, if there is anything to say.
 
@@ -74,7 +74,7 @@ class AnswerGrounded(Event):
     sentence: FoundPassage | None
 
 
-@dataclass(frozen=True)
+@message
 class AnswerDone(Event):
     """An answer is over.
 
@@ -101,7 +101,7 @@ class AnswerDone(Event):
     prefill_s: float
 
 
-@dataclass(frozen=True)
+@message
 class Answer(Request):
     """Answer the last question of `turns` (question, answer or null), about gists, or about full texts in their place.
 

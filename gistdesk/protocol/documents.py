@@ -1,11 +1,11 @@
 """Documents on their way into the library: reading one, making kept texts searchable. Knows nothing of gists."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
-from gistdesk.protocol.messages import Event, Request
+from gistdesk.protocol.messages import Event, Request, message
 
 
-@dataclass(frozen=True)
+@message
 class ExtractProgress(Event):
     """Pages read. Counting tokens comes after the last one."""
 
@@ -14,7 +14,7 @@ class ExtractProgress(Event):
     n_pages: int
 
 
-@dataclass(frozen=True)
+@message
 class ExtractDone(Event):
     """A document's text was kept.
 
@@ -36,7 +36,7 @@ class ExtractDone(Event):
     n_tokens: int | None
 
 
-@dataclass(frozen=True)
+@message
 class Extract(Request):
     """Read a document and keep its text as `texts_folder/<text_sha256>.txt`: UTF-8, a form feed between pages.
 
@@ -52,7 +52,7 @@ class Extract(Request):
     model: str | None = None
 
 
-@dataclass(frozen=True)
+@message
 class IndexProgress(Event):
     """`fraction` of one kept text can be searched."""
 
@@ -61,7 +61,7 @@ class IndexProgress(Event):
     fraction: float
 
 
-@dataclass(frozen=True)
+@message
 class IndexDone(Event):
     """All texts that were asked for can be searched; `n_indexed` of them could not before."""
 
@@ -69,7 +69,7 @@ class IndexDone(Event):
     n_indexed: int
 
 
-@dataclass(frozen=True)
+@message
 class Index(Request):
     """Make kept texts of the library in `folder` searchable: those of `entry_ids`, or, if empty, all that are not."""
 

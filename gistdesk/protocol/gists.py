@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from gistdesk.protocol.messages import Event, Request, Words
+from gistdesk.protocol.messages import Event, Request, Words, message
 
 
-@dataclass(frozen=True)
+@message
 class CompressProgress(Event):
     """`done` of `total` segments, an interrupted run's included. Speed and time left are null at first."""
 
@@ -16,7 +16,7 @@ class CompressProgress(Event):
     eta_s: float | None
 
 
-@dataclass(frozen=True)
+@message
 class CompressDone(Event):
     """A gist file was written to `target`.
 
@@ -43,7 +43,7 @@ class CompressDone(Event):
     method: str = "adapter"
 
 
-@dataclass(frozen=True)
+@message
 class Compress(Request):
     """Compress a kept text into the gist file `target`; what an interrupted run left is gone on with.
 
@@ -105,7 +105,7 @@ class GistDescription:
     agreement_before: float | None = None
 
 
-@dataclass(frozen=True)
+@message
 class DescribeDone(Event):
     """`description` of a gist file, or the `problem` with it, one sentence; the other one is null."""
 
@@ -114,7 +114,7 @@ class DescribeDone(Event):
     problem: Words | None
 
 
-@dataclass(frozen=True)
+@message
 class Describe(Request):
     """Say what a gist file holds."""
 
@@ -131,7 +131,7 @@ class FactCount:
     kept: int
 
 
-@dataclass(frozen=True)
+@message
 class RecallProgress(Event):
     """`done` of `total` facts were asked back."""
 
@@ -140,7 +140,7 @@ class RecallProgress(Event):
     total: int
 
 
-@dataclass(frozen=True)
+@message
 class RecallDone(Event):
     """How many facts of a text its gist gave back.
 
@@ -159,7 +159,7 @@ class RecallDone(Event):
     by_depth: tuple[FactCount, ...]
 
 
-@dataclass(frozen=True)
+@message
 class Recall(Request):
     """Ask facts of a kept text back from its gist.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gistdesk.protocol.messages import Event, Request, Words
+from gistdesk.protocol.messages import Event, Request, Words, message
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class ModelInfo:
     trained_ratios: tuple[float, float] | None = None
 
 
-@dataclass(frozen=True)
+@message
 class ModelLoadProgress(Event):
     """`phase` is "program" (libraries), then "weights"; `fraction` of the phase, 0 to 1."""
 
@@ -73,7 +73,7 @@ class ModelLoadProgress(Event):
     fraction: float
 
 
-@dataclass(frozen=True)
+@message
 class ModelLoadDone(Event):
     """A model was loaded. Ends `load`; in the middle of a request that needed another model, it goes on."""
 
@@ -81,7 +81,7 @@ class ModelLoadDone(Event):
     info: ModelInfo
 
 
-@dataclass(frozen=True)
+@message
 class Load(Request):
     """Load a model: "starter", a folder, or a hub id that was downloaded. `threads` 0: as many as torch likes.
 
@@ -97,7 +97,7 @@ class Load(Request):
     precision: str = "auto"
 
 
-@dataclass(frozen=True)
+@message
 class ModelInfoDone(Event):
     """A model's figures, without loading it."""
 
@@ -105,7 +105,7 @@ class ModelInfoDone(Event):
     info: ModelInfo
 
 
-@dataclass(frozen=True)
+@message
 class DescribeModel(Request):
     """Give a model's figures without loading its weights."""
 
@@ -116,7 +116,7 @@ class DescribeModel(Request):
     precision: str = "auto"
 
 
-@dataclass(frozen=True)
+@message
 class DownloadProgress(Event):
     """`file` is the one being fetched or checked; bytes are those of all files together."""
 
@@ -126,7 +126,7 @@ class DownloadProgress(Event):
     total_bytes: int
 
 
-@dataclass(frozen=True)
+@message
 class DownloadDone(Event):
     """A model lies in `folder`, `n_bytes` of files; from now on it can be loaded by its hub id."""
 
@@ -136,7 +136,7 @@ class DownloadDone(Event):
     n_bytes: int
 
 
-@dataclass(frozen=True)
+@message
 class Download(Request):
     """Fetch a model of the hub, going on where an earlier try stopped, and check what came. Uses the network."""
 
@@ -145,7 +145,7 @@ class Download(Request):
     hub_id: str
 
 
-@dataclass(frozen=True)
+@message
 class DownloadDropped(Event):
     """Nothing of an unfinished download is left."""
 
@@ -153,7 +153,7 @@ class DownloadDropped(Event):
     hub_id: str
 
 
-@dataclass(frozen=True)
+@message
 class DropDownload(Request):
     """Delete what came of a model whose download was given up; one that is here whole stays."""
 
@@ -162,7 +162,7 @@ class DropDownload(Request):
     hub_id: str
 
 
-@dataclass(frozen=True)
+@message
 class ImportAdapterDone(Event):
     """An adapter lies in `folder`, by which it can be loaded."""
 
@@ -170,7 +170,7 @@ class ImportAdapterDone(Event):
     folder: str
 
 
-@dataclass(frozen=True)
+@message
 class ImportAdapter(Request):
     """Copy the adapter in the folder `path` to a new folder in `into`; its base is the one it names, or of `models`."""
 
@@ -181,7 +181,7 @@ class ImportAdapter(Request):
     models: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@message
 class ExportAdapterDone(Event):
     """A model's adapter was copied to `target`."""
 
@@ -189,7 +189,7 @@ class ExportAdapterDone(Event):
     target: str
 
 
-@dataclass(frozen=True)
+@message
 class ExportAdapter(Request):
     """Copy a model's adapter to the new folder `target`."""
 

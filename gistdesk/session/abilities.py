@@ -5,7 +5,6 @@ Knows model sizes and the words of requests; knows nothing of widgets. Texts are
 
 from dataclasses import dataclass
 
-from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.language.i18n import later
 
 _FINDS, _READS = 50_000_000, 1_000_000_000
@@ -47,4 +46,6 @@ def ability(model: str, n_parameters: int | None) -> Ability | None:
 
 def asks_too_much(question: str, of: Ability | None) -> bool:
     """Whether a question asks for what the model surely cannot do."""
+    from gistdesk.core.lexical import asks_for_a_fact  # not needed to draw the window
+
     return of is not None and of.finds_only and not asks_for_a_fact(question)

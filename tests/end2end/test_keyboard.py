@@ -152,7 +152,7 @@ def versions_and_sources(person: Person) -> None:
     card = seen(person)
     assert isinstance(card, PassageCard)
     person.press(Key.Key_Return)
-    reader = window.library.main_widget
+    reader = window.library.reader
     assert window.place == LIBRARY and reader.isVisible()
     assert "58203" in reader._text.textCursor().selectedText()
     seen(person)

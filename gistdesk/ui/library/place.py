@@ -3,11 +3,13 @@
 Everything that is done goes to the desk. What concerns the window (sheets, banners, places) is asked for by signal.
 """
 
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, QUrl, Signal
 from PySide6.QtGui import QCursor, QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QApplication, QFileDialog, QMenu
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QVBoxLayout, QWidget
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import file_name
@@ -17,16 +19,18 @@ from gistdesk.session.desk import Desk, Notice
 from gistdesk.ui.library.collection_menu import CollectionMenu
 from gistdesk.ui.library.inspector import LibraryInspector, possible
 from gistdesk.ui.library.list import LibraryList
-from gistdesk.ui.library.reader import Reader
 from gistdesk.ui.library.recall_card import RecallCard
 from gistdesk.ui.library.states import WORKING
 from gistdesk.ui.widgets import theme
+
+if TYPE_CHECKING:
+    from gistdesk.ui.library.reader import Reader
 
 GIST_FILES = "*.gistkv"
 
 
 class LibraryPlace(QObject):
-    """Attributes: list_widget, main_widget (hidden until a text is read), inspector_widget.
+    """Attributes: list_widget, main_widget (hidden until a text is read; then the reader is in it), inspector_widget.
 
     Signals:
         chat_requested: about these entry ids.
@@ -50,7 +54,7 @@ class LibraryPlace(QObject):
         super().__init__(parent)
         self._desk = desk
         self.list_widget = LibraryList(desk)
-        self.main_widget = Reader()
+        self.main_widget = QWidget()
         self.inspector_widget = LibraryInspector(RecallCard(desk))
         self.main_widget.hide()
         self._read: int | None = None
@@ -59,7 +63,6 @@ class LibraryPlace(QObject):
         self.list_widget.add_pressed.connect(self.files_requested)
         self.list_widget.sample_pressed.connect(self.sample_requested)
         self.list_widget.chat_pressed.connect(self.chat_with_collection)
-        self.main_widget.closed.connect(self._on_reader_closed)
         self.inspector_widget.asked.connect(self.do)
         self.inspector_widget.password_given.connect(desk.retry)
         self.inspector_widget.fingerprint_copied.connect(self._on_copied)
@@ -72,6 +75,18 @@ class LibraryPlace(QObject):
         table.model_.dataChanged.connect(self._show_chosen)
         self._show_chosen()
 
+    @cached_property
+    def reader(self) -> "Reader":
+        """Where kept texts are read; made, and its module imported, with the first of them."""
+        from gistdesk.ui.library.reader import Reader
+
+        reader = Reader(self.main_widget)
+        reader.closed.connect(self._on_reader_closed)
+        column = QVBoxLayout(self.main_widget)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(reader)
+        return reader
+
     @property
     def chosen(self) -> list[Entry]:
         """The chosen entries."""
@@ -81,7 +96,7 @@ class LibraryPlace(QObject):
         """Ctrl+F: in the text where one is being read, else in the list."""
         focus = QApplication.focusWidget()
         if self.main_widget.isVisible() and focus is not None and self.main_widget.isAncestorOf(focus):
-            self.main_widget.focus_find()
+            self.reader.focus_find()
         else:
             self.list_widget.search.setFocus()
             self.list_widget.search.selectAll()
@@ -101,7 +116,7 @@ class LibraryPlace(QObject):
         """Open the kept text at a place: page from 0, offsets within the page."""
         self.choose([entry_id])
         if self.read(entry_id):
-            self.main_widget.show_place(page, start, end)
+            self.reader.show_place(page, start, end)
 
     def read(self, entry_id: int) -> bool:
         """Open the kept text of an entry. Returns whether there is one."""
@@ -114,11 +129,11 @@ class LibraryPlace(QObject):
         if not pages:
             return False
         if self._read != entry_id or not self.main_widget.isVisible():
-            self.main_widget.show_text(entry.title, pages, entry.page_label)
+            self.reader.show_text(entry.title, pages, entry.page_label)
         self._read = entry_id
         self.main_widget.show()
         self.reader_toggled.emit()
-        self.main_widget.focus_text()
+        self.reader.focus_text()
         return True
 
     # --- what can be done
@@ -242,7 +257,7 @@ class LibraryPlace(QObject):
         except UserError:
             return
         self._read = entry.id
-        self.main_widget.show_text(entry.title, pages, entry.page_label)
+        self.reader.show_text(entry.title, pages, entry.page_label)
 
     def _on_opened(self, entry_id: int) -> None:
         entry = next((each for each in self.chosen if each.id == entry_id), None)

@@ -38,7 +38,6 @@ from gistdesk.ui.window.drop import DropPicture, dropped_paths
 from gistdesk.ui.window.jobs_drawer import JobsDrawer
 from gistdesk.ui.window.menus import Menus
 from gistdesk.ui.window.notifications import Notifications
-from gistdesk.ui.window.quitting import Quitting
 from gistdesk.ui.window.rail import Rail
 from gistdesk.ui.window.resource_bar import ResourceBar
 
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from gistdesk.ui.window.first_run import FirstRun
     from gistdesk.ui.window.help import Help
     from gistdesk.ui.window.palette import Palette
+    from gistdesk.ui.window.quitting import Quitting
 
 _FRAME = QSize(theme.GRID, 5 * theme.GRID)
 """What a window manager puts around the window, at most."""
@@ -78,7 +78,6 @@ class MainWindow(QMainWindow):
         self.drop_picture = DropPicture(self)
         self.adding = Adding(self)
         self.menus = Menus(self)
-        self.quitting = Quitting(self)
         self.announcer, self.notifications = Announcer(self), Notifications(self)
         self._connect()
         self._leave_drops_to_window()
@@ -126,6 +125,7 @@ class MainWindow(QMainWindow):
         self.library.told.connect(self._on_told)
         self.runs.told.connect(self._on_told)
         self.library.reader_toggled.connect(self.columns.make_room_for_reader)
+        self.library.reader_toggled.connect(self._leave_drops_to_window)
         self.adding.added.connect(self._on_added)
         self.adding.sample_ready.connect(self._on_sample_ready)
         self.desk.notice.connect(self._on_notice)
@@ -196,6 +196,12 @@ class MainWindow(QMainWindow):
         from gistdesk.ui.window.help import Help
 
         return self._laid_over(Help(self._central))
+
+    @cached_property
+    def quitting(self) -> "Quitting":
+        from gistdesk.ui.window.quitting import Quitting
+
+        return Quitting(self)
 
     def _laid_over(self, card: _Card) -> _Card:
         self._overlays.append(card)

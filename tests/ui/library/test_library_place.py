@@ -224,7 +224,7 @@ def test_out_of_memory_offers_less_memory_and_another_ratio(window: MainWindow) 
 
 def test_enter_opens_the_kept_text_and_escape_closes_it(window: MainWindow, qtbot: QtBot) -> None:
     add_entry(still(window), "Lease.pdf", pages=["One page.", "And another."])
-    table, reader = window.library.list_widget.table, window.library.main_widget
+    table, reader = window.library.list_widget.table, window.library.reader
     table.setFocus()
     table.setCurrentIndex(table.model_.index(0, 0))
     qtbot.keyClick(table, Qt.Key.Key_Return)
@@ -236,7 +236,7 @@ def test_enter_opens_the_kept_text_and_escape_closes_it(window: MainWindow, qtbo
 def test_a_passage_is_shown_in_its_page(window: MainWindow) -> None:
     entry = add_entry(still(window), "Lease.pdf", pages=["One page.", "The code is 58203."])
     window.chat.source_requested.emit(entry.id, 1, 12, 17)
-    reader = window.library.main_widget
+    reader = window.library.reader
     assert reader._text.textCursor().selectedText() == "58203"
     assert reader._place.text() == "Page 2 of 2"
 
@@ -249,7 +249,7 @@ def test_a_passage_is_seen_when_the_reader_was_closed(window: MainWindow, qtbot:
     entry = add_entry(still(window), "Log.txt", pages=[page], page_label=page_label)
     start = page.index("58203")
     window.chat.source_requested.emit(entry.id, 0, start, start + 5)
-    reader = window.library.main_widget
+    reader = window.library.reader
     qtbot.wait(50)  # it gets its size only now
     text = reader._text
     shown = text.cursorRect(text.textCursor())

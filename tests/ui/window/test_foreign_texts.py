@@ -75,7 +75,7 @@ def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow) ->
         window.library.choose([one.id])
         window.library.list_widget.refresh()
         assert_plain(window)
-    window.library.main_widget.show_text(HOSTILE, [HOSTILE], None)
+    window.library.reader.show_text(HOSTILE, [HOSTILE], None)
     window.library.told.emit(Notice(HOSTILE, HOSTILE, HOSTILE))
     assert_plain(window)
     chat = desk.library.add_chat([entry.id], title=HOSTILE)
