@@ -1,4 +1,4 @@
-"""A desk whose engine is a script: the real library and the real keeping of answers, and words that come at once.
+"""The real desk on a real library, answered by a script: words come at once.
 
 For what the widgets do with what comes. That the real engine says such things is shown in `test_chat_real.py`.
 """
@@ -7,11 +7,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.library import Entry, GistFigures, Grounded, Library, Passage
+from gistdesk.library import Entry, GistFigures, Library
 from gistdesk.library.evidence import evidence
 from gistdesk.protocol import (
     Answer,
@@ -27,10 +26,8 @@ from gistdesk.protocol import (
     ModelLoadProgress,
     Request,
 )
-from gistdesk.session.abilities import Ability, ability
-from gistdesk.session.answers import Answers
 from gistdesk.session.calls import Calls
-from gistdesk.settings import Settings
+from tests.session.still_desk import StillDesk
 
 
 @dataclass
@@ -149,84 +146,19 @@ def _done(stopped: str, request: Answer, n_read: int = 0, prefill_s: float = 0.4
     return AnswerDone(stopped, 0.82, 23.4, 12, 9, n_slots, 40 * n_slots or 48_160, n_read, prefill_s)
 
 
-class ScriptedDesk(QObject):
-    """The part of the desk that the Chat place talks to.
-
-    Attributes: windows, kept alive as long as the desk; recompressed, the entries that were to be.
-    """
-
-    entries_changed = Signal()
-    entry_changed = Signal(int)
-    chats_changed = Signal()
-    chat_changed = Signal(int)
-    models_changed = Signal()
-    settings_changed = Signal()
-    answer_phase = Signal(int, str)
-    answer_delta = Signal(int, str)
-    answer_done = Signal(int)
+class ScriptedDesk(StillDesk):
+    """Attributes: engine, which answers; windows, kept alive as long as the desk; recompressed, what was to be."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self.library = Library(folder)
-        self.settings = Settings()
+        super().__init__(folder)
         self.windows: list[QObject] = []
         self.recompressed: list[int] = []
         self.engine = ScriptedEngine(self)
-        self._answers = Answers(self.library, Calls(self.engine, self), lambda: self.settings, lambda _: None, self)  # type: ignore[arg-type]
-        self._answers.phase.connect(self.answer_phase)
-        self._answers.delta.connect(self.answer_delta)
-        self._answers.done.connect(self.answer_done)
-        self._answers.chat_changed.connect(self._on_chat)
-        self.ask, self.edit = self._answers.ask, self._answers.edit
-        self.regenerate, self.compare = self._answers.regenerate, self._answers.compare
-        self.stop = self._answers.stop
+        self._answers._calls = Calls(self.engine, self)  # type: ignore[arg-type]
+        self._answers._info = lambda _: None
 
-    def change_settings(self, **changes: object) -> None:
-        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
-        self.settings_changed.emit()
-
-    def recompress(self, entry_ids: Sequence[int]) -> None:
+    def recompress(self, entry_ids: Sequence[int], ratio: float | None = None, method: str | None = None) -> None:
         self.recompressed += entry_ids
-
-    def new_chat(self, entry_ids: Sequence[int]) -> int:
-        chat = self.library.add_chat(entry_ids)
-        self.chats_changed.emit()
-        return chat.id
-
-    def change_chat(self, chat_id: int, **changes: Any) -> None:
-        self.library.set_chat(chat_id, **changes)
-        self._on_chat(chat_id)
-
-    def pin_chat(self, chat_id: int, pinned: bool) -> None:
-        self.library.pin_chat(chat_id, pinned)
-        self.chats_changed.emit()
-
-    def trash_chat(self, chat_id: int) -> None:
-        self.library.trash_chat(chat_id)
-        self.chats_changed.emit()
-
-    def restore_chat(self, chat_id: int) -> None:
-        self.library.restore_chat(chat_id)
-        self.chats_changed.emit()
-
-    def choose_version(self, message_id: int) -> None:
-        self.library.choose_version(message_id)
-
-    def branch(self, message_id: int) -> int:
-        chat = self.library.branch(message_id)
-        self.chats_changed.emit()
-        return chat.id
-
-    def verify(self, message_id: int) -> tuple[Grounded | None, list[Passage]]:
-        return self._answers.verify(message_id)
-
-    @property
-    def ability(self) -> Ability | None:
-        return ability("starter", None)
-
-    def _on_chat(self, chat_id: int) -> None:
-        self.chat_changed.emit(chat_id)
-        self.chats_changed.emit()
 
 
 def add_document(library: Library, title: str, pages: Sequence[str] = (), *, n_slots: int = 1204) -> Entry:

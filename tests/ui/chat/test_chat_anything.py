@@ -37,14 +37,14 @@ ACTIONS = ("copy", "edit", "regenerate", "older", "newer", "branch", "verify", "
 
 @pytest.fixture
 def desk(tmp_path: Path, qapp: QApplication) -> Iterator[ScriptedDesk]:
-    desk = ScriptedDesk(tmp_path / "library")
+    desk = ScriptedDesk(tmp_path)
     yield desk
     set_language("en")
     theme.apply(qapp, "light")
     for window in desk.windows:
         window.deleteLater()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-    desk.library.close()
+    desk.close()
 
 
 class Reader:

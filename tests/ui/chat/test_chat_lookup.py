@@ -27,13 +27,13 @@ FOUND = (FoundPassage(0, 2, 0, RENT, PAGES[1][:RENT]), FoundPassage(0, 3, 0, 4, 
 @pytest.fixture
 def desk(tmp_path: Path, qapp: QApplication) -> Iterator[ScriptedDesk]:
     theme.apply(qapp, "light")
-    desk = ScriptedDesk(tmp_path / "library")
+    desk = ScriptedDesk(tmp_path)
     desk.engine.script = Script(found=FOUND)
     yield desk
     for window in desk.windows:
         window.deleteLater()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-    desk.library.close()
+    desk.close()
 
 
 @pytest.fixture

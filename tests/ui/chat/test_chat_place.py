@@ -49,12 +49,12 @@ PAGES = [
 @pytest.fixture
 def desk(tmp_path: Path, qapp: QApplication) -> Iterator[ScriptedDesk]:
     theme.apply(qapp, "light")
-    desk = ScriptedDesk(tmp_path / "library")
+    desk = ScriptedDesk(tmp_path)
     yield desk
     for window in desk.windows:
         window.deleteLater()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-    desk.library.close()
+    desk.close()
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def place(desk: ScriptedDesk, qtbot: QtBot) -> ChatPlace:
 
 
 def open_place(desk: ScriptedDesk, qtbot: QtBot) -> ChatPlace:
-    place = ChatPlace(desk)  # type: ignore[arg-type]
+    place = ChatPlace(desk)
     window = QSplitter()
     desk.windows.append(window)
     for widget in (place.list_widget, place.main_widget, place.inspector_widget):
