@@ -15,9 +15,11 @@ from gistdesk.protocol import (
     Cancelled,
     Error,
     Event,
+    Extract,
     Hello,
     Load,
     Message,
+    ModelChoice,
     ModelInfo,
     ModelLoadDone,
     ProtocolError,
@@ -48,6 +50,12 @@ def test_a_request_comes_back_as_it_was(request_: Request) -> None:
     assert decode_request(line.encode()) == request_
 
 
+def test_a_password_is_not_shown() -> None:
+    assert repr(Extract("/a.pdf", "/texts", "hunter2", id=1)) == (
+        "Extract(id=1, path='/a.pdf', texts_folder='/texts', model=None)"
+    )
+
+
 @given(_messages(Event, st.integers(0, 2**53)))
 @settings(max_examples=300, deadline=None)
 def test_an_event_comes_back_as_it_was(event: Event) -> None:
@@ -63,9 +71,11 @@ def test_the_lines_are_those_of_the_description() -> None:
         "version": "0.1.0",
         "pid": 123,
     }
-    assert json.loads(encode(Load("starter", "cpu", 2, id=7))) == {
-        "do": "load", "id": 7, "model": "starter", "device": "cpu", "threads": 2, "precision": "auto",
-    }  # fmt: skip
+    assert json.loads(encode(Load(ModelChoice("starter", "cpu", 2), id=7))) == {
+        "do": "load",
+        "id": 7,
+        "choice": {"model": "starter", "device": "cpu", "threads": 2, "precision": "auto"},
+    }
     asked = decode_request('{"do":"answer","id":1,"turns":[["a","b"],["c",null]],"gists":["x.gistkv"]}')
     assert asked == Answer((("a", "b"), ("c", None)), ("x.gistkv",), id=1)
 
@@ -81,11 +91,11 @@ def test_the_lines_are_those_of_the_description() -> None:
         "{}",
         '{"do":"load"}',
         '{"do":"load","id":1}',
-        '{"do":"load","id":0,"model":"starter"}',
-        '{"do":"load","id":true,"model":"starter"}',
-        '{"do":"load","id":1,"model":7}',
-        '{"do":"load","id":1,"model":null}',
-        '{"do":"load","id":1,"model":"starter","quantize":true}',
+        '{"do":"load","id":0,"choice":{}}',
+        '{"do":"load","id":true,"choice":{}}',
+        '{"do":"load","id":1,"choice":7}',
+        '{"do":"load","id":1,"choice":{"model":null}}',
+        '{"do":"load","id":1,"choice":{"quantize":true}}',
         '{"do":["load"],"id":1}',
         '{"do":"rm","id":1}',
         '{"event":"hello","protocol":1,"version":"","pid":1}',
@@ -116,7 +126,7 @@ def test_a_figure_that_is_no_number_is_not_sent() -> None:
 
 
 def test_a_request_ends_once() -> None:
-    load, answer = Load("starter", id=1), Answer((("q", None),), id=2)
+    load, answer = Load(ModelChoice(), id=1), Answer((("q", None),), id=2)
     info = ModelInfo("starter", "starter", "llama", 1, 2, 3, 4, 5, 6, 7, True, *[""] * 9, trained_ratios=(8.0, 64.0))
     assert decode_event(encode(ModelLoadDone(info, id=1))) == ModelLoadDone(info, id=1)
     assert is_last(ModelLoadDone(info), load) and not is_last(ModelLoadDone(info), answer)

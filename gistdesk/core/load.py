@@ -15,9 +15,15 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, merged_encoder, read_adapter
+from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, check_base, merged_encoder, read_adapter
 from gistdesk.core.errors import UserError
-from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
+from gistdesk.core.fingerprint import (
+    adapter_fingerprint,
+    in_precision,
+    model_fingerprint,
+    of_files,
+    tokenizer_fingerprint,
+)
 from gistdesk.core.gguf_header import is_gguf
 from gistdesk.core.json_file import read_object
 from gistdesk.core.memory import keep_few_kernels, total_bytes
@@ -208,12 +214,7 @@ def _not_here(name: str) -> UserError:
 
 
 def load_model(
-    name: str = "starter",
-    *,
-    device: str = "auto",
-    precision: str = "auto",
-    need_adapter: bool = True,
-    on_share: Callable[[float], None] = lambda share: None,
+    name: str = "starter", *, device: str = "auto", precision: str = "auto", need_adapter: bool = True
 ) -> GistModel:
     """Load a base model and its gist adapter. A GGUF file is prepared first, which `prepare` does with progress.
 
@@ -222,37 +223,64 @@ def load_model(
         device: "auto", "cpu" or "cuda".
         precision: of weights and KV, see `choose_precision`. KV is in bfloat16 where weights have fewer bits.
         need_adapter: False loads a base that has none, for `full` and other baselines.
-        on_share: is told the share of the weights that is there, while they are loaded. It may raise.
 
     Raises:
         UserError: unknown, unsuitable, damaged, without safetensors, without an adapter, or too large.
     """
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    keep_few_kernels()
     for _ in prepare(path_of(name)):
         pass
     folders = find_model(name)
-    config = read_config(folders.base)
     if need_adapter and folders.adapter is None:
         raise UserError(
             'The model "{name}" has no gist adapter.', "Train one for it, or give the folder of an adapter.", name=name
         )
     device, _ = choose_device(device)
-    precision = choose_precision(precision, device, folders)
+    return load_from(folders, device, choose_precision(precision, device, folders))
+
+
+def load_from(
+    folders: ModelFolders, device: str, precision: str, on_share: Callable[[float], None] = lambda share: None
+) -> GistModel:
+    """Load what was found, onto the device and in the precision that were chosen.
+
+    Args:
+        device: "cpu" or "cuda".
+        precision: "nf4", "int8", "bf16" or "fp32".
+        on_share: is told the share of the weights that is there, while they are loaded. It may raise.
+
+    Raises:
+        UserError: unsuitable, damaged, without safetensors, or too large.
+    """
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    keep_few_kernels()
+    config = read_config(folders.base)
     causal_lm, tokenizer = _load_base(folders.base, config, device, precision, on_share)
-    fingerprint = model_fingerprint(folders.base)
-    adapter = read_adapter(folders.adapter, causal_lm.model, fingerprint) if folders.adapter else None
-    identity = ModelIdentity(
-        folders.model_id,
-        in_precision(fingerprint, precision),
-        tokenizer_fingerprint(folders.base),
-        adapter_fingerprint(folders.adapter) if folders.adapter else "",
-    )
+    identity = model_identity(folders, precision)
+    base = of_files(identity.model_fingerprint)[0]
+    adapter = read_adapter(folders.adapter, causal_lm.model, base) if folders.adapter else None
     model = GistModel(causal_lm, tokenizer, identity, adapter)
     if adapter is not None:
         with torch.no_grad():
             model.encoder = encoder_of(causal_lm.model, adapter, merge_bytes=_MERGE_BYTES)
     return model
+
+
+def model_identity(folders: ModelFolders, precision: str) -> ModelIdentity:
+    """What gists of the model in these folders must match, when it is loaded in this precision.
+
+    Raises:
+        OSError, ValueError: a file is missing or damaged.
+        UserError: the adapter is another base's.
+    """
+    fingerprint = model_fingerprint(folders.base)
+    if folders.adapter is not None:
+        check_base(folders.adapter, fingerprint)
+    return ModelIdentity(
+        folders.model_id,
+        in_precision(fingerprint, precision),
+        tokenizer_fingerprint(folders.base),
+        adapter_fingerprint(folders.adapter) if folders.adapter else "",
+    )
 
 
 def encoder_of(stack: nn.Module, adapter: Adapter, *, merge_bytes: int) -> Encoder:

@@ -1,8 +1,9 @@
 """A question, and everything that comes back until its answer is over. Knows nothing of chats and their versions."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gistdesk.protocol.messages import Event, Request, message
+from gistdesk.protocol.models import ModelChoice
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,4 @@ class Answer(Request):
     top_p: float = 0.95
     seed: int = 0
     max_tokens: int = 512
-    model: str = "starter"
-    device: str = "auto"
-    threads: int = 0
-    precision: str = "auto"
+    choice: ModelChoice = field(default_factory=ModelChoice)

@@ -1,8 +1,9 @@
 """Gists: making one, what a file says of itself, and how much of its text it gives back. Knows nothing of chats."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gistdesk.protocol.messages import Event, Request, Words, message
+from gistdesk.protocol.models import ModelChoice
 
 
 @message
@@ -62,10 +63,7 @@ class Compress(Request):
     target: str
     ratio: float
     page_label: str | None = None
-    model: str = "starter"
-    device: str = "auto"
-    threads: int = 0
-    precision: str = "auto"
+    choice: ModelChoice = field(default_factory=ModelChoice)
     batch_share: float = 1.0
     method: str = "auto"
     kv_bits: int = 16
@@ -174,7 +172,4 @@ class Recall(Request):
     text_path: str
     n_facts: int = 40
     budget_s: float = 0.0
-    model: str = "starter"
-    device: str = "auto"
-    threads: int = 0
-    precision: str = "auto"
+    choice: ModelChoice = field(default_factory=ModelChoice)

@@ -1,11 +1,11 @@
 """What every message is, and those that go with any work. Knows nothing of what can be asked for."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar, TypeVar, dataclass_transform
 
 from gistdesk.core.sentences import Sentence
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 Words = Sentence | str
 """What people read; the values of a sentence cross with it."""
@@ -26,7 +26,8 @@ class Message:
         return type(other) is type(self) and vars(other) == vars(self)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+        shown = (f"{each.name}={getattr(self, each.name)!r}" for each in fields(self) if each.repr)
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
 _M = TypeVar("_M", bound=Message)

@@ -6,6 +6,24 @@ from gistdesk.protocol.messages import Event, Request, Words, message
 
 
 @dataclass(frozen=True)
+class ModelChoice:
+    """Which model, and how it is to run.
+
+    Attributes:
+        model: "starter", "smollm2", a folder, or a hub id that was downloaded.
+        device: "auto", "cpu" or "cuda".
+        threads: of the processor; 0: as many as torch likes.
+        precision: of its weights: "auto", "nf4", "int8", "bf16" or "fp32"; what "auto" comes to depends on the adapter
+            and the device alone.
+    """
+
+    model: str = "starter"
+    device: str = "auto"
+    threads: int = 0
+    precision: str = "auto"
+
+
+@dataclass(frozen=True)
 class MeasuredRatio:
     """Answers from gists at a ratio: of `n` questions of a kind, as the benchmark calls it, `n_right` were right."""
 
@@ -83,18 +101,11 @@ class ModelLoadDone(Event):
 
 @message
 class Load(Request):
-    """Load a model: "starter", a folder, or a hub id that was downloaded. `threads` 0: as many as torch likes.
-
-    `precision` of its weights, here and in other requests: "auto", "nf4", "int8", "bf16" or "fp32"; what "auto" comes
-    to depends on the adapter and the device alone.
-    """
+    """Load a model."""
 
     name = "load"
     done = ModelLoadDone
-    model: str
-    device: str = "auto"
-    threads: int = 0
-    precision: str = "auto"
+    choice: ModelChoice
 
 
 @message
@@ -107,13 +118,11 @@ class ModelInfoDone(Event):
 
 @message
 class DescribeModel(Request):
-    """Give a model's figures without loading its weights."""
+    """Give a model's figures without loading its weights; the threads do not matter."""
 
     name = "model_info"
     done = ModelInfoDone
-    model: str
-    device: str = "auto"
-    precision: str = "auto"
+    choice: ModelChoice
 
 
 @message

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gistdesk.core.errors import UserError
-from gistdesk.protocol import Answer, AnswerDone
+from gistdesk.protocol import Answer, AnswerDone, ModelChoice
 from gistdesk.server.gists import NamedGist, find
 
 MOST_TOKENS = 4096
@@ -63,7 +63,7 @@ def parse(body: Any, gists: Sequence[NamedGist], model: str) -> Wanted:
         top_p=_number(body, "top_p", 0.95, 0.0, 1.0),
         seed=int(_number(body, "seed", 0, -(2**63), 2**63 - 1)),
         max_tokens=int(_number(body, _limit_name(body), 512, 1, MOST_TOKENS)),
-        model=models.pop(),
+        choice=ModelChoice(models.pop()),
     )
     with_usage = isinstance(options, dict) and options.get("include_usage") is True
     return Wanted(called, answer, body.get("stream") is True, with_usage)

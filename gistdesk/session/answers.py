@@ -28,6 +28,7 @@ from gistdesk.protocol import (
 )
 from gistdesk.session.abilities import ability, asks_too_much
 from gistdesk.session.calls import Calls
+from gistdesk.session.models import model_choice
 from gistdesk.settings import Settings
 
 if TYPE_CHECKING:
@@ -214,10 +215,7 @@ class Answers(QObject):
             top_p=float(sampling.get("top_p", 0.95)),
             seed=int(sampling.get("seed", 0)),
             max_tokens=int(sampling.get("max_tokens", 512)),
-            model=entries[0].model if entries else settings.model,
-            device=settings.device,
-            threads=settings.threads,
-            precision=settings.precision,
+            choice=model_choice(settings, entries[0].model if entries else settings.model),
         )
 
     def _handler(self, message_id: int) -> Callable[[Event], None]:

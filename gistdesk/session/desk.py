@@ -46,7 +46,7 @@ from gistdesk.session.engine import Engine
 from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
 from gistdesk.session.files import Found, find_documents, with_library
 from gistdesk.session.found_models import FoundModels
-from gistdesk.session.models import Memory, ModelRow, Models, needed_bytes
+from gistdesk.session.models import Memory, ModelRow, Models, model_choice, needed_bytes
 from gistdesk.session.queue import Queue
 from gistdesk.session.recall_checks import RecallChecks
 from gistdesk.session.recommended import Recommended
@@ -476,9 +476,7 @@ class Desk(QObject):
             self.recompress([entry.id for entry in others])
         elif name != before and others:
             self._tell_of_others(others, before)
-        settings = self.settings
-        request = Load(model=name, device=settings.device, threads=settings.threads, precision=settings.precision)
-        self._calls.send(request, self._on_loaded)
+        self._calls.send(Load(model_choice(self.settings, name)), self._on_loaded)
 
     def _tell_of_others(self, others: Sequence[Entry], before: str) -> None:
         """Documents stay as they are when another model is chosen; what could be done about them is offered."""

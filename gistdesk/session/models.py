@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, kept_adapters
 from gistdesk.models import NAMED, STARTER, has_smollm2
-from gistdesk.protocol import DescribeModel, Error, Event, ModelInfo, ModelInfoDone
+from gistdesk.protocol import DescribeModel, Error, Event, ModelChoice, ModelInfo, ModelInfoDone
 from gistdesk.session.calls import Calls
 from gistdesk.session.downloads import Coming
 from gistdesk.session.recommended import PROGRAM_BYTES, RECOMMENDED, Recommended
@@ -26,6 +26,11 @@ _CONTEXT_SLOTS = 4096
 _RUN_BYTES, _RUN_TIMES = 2 * 2**30, 8
 """A training run, at most: its program and activations, and how often it holds the base's weights or as much again."""
 _TIGHT = 0.8
+
+
+def model_choice(settings: Settings, name: str) -> ModelChoice:
+    """A model, run as the settings say."""
+    return ModelChoice(name, settings.device, settings.threads, settings.precision)
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,7 @@ class Models(QObject):
     def describe(self, name: str) -> None:
         if name not in self._asked:
             self._asked.add(name)
-            settings = self._settings()
-            request = DescribeModel(model=name, device=settings.device, precision=settings.precision)
+            request = DescribeModel(model_choice(self._settings(), name))
             self._calls.send(request, lambda event: self._on_described(request, event))
 
     def learn(self, info: ModelInfo | None) -> None:
@@ -185,8 +189,8 @@ class Models(QObject):
         return found
 
     def _on_described(self, request: DescribeModel, event: Event) -> None:
-        name, settings = request.model, self._settings()
-        if (request.device, request.precision) != (settings.device, settings.precision):
+        name, asked, now = request.choice.model, request.choice, self._settings()
+        if (asked.device, asked.precision) != (now.device, now.precision):
             return  # it was asked before the settings changed, and is asked again
         if isinstance(event, ModelInfoDone):
             self._info[name] = event.info

@@ -25,6 +25,7 @@ from gistdesk.protocol import (
     ModelInfo,
 )
 from gistdesk.session.calls import Calls
+from gistdesk.session.models import model_choice
 from gistdesk.settings import Settings
 
 _OWNER = "queue"
@@ -167,10 +168,7 @@ class Queue(QObject):
             page_label=entry.page_label,
             target=str(self._library.incoming_path(entry.id)),
             ratio=entry.ratio,
-            model=entry.model,
-            device=settings.device,
-            threads=settings.threads,
-            precision=settings.precision,
+            choice=model_choice(settings, entry.model),
             batch_share=self._batch_shares.get(entry.id, 1.0),
             method=entry.method,
             kv_bits=settings.kv_bits,

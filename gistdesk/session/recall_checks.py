@@ -14,6 +14,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.library import Entry, Library
 from gistdesk.protocol import Error, Event, Recall, RecallDone, RecallProgress
 from gistdesk.session.calls import Calls
+from gistdesk.session.models import model_choice
 from gistdesk.settings import Settings
 
 SHORT, LONG = 12, 40
@@ -122,7 +123,7 @@ class RecallChecks(QObject):
             entry = self._library.entry(check.entry_id)
         except UserError:  # deleted meanwhile
             return None
-        text, settings = self._library.text_path(entry.id), self._settings()
+        text = self._library.text_path(entry.id)
         if entry.gist is None or text is None or entry.trashed:
             return None
         return Recall(
@@ -130,10 +131,7 @@ class RecallChecks(QObject):
             text_path=str(text),
             n_facts=check.n_facts,
             budget_s=check.budget_s,
-            model=entry.model,
-            device=settings.device,
-            threads=settings.threads,
-            precision=settings.precision,
+            choice=model_choice(self._settings(), entry.model),
         )
 
     def _on_event(self, check: Check, event: Event) -> None:

@@ -16,6 +16,7 @@ from gistdesk.language.i18n import later
 from gistdesk.protocol import Answer, Cancel, Event, ProtocolError, decode_request, encode, is_last
 from gistdesk.session.calls import Calls
 from gistdesk.session.child import Child, End
+from gistdesk.session.models import model_choice
 from gistdesk.settings import Settings
 
 TOKEN_FILE = "server-token"
@@ -93,8 +94,8 @@ class LocalServer(QObject):
 
     def _answer(self, request: Answer) -> None:
         """The model's precision, device and threads are the window's."""
-        settings, child, theirs = self._settings(), self._child, request.id
-        own = replace(request, id=0, device=settings.device, threads=settings.threads, precision=settings.precision)
+        child, theirs = self._child, request.id
+        own = replace(request, id=0, choice=model_choice(self._settings(), request.choice.model))
 
         def heard(event: Event) -> None:
             if child is self._child and child is not None:

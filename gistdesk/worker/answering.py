@@ -92,7 +92,7 @@ def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
 
 def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, int, float]:
     """What stands in front of the question, its document tokens, and the seconds that reading it took."""
-    loaded = keeper.load(request.model, request.device, request.precision, request.threads)
+    loaded = keeper.load(request.choice)
     gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
     begun = time.perf_counter()
     found = _looked_up(request, loaded, pulse) if request.lookup_paths else ()

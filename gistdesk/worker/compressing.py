@@ -30,7 +30,7 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
     """
     if not 0 < request.batch_share <= 1:
         raise ProtocolError(f"a batch share of {request.batch_share}")
-    model = keeper.load(request.model, request.device, request.precision, request.threads).model
+    model = keeper.load(request.choice).model
     method = chosen_method(request.method, has_adapter=model.adapter is not None)
     check_ratio(model, request.ratio, method)
     begun = time.perf_counter()

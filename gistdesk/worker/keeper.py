@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gistdesk.core.errors import UserError
-from gistdesk.protocol import ModelInfo, ModelInfoDone, ModelLoadDone, ModelLoadProgress
+from gistdesk.protocol import ModelChoice, ModelInfo, ModelInfoDone, ModelLoadDone, ModelLoadProgress
 from gistdesk.worker.failures import release_memory
 from gistdesk.worker.network import use_network
 from gistdesk.worker.pulse import Pulse
@@ -73,14 +73,10 @@ class Keeper:
         if self._loaded:
             self._loaded.context, self._loaded.context_key = None, ()
 
-    def load(self, name: str, device: str, precision: str, threads: int, *, is_all: bool = False) -> Loaded:
+    def load(self, choice: ModelChoice, *, is_all: bool = False) -> Loaded:
         """The model, loaded now if it is not the one that is there, or if its files have changed since.
 
         Args:
-            name: see `gistdesk.core.load.find_model`; a hub id must have been downloaded.
-            device: "auto", "cpu" or "cuda".
-            precision: see `gistdesk.core.load.choose_precision`.
-            threads: for torch; 0 is torch's own choice.
             is_all: nothing else was asked for, so whoever asked tells the window that it is done.
 
         Raises:
@@ -92,11 +88,12 @@ class Keeper:
         from gistdesk.core.load import choose_device, choose_precision, find_model, path_of
         from gistdesk.core.prepared import prepare
 
-        torch.set_num_threads(threads if threads > 0 else self._n_default_threads)
+        name = choice.model
+        torch.set_num_threads(choice.threads if choice.threads > 0 else self._n_default_threads)
         for share in prepare(path_of(name)):
             self._pulse(ModelLoadProgress("preparing", share))
-        folders, (device, reason) = find_model(name), choose_device(device)
-        precision = choose_precision(precision, device, folders)
+        folders, (device, reason) = find_model(name), choose_device(choice.device)
+        precision = choose_precision(choice.precision, device, folders)
         key = (name, device, precision, folders, *_stamps(folders))
         if self._loaded is None or self._loaded.key != key:
             self._loaded, self._pulse.device = None, ""
@@ -109,20 +106,14 @@ class Keeper:
     def _load(
         self, name: str, device: str, precision: str, reason: str, folders: "ModelFolders", key: tuple[Any, ...]
     ) -> Loaded:
-        from gistdesk.core.load import load_model
+        from gistdesk.core.load import load_from
         from gistdesk.worker.model_figures import model_info
 
-        model = load_model(
-            name,
-            device=device,
-            precision=precision,
-            need_adapter=False,
-            on_share=lambda share: self._pulse(ModelLoadProgress("weights", share)),
-        )
+        model = load_from(folders, device, precision, lambda share: self._pulse(ModelLoadProgress("weights", share)))
         self._pulse.device = device
-        return Loaded(key, model, model_info(name, folders, device, reason, precision))
+        return Loaded(key, model, model_info(name, folders, device, reason, precision, model.identity))
 
-    def describe(self, name: str, device: str, precision: str) -> ModelInfoDone:
+    def describe(self, choice: ModelChoice) -> ModelInfoDone:
         """A model's figures from its files alone.
 
         Raises:
@@ -132,7 +123,8 @@ class Keeper:
         from gistdesk.core.load import choose_device, find_model
         from gistdesk.worker.model_figures import model_info
 
-        return ModelInfoDone(model_info(name, find_model(name), *choose_device(device), precision))
+        folders, device = find_model(choice.model), choose_device(choice.device)
+        return ModelInfoDone(model_info(choice.model, folders, *device, choice.precision))
 
     def _import(self) -> None:
         """Load the libraries, which takes longer than loading a small model, and tell of it."""

@@ -11,18 +11,19 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig
 
-from gistdesk.core.adapter import check_base, trained_ratios
+from gistdesk.core.adapter import trained_ratios
 from gistdesk.core.errors import UserError
-from gistdesk.core.fingerprint import adapter_fingerprint, in_precision, model_fingerprint, tokenizer_fingerprint
 from gistdesk.core.json_file import read_object
-from gistdesk.core.load import ModelFolders, choose_precision
+from gistdesk.core.load import ModelFolders, choose_precision, model_identity
 from gistdesk.core.model import ModelIdentity
 from gistdesk.core.model_config import check_config, weight_files
 from gistdesk.core.precision import count_weights, trained_precision
 from gistdesk.protocol import MeasuredRatio, ModelInfo
 
 
-def model_info(name: str, folders: ModelFolders, device: str, reason: str, precision: str) -> ModelInfo:
+def model_info(
+    name: str, folders: ModelFolders, device: str, reason: str, precision: str, loaded: ModelIdentity | None = None
+) -> ModelInfo:
     """A model's figures on a device.
 
     Args:
@@ -31,20 +32,20 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str, preci
         device: "cpu" or "cuda".
         reason: why that device, as a sentence.
         precision: see `gistdesk.core.load.choose_precision`.
+        loaded: what the loaded model is; without it that is worked out, and the adapter is checked, from the files.
 
     Raises:
         UserError: it cannot be used, or is damaged; or its adapter was trained for another base.
     """
-    check_config(folders.base)
+    if loaded is None:
+        check_config(folders.base)
     precision = choose_precision(precision, device, folders)
     try:
         config: Any = AutoConfig.from_pretrained(folders.base, local_files_only=True, trust_remote_code=False)
         counts = count_weights(folders.base)
         file_bytes = sum(path.stat().st_size for path in weight_files(folders.base))
-        if folders.adapter is not None:
-            check_base(folders.adapter, model_fingerprint(folders.base))
         segment_tokens, max_slots, ratios = _adapter_sizes(folders.adapter) if folders.adapter else (0, 0, None)
-        identity = model_identity(folders, precision)
+        identity = loaded or model_identity(folders, precision)
     except (OSError, LookupError, ValueError, TypeError, RecursionError, SafetensorError) as error:
         raise UserError(
             "The files of {name} cannot be read ({reason}).",
@@ -78,20 +79,6 @@ def model_info(name: str, folders: ModelFolders, device: str, reason: str, preci
         adapter_precision=trained_precision(folders.adapter),
         measured=_measured(folders.adapter) if folders.adapter else (),
         trained_ratios=ratios,
-    )
-
-
-def model_identity(folders: ModelFolders, precision: str) -> ModelIdentity:
-    """What gists of the model in these folders must match, when it is loaded in this precision.
-
-    Raises:
-        OSError, ValueError: a file is missing or damaged.
-    """
-    return ModelIdentity(
-        folders.model_id,
-        in_precision(model_fingerprint(folders.base), precision),
-        tokenizer_fingerprint(folders.base),
-        adapter_fingerprint(folders.adapter) if folders.adapter else "",
     )
 
 

@@ -26,7 +26,7 @@ def recall(request: Recall, keeper: Keeper, pulse: Pulse) -> RecallDone:
         UserError: there are no facts in the text, or gist, text or model are unusable.
         Stopped: no longer wanted.
     """
-    model = keeper.load(request.model, request.device, request.precision, request.threads).model
+    model = keeper.load(request.choice).model
     facts = draw_facts(kept_document(Path(request.text_path)).pages, n=request.n_facts)
     record = read_gist(Path(request.gist))
     check_identity(record, model.identity)

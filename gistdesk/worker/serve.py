@@ -55,7 +55,7 @@ def _result(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
 def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
     match request:
         case Load():
-            loaded = keeper.load(request.model, request.device, request.precision, request.threads, is_all=True)
+            loaded = keeper.load(request.choice, is_all=True)
             return ModelLoadDone(loaded.info)
         case Extract():
             from gistdesk.worker.texts import keep_text
@@ -78,7 +78,7 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
 
             return describe(request)
         case DescribeModel():
-            return keeper.describe(request.model, request.device, request.precision)
+            return keeper.describe(request.choice)
         case Download():
             from gistdesk.worker.downloading import download
 

@@ -416,7 +416,7 @@ def _lines(name: str, lines: list[object], mutation: Mutation = lines_of) -> tup
 
 _PROTOCOL = [
     {"do": "extract", "id": 1, "path": "/a", "texts_folder": "/t", "password": None, "model": "starter"},
-    {"do": "load", "id": 2, "model": "starter", "device": "cpu", "precision": "auto", "threads": 1},
+    {"do": "load", "id": 2, "choice": {"model": "starter", "device": "cpu", "precision": "auto", "threads": 1}},
     {"do": "cancel", "id": 3},
     {"event": "error", "id": 1, "kind": "user", "stage": "load", "message": "m", "hint": "h"},
     {"event": "extract.progress", "id": 1, "page": 1, "pages": 2},

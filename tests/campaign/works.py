@@ -40,6 +40,7 @@ from gistdesk.protocol import (
     Event,
     Extract,
     ExtractDone,
+    ModelChoice,
     decode_event,
     encode,
     is_last,
@@ -237,10 +238,11 @@ def _drive(folder: Path) -> None:
 
         model, target = str(folder / _MODEL), str(folder / _GIST)
         text = do(Extract(str(folder / _BOOK), str(folder / "texts"), model=model), 1, ExtractDone)
-        whole = Compress(text.text_path, "a", text.source_sha256, target, 6.0, model=model, device="cpu", threads=1)
+        choice = ModelChoice(model, "cpu", 1)
+        whole = Compress(text.text_path, "a", text.source_sha256, target, 6.0, choice=choice)
         do(whole, 2, CompressDone)
-        turns, ends = (("What is the passkey?", None),), {"device": "cpu", "threads": 1, "max_tokens": 8}
-        do(Answer(turns, (target,), model=model, **ends), 3, AnswerDone)
+        turns, ends = (("What is the passkey?", None),), {"choice": choice, "max_tokens": 8}
+        do(Answer(turns, (target,), **ends), 3, AnswerDone)
         (folder / "answer").write_text("".join(said))
     os.waitpid(engine, 0)
 

@@ -17,7 +17,7 @@ from gistdesk.cuda.install import install
 from gistdesk.cuda.lock import read_lock
 from gistdesk.cuda.status import status
 from gistdesk.folders import HOME_VARIABLE
-from gistdesk.protocol import Error, Load
+from gistdesk.protocol import Error, Load, ModelChoice
 from tests.cuda.index import Index, local_index, put_card
 from tests.worker.process import engine_process
 
@@ -218,7 +218,7 @@ def test_the_engine_takes_its_packages_from_the_set_up(index: Index, tmp_path: P
     assert folder is not None
     (place.packages(folder) / "torch" / "__init__.py").write_text("raise RuntimeError(__file__)")
     with engine_process() as engine:
-        error = engine.do(Load("starter"), Error)
+        error = engine.do(Load(ModelChoice()), Error)
     assert error.details is not None
     assert str(place.packages(folder)) in error.details
 

@@ -21,9 +21,9 @@ def body(**changes: Any) -> dict[str, Any]:
 
 def test_the_model_names_a_gist_or_the_model_alone() -> None:
     assert parse(body(), GISTS, "starter").answer.gists == ("/g/lease.gistkv",)
-    assert parse(body(model="book"), GISTS, "starter").answer.model == "other"
+    assert parse(body(model="book"), GISTS, "starter").answer.choice.model == "other"
     alone = parse(body(model="starter"), GISTS, "starter").answer
-    assert (alone.gists, alone.model) == ((), "starter")
+    assert (alone.gists, alone.choice.model) == ((), "starter")
 
 
 @pytest.mark.parametrize("field", [{"gist": "lease"}, {"gists": ["lease"]}, {"gists": ["lease", "lease"]}])

@@ -35,6 +35,7 @@ from gistdesk.protocol import (
 )
 from gistdesk.session import engine as engine_module
 from gistdesk.session.engine import Engine
+from tests.worker.process import ONE_THREAD
 
 PATIENCE_MS = 120_000  # loading the starter is five seconds of work; on a busy machine that was half a minute
 SMALL = DropDownload("org/model")
@@ -129,15 +130,15 @@ def test_a_real_document_is_read_and_asked_and_an_answer_cancelled(make: Make, t
     assert engine.state == "off" and not engine.process_id
     sample = resource("samples") / "harbour-day.md"
     read = listener.send(Extract(str(sample), str(tmp_path)))
-    load = listener.send(Load("starter", threads=1))
+    load = listener.send(Load(ONE_THREAD))
     assert not listener.events, "nothing is told before send has returned"
     text = listener.last(read)
     assert isinstance(text, ExtractDone) and isinstance(listener.last(load), ModelLoadDone)
-    ask = listener.send(Answer((("Who?", None),), text_paths=(text.text_path,), max_tokens=5, threads=1))
+    ask = listener.send(Answer((("Who?", None),), text_paths=(text.text_path,), max_tokens=5, choice=ONE_THREAD))
     assert isinstance(listener.last(ask), AnswerDone)
     assert listener.states[:2] == ["starting", "busy"] and listener.states[-2:] == ["busy", "ready"]
     before = engine.process_id
-    ask = listener.send(Answer((("Tell me.", None),), temperature=100.0, max_tokens=10_000, threads=1))
+    ask = listener.send(Answer((("Tell me.", None),), temperature=100.0, max_tokens=10_000, choice=ONE_THREAD))
     listener.wait(lambda: any(isinstance(event, AnswerDelta) for event in listener.of(ask)))
     engine.cancel(ask)
     engine.cancel(ask)
@@ -154,7 +155,7 @@ def test_a_real_document_is_read_and_asked_and_an_answer_cancelled(make: Make, t
 def test_killed_while_it_works_it_comes_again(make: Make) -> None:
     listener = make()
     engine = listener.engine
-    load = listener.send(Load("starter", threads=1))
+    load = listener.send(Load(ONE_THREAD))
     listener.wait(lambda: listener.of(load))
     os.kill(engine.process_id, signal.SIGKILL)
     error = listener.last(load)
@@ -344,7 +345,7 @@ def test_it_is_ended_when_it_is_idle(make: Make) -> None:
 
 def test_the_end_of_the_program_waits_for_the_engine(make: Make) -> None:
     listener = make()
-    request = listener.send(Load("starter", threads=1))
+    request = listener.send(Load(ONE_THREAD))
     listener.wait_state("busy")
     process = psutil.Process(listener.engine.process_id)
     listener.engine.close()
@@ -355,12 +356,12 @@ def test_the_end_of_the_program_waits_for_the_engine(make: Make) -> None:
 WINDOW = """
 import sys
 from PySide6.QtCore import QCoreApplication
-from gistdesk.protocol import Load
+from gistdesk.protocol import Load, ModelChoice
 from gistdesk.session.engine import Engine
 app = QCoreApplication([])
 engine = Engine()
 engine.state_changed.connect(lambda state: print(engine.process_id if state == "busy" else 0, flush=True))
-engine.send(Load("starter", threads=1))
+engine.send(Load(ModelChoice(threads=1)))
 app.exec()
 """
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from gistdesk.core.resources import resource
-from gistdesk.protocol import Compress, CompressDone, Extract, ExtractDone, Load, ModelLoadDone
-from tests.worker.process import EngineProcess, engine_process
+from gistdesk.protocol import Compress, CompressDone, Extract, ExtractDone, Load, ModelChoice, ModelLoadDone
+from tests.worker.process import ONE_THREAD, EngineProcess, engine_process
 
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[EngineProcess]:
     """With the starter model loaded."""
     with engine_process() as process:
-        process.do(Load("starter", threads=1), ModelLoadDone)
+        process.do(Load(ONE_THREAD), ModelLoadDone)
         yield process
 
 
@@ -27,7 +27,9 @@ class Kept:
     text: ExtractDone
     gist: Path
 
-    def request(self, target: Path | None = None, ratio: float = 100.0, **more: object) -> Compress:
+    def request(
+        self, target: Path | None = None, ratio: float = 100.0, choice: ModelChoice = ONE_THREAD, **more: object
+    ) -> Compress:
         text = self.text
         return Compress(
             text_path=text.text_path,
@@ -36,7 +38,7 @@ class Kept:
             page_label=text.page_label,
             target=str(target or self.gist),
             ratio=ratio,
-            threads=1,
+            choice=choice,
             **more,  # type: ignore[arg-type]
         )
 

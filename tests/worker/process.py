@@ -18,6 +18,7 @@ from gistdesk.protocol import (
     Error,
     Event,
     Hello,
+    ModelChoice,
     ProtocolError,
     Request,
     decode_event,
@@ -26,6 +27,7 @@ from gistdesk.protocol import (
 )
 
 PATIENCE_S = 60.0
+ONE_THREAD = ModelChoice(threads=1)
 MODULE = (sys.executable, "-m", "gistdesk.worker")
 
 _E = TypeVar("_E", bound=Event)

@@ -15,6 +15,7 @@ from gistdesk.protocol import (
     DownloadProgress,
     Error,
     Load,
+    ModelChoice,
     ModelInfoDone,
     ModelLoadDone,
 )
@@ -65,16 +66,16 @@ def test_a_model_is_fetched_and_can_be_loaded(engine: EngineProcess, hub: Hub, m
     assert engine.rss_bytes() < 150 * 2**20, "torch is not needed for this"
 
     hub.requests.clear()
-    info = engine.do(Load("org/model"), ModelLoadDone).info
+    info = engine.do(Load(ModelChoice("org/model")), ModelLoadDone).info
     assert info.model_id == "org/model" and not info.has_adapter
-    engine.do(DescribeModel("starter"), ModelInfoDone)
+    engine.do(DescribeModel(ModelChoice()), ModelInfoDone)
     assert hub.requests == [], "only a download uses the network"
     engine.do(ASKED, DownloadDone)
     assert hub.ranges() == [], "it is there already"
 
 
 def test_only_a_download_uses_the_network(engine: EngineProcess, hub: Hub) -> None:
-    for request in (Load("org/model"), DescribeModel("org/model")):
+    for request in (Load(ModelChoice("org/model")), DescribeModel(ModelChoice("org/model"))):
         error = engine.do(request, Error)
         assert error.kind == "user" and "not on this computer" in error.message
     assert hub.requests == []
@@ -115,7 +116,7 @@ def test_what_arrives_damaged_is_refused_and_fetched_anew(engine: EngineProcess,
         hub.damaged = path
         error = engine.do(ASKED, Error)
         assert error.kind == "user" and f"{path} arrived damaged" in error.message
-        assert "not on this computer" in engine.do(Load("org/model"), Error).message
+        assert "not on this computer" in engine.do(Load(ModelChoice("org/model")), Error).message
     hub.damaged = ""
     engine.do(ASKED, DownloadDone)
 
@@ -141,9 +142,9 @@ def test_no_network(tmp_path: Path) -> None:
 def test_a_gguf_file_is_prepared_as_if_it_were_fetched(engine: EngineProcess, hub: Hub, tmp_path: Path) -> None:
     path = tmp_path / "m.gguf"
     write_gguf(path)
-    assert "is not prepared yet" in engine.do(DescribeModel(model=str(path)), Error).message
+    assert "is not prepared yet" in engine.do(DescribeModel(ModelChoice(str(path))), Error).message
     events = engine.ask(Download(str(path)))
     assert isinstance(events[-1], DownloadDone), events[-1]
     assert any(isinstance(event, DownloadProgress) for event in events)
-    assert engine.do(DescribeModel(model=str(path)), ModelInfoDone).info.family == "llama"
+    assert engine.do(DescribeModel(ModelChoice(str(path))), ModelInfoDone).info.family == "llama"
     assert hub.requests == []

@@ -18,14 +18,14 @@ from gistdesk.protocol import (
 )
 from tests.core.test_documents import pdf_bytes
 from tests.worker.conftest import Kept, keep
-from tests.worker.process import EngineProcess
+from tests.worker.process import ONE_THREAD, EngineProcess
 
 QUESTION = "What is the pass key?"
 
 
 def lookup(*kept: Kept, question: str = QUESTION, **more: object) -> Answer:
     gists, texts = (tuple(map(str, paths)) for paths in ([k.gist for k in kept], [k.text.text_path for k in kept]))
-    return Answer(((question, None),), gists=gists, lookup_paths=texts, threads=1, **more)  # type: ignore[arg-type]
+    return Answer(((question, None),), gists=gists, lookup_paths=texts, choice=ONE_THREAD, **more)  # type: ignore[arg-type]
 
 
 def text_of(events: list[Event]) -> str:
@@ -59,7 +59,7 @@ def pages_of(kept: Kept) -> list[str]:
 def test_the_passage_that_holds_the_answer_is_read_and_told(engine: EngineProcess, report: Kept) -> None:
     events = engine.ask(lookup(report))
     assert "71432" in text_of(events)
-    alone = engine.ask(Answer(((QUESTION, None),), gists=(str(report.gist),), threads=1))
+    alone = engine.ask(Answer(((QUESTION, None),), gists=(str(report.gist),), choice=ONE_THREAD))
     assert "71432" not in text_of(alone)
     best = found_in(events).passages[0]
     assert (best.document, best.page) == (0, 2) and "71432" in best.text
@@ -80,10 +80,16 @@ def test_another_question_looks_up_again_and_the_same_one_reads_nothing(engine: 
     assert isinstance(again[-1], AnswerDone) and again[-1].prefill_s == 0 < again[-1].n_passage_tokens
     turns = ((QUESTION, "71432"), ("Where did the Rabbit go?", None))
     other = engine.ask(
-        Answer(turns, (str(report.gist),), lookup_paths=(report.text.text_path,), system="Look.", threads=1)
+        Answer(
+            turns,
+            (str(report.gist),),
+            lookup_paths=(report.text.text_path,),
+            system="Look.",
+            choice=ONE_THREAD,
+        )
     )
     assert found_in(other).passages != found_in(first).passages
-    plain = engine.do(Answer(((QUESTION, None),), (str(report.gist),), system="Look.", threads=1), AnswerDone)
+    plain = engine.do(Answer(((QUESTION, None),), (str(report.gist),), system="Look.", choice=ONE_THREAD), AnswerDone)
     assert plain.n_passage_tokens == 0 < plain.prefill_s
 
 
@@ -102,7 +108,7 @@ def test_where_nothing_is_found_the_gist_answers_alone(engine: EngineProcess, re
 
 
 def test_a_long_text_is_cut_with_progress_and_stops_at_once(engine: EngineProcess, alice: Kept, novel: Kept) -> None:
-    asked = Answer(((QUESTION, None),), (str(alice.gist),), lookup_paths=(novel.text.text_path,), threads=1)
+    asked = Answer(((QUESTION, None),), (str(alice.gist),), lookup_paths=(novel.text.text_path,), choice=ONE_THREAD)
     request = engine.send(asked)
     events = []
     for event in engine.events_of(request):
@@ -115,12 +121,12 @@ def test_a_long_text_is_cut_with_progress_and_stops_at_once(engine: EngineProces
 
 
 def test_a_text_that_is_gone_is_a_sentence(engine: EngineProcess, alice: Kept, tmp_path: Path) -> None:
-    gone = Answer(((QUESTION, None),), (str(alice.gist),), lookup_paths=(str(tmp_path / "x.txt"),), threads=1)
+    gone = Answer(((QUESTION, None),), (str(alice.gist),), lookup_paths=(str(tmp_path / "x.txt"),), choice=ONE_THREAD)
     error = engine.do(gone, Error)
     assert error.kind == "user" and "x.txt" in error.message
 
 
 def test_full_texts_and_passages_at_once_are_refused(engine: EngineProcess, alice: Kept) -> None:
     text = alice.text.text_path
-    error = engine.do(Answer(((QUESTION, None),), text_paths=(text,), lookup_paths=(text,), threads=1), Error)
+    error = engine.do(Answer(((QUESTION, None),), text_paths=(text,), lookup_paths=(text,), choice=ONE_THREAD), Error)
     assert error.kind == "protocol"

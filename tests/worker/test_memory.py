@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from gistdesk.core import load
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import read_gist
 from gistdesk.protocol import (
@@ -21,6 +23,7 @@ from gistdesk.protocol import (
     Event,
     ExtractProgress,
     Load,
+    ModelChoice,
     ModelLoadDone,
     decode_event,
 )
@@ -31,7 +34,7 @@ from gistdesk.worker.keeper import Keeper
 from gistdesk.worker.pipes import Inbox, Outlet
 from gistdesk.worker.pulse import Pulse
 from tests.worker.conftest import Kept
-from tests.worker.process import engine_process
+from tests.worker.process import ONE_THREAD, engine_process
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def test_a_real_limit(alice: Kept, novel: Kept, tmp_path: Path) -> None:
     import psutil
 
     with engine_process() as process:
-        process.do(Load("starter", threads=1), ModelLoadDone)
+        process.do(Load(ONE_THREAD), ModelLoadDone)
         process.do(alice.request(tmp_path / "first.gistkv"), CompressDone)
         used = psutil.Process(process.popen.pid).memory_info().vms
         resource.prlimit(process.popen.pid, resource.RLIMIT_AS, (used + 256 * 2**20, resource.RLIM_INFINITY))
@@ -71,7 +74,7 @@ def test_a_real_limit(alice: Kept, novel: Kept, tmp_path: Path) -> None:
         assert "MiB" in error.message and error.details is None
         # and the engine goes on
         process.do(alice.request(tmp_path / "second.gistkv"), CompressDone)
-        process.do(Answer((("Q", None),), gists=(str(alice.gist),), threads=1, max_tokens=2), AnswerDone)
+        process.do(Answer((("Q", None),), gists=(str(alice.gist),), max_tokens=2, choice=ONE_THREAD), AnswerDone)
 
 
 def limited(model: Any, max_positions: int, rows_seen: list[int]) -> Callable[..., Any]:
@@ -87,12 +90,33 @@ def limited(model: Any, max_positions: int, rows_seen: list[int]) -> Callable[..
     return encode
 
 
+def test_a_model_is_found_and_fingerprinted_once_per_load(
+    events: tuple[Pulse, Callable[[], list[Event]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: Counter[str] = Counter()
+
+    def counted(name: str) -> None:
+        plain = getattr(load, name)
+
+        def count(*given: object) -> object:
+            counts[name] += 1
+            return plain(*given)
+
+        monkeypatch.setattr(load, name, count)
+
+    for name in ("find_model", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint"):
+        counted(name)
+    loaded = Keeper(events[0]).load(ModelChoice(device="cpu"))
+    assert loaded.info.adapter_fingerprint == loaded.model.identity.adapter_fingerprint != ""
+    assert set(counts.values()) == {1} and len(counts) == 4
+
+
 def test_half_the_batch_is_tried_once(
     alice: Kept, tmp_path: Path, events: tuple[Pulse, Callable[[], list[Event]]]
 ) -> None:
     pulse, said = events
     keeper = Keeper(pulse)
-    model = keeper.load("starter", "cpu", "auto", 0).model
+    model = keeper.load(ModelChoice(device="cpu")).model
     request = alice.request(tmp_path / "a.gistkv", id=1)
     pulse.begin(request)
     rows: list[int] = []

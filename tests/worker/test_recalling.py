@@ -7,7 +7,7 @@ import pytest
 
 from gistdesk.protocol import Cancelled, CompressDone, Error, Recall, RecallDone, RecallProgress
 from tests.worker.conftest import Kept, keep
-from tests.worker.process import EngineProcess
+from tests.worker.process import ONE_THREAD, EngineProcess
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def report(engine: EngineProcess, tmp_path_factory: pytest.TempPathFactory) -> K
 
 
 def asked(kept: Kept, **more: object) -> Recall:
-    return Recall(str(kept.gist), kept.text.text_path, threads=1, **more)  # type: ignore[arg-type]
+    return Recall(str(kept.gist), kept.text.text_path, choice=ONE_THREAD, **more)  # type: ignore[arg-type]
 
 
 def test_facts_are_asked_back_by_the_model_that_is_loaded(engine: EngineProcess, report: Kept) -> None:

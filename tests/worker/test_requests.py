@@ -26,6 +26,7 @@ from gistdesk.protocol import (
     ExtractDone,
     ExtractProgress,
     Load,
+    ModelChoice,
     ModelInfoDone,
     ModelLoadDone,
     ModelLoadProgress,
@@ -34,7 +35,7 @@ from gistdesk.worker.downloading import FILES
 from tests.core.test_documents import pdf_bytes
 from tests.core.tiny_models import write_model
 from tests.worker.conftest import Kept, keep
-from tests.worker.process import EngineProcess, engine_process
+from tests.worker.process import ONE_THREAD, EngineProcess, engine_process
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +44,8 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(write_model(tmp_path_factory.mktemp("model")))
 
 
-def question(text: str, kept: Kept, **more: object) -> Answer:
-    return Answer(((text, None),), gists=(str(kept.gist),), threads=1, **more)  # type: ignore[arg-type]
+def question(text: str, kept: Kept, choice: ModelChoice = ONE_THREAD, **more: object) -> Answer:
+    return Answer(((text, None),), gists=(str(kept.gist),), choice=choice, **more)  # type: ignore[arg-type]
 
 
 def text_of(events: list[object]) -> str:
@@ -74,7 +75,7 @@ def test_the_same_in_korean(engine: EngineProcess, tmp_path: Path) -> None:
 def test_a_second_question_reads_nothing_again(engine: EngineProcess, alice: Kept) -> None:
     first = engine.do(question("What is the passkey?", alice, system="Be short."), AnswerDone)
     turns = (("What is the passkey?", "58203"), ("Say it again.", None))
-    second = engine.do(Answer(turns, gists=(str(alice.gist),), system="Be short.", threads=1), AnswerDone)
+    second = engine.do(Answer(turns, gists=(str(alice.gist),), system="Be short.", choice=ONE_THREAD), AnswerDone)
     assert second.prefill_s == 0 < first.prefill_s
     assert second.n_prompt_tokens < first.n_prompt_tokens + 20
     other = engine.do(question("What is the passkey?", alice), AnswerDone)
@@ -92,7 +93,7 @@ def test_full_text_in_place_of_gists(engine: EngineProcess, tmp_path: Path) -> N
     source = tmp_path / "note.txt"
     source.write_text("It rained.\nThe pass key is 71432. Remember it. 71432 is the pass key.\nIt went on raining.\n")
     text = engine.do(Extract(str(source), str(tmp_path)), ExtractDone)
-    request = Answer((("What is the passkey?", None),), text_paths=(text.text_path,), threads=1)
+    request = Answer((("What is the passkey?", None),), text_paths=(text.text_path,), choice=ONE_THREAD)
     events = engine.ask(request)
     assert "71432" in text_of(events)
     assert isinstance(events[0], ContextProgress) and events[0].phase == "text"
@@ -102,7 +103,7 @@ def test_full_text_in_place_of_gists(engine: EngineProcess, tmp_path: Path) -> N
 
 
 def test_the_model_alone(engine: EngineProcess) -> None:
-    done = engine.do(Answer((("What is the passkey?", None),), max_tokens=4, threads=1), AnswerDone)
+    done = engine.do(Answer((("What is the passkey?", None),), max_tokens=4, choice=ONE_THREAD), AnswerDone)
     assert (done.n_slots, done.n_document_tokens) == (0, 0) and done.n_tokens <= 4
 
 
@@ -168,22 +169,22 @@ def test_a_smaller_batch_makes_the_same_gist(engine: EngineProcess, alice: Kept,
 
 
 def test_models_change_when_a_request_names_another(engine: EngineProcess, alice: Kept, tiny: str) -> None:
-    events = engine.ask(Answer((("Hm?", None),), model=tiny, max_tokens=2, threads=1))
+    events = engine.ask(Answer((("Hm?", None),), max_tokens=2, choice=ModelChoice(tiny, threads=1)))
     loaded = next(event for event in events if isinstance(event, ModelLoadDone))
     assert loaded.info.model == tiny and isinstance(events[-1], AnswerDone)
-    error = engine.do(question("What?", alice, model=tiny), Error)
+    error = engine.do(question("What?", alice, ModelChoice(tiny)), Error)
     assert error.kind == "user" and "another model" in error.message
     events = engine.ask(question("What is the passkey?", alice))
     assert any(isinstance(event, ModelLoadDone) for event in events) and "58203" in text_of(events)
-    events = engine.ask(Load("starter", threads=1))
+    events = engine.ask(Load(ONE_THREAD))
     assert [type(event) for event in events] == [ModelLoadDone]
 
 
 def test_a_model_that_changed_on_disk_is_loaded_again(engine: EngineProcess, tmp_path: Path) -> None:
     folder = write_model(tmp_path / "model")
-    first = engine.do(Load(str(folder), threads=1), ModelLoadDone).info
+    first = engine.do(Load(ModelChoice(str(folder), threads=1)), ModelLoadDone).info
     write_model(folder, seed=5)
-    second = engine.do(Load(str(folder), threads=1), ModelLoadDone).info
+    second = engine.do(Load(ModelChoice(str(folder), threads=1)), ModelLoadDone).info
     assert first.model_fingerprint != second.model_fingerprint
 
 
@@ -192,15 +193,16 @@ def test_a_model_without_an_adapter_answers_and_compresses_by_the_texts_own_keys
 ) -> None:
     folder = write_model(tmp_path / "bare")
     (folder / "adapter").rename(tmp_path / "adapter")
-    info = engine.do(Load(str(folder), threads=1), ModelLoadDone).info
+    choice = ModelChoice(str(folder), threads=1)
+    info = engine.do(Load(choice), ModelLoadDone).info
     assert not info.has_adapter and (info.max_slots, info.segment_tokens) == (0, 0)
-    error = engine.do(replace(alice.request(tmp_path / "x.gistkv", model=str(folder)), method="adapter"), Error)
+    error = engine.do(alice.request(tmp_path / "x.gistkv", choice=choice, method="adapter"), Error)
     assert error.kind == "user" and "no gist adapter" in error.message
-    done = engine.do(replace(alice.request(tmp_path / "x.gistkv", model=str(folder)), ratio=8.0), CompressDone)
+    done = engine.do(alice.request(tmp_path / "x.gistkv", 8.0, choice), CompressDone)
     assert (done.method, done.adapter_fingerprint) == ("matched", "")
-    answer = Answer((("Hm?", None),), gists=(str(tmp_path / "x.gistkv"),), model=str(folder), max_tokens=2, threads=1)
+    answer = Answer((("Hm?", None),), gists=(str(tmp_path / "x.gistkv"),), max_tokens=2, choice=choice)
     engine.do(answer, AnswerDone)
-    engine.do(Answer((("Hm?", None),), model=str(folder), max_tokens=2, threads=1), AnswerDone)
+    engine.do(Answer((("Hm?", None),), max_tokens=2, choice=choice), AnswerDone)
 
 
 def test_a_file_that_is_no_gist_says_so(engine: EngineProcess, tmp_path: Path) -> None:
@@ -210,8 +212,8 @@ def test_a_file_that_is_no_gist_says_so(engine: EngineProcess, tmp_path: Path) -
 
 
 def test_figures_of_a_model_without_loading_it(engine: EngineProcess) -> None:
-    info = engine.do(DescribeModel("starter"), ModelInfoDone).info
-    assert info == engine.do(Load("starter", threads=1), ModelLoadDone).info
+    info = engine.do(DescribeModel(ModelChoice()), ModelInfoDone).info
+    assert info == engine.do(Load(ONE_THREAD), ModelLoadDone).info
     assert (info.family, info.max_slots, info.segment_tokens, info.has_adapter) == ("llama", 64, 512, True)
     assert info.n_parameters == 7_212_288 and info.device == "cpu" and info.device_reason
     slot_values = 2 * 6 * 4 * 64
@@ -220,17 +222,17 @@ def test_figures_of_a_model_without_loading_it(engine: EngineProcess) -> None:
 
 def test_a_model_is_held_in_the_precision_that_was_asked_for(engine: EngineProcess, alice: Kept, tiny: str) -> None:
     """Another precision is another model: loaded anew, with gists of its own."""
-    plain = engine.do(DescribeModel(tiny), ModelInfoDone).info
-    loaded = engine.do(Load(tiny, threads=1, precision="nf4"), ModelLoadDone).info
-    assert loaded == engine.do(DescribeModel(tiny, precision="nf4"), ModelInfoDone).info
+    plain = engine.do(DescribeModel(ModelChoice(tiny)), ModelInfoDone).info
+    loaded = engine.do(Load(ModelChoice(tiny, threads=1, precision="nf4")), ModelLoadDone).info
+    assert loaded == engine.do(DescribeModel(ModelChoice(tiny, precision="nf4")), ModelInfoDone).info
     assert (loaded.precision, loaded.dtype, loaded.has_adapter) == ("nf4", "bfloat16", True)
     assert loaded.weight_bytes < plain.weight_bytes and loaded.file_bytes == plain.file_bytes
     assert loaded.model_fingerprint == f"{plain.model_fingerprint}-nf4"
     gist = Path(alice.gist).with_name("nf4.gistkv")
-    made = engine.do(alice.request(gist, ratio=6.0, model=tiny, precision="nf4"), CompressDone)
+    made = engine.do(alice.request(gist, ratio=6.0, choice=ModelChoice(tiny, precision="nf4")), CompressDone)
     assert made.model_fingerprint == loaded.model_fingerprint
-    asked = Answer((("Who?", None),), gists=(str(gist),), model=tiny, max_tokens=2, threads=1)
-    assert isinstance(engine.ask(replace(asked, precision="nf4"))[-1], AnswerDone)
+    asked = Answer((("Who?", None),), gists=(str(gist),), max_tokens=2, choice=ModelChoice(tiny, threads=1))
+    assert isinstance(engine.ask(replace(asked, choice=ModelChoice(tiny, precision="nf4")))[-1], AnswerDone)
     error = engine.do(asked, Error)
     assert error.kind == "user" and "in nf4; it is loaded in bf16" in error.message
     assert "--precision nf4" in error.hint
@@ -239,11 +241,11 @@ def test_a_model_is_held_in_the_precision_that_was_asked_for(engine: EngineProce
 @pytest.mark.parametrize(
     ("request_", "kind", "words"),
     [
-        (Load("no/such/model"), "user", "There is no model"),
-        (Load("starter", device="tpu"), "user", "no device"),
-        (Load("starter", precision="nf3"), "user", "no precision"),
-        (DescribeModel("starter", precision="nf3"), "user", "no precision"),
-        (Load("nobody/nothing"), "user", "not on this computer"),
+        (Load(ModelChoice("no/such/model")), "user", "There is no model"),
+        (Load(ModelChoice(device="tpu")), "user", "no device"),
+        (Load(ModelChoice(precision="nf3")), "user", "no precision"),
+        (DescribeModel(ModelChoice(precision="nf3")), "user", "no precision"),
+        (Load(ModelChoice("nobody/nothing")), "user", "not on this computer"),
         (Extract("/no/such/file.txt", "/tmp"), "user", "not there"),
         (Extract(str(resource("samples") / "harbour-day.md"), "/proc/none"), "user", "cannot be kept"),
         (Compress("/no/such/text.txt", "T", "", "/tmp/t.gistkv", 100.0), "user", "cannot be read"),
@@ -263,7 +265,7 @@ def test_what_cannot_be_done_is_said(engine: EngineProcess, request_: Load, kind
 
 
 def test_half_a_surrogate_pair_is_no_reason_to_fail(engine: EngineProcess) -> None:
-    request = Answer((("\ud83d or \udcff or 😀?", None),), system="\udcff", max_tokens=2, threads=1)
+    request = Answer((("\ud83d or \udcff or 😀?", None),), system="\udcff", max_tokens=2, choice=ONE_THREAD)
     assert isinstance(engine.ask(request)[-1], AnswerDone)
 
 
@@ -272,7 +274,7 @@ def test_a_text_is_extracted_without_torch_and_then_counted(tmp_path: Path) -> N
     with engine_process() as process:
         assert process.do(Extract(sample, str(tmp_path)), ExtractDone).n_tokens is None
         assert process.rss_bytes() < 150 * 2**20
-        events = process.ask(Load("starter", threads=1))
+        events = process.ask(Load(ONE_THREAD))
         progress = [event for event in events if isinstance(event, ModelLoadProgress)]
         assert progress[0].phase == "program" and progress[-1].phase == "weights"
         assert (process.do(Extract(sample, str(tmp_path)), ExtractDone).n_tokens or 0) > 100
@@ -282,7 +284,7 @@ def test_a_named_model_counts_without_being_loaded(tmp_path: Path) -> None:
     sample = resource("samples") / "korean-with-a-note.txt"
     with engine_process() as process:
         counted = process.do(Extract(str(sample), str(tmp_path), model="starter"), ExtractDone)
-        process.do(Load("starter", threads=1), ModelLoadDone)
+        process.do(Load(ONE_THREAD), ModelLoadDone)
         assert counted.n_tokens == process.do(Extract(str(sample), str(tmp_path)), ExtractDone).n_tokens
         unknown = process.do(Extract(str(sample), str(tmp_path), model="/no/such/model"), ExtractDone)
         assert unknown.n_tokens is None

@@ -44,7 +44,7 @@ from gistdesk.protocol import (
 from tests.core.hostile_documents import nested_divs
 from tests.core.test_documents import epub_members
 from tests.worker.conftest import Kept
-from tests.worker.process import EngineProcess, engine_process
+from tests.worker.process import ONE_THREAD, EngineProcess, engine_process
 
 SOON_S = 3.0
 """A segment or a token of the starter takes a thirtieth of it; the machine may be busy with other things."""
@@ -85,15 +85,15 @@ def part_of(path: Path) -> Path:
 def test_cancel_while_loading_then_load(alice: Kept) -> None:
     with engine_process() as process:
         for seconds in (0.0, 0.2, 1.0, 1.5, 2.0):  # among them: libraries, weights
-            request = started(process, Load("starter", threads=1), ModelLoadProgress)
+            request = started(process, Load(ONE_THREAD), ModelLoadProgress)
             time.sleep(seconds)
             process.cancel(request)
             *_, last = process.events_of(request)
             assert isinstance(last, (Cancelled, ModelLoadDone)), last
             if isinstance(last, ModelLoadDone):
                 break
-        process.do(Load("starter", threads=1), ModelLoadDone)
-        process.do(Answer((("Q", None),), gists=(str(alice.gist),), threads=1, max_tokens=2), AnswerDone)
+        process.do(Load(ONE_THREAD), ModelLoadDone)
+        process.do(Answer((("Q", None),), gists=(str(alice.gist),), max_tokens=2, choice=ONE_THREAD), AnswerDone)
 
 
 def test_cancel_while_extracting(engine: EngineProcess, tmp_path: Path) -> None:
@@ -146,18 +146,20 @@ def test_cancel_before_the_first_segment(engine: EngineProcess, novel: Kept, tmp
 
 def test_cancel_while_text_is_read(engine: EngineProcess, alice: Kept) -> None:
     texts = (alice.text.text_path,) * 4
-    request = started(engine, Answer((("Q", None),), text_paths=texts, threads=1), ContextProgress, 2)
+    request = started(engine, Answer((("Q", None),), text_paths=texts, choice=ONE_THREAD), ContextProgress, 2)
     assert isinstance(cancelled(engine, request), Cancelled)
-    engine.do(Answer((("Q", None),), gists=(str(alice.gist),), threads=1, max_tokens=2), AnswerDone)
+    engine.do(Answer((("Q", None),), gists=(str(alice.gist),), max_tokens=2, choice=ONE_THREAD), AnswerDone)
 
 
 def test_cancel_while_answering_keeps_what_there_is(engine: EngineProcess, alice: Kept) -> None:
-    endless = Answer((("Q", None),), gists=(str(alice.gist),), temperature=100.0, max_tokens=3000, threads=1)
+    endless = Answer((("Q", None),), gists=(str(alice.gist),), temperature=100.0, max_tokens=3000, choice=ONE_THREAD)
     request = started(engine, endless, AnswerDelta, 5)
     done = cancelled(engine, request)
     assert isinstance(done, AnswerDone)
     assert done.stopped == "cancelled" and 5 <= done.n_tokens < 1000
-    again = engine.do(Answer((("What is the passkey?", None),), gists=(str(alice.gist),), threads=1), AnswerDone)
+    again = engine.do(
+        Answer((("What is the passkey?", None),), gists=(str(alice.gist),), choice=ONE_THREAD), AnswerDone
+    )
     assert again.stopped == "end" and again.prefill_s == 0
 
 
