@@ -50,6 +50,8 @@ def test_words_likelihood_and_what_it_tells_of_the_question_are_added(starter: G
     losses = [Quotes(starter, TOLD).answer_loss(question, told.text) for told in TOLD]
     chosen = set()
     for suits in product((0.0, 0.7, 1.4, 2.8), repeat=3):
+        if min(suits) > 0:
+            continue  # the same differences as one with a 0 in it
         told = [Told(each.text, share) for each, share in zip(TOLD, suits, strict=True)]
         best = max(range(3), key=lambda i: suits[i] - alone[i] - losses[i])
         assert answer(starter, question, told=told) == TOLD[best].text

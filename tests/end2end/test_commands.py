@@ -143,6 +143,7 @@ def content_of(path: Path) -> tuple[dict[str, Any], bytes]:
 # --- As a process
 
 
+@pytest.mark.release
 def test_a_document_becomes_a_file_and_the_file_answers(program: Run, book: Path, tmp_path: Path) -> None:
     """Through real processes, without a network and without a word on stderr."""
     made = program("compress", "book.txt", "--json")

@@ -113,6 +113,7 @@ def test_several_processes_never_take_the_same_job(library: Library):
     assert {entry.state for entry in library.entries()} == {"ready"}
 
 
+@pytest.mark.release
 def test_kill_9_at_any_moment(library: Library):
     """No user's turn is lost, no gist is half there, and the queue goes on."""
     draw = random.Random(9)

@@ -145,6 +145,7 @@ def test_missing_venv_module_names_the_package(root: Path) -> None:
     assert not (root / ".venv").exists()
 
 
+@pytest.mark.release
 def test_unreachable_index_is_one_sentence_and_is_taken_up_again(start: ModuleType, root: Path) -> None:
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
     nowhere["PIP_EXTRA_INDEX_URL"] = ""

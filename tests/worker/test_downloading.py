@@ -52,6 +52,7 @@ def engine(hub: Hub, tmp_path: Path) -> Iterator[EngineProcess]:
         yield process
 
 
+@pytest.mark.release
 def test_a_model_is_fetched_and_can_be_loaded(engine: EngineProcess, hub: Hub, model: Path) -> None:
     events = engine.ask(ASKED)
     done = events[-1]
@@ -111,6 +112,7 @@ def test_cancelled_and_gone_on_with_by_another_process(engine: EngineProcess, hu
     assert first is None and second is not None and int(second[6:-1]) > 2**20
 
 
+@pytest.mark.release
 def test_what_arrives_damaged_is_refused_and_fetched_anew(engine: EngineProcess, hub: Hub) -> None:
     for path in ("config.json", "model.safetensors"):
         hub.damaged = path

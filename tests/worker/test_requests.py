@@ -269,6 +269,7 @@ def test_half_a_surrogate_pair_is_no_reason_to_fail(engine: EngineProcess) -> No
     assert isinstance(engine.ask(request)[-1], AnswerDone)
 
 
+@pytest.mark.release
 def test_a_text_is_extracted_without_torch_and_then_counted(tmp_path: Path) -> None:
     sample = str(resource("samples") / "harbour-day.md")
     with engine_process() as process:
@@ -280,6 +281,7 @@ def test_a_text_is_extracted_without_torch_and_then_counted(tmp_path: Path) -> N
         assert (process.do(Extract(sample, str(tmp_path)), ExtractDone).n_tokens or 0) > 100
 
 
+@pytest.mark.release
 def test_a_named_model_counts_without_being_loaded(tmp_path: Path) -> None:
     sample = resource("samples") / "korean-with-a-note.txt"
     with engine_process() as process:

@@ -167,6 +167,7 @@ def test_every_method_answers_every_question(starter: GistModel, stories: Path) 
     assert "| reading | en | gist 8x | 5 |" in told and "(method - none) / (full - none)" in told
 
 
+@pytest.mark.release
 def test_a_story_is_encoded_once_per_ratio_for_all_its_questions(
     starter: GistModel, stories: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,6 +110,7 @@ def test_the_same_seed_trains_the_same_and_another_does_not(new_run: NewRun) -> 
     assert other[0].values() != first[0].values()
 
 
+@pytest.mark.release
 def test_the_recipe_begins_as_that_of_the_shipped_starter(new_run: NewRun) -> None:
     """Losses in nats, from the run that made it; another processor rounds bfloat16 a little differently."""
     run = new_run(StarterConfig())

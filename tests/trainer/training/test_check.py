@@ -145,6 +145,7 @@ def test_every_evaluation_reads_ordinary_text_and_the_best_is_chosen_by_it_too(
     assert again.events == found.events
 
 
+@pytest.mark.release
 def test_an_adapter_is_measured_at_both_ends_of_its_ratios_too(
     base: GistModel, training_samples: Samples, evaluation_samples: Samples, tmp_path: Path
 ) -> None:

@@ -308,8 +308,8 @@ def read_config_of(folder: Path) -> str:
 
 
 def test_the_room_on_disk_is_told_beforehand(tmp_path: Path) -> None:
-    run = run_of(tmp_path, target_tokens=16, steps=60)
-    curve(run, 60)
+    run = run_of(tmp_path, target_tokens=16, steps=24)
+    curve(run, 24)
     used = sum(path.stat().st_size for path in files(tmp_path))
     said = teacher_disk_bytes(shape_of_model(run.model.causal_lm), run.config)
     assert 0.3 * said < used < said  # short answers, and some lines are held out

@@ -58,6 +58,7 @@ def test_every_layer_and_head_is_drawn_from_one_reading(window: MainWindow, qtbo
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.release
 def test_what_cannot_be_looked_at_is_said(window: MainWindow, qtbot: QtBot) -> None:
     """A document of the library whose text has gone; in Korean, too."""
     entry = add_entry(still(window), "Lease.pdf")
