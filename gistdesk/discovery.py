@@ -21,8 +21,8 @@ from gistdesk.core.gguf_header import SUFFIX, read_gguf_header
 from gistdesk.core.json_file import read_object
 from gistdesk.core.model_config import not_loaded, weight_files
 from gistdesk.core.precision import BITS
-from gistdesk.core.resources import resource
 from gistdesk.core.sentences import Sentence
+from gistdesk.folders import resource
 from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, smollm2_folder
 
 _MAX_FOUND = 200

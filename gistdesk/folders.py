@@ -1,8 +1,12 @@
-"""The folders that everything is kept in, which are for their owner's eyes. Knows nothing of what is in them."""
+"""The folders of the program: what ships with it, and where everything is kept, which is for its owner's eyes.
+
+Knows nothing of what is in them.
+"""
 
 import os
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import platformdirs
@@ -36,6 +40,13 @@ def folders() -> Folders:
         data, config, log = dirs.user_data_path, dirs.user_config_path, dirs.user_log_path
     models = os.environ.get(MODELS_VARIABLE)
     return Folders(data, config, log, Path(models).expanduser().absolute() if models else data / "models")
+
+
+def resource(name: str) -> Path:
+    """What ships under `resources/`, for example "starter": in a checkout, a wheel and a frozen build alike."""
+    package = Path(str(files("gistdesk")))
+    installed = package / "resources"
+    return (installed if installed.is_dir() else package.parent / "resources") / name
 
 
 def make_private(folder: Path) -> None:

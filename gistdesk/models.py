@@ -7,8 +7,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-from gistdesk.core.resources import resource
-from gistdesk.folders import folders
+from gistdesk.folders import folders, resource
 
 STARTER, SMOLLM2 = "starter", "smollm2"
 NAMED = (STARTER, SMOLLM2)

@@ -15,8 +15,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 from PySide6.QtCore import QDeadlineTimer, QEventLoop
 from PySide6.QtWidgets import QApplication
 
-from gistdesk.core.resources import resource
-from gistdesk.folders import folders
+from gistdesk.folders import folders, resource
 from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.app.instance import Instance
 from gistdesk.ui.app.start import Application, Program

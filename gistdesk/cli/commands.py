@@ -279,7 +279,7 @@ def _answered(talk: "Conversation", question: str) -> None:
 @app.command()
 def info(gist: Annotated[Path, typer.Argument(help="A .gistkv file.")], as_json: JsonOption = False) -> None:
     """Show what a gist file holds and which model made it."""
-    from gistdesk.cli.jobs import describe_gist
+    from gistdesk.core.gist_description import describe_gist
 
     facts = describe_gist(gist)
     if as_json:

@@ -19,7 +19,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
 from gistdesk.core.prompt import Turn
 from gistdesk.core.ranking import TOP_K
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.models import SMOLLM2, STARTER, has_smollm2
 from gistdesk.terminal import human_bytes
 

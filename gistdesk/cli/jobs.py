@@ -17,6 +17,7 @@ from gistdesk.core.documents import Document, read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import model_fingerprint, of_files
 from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_description import agreement
 from gistdesk.core.gist_file import SUFFIX, GistRecord, check_identity, read_gist
 from gistdesk.core.gist_tensors import KVBits, stored_dtype
 from gistdesk.core.load import choose_device, find_model, load_model, plain_precision
@@ -121,7 +122,7 @@ def compress_file(
             "ratio": round(gist.ratio, 2),
             "method": step.record.method,
             "n_unfitted": gist.n_unfitted,
-            **_refined(gist),
+            **agreement(gist),
             "kv_bits": step.record.kv_bits,
             "kv_bytes": gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
             "file_bytes": step.file_bytes,
@@ -252,40 +253,6 @@ def describe_adapter(folder: Path) -> dict[str, Any]:
         "segment_tokens": adapter.segment_tokens,
         "file_bytes": sum(path.stat().st_size for path in folder.iterdir()),
     }
-
-
-def describe_gist(path: Path) -> dict[str, Any]:
-    """What a gist file says of itself."""
-    record = read_gist(path)
-    gist = record.gist
-    return {
-        "title": record.title,
-        "method": record.method,
-        "n_unfitted": gist.n_unfitted,
-        "n_tokens": gist.n_tokens,
-        "n_slots": gist.n_slots,
-        "ratio": round(gist.ratio, 2),
-        "n_segments": len(gist.segments),
-        "segment_tokens": record.segment_tokens,
-        "n_pages": len(record.page_starts),
-        **_refined(gist),
-        "kv_bits": record.kv_bits,
-        "kv_bytes": gist.kv_bytes,
-        "file_bytes": path.stat().st_size,
-        "dtype": str(gist.kv.dtype).removeprefix("torch."),
-        "model_id": record.identity.model_id,
-        "model_fingerprint": record.identity.model_fingerprint,
-        "tokenizer_fingerprint": record.identity.tokenizer_fingerprint,
-        "adapter_fingerprint": record.identity.adapter_fingerprint,
-        "source_sha256": record.source_sha256,
-        "created": record.created,
-    }
-
-
-def _refined(gist: GistKV) -> dict[str, Any]:
-    """How a trained gist's answers agree with the full text's, and how they did before."""
-    trained = gist.refined
-    return {"agreement": round(trained.after, 4), "agreement_before": round(trained.before, 4)} if trained else {}
 
 
 def haystack_of(path: Path) -> str:

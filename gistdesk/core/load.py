@@ -33,8 +33,8 @@ from gistdesk.core.model_weights import read_tokenizer, read_weights
 from gistdesk.core.precision import QUANTIZED, check_precision, count_weights, has_bitsandbytes, trained_precision
 from gistdesk.core.prepared import prepare, prepared_folder
 from gistdesk.core.quantize import is_quantized
-from gistdesk.core.resources import resource
 from gistdesk.core.sentences import Sentence
+from gistdesk.folders import resource
 from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, shipped_adapter, smollm2_folder
 
 _MERGE_BYTES = 2 * 2**30

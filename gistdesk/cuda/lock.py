@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.resources import resource
 from gistdesk.cuda.card import Card
+from gistdesk.folders import resource
 from gistdesk.wheels import Wheel
 
 

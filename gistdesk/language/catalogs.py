@@ -9,8 +9,8 @@ from functools import cache
 from gettext import GNUTranslations
 from typing import Protocol
 
-from gistdesk.core.resources import resource
 from gistdesk.core.sentences import Sentence
+from gistdesk.folders import resource
 from gistdesk.language.particles import filled
 
 ENGLISH = "en"

@@ -15,7 +15,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from gistdesk.adapters import adapters_folder, remove_adapter, rename_adapter
 from gistdesk.core.errors import UserError
 from gistdesk.core.methods import LEAST_SLOTS, usual_method, usual_ratio, within_trained
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
 from gistdesk.models import NAMED, SMOLLM2, STARTER, shipped_adapter

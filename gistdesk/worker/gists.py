@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from gistdesk.cli.jobs import describe_gist
 from gistdesk.core.errors import UserError
+from gistdesk.core.gist_description import describe_gist
 from gistdesk.protocol import Describe, DescribeDone, GistDescription
 
 

@@ -38,7 +38,7 @@ from gistdesk.core.memory import keep_few_kernels, peak_memory_bytes, reset_peak
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Turn
 from gistdesk.core.quantize import quantize
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from trainer.data.haystack import haystack_names, haystack_text
 from trainer.data.samples import Samples
 from trainer.starter.config import StarterConfig

@@ -26,8 +26,7 @@ from pathlib import Path
 from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer
 from PySide6.QtTest import QTest
 
-from gistdesk.core.resources import resource
-from gistdesk.folders import folders
+from gistdesk.folders import folders, resource
 from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.app.instance import Instance
 from gistdesk.ui.app.start import Application, Program

@@ -37,7 +37,7 @@ from gistdesk.core.layout import Segment
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 
 RATIO = 100.0
 QUESTION = "What is the pass key?"

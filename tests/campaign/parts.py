@@ -16,12 +16,13 @@ from random import Random
 
 import torch
 
-from gistdesk.cli.jobs import describe_adapter, describe_gist
+from gistdesk.cli.jobs import describe_adapter
 from gistdesk.core.document_parse import parse
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gguf_model import convert
 from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_description import describe_gist
 from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
 from gistdesk.core.layout import Segment
 from gistdesk.core.load import load_model

@@ -18,7 +18,7 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import load_model
 from gistdesk.core.prompt import Turn
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 
 _MOST_GROWTH = 1.15
 

@@ -28,7 +28,7 @@ from safetensors import safe_open
 
 from gistdesk.core.compress import compress_document
 from gistdesk.core.gist_file import read_gist
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,

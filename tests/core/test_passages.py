@@ -21,7 +21,7 @@ from gistdesk.core.passages import (
 )
 from gistdesk.core.prompt import Turn
 from gistdesk.core.quoting import Quotes
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 
 QUESTION = [Turn("What is the passkey?")]
 

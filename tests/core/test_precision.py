@@ -20,7 +20,7 @@ from gistdesk.core.gist_file import check_identity, read_gist
 from gistdesk.core.load import choose_precision, find_model, load_model, plain_precision
 from gistdesk.core.precision import PRECISIONS, check_precision, count_weights, trained_precision
 from gistdesk.core.quantize import is_quantized, quantize
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from tests.core.tiny_models import PLAIN, TEXT, Kind, every_kind, tiny_base, write_model
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
 from gistdesk.core.recall import GAP, AskedFact, Fact, ask_back, draw_facts, is_in, summary
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 
 
 @pytest.mark.parametrize(

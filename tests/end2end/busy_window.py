@@ -14,8 +14,7 @@ import time
 
 from PySide6.QtCore import QObject, QTimer
 
-from gistdesk.core.resources import resource
-from gistdesk.folders import folders
+from gistdesk.folders import folders, resource
 from gistdesk.settings import Settings, write_settings
 from gistdesk.ui.app.instance import Instance
 from gistdesk.ui.app.start import Application, Program

@@ -18,7 +18,7 @@ from gistdesk.__main__ import main
 from gistdesk.cli.jobs import compress_file
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from tests.starter import loaded_starter
 
 _NO_NETWORK = """

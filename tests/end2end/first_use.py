@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 
 NEEDED = ("Xvfb", "openbox", "xdotool", "import")
 QUESTION = "Who is the chief executive officer?"

@@ -16,8 +16,7 @@ from PySide6.QtCore import QProcess, QProcessEnvironment, Qt
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from gistdesk.core.resources import resource
-from gistdesk.folders import folders
+from gistdesk.folders import folders, resource
 from gistdesk.library import Entry, Library
 from gistdesk.session.desk import EngineState, Measured, Prediction
 from gistdesk.settings import Settings, write_settings

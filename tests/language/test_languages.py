@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.language import catalogs, i18n
 from tests.language.texts import ROOT, literals, marked, texts_in
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polib
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 
 ROOT = Path(__file__).parents[2]
 MARKS = {"tr": (0,), "later": (0,), "Sentence": (0,), "Notice": (0, 1), "Problem": (1, 2), "Error": (2, 3)}

@@ -78,7 +78,7 @@ def test_installed_wheel_runs_without_the_checkout(wheel: Path, tmp_path: Path) 
         return subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, check=True)
 
     assert run("gistdesk", "--version").stdout == f"gistdesk {__version__}\n"
-    code = "import gistdesk, trainer; from gistdesk.core.resources import resource; print(resource('starter'))"
+    code = "import gistdesk, trainer; from gistdesk.folders import resource; print(resource('starter'))"
     found = subprocess.run([str(python), "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert Path(found.stdout.strip()) == place / "gistdesk" / "resources" / "starter"
     steps = run("gistdesk.ui.app.self_test").stdout

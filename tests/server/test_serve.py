@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from gistdesk.cli.jobs import compress_file
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from tests.starter import loaded_starter
 
 pytestmark = pytest.mark.release

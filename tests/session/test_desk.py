@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.language import i18n
 from gistdesk.library import Library, Problem
 from gistdesk.session import engine as engine_module

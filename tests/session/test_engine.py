@@ -13,7 +13,7 @@ import pytest
 from PySide6.QtCore import QTimer
 from pytestqt.qtbot import QtBot
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.protocol import (
     PROTOCOL_VERSION,
     Answer,

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from pytestqt.qtbot import QtBot
 
-from gistdesk.core.resources import resource
-from gistdesk.folders import folders
+from gistdesk.folders import folders, resource
 from gistdesk.library import Library
 from gistdesk.session.desk import Desk
 from gistdesk.settings import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.protocol import Compress, CompressDone, Extract, ExtractDone, Load, ModelChoice, ModelLoadDone
 from tests.worker.process import ONE_THREAD, EngineProcess, engine_process
 

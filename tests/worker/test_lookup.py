@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,

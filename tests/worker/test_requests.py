@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gistdesk.core.load import _HUB_FILES
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,

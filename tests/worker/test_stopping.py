@@ -17,7 +17,7 @@ import pytest
 
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.partial import read_partial
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.protocol import (
     PROTOCOL_VERSION,
     Answer,

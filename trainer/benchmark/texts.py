@@ -19,8 +19,8 @@ from pathlib import Path
 from random import Random
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.resources import resource
 from gistdesk.core.sentences import Sentence
+from gistdesk.folders import resource
 from trainer.data.forms import Line
 
 _QUESTIONS_A_STORY = 8

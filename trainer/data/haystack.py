@@ -7,7 +7,7 @@ import gzip
 import re
 from functools import cache
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 
 _TRAINING = {
     "en": (

@@ -15,8 +15,7 @@ from PySide6.QtGui import QFileOpenEvent, QIcon
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.resources import resource
-from gistdesk.folders import folders
+from gistdesk.folders import folders, resource
 from gistdesk.language import i18n
 from gistdesk.library import Library
 from gistdesk.library.backup import newest_backup, restore

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.session.child import Child, End
 from gistdesk.session.desk import SAMPLES, Desk, Notice

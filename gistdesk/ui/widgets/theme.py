@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QFont, QFontDatabase, QFontInfo, QIcon, QIconE
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QWidget
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.language.i18n import language, set_language
 from gistdesk.ui.widgets.colours import DARK, LIGHT, Colours, mix
 from gistdesk.ui.widgets.style_sheet import style_sheet

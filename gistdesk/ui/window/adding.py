@@ -17,7 +17,7 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.formats import ENDINGS
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import tr

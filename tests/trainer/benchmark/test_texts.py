@@ -17,7 +17,7 @@ from gistdesk.core.gist import GistKV
 from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from trainer.benchmark import readings
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.evaluate import Benchmark, Trial, evaluate, gist_of

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from trainer.benchmark.config import BenchConfig
 from trainer.data.samples import Samples
 from trainer.starter.card import command_of, write_card

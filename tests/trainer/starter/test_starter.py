@@ -14,7 +14,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from trainer.data.facts import LANGUAGES
 from trainer.data.haystack import haystack_names, haystack_text
 from trainer.data.samples import Samples

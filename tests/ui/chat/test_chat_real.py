@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QPlainTextEdit, QSplitter
 from pytestqt.qtbot import QtBot
 
-from gistdesk.core.resources import resource
+from gistdesk.folders import resource
 from gistdesk.library import Library
 from gistdesk.session.desk import Desk
 from gistdesk.settings import Settings
