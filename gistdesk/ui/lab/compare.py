@@ -97,6 +97,7 @@ class Comparison(QFrame):
         self.table.verticalHeader().hide()
         self.table.verticalHeader().setDefaultSectionSize(4 * theme.GRID)
         self.table.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        self.table.horizontalHeader().setTextElideMode(Qt.TextElideMode.ElideRight)
         self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         right = QWidget(self)
         column = QVBoxLayout(right)
@@ -125,6 +126,8 @@ class Comparison(QFrame):
         self.table.setColumnCount(len(runs) + 1)
         self.table.setRowCount(len(rows))
         self.table.setHorizontalHeaderLabels(["", *heads])
+        for column, head in enumerate(heads, start=1):
+            self.table.horizontalHeaderItem(column).setToolTip(tip(head))
         for row, (name, values) in enumerate(rows):
             for column, text in enumerate((name, *values)):
                 item = QTableWidgetItem(text)

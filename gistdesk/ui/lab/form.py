@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetricsF
+from PySide6.QtGui import QFontMetricsF, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QComboBox,
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QPlainTextEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -114,17 +115,42 @@ class Form(QFrame):
             fit_list(box)
 
 
+class _Words(QPlainTextEdit):
+    """As high as its text where there is room for that, and at least a few lines."""
+
+    _LEAST, _MOST = 3, 9
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.textChanged.connect(self.updateGeometry)
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        n_lines = round(self.document().size().height())  # a plain text is measured in lines
+        return QSize(super().sizeHint().width(), self._height(max(self._LEAST, min(self._MOST, n_lines))))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(super().minimumSizeHint().width(), self._height(self._LEAST))
+
+    def _height(self, n_lines: int) -> int:
+        return round(n_lines * QFontMetricsF(self.font()).lineSpacing()) + 3 * theme.GRID
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.updateGeometry()
+
+
 class CommandLine(QWidget):
     """The equivalent command, always to be seen, and copied by a button."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._label, self.field, self._copy = Label(self), QPlainTextEdit(self), QToolButton(self)
+        self._label, self.field, self._copy = Label(self), _Words(self), QToolButton(self)
         theme.set_role(self._label, "muted")
         self.field.setReadOnly(True)
         self.field.setTabChangesFocus(True)
         self.field.setFont(theme.mono_font(self.field))
-        self.field.setFixedHeight(round(3 * QFontMetricsF(self.field.font()).lineSpacing()) + 3 * theme.GRID)
         self.field.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._copy.setIcon(theme.icon("copy"))
         self._copy.clicked.connect(self._on_copy)
@@ -213,7 +239,10 @@ class PathField(QWidget):
 
 
 class CheckList(QListWidget):
-    """Names to tick, by mouse or with the space bar. Signals: changed."""
+    """Names to tick, by mouse or with the space bar; a few of them are seen, or all where there is room.
+
+    Signals: changed.
+    """
 
     changed = Signal()
 
@@ -232,8 +261,20 @@ class CheckList(QListWidget):
         self.setUniformItemSizes(True)
         self.retranslate()
         self.setCurrentRow(0)
-        self.setFixedHeight(n_visible * self.item(0).sizeHint().height() + 6)
+        self._n_visible = n_visible
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        self.setMaximumHeight(self._height(self.count()))
         self.itemChanged.connect(self.changed)
+
+    def _height(self, n_rows: int) -> int:
+        return n_rows * self.item(0).sizeHint().height() + 6
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """All of it, where there is room."""
+        return QSize(super().sizeHint().width(), self._height(self.count()))
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        return QSize(super().minimumSizeHint().width(), self._height(self._n_visible))
 
     @property
     def ticked(self) -> list[str]:

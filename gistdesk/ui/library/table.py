@@ -30,6 +30,8 @@ from gistdesk.ui.library.model import (
 )
 from gistdesk.ui.widgets import theme
 
+_WIDER = 1.6
+"""By how much the status may grow in a wide window, so that a reason takes one line."""
 _HIDDEN_FIRST = (ADDED, MODEL, SIZE, TOKENS, SLOTS, RECALL, RATIO)
 """Columns that give way, in this order, when the table is narrow; the inspector has their figures, too."""
 
@@ -164,7 +166,9 @@ class EntryTable(QTableView):
             hide = needed > room
             needed -= self._widths[column] if hide else 0
             self.setColumnHidden(column, hide)
-        self.setColumnWidth(STATUS, min(self._widths[STATUS], round(0.45 * width)))
+        status = self._widths[STATUS]
+        wider = min(round(_WIDER * status), status + max(0, room - needed))
+        self.setColumnWidth(STATUS, min(wider, round(0.45 * width)))
 
     def _on_menu_requested(self, point: QPoint) -> None:
         if self.selectionModel().hasSelection():

@@ -82,6 +82,11 @@ class Overlay(QWidget):
         height = min(height, self.height() - y - margin)
         self.card.setGeometry((self.width() - width) // 2, y, width, height)
 
+    def room_for_body(self) -> int:
+        """How high the body can be at most without being scrolled."""
+        foot = self.foot.sizeHint().height() if self.foot.count() else 0
+        return self.height() - 4 * theme.GRID - foot - 2 * (self.card.frameWidth() + 1)
+
     def _cover(self) -> None:
         parent = self.parentWidget()
         if parent is not None:

@@ -127,6 +127,7 @@ def style_sheet(c: Colours, tinted: Callable[[str, str], str]) -> str:
 
     QScrollArea {{ background: transparent; border: 0; }}
     QScrollArea > QWidget > QWidget {{ background: transparent; }}
+    QAbstractScrollArea::corner {{ background: transparent; border: 0; }}
     QScrollBar:vertical {{ background: transparent; width: 12px; margin: 0; }}
     QScrollBar:horizontal {{ background: transparent; height: 12px; margin: 0; }}
     QScrollBar::handle {{ background: {mix(c.muted, c.surface, 0.45)}; border-radius: 4px; margin: 2px; }}

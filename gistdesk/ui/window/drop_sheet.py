@@ -31,6 +31,8 @@ from gistdesk.ui.widgets.overlay import Overlay
 from gistdesk.ui.widgets.ratio_chooser import RatioChooser
 
 _FILE, _WHAT = range(2)
+_ROW = 5 * theme.GRID
+_MOST_ROWS = 6
 
 
 @dataclass
@@ -100,16 +102,25 @@ class DropSheet(Overlay):
             item = QTreeWidgetItem([path.name, ""])
             item.setToolTip(_FILE, tip(str(path)))
             item.setIcon(_FILE, theme.icon("file", "muted"))
-            item.setSizeHint(_FILE, QSize(0, 5 * theme.GRID))
+            item.setSizeHint(_FILE, QSize(0, _ROW))
             self._list.addTopLevelItem(item)
             self._rows[path] = _Row(item)
-        header = 7 * theme.GRID
-        self._list.setMinimumHeight(min(2, len(self._rows)) * 5 * theme.GRID + header)
-        self._list.setMaximumHeight(min(6, len(self._rows)) * 5 * theme.GRID + header)
+        self._list.setFixedHeight(self._list_height(min(_MOST_ROWS, len(self._rows))))
         self._refresh()
         self.open()
         self.accept.setFocus(Qt.FocusReason.OtherFocusReason)
         self._desk.measure(added)
+
+    def arrange_card(self) -> None:
+        """In a low window the list of documents gives way first, so that what compressing will take is seen."""
+        n = len(self._rows)
+        spare = self.room_for_body() - (self.body.totalHeightForWidth(self.card.width()) - self._list.height())
+        fit = (spare - self._list_height(0)) // _ROW
+        self._list.setFixedHeight(self._list_height(max(min(2, n), min(_MOST_ROWS, n, fit))))
+        super().arrange_card()
+
+    def _list_height(self, n_rows: int) -> int:
+        return n_rows * _ROW + self._list.header().sizeHint().height() + theme.GRID
 
     # --- measurements
 

@@ -1,7 +1,7 @@
 """Help (F1): how it works in four sentences, and the keys. Knows nothing of the window's state."""
 
 from PySide6.QtCore import QEvent, Qt
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.ui.widgets import theme
@@ -65,11 +65,9 @@ class Help(Overlay):
         column.addLayout(grid)
         self._close = QPushButton(self.card)
         self._close.clicked.connect(self.dismiss)
-        foot = QHBoxLayout()
-        foot.addStretch()
-        foot.addWidget(self._close)
+        self.foot.addStretch()
+        self.foot.addWidget(self._close)
         self.body.addLayout(column)
-        self.body.addLayout(foot)
         self._retranslate()
 
     def show_help(self) -> None:

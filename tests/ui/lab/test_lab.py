@@ -211,6 +211,19 @@ def test_a_wide_window_gives_its_room_to_the_results(qtbot: QtBot, tmp_path: Pat
     assert window.lab.train._split.sizes()[0] == 320
 
 
+def test_the_whole_command_is_seen_and_in_a_tall_window_more_of_the_lists(qtbot: QtBot, tmp_path: Path) -> None:
+    """Before: three lines of the command, and five methods in a list with a gap above, in 1,440 pixels."""
+    window = window_on(qtbot, tmp_path, BENCHMARK)
+    form = window.lab.benchmark.form
+    window.resize(1280, 800)
+    qtbot.waitUntil(lambda: form.command.field.verticalScrollBar().maximum() == 0)
+    few = form.tasks.height()
+    window.resize(2560, 1440)
+    qtbot.waitUntil(lambda: form.tasks.height() > 2 * few)
+    window.resize(1280, 800)
+    qtbot.waitUntil(lambda: form.tasks.height() == few)
+
+
 def test_the_name_of_a_run_is_not_cut(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
     make_training(
         runs_folder, "t", "Standard · Mistral-7B-Instruct", "2026-01-01T00:00:00", steps_done=300, live=True, last=""

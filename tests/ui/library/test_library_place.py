@@ -300,6 +300,14 @@ def test_columns_give_way_to_the_title(window: MainWindow) -> None:
     assert table.columnWidth(TITLE) >= 150
 
 
+def test_a_wide_window_has_room_for_the_reason_of_a_failure(window: MainWindow) -> None:
+    fill(still(window))
+    table = window.library.list_widget.table
+    window.resize(2560, 1400)
+    QApplication.processEvents()
+    assert 1.4 * table._widths[STATUS] < table.columnWidth(STATUS) < table.columnWidth(TITLE)
+
+
 def test_a_gist_that_was_gone_on_with_took_as_long_as_all_of_it(window: MainWindow) -> None:
     """Before: "Took 25 s" beside 345 tokens/s for 40,693 tokens, the time of the last part alone."""
     entry = add_entry(still(window), "Lease.pdf", n_tokens=40_693)

@@ -222,6 +222,28 @@ def test_compress_is_within_reach_in_a_low_window(window: MainWindow, qtbot: QtB
     assert sheet.rect().contains(at) and sheet.accept.visibleRegion().boundingRect() == sheet.accept.rect()
 
 
+def is_whole(widget: QWidget) -> bool:
+    """Whether all of it is seen, with nothing scrolled."""
+    return widget.visibleRegion().boundingRect() == widget.rect()
+
+
+def test_what_compressing_takes_is_seen_in_a_low_window(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    """The list of documents gives way, down to two; where there is room it shows six."""
+    window.resize(900, 600)
+    window.open_paths(files(tmp_path, *(f"{n}.txt" for n in range(8))))
+    sheet = window.drop_sheet
+    qtbot.waitUntil(lambda: all(is_whole(value) for value in sheet.chooser._values))
+    assert sheet._list.viewport().height() >= 2 * 40
+    window.resize(1280, 1100)
+    qtbot.waitUntil(lambda: sheet._list.viewport().height() >= 6 * 40)
+
+
+def test_help_is_closed_by_a_button_that_is_seen_in_a_low_window(window: MainWindow, qtbot: QtBot) -> None:
+    window.resize(900, 600)
+    window.help.show_help()
+    qtbot.waitUntil(lambda: is_whole(window.help._close))
+
+
 def test_it_opens_no_larger_than_the_screen_with_its_frame(qtbot: QtBot, tmp_path: Path) -> None:
     window = open_window(qtbot, tmp_path / "fresh", resize=False)
     room = window.screen().availableSize()
