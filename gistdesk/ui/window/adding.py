@@ -1,31 +1,31 @@
 """Taking documents in: from dialogs, drops, the command line and folders, up to the sheet that asks for the ratio.
 
-Knows the window and the desk; reads no document.
+Knows the desk; reads no document, and knows nothing of the cards over the window.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from gistdesk.core.errors import UserError
 from gistdesk.folders import resource
 from gistdesk.formats import ENDINGS
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import tr
-from gistdesk.session.desk import Notice
+from gistdesk.session.desk import Desk, Notice
 from gistdesk.session.files import Found
 
 if TYPE_CHECKING:
-    from gistdesk.ui.window.main import MainWindow
+    from gistdesk.ui.widgets.question import Question
 
 _GISTS = "*.gistkv"
 _DOCUMENTS = " ".join([*(f"*{ending}" for ending in ENDINGS), _GISTS])
@@ -33,17 +33,22 @@ _TITLE_CHARACTERS = 40
 
 
 class Adding(QObject):
-    """Signals: added (entry ids), sample_ready (entry id: it can be asked now; and a question that it answers)."""
+    """Signals: added (entry ids), sample_ready (entry id: it can be asked now; and a question that it answers), pasted
+    (files, to be opened as dropped ones are), chosen (documents, whose ratio is to be asked for), told (a notice)."""
 
     added = Signal(list)
     sample_ready = Signal(int, str)
+    pasted = Signal(list)
+    chosen = Signal(list)
+    told = Signal(object)
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: QWidget, desk: Desk, question: Callable[[], Question]) -> None:
+        """`question` gives the card that asks, which is made when it is first wanted."""
         super().__init__(window)
-        self._window, self._desk = window, window.desk
+        self._window, self._desk, self._question = window, desk, question
         self._sample: int | None = None
         self._pasted: list[Path] = []
-        window.desk.entry_changed.connect(self._on_entry)
+        desk.entry_changed.connect(self._on_entry)
 
     # --- dialogs
 
@@ -79,12 +84,12 @@ class Adding(QObject):
         if not paths and data.text().strip():
             paths = self._pasted_file(data.text())
         if paths:
-            self._window.open_paths(paths)
+            self.pasted.emit(paths)
         else:
             notice = Notice(
                 tr("There is neither a file nor a text to paste."), tr("Copy one first, then paste it here.")
             )
-            self._window.banners.tell(notice)
+            self.told.emit(notice)
 
     def _pasted_file(self, text: str) -> list[Path]:
         """The text as a file, called as its first words are."""
@@ -98,7 +103,7 @@ class Adding(QObject):
             folder.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", errors="replace")
         except OSError as error:
-            self._window.banners.tell(
+            self.told.emit(
                 Notice(
                     tr("The text cannot be kept in {folder} ({reason}).", folder=folder, reason=error.strerror),
                     tr("Free some space on its disk."),
@@ -133,7 +138,7 @@ class Adding(QObject):
     def _ask_about(self, folders: list[Path], files: list[Path], found: Found) -> None:
         names = ", ".join(folder.name for folder in folders)
         if found.paths:
-            self._window.question.ask(
+            self._question().ask(
                 tr("Add the documents in “{name}”?", name=names),
                 tr("Documents: {n} · In all: {total}", n=len(found.paths), total=bytes_text(found.n_bytes)),
                 tr("Add"),
@@ -141,7 +146,7 @@ class Adding(QObject):
                 otherwise=partial(self._add, files) if files else None,
             )
             return
-        self._window.banners.tell(
+        self.told.emit(
             Notice(
                 tr("No documents that can be read are in “{name}”.", name=names),
                 tr("PDF, Word, EPUB, HTML, Markdown and plain text files can be."),
@@ -155,7 +160,7 @@ class Adding(QObject):
         if settings.remember_ratio:
             self.added.emit(self._desk.add_documents(paths, self._desk.ratio))
         else:
-            self._window.drop_sheet.show_paths(paths)
+            self.chosen.emit(paths)
 
     # --- the sample
 

@@ -5,26 +5,25 @@ An open chat tells of its own answers, banners and runs of theirs. Each end is t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
 
 from gistdesk.core.errors import UserError
 from gistdesk.language.i18n import tr
+from gistdesk.session.desk import Desk
 from gistdesk.ui.library.states import WORKING, state_words
 from gistdesk.ui.widgets.speech import announce
-from gistdesk.ui.window.columns import CHAT
-
-if TYPE_CHECKING:
-    from gistdesk.ui.window.main import MainWindow
 
 
 class Announcer(QObject):
-    """Listens to the desk of a window."""
+    """Listens to the desk."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: QWidget, desk: Desk, open_chat: Callable[[], int | None]) -> None:
+        """`open_chat` gives the chat that is open; None where none is."""
         super().__init__(window)
-        self._window, self._desk = window, window.desk
+        self._window, self._desk, self._open_chat = window, desk, open_chat
         self._working = {entry.id for entry in self._desk.library.entries(states=WORKING)}
         self._desk.entry_changed.connect(self._on_entry)
         self._desk.answer_done.connect(self._on_answer)
@@ -47,7 +46,7 @@ class Announcer(QObject):
             chat = self._desk.library.chat(message.chat_id)
         except UserError:
             return
-        if not self._window.has_opened(CHAT) or message.chat_id != self._window.chat.chat_id:
+        if message.chat_id != self._open_chat():
             failed = message.state == "failed"
             words = tr("The answer failed") if failed else tr("The answer is complete")
             announce(self._window, f"{chat.title}: {words}", urgent=failed)

@@ -5,16 +5,14 @@ Knows the places' widgets, and keeps the window's shape from one time to the nex
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, Qt
+from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, Signal
 from PySide6.QtWidgets import QSplitter, QWidget
 
 from gistdesk.folders import folders
 from gistdesk.ui.widgets import theme
-
-if TYPE_CHECKING:
-    from gistdesk.ui.window.main import MainWindow
 
 LIBRARY, CHAT, LAB = range(3)
 _NARROW = 120 * theme.GRID
@@ -38,11 +36,18 @@ class Place(Protocol):
 
 
 class Columns(QObject):
-    """Attributes: splitters, one per place; empty until the place is opened."""
+    """Attributes: splitters, one per place; empty until the place is opened.
 
-    def __init__(self, window: MainWindow) -> None:
+    Signals: fitted, whether the place that is shown has an inspector, and whether that is shown.
+    """
+
+    fitted = Signal(bool, bool)
+
+    def __init__(self, window: QWidget, shown_place: Callable[[], int]) -> None:
+        """`shown_place` gives the number of the place that is shown."""
         super().__init__(window)
-        self._window = window
+        self._window, self._shown_place = window, shown_place
+        self._places: dict[int, Place] = {}
         self.splitters = [_splitter() for _ in (LIBRARY, CHAT, LAB)]
         self._inspector_shown = {
             (LIBRARY, False): True,
@@ -51,10 +56,10 @@ class Columns(QObject):
             (CHAT, True): False,
         }
         """By place, and whether the window is narrow: there the inspector takes another column's room."""
-        self.fill(LIBRARY, window.library)
 
     def fill(self, number: int, place: Place) -> None:
         """Put a place's widgets into its columns, as wide as they were left."""
+        self._places[number] = place
         splitter, width = self.splitters[number], 150 * theme.GRID
         list_stretch = 2 if number == LIBRARY else 0  # titles of chats need no more room in a wide window
         widgets = ((place.list_widget, list_stretch), (place.main_widget, 3), (place.inspector_widget, 0))
@@ -82,18 +87,18 @@ class Columns(QObject):
     def fit(self) -> None:
         """Show as many columns as there is room for: three, or two in a narrow window."""
         narrow, shown = self._narrow, self._inspector_shown
-        window, library = self._window, self._window.library
-        library.inspector_widget.setVisible(shown[LIBRARY, narrow])
-        library.list_widget.setVisible(not (narrow and shown[LIBRARY, True] and not library.main_widget.isHidden()))
-        if window.has_opened(CHAT):
-            window.chat.inspector_widget.setVisible(shown[CHAT, narrow])
-            window.chat.list_widget.setVisible(not (narrow and shown[CHAT, True]))
-        window.menus.inspector.setEnabled(window.place != LAB)
-        window.menus.inspector.setChecked(shown.get((window.place, narrow), False))
+        for number, place in self._places.items():
+            if place.inspector_widget is None or place.list_widget is None:
+                continue
+            has_main = number != LIBRARY or not place.main_widget.isHidden()
+            place.inspector_widget.setVisible(shown[number, narrow])
+            place.list_widget.setVisible(not (narrow and shown[number, True] and has_main))
+        now = self._shown_place()
+        self.fitted.emit(now != LAB, shown.get((now, narrow), False))
 
     def make_room_for_reader(self) -> None:
         """In a narrow window the reader takes the inspector's room."""
-        self._inspector_shown[LIBRARY, True] = self._window.library.main_widget.isHidden()
+        self._inspector_shown[LIBRARY, True] = self._places[LIBRARY].main_widget.isHidden()
         self.fit()
 
     def keep(self) -> None:
@@ -101,7 +106,7 @@ class Columns(QObject):
         store = _store()
         store.setValue("geometry", self._window.saveGeometry())
         for number, splitter in enumerate(self.splitters):
-            if self._window.has_opened(number):
+            if number in self._places:
                 store.setValue(f"columns{number}", splitter.saveState())
 
     def restore(self) -> None:

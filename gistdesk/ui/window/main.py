@@ -68,7 +68,8 @@ class MainWindow(QMainWindow):
         self._settings_dialog: SettingsDialog | None = None
         self._overlays: list[Overlay] = []
         self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
-        self.columns = Columns(self)
+        self.columns = Columns(self, lambda: self.place)
+        self.columns.fill(LIBRARY, self.library)
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()
         self.first_run: FirstRun | None = None
@@ -76,9 +77,10 @@ class MainWindow(QMainWindow):
         self.bar = ResourceBar(desk, self.runs)
         self._arrange()
         self.drop_picture = DropPicture(self)
-        self.adding = Adding(self)
+        self.adding = Adding(self, desk, lambda: self.question)
         self.menus = Menus(self)
-        self.announcer, self.notifications = Announcer(self), Notifications(self)
+        self.announcer = Announcer(self, desk, lambda: self.chat.chat_id if self.has_opened(CHAT) else None)
+        self.notifications = Notifications(self, desk, self.runs)
         self._connect()
         self._leave_drops_to_window()
         self.show_place(LIBRARY)
@@ -126,7 +128,11 @@ class MainWindow(QMainWindow):
         self.runs.told.connect(self._on_told)
         self.library.reader_toggled.connect(self.columns.make_room_for_reader)
         self.library.reader_toggled.connect(self._leave_drops_to_window)
+        self.columns.fitted.connect(self._on_fitted)
         self.adding.added.connect(self._on_added)
+        self.adding.pasted.connect(self.open_paths)
+        self.adding.chosen.connect(lambda paths: self.drop_sheet.show_paths(paths))
+        self.adding.told.connect(self.banners.tell)
         self.adding.sample_ready.connect(self._on_sample_ready)
         self.desk.notice.connect(self._on_notice)
         self.desk.model_arrived.connect(self._on_model_arrived)
@@ -201,7 +207,7 @@ class MainWindow(QMainWindow):
     def quitting(self) -> "Quitting":
         from gistdesk.ui.window.quitting import Quitting
 
-        return Quitting(self)
+        return Quitting(self, self.desk, self.runs)
 
     def _laid_over(self, card: _Card) -> _Card:
         self._overlays.append(card)
@@ -254,6 +260,10 @@ class MainWindow(QMainWindow):
     def show_inspector(self, shown: bool) -> None:
         """F9."""
         self.columns.show_inspector(self.place, shown)
+
+    def _on_fitted(self, has_inspector: bool, shown: bool) -> None:
+        self.menus.inspector.setEnabled(has_inspector)
+        self.menus.inspector.setChecked(shown)
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
@@ -506,8 +516,7 @@ class MainWindow(QMainWindow):
 
     def quit_now(self) -> None:
         """Close without questions."""
-        self.quitting.decided = True
-        self.close()
+        self.quitting.quit_now()
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)

@@ -4,26 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu
+from PySide6.QtWidgets import QMenu, QMenuBar
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.ui.widgets import theme
 
 if TYPE_CHECKING:
-    from gistdesk.ui.window.main import MainWindow
+    from gistdesk.session.desk import Desk
+    from gistdesk.ui.chat.place import ChatPlace
+    from gistdesk.ui.library.place import LibraryPlace
+    from gistdesk.ui.window.adding import Adding
+    from gistdesk.ui.window.help import Help
     from gistdesk.ui.window.palette import Command
 
 _CHAT = 1
 _PALETTE = later("Command palette")
 
 
+class Commanded(Protocol):
+    """The window, as far as its menus know it. The chat and the help are made when they are first wanted."""
+
+    desk: Desk
+    library: LibraryPlace
+    adding: Adding
+    chat: ChatPlace
+    help: Help
+
+    def menuBar(self) -> QMenuBar: ...  # noqa: N802
+    def open_sample(self) -> None: ...
+    def new_chat(self) -> None: ...
+    def show_settings(self) -> None: ...
+    def show_place(self, number: int) -> None: ...
+    def show_inspector(self, shown: bool) -> None: ...
+    def show_jobs(self, shown: bool) -> None: ...
+    def show_palette(self) -> None: ...
+    def focus_find(self) -> None: ...
+    def close(self) -> bool: ...
+
+
 class Menus:
     """Attributes: inspector, jobs, pause (checkable actions)."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: Commanded) -> None:
         self._window = window
         self._menus: list[tuple[QMenu, str]] = []
         self._actions: list[tuple[QAction, str]] = []

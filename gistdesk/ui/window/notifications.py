@@ -1,22 +1,20 @@
 """Tells the desktop when long work has ended and nobody is looking: runs, downloads, and the last document of a queue.
 
-Knows the desk and the runs of a window. What the window shows itself is told there.
+Knows the desk and the runs. What the window shows itself is told there.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
-from PySide6.QtWidgets import QApplication, QSystemTrayIcon
+from PySide6.QtWidgets import QApplication, QSystemTrayIcon, QWidget
 
 from gistdesk.language.i18n import tr
+from gistdesk.session.desk import Desk
+from gistdesk.session.runs import Runs
 from gistdesk.ui.library.states import WORKING
 from gistdesk.ui.widgets import theme
-
-if TYPE_CHECKING:
-    from gistdesk.ui.window.main import MainWindow
 
 LONG_S = 20.0
 """What took less is not worth a notification."""
@@ -28,9 +26,9 @@ class Notifications(QObject):
 
     told = Signal(str, str)
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: QWidget, desk: Desk, runs: Runs) -> None:
         super().__init__(window)
-        self._window, self._desk, self._runs = window, window.desk, window.runs
+        self._window, self._desk, self._runs = window, desk, runs
         self._live: set[str] = set()
         self._coming: set[str] = set()
         self._busy_since: float | None = None

@@ -1,22 +1,19 @@
 """Quitting: at once when nothing is at work; otherwise the one question that is asked in a dialog.
 
-Knows the desk's idleness, the Lab's live run and the window.
+Knows the desk's idleness and the Lab's live run.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QMenu, QMessageBox, QSystemTrayIcon
+from PySide6.QtWidgets import QMenu, QMessageBox, QSystemTrayIcon, QWidget
 
 from gistdesk.language.i18n import tr
+from gistdesk.session.desk import Desk
+from gistdesk.session.runs import Runs
 from gistdesk.ui.lab.words import state_text
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window.jobs import all_jobs, left_words
-
-if TYPE_CHECKING:
-    from gistdesk.ui.window.main import MainWindow
 
 _LOOK_MS = 1000
 
@@ -24,9 +21,9 @@ _LOOK_MS = 1000
 class Quitting(QObject):
     """Attributes: decided (whether the window may close without a question)."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, window: QWidget, desk: Desk, runs: Runs) -> None:
         super().__init__(window)
-        self._window = window
+        self._window, self._desk, self._runs = window, desk, runs
         self.decided = False
         self._tray: QSystemTrayIcon | None = None
         self._box: QMessageBox | None = None
@@ -37,14 +34,19 @@ class Quitting(QObject):
         """Whether the window may close now; if not, the reader is asked and it closes later, or stays."""
         if self.decided:
             return True
-        run = self._window.runs.live()
+        run = self._runs.live()
         if run is not None and run.state != "stopping":
             self._ask_about_run(run.start.title, state_text(run))
             return False
-        if self._window.desk.idle():
+        if self._desk.idle():
             return True
         self._ask()
         return False
+
+    def quit_now(self) -> None:
+        """Close the window without questions."""
+        self.decided = True
+        self._window.close()
 
     def _ask_about_run(self, title: str, state_words: str) -> None:
         """A run of the Lab needs no window: it goes on, or stops where it can go on from."""
@@ -60,14 +62,14 @@ class Quitting(QObject):
         cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(leave)
         box.setEscapeButton(cancel)
-        leave.clicked.connect(self._window.quit_now)
+        leave.clicked.connect(self.quit_now)
         stop.clicked.connect(self._stop_run)
         self._box = box
         box.open()
 
     def _stop_run(self) -> None:
-        self._window.runs.stop_live()
-        self._window.quit_now()
+        self._runs.stop_live()
+        self.quit_now()
 
     def _ask(self) -> None:
         box = QMessageBox(self._window)
@@ -76,9 +78,9 @@ class Quitting(QObject):
         box.setWindowTitle(tr("Quit gistdesk"))
         box.setText(tr("Something is still at work."))
         told = tr("What is done so far is kept in either case, and work goes on from there.")
-        if self._window.desk.file_jobs.jobs:
+        if self._desk.file_jobs.jobs:
             told = tr("A copy of a file that is stopped leaves nothing behind.")
-        jobs = all_jobs(self._window.desk, self._window.runs)
+        jobs = all_jobs(self._desk, self._runs)
         box.setInformativeText(f"{left_words(jobs)}\n\n{told}" if jobs else told)
         finish = box.addButton(tr("Finish in the tray"), QMessageBox.ButtonRole.AcceptRole)
         stop = box.addButton(tr("Stop and keep what is done"), QMessageBox.ButtonRole.DestructiveRole)
@@ -88,7 +90,7 @@ class Quitting(QObject):
         box.setDefaultButton(finish)
         box.setEscapeButton(cancel)
         finish.clicked.connect(self.finish_first)
-        stop.clicked.connect(self._window.quit_now)
+        stop.clicked.connect(self.quit_now)
         self._box = box
         box.open()
 
@@ -106,7 +108,7 @@ class Quitting(QObject):
         self._tray.setToolTip(tr("gistdesk is finishing its work"))
         menu = QMenu(self._window)
         menu.addAction(tr("Open the window"), self._on_back)
-        menu.addAction(tr("Stop and quit"), self._window.quit_now)
+        menu.addAction(tr("Stop and quit"), self.quit_now)
         self._tray.setContextMenu(menu)
         self._tray.activated.connect(self._on_back)
         self._tray.show()
@@ -121,5 +123,5 @@ class Quitting(QObject):
     def _on_look(self) -> None:
         if self._window.isVisible() and not self._window.isMinimized():
             self._timer.stop()
-        elif self._window.desk.idle():
-            self._window.quit_now()
+        elif self._desk.idle():
+            self.quit_now()
