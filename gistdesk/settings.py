@@ -47,6 +47,8 @@ class Settings:
         models: folders and hub ids that the user added.
         downloads: models whose download was begun, and is neither done nor given up.
         prompts: questions that the user keeps to ask again.
+        window: where the window was and how large; "" before it was ever closed.
+        columns: of each place, how wide its columns were; "" for one that was never opened. Both as Qt packs them.
         notice: not kept; what was wrong with the file that was read.
     """
 
@@ -68,6 +70,8 @@ class Settings:
     models: tuple[str, ...] = ()
     downloads: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
+    window: str = ""
+    columns: tuple[str, ...] = ()
     notice: UserError | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -108,6 +112,8 @@ class Settings:
             raise ValueError("downloads is to be a list of names")
         if not all(isinstance(prompt, str) for prompt in self.prompts):
             raise ValueError("prompts is to be a list of questions")
+        if not all(isinstance(widths, str) for widths in self.columns):
+            raise ValueError("columns is to be a list of texts")
 
 
 _MOST = 2**53

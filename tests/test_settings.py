@@ -42,7 +42,7 @@ def test_every_setting_is_written(tmp_path: Path):
     write_settings(tmp_path / "settings.toml", CHOSEN)
     text = (tmp_path / "settings.toml").read_text(encoding="utf-8")
     assert 'theme = "dark"' in text and "notice" not in text
-    assert len(text.splitlines()) == 18
+    assert len(text.splitlines()) == 20
 
 
 def test_comments_and_settings_of_other_versions_stay(tmp_path: Path):

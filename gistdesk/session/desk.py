@@ -549,16 +549,24 @@ class Desk(QObject):
 
     def change_settings(self, **changes: object) -> None:
         """Keep changed settings and tell everybody."""
-        before, self.settings = self.settings, replace(self.settings, **changes)  # type: ignore[arg-type]
-        try:
-            write_settings(self._settings_path, self.settings)
-        except UserError as error:
-            self.notice.emit(Notice(error.message, error.hint))
+        before = self.settings
+        self._write_settings(changes)
         self._engine.set_idle_unload(self.settings.idle_unload_s)
         if (before.device, before.precision) != (self.settings.device, self.settings.precision):
             self._models.forget()
         self.server.follow_settings()
         self.settings_changed.emit()
+
+    def keep_shape(self, window: str, columns: tuple[str, ...]) -> None:
+        """Keep how the window lies, at its end: nobody has to hear of it."""
+        self._write_settings({"window": window, "columns": columns})
+
+    def _write_settings(self, changes: Mapping[str, object]) -> None:
+        self.settings = replace(self.settings, **changes)  # type: ignore[arg-type]
+        try:
+            write_settings(self._settings_path, self.settings)
+        except UserError as error:
+            self.notice.emit(Notice(error.message, error.hint))
 
     def import_adapter(self, path: Path) -> None:
         """Keep a copy of an adapter's folder, if its base is among the models; `notice` tells how it went."""

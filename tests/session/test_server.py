@@ -1,5 +1,6 @@
 """The window's local server: off by itself, switched on by a setting, answered by the engine of the window."""
 
+import gc
 import json
 import socket
 import threading
@@ -38,6 +39,7 @@ def asked(port: int, token: str, body: dict[str, Any]) -> Callable[[], tuple[int
         replies.append((reply.status, json.loads(reply.read())))
         connection.close()
 
+    gc.disable()  # or widgets of tests before this one may be deleted in that thread, and Qt crash: see file_jobs
     threading.Thread(target=send, daemon=True).start()
     return lambda: replies[0] if replies else None
 
@@ -72,6 +74,7 @@ def test_a_document_of_the_library_answers_other_programs(
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port))
     finally:
+        gc.enable()
         desk.close()
 
 

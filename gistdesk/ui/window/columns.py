@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, Signal
+from PySide6.QtCore import QByteArray, QObject, Qt, Signal
 from PySide6.QtWidgets import QSplitter, QWidget
 
-from gistdesk.folders import folders
+from gistdesk.session.desk import Desk
 from gistdesk.ui.widgets import theme
 
 LIBRARY, CHAT, LAB = range(3)
@@ -43,10 +43,10 @@ class Columns(QObject):
 
     fitted = Signal(bool, bool)
 
-    def __init__(self, window: QWidget, shown_place: Callable[[], int]) -> None:
+    def __init__(self, window: QWidget, desk: Desk, shown_place: Callable[[], int]) -> None:
         """`shown_place` gives the number of the place that is shown."""
         super().__init__(window)
-        self._window, self._shown_place = window, shown_place
+        self._window, self._desk, self._shown_place = window, desk, shown_place
         self._places: dict[int, Place] = {}
         self.splitters = [_splitter() for _ in (LIBRARY, CHAT, LAB)]
         self._inspector_shown = {
@@ -71,9 +71,7 @@ class Columns(QObject):
             splitter.setSizes([width - _INSPECTOR, width // 2, _INSPECTOR])
         elif number == CHAT:
             splitter.setSizes([_LIST, width - _INSPECTOR - _LIST, _INSPECTOR])
-        state = _store().value(f"columns{number}")
-        if isinstance(state, QByteArray):
-            splitter.restoreState(state)
+        splitter.restoreState(_unpacked(self._kept(number)))
 
     def show_inspector(self, place: int, shown: bool) -> None:
         """For one place, and for windows as wide or narrow as this one is now."""
@@ -101,19 +99,29 @@ class Columns(QObject):
         self._inspector_shown[LIBRARY, True] = self._places[LIBRARY].main_widget.isHidden()
         self.fit()
 
+    def _kept(self, number: int) -> str:
+        return next(iter(self._desk.settings.columns[number:]), "")
+
     def keep(self) -> None:
         """Write down the window's shape."""
-        store = _store()
-        store.setValue("geometry", self._window.saveGeometry())
-        for number, splitter in enumerate(self.splitters):
-            if number in self._places:
-                store.setValue(f"columns{number}", splitter.saveState())
+        columns = [
+            _packed(splitter.saveState()) if number in self._places else self._kept(number)
+            for number, splitter in enumerate(self.splitters)
+        ]
+        self._desk.keep_shape(_packed(self._window.saveGeometry()), tuple(columns))
 
     def restore(self) -> None:
         """The window as it was left."""
-        geometry = _store().value("geometry")
-        if isinstance(geometry, QByteArray):
-            self._window.restoreGeometry(geometry)
+        self._window.restoreGeometry(_unpacked(self._desk.settings.window))
+
+
+def _packed(state: QByteArray) -> str:
+    return state.toBase64().toStdString()
+
+
+def _unpacked(text: str) -> QByteArray:
+    """Qt leaves what it restores from it as it is, where it is nothing of Qt's."""
+    return QByteArray.fromBase64(QByteArray(text.encode()))
 
 
 def _splitter() -> QSplitter:
@@ -121,7 +129,3 @@ def _splitter() -> QSplitter:
     splitter.setChildrenCollapsible(False)
     splitter.setHandleWidth(1)
     return splitter
-
-
-def _store() -> QSettings:
-    return QSettings(str(folders().config / "window.ini"), QSettings.Format.IniFormat)

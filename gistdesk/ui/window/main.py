@@ -68,7 +68,7 @@ class MainWindow(QMainWindow):
         self._settings_dialog: SettingsDialog | None = None
         self._overlays: list[Overlay] = []
         self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
-        self.columns = Columns(self, lambda: self.place)
+        self.columns = Columns(self, desk, lambda: self.place)
         self.columns.fill(LIBRARY, self.library)
         self._stack = QStackedWidget()
         self._pages = QStackedWidget()

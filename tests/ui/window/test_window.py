@@ -29,7 +29,7 @@ from gistdesk.protocol import MeasuredRatio, ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Notice
 from gistdesk.session.downloads import Coming
 from gistdesk.session.found_models import Found
-from gistdesk.settings import Settings
+from gistdesk.settings import Settings, read_settings
 from gistdesk.ui.library.inspector import possible
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.window import announcer
@@ -54,6 +54,20 @@ CTRL, SHIFT = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModi
 
 
 # --- keys
+
+
+def test_the_shape_of_the_window_is_a_setting(qtbot: QtBot, tmp_path: Path) -> None:
+    window = open_window(qtbot, tmp_path)
+    window.resize(700, 560)  # what the screen of a test has room for
+    splitter = window.columns.splitters[LIBRARY]
+    splitter.setSizes([380, 0, 320])
+    window.columns.keep()
+    kept = read_settings(tmp_path / "settings.toml")
+    assert kept.columns[CHAT] == ""  # it was not opened
+    again = open_window(qtbot, tmp_path / "again", kept, resize=False)
+    assert (again.size(), again.columns.splitters[LIBRARY].sizes()) == (window.size(), splitter.sizes())
+    other = open_window(qtbot, tmp_path / "other", replace(kept, window="ü", columns=("?", "")), resize=False)
+    assert other.size() != window.size()
 
 
 def test_control_and_a_figure_goes_to_a_place(window: MainWindow, qtbot: QtBot) -> None:
@@ -764,7 +778,7 @@ def test_the_library_is_moved(window: MainWindow, qtbot: QtBot, tmp_path: Path) 
 def test_the_window_comes_back_as_it_was_left(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     window.resize(701, 602)  # the offscreen screen is not larger than 800
     window.quit_now()
-    again = open_window(qtbot, tmp_path / "again", resize=False)
+    again = open_window(qtbot, tmp_path / "again", window.desk.settings, resize=False)
     assert (again.width(), again.height()) == (701, 602)
 
 
