@@ -26,8 +26,8 @@ _FINDER = Ability(
     finds_only=True,
 )
 _READER = Ability(
-    later("This model answers plain questions, with the sentence of the document that tells."),
-    later("Where it writes itself, as in summaries, it often goes wrong, and its reading is best in English."),
+    later("This model answers plain questions by quoting the sentence of the document that answers them."),
+    later("What it writes itself, such as a summary, is often wrong, and it reads English best."),
 )
 _GENERAL = Ability(
     later("This model answers questions, summarises and explains."),

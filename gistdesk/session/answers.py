@@ -68,7 +68,7 @@ class _Writing:
 
 
 class Answers(QObject):
-    """Signals: as of the desk; `busy_changed` when the first answer starts or the last one ends."""
+    """Signals: those of the chats in `Desk`; `busy_changed` when the first answer starts or the last one ends."""
 
     phase = Signal(int, str)
     delta = Signal(int, str)

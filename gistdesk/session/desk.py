@@ -581,7 +581,9 @@ class Desk(QObject):
     def rename_adapter(self, name: str, title: str) -> None:
         """Give an adapter that is kept here another name; documents that were compressed with it follow."""
         if self._queue.busy or self._answers.busy or self.device_holder:
-            self.notice.emit(Notice(later("Something is at work now."), later("Rename the adapter when it has ended.")))
+            self.notice.emit(
+                Notice(later("Something else is running."), later("Rename the adapter once it has finished."))
+            )
             return
         try:
             new = str(rename_adapter(Path(name), title))

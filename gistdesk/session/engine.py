@@ -279,7 +279,7 @@ class Engine(QObject):
             self._unfinished[request.id] = request
             self._process.write(encode(request).encode())
 
-    # ---- Its end
+    # ---- When it ends
 
     def _set_force_timer(self) -> None:
         """For the first thing that may take too long; see `_force`."""

@@ -265,8 +265,11 @@ class Runs(QObject):
         if live is not None:
             self.told.emit(
                 Notice(
-                    tr("The answer waits: “{title}” has the device.", title=live.start.title),
-                    tr("It comes when the run ends. A run that is stopped now goes on later from where it is."),
+                    tr("The answer is waiting: “{title}” is using the device.", title=live.start.title),
+                    tr(
+                        "It will come when the run ends. "
+                        "A run that is stopped now can be resumed later from where it stopped."
+                    ),
                     actions=((later("Stop the run, and answer"), self.stop_live),),
                 )
             )

@@ -220,7 +220,7 @@ class ChatInspector(QFrame):
         notes = {
             "system": tr("What the model is told before the documents. Applies from the next answer on."),
             "temperature": tr("0 always takes the most likely word; more gives more variety."),
-            "max_tokens": tr("An answer ends here at the latest."),
+            "max_tokens": tr("An answer is cut off at this length."),
             "top_p": tr("Only the most likely words that add up to this share are drawn from."),
             "seed": tr("The same seed draws the same answer again."),
         }

@@ -11,8 +11,8 @@ from gistdesk.ui.chat.look import FlatButton
 
 _SHOWN_CHARACTERS = 60
 _EXAMPLES = (
-    later("Which dates are named, and what for?"),
-    later("Which amounts of money are named?"),
+    later("Which dates are mentioned, and what for?"),
+    later("Which amounts of money are mentioned?"),
     later("Who signed this, and when?"),
 )
 

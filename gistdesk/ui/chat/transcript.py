@@ -34,7 +34,7 @@ class Transcript(QScrollArea):
     """Attributes: views, the messages that are built, oldest first.
 
     Signals:
-        acted, edited, passage_chosen: as of `MessageView`.
+        acted, edited, passage_chosen: see `MessageView`.
         focus_chain_changed: `focus_chain` gives something else.
     """
 
@@ -201,7 +201,7 @@ class Transcript(QScrollArea):
 
     def _retranslate(self) -> None:
         self.setAccessibleName(tr("Messages"))
-        self._to_end.setText(tr("To the end"))
+        self._to_end.setText(tr("Jump to the end"))
         self._to_end.setToolTip(tr("Go to the newest message and follow it (End)"))
         self._show_earlier()
 

@@ -28,7 +28,7 @@ def phase_words(phase: str) -> str:
     kind = phase if percent is None else phase.rpartition(" ")[0]
     words = {
         "queued": tr("Waiting for the engine"),
-        "run": tr("Waiting: a run in the Lab has the device"),
+        "run": tr("Waiting: a run in the Lab is using the device"),
         "loading model": tr("Loading model"),
         "looking up": tr("Looking up passages"),
         "loading gist": tr("Loading gist"),
@@ -80,7 +80,10 @@ def origin_words(message: Message) -> tuple[str, str]:
     if reads_passages and not n_slots:
         return (
             tr("from passages of the text"),
-            tr("Written from the passages below, without the gist: this model reads best so. Open them to check it."),
+            tr(
+                "Written from the passages below, without the gist: this model reads best that way. "
+                "Open them to check it."
+            ),
         )
     if reads_passages:
         return (

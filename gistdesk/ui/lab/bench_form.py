@@ -21,9 +21,9 @@ from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 
-_SIZE_NAMES = (later("Quick: up to two minutes"), later("Standard"), later("Full: a night"), later("Own sizes"))
+_SIZE_NAMES = (later("Quick: up to two minutes"), later("Standard"), later("Full: a night"), later("Custom sizes"))
 _OWN = 3
-_DOCUMENTS = (later("Bundled texts"), later("A document of mine"), later("A folder of mine"))
+_DOCUMENTS = (later("Bundled texts"), later("My document"), later("My folder"))
 _FILES = (later("None"), later("LongBench folder"), later("Multiple choice (JSONL)"), later("Instructions (Alpaca+)"))
 _FILE_OPTIONS = ("", "longbench", "choices", "instructions")
 
@@ -181,7 +181,7 @@ class BenchForm(Form):
 
     def title(self) -> str:
         """A name for the run."""
-        size = (later("Quick"), later("Standard"), later("Full"), later("Own sizes"))[self.size.currentIndex()]
+        size = (later("Quick"), later("Standard"), later("Full"), later("Custom sizes"))[self.size.currentIndex()]
         return f"{tr(size)} · {model_title(self.model.model)}"
 
     def choose_quick(self) -> None:

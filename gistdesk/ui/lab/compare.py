@@ -50,7 +50,7 @@ def differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
         (tr("Kind"), [kind_text(run) for run in runs]),
         (tr("Model"), [model_title(run.model) for run in runs]),
         (tr("Accuracy"), [_accuracy(run) for run in runs]),
-        (tr("Took"), [duration_text(run.seconds) if run.seconds else "–" for run in runs]),
+        (tr("Time taken"), [duration_text(run.seconds) if run.seconds else "–" for run in runs]),
         (tr("Steps"), [f"{run.step:,} / {run.steps:,}" for run in runs]),
     ]
     methods = dict.fromkeys(trial["method"] for run in runs for trial in run.trials if not run.is_training)

@@ -143,9 +143,12 @@ class RunHeader(QFrame):
         self._why.setVisible(run.state == "queued")
         live = self._runs.live()
         self._why.setText(
-            tr("Only one at a time has the device. It begins when this has ended: {title}", title=live.start.title)
+            tr(
+                "Only one run can use the device at a time. It starts when this one has finished: {title}",
+                title=live.start.title,
+            )
             if live
-            else tr("Only one at a time has the device. It begins when the engine has finished its work.")
+            else tr("Only one process can use the device at a time. It starts when the engine has finished its work.")
         )
         self._fit()
         if run.state in _SPOKEN and (run.name, run.state) != self._spoken:
@@ -175,5 +178,5 @@ class RunHeader(QFrame):
     def retranslate(self) -> None:
         self.box.setAccessibleName(tr("Run"))
         self.pause.setText(tr("Pause"))
-        self.pause.setToolTip(tr("What is done so far is kept; it goes on from there."))
+        self.pause.setToolTip(tr("Progress so far is kept; it resumes from there."))
         self.refresh()

@@ -49,7 +49,7 @@ HEADERS = (
     later("Status"),
     later("Accuracy"),
     later("Steps"),
-    later("Took"),
+    later("Time taken"),
     later("Seed"),
     later("Started"),
 )
@@ -209,7 +209,7 @@ class RunsTab(QWidget):
         self._empty = EmptyState(
             "lab",
             later("No runs yet"),
-            later("Runs of training and of the benchmark are kept here, compared, and gone on with."),
+            later("Training and benchmark runs are kept here, where you can compare and resume them."),
             ((later("Run the two-minute CPU check"), self.check_asked.emit),),
             self,
         )

@@ -84,7 +84,7 @@ class TrainTab(QWidget):
         self._empty = EmptyState(
             "train",
             later("No training yet"),
-            later("Train a gist adapter for a model of yours. A run goes on when the window is closed."),
+            later("Train a gist adapter for one of your models. A run continues when the window is closed."),
             ((later("Run the check of training"), self.run_check),),
             self,
         )
@@ -233,7 +233,7 @@ class TrainTab(QWidget):
 
     def _show_plots(self, run: Run) -> None:
         raw = loss_points(run.events)
-        empty = tr("Comes with the first report.")
+        empty = tr("Appears with the first report.")
         self.loss.show_lines(
             tr("Loss (nats)"),
             [Line(tr("raw"), raw, 0, faint=True), Line(tr("smoothed"), smoothed(raw), 0)],

@@ -26,8 +26,8 @@ PRESETS = ("check", "quick", "standard", "full")
 _PRESET_NAMES = (
     later("Check: 50 steps, minutes on a CPU"),
     later("Quick: 600 steps"),
-    later("Standard: a model of mine, NF4, 1,500 steps"),
-    later("Full: a model of mine, NF4, 12,000 steps"),
+    later("Standard: my own model, NF4, 1,500 steps"),
+    later("Full: my own model, NF4, 12,000 steps"),
 )
 _DATA = (
     (later("As in the preset (generated facts)"), "", "", False),
@@ -114,7 +114,7 @@ class TrainForm(Form):
         self.add(later("Batch"), self.batch, later("Documents per step."))
         self.add(later("Rank"), self.rank, later("Of the adapter; a higher one can learn more and needs more memory."))
         self.add(later("Seed"), self.seed, later("Of weights and data."))
-        self.add(later("Further fields"), self.further, later("Fields of the configuration, as field=value."))
+        self.add(later("More fields"), self.further, later("Fields of the configuration, as field=value."))
         self._problem.setWordWrap(True)
         theme.set_role(self._problem, "warning")
         theme.set_kind(self.start, "primary")
@@ -151,7 +151,7 @@ class TrainForm(Form):
         _, field, mix, _ = _DATA[self.data.currentIndex()]
         self._problem.setText("")
         if field and not self.path.path:
-            self._problem.setText(tr("Choose the file or folder that it is to learn from."))
+            self._problem.setText(tr("Choose the file or folder it should learn from."))
         if not self.base.model:
             self._problem.setText(tr("Choose a base model."))
         try:
@@ -159,7 +159,7 @@ class TrainForm(Form):
         except ValueError:
             further = [""]
         if any("=" not in word for word in further):
-            self._problem.setText(tr("Further fields are written as field=value, for example slots=32."))
+            self._problem.setText(tr("More fields are written as field=value, for example slots=32."))
         if self._problem.text():
             return None
         device = self._desk.settings.device

@@ -339,7 +339,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
     facts.append((tr("Source size"), bytes_text(entry.source_bytes)))
     facts.append((tr("Model"), model_title(gist.model_id if gist else entry.model)))
     if gist is not None and gist.seconds:
-        facts.append((tr("Took"), _took_words(gist)))
+        facts.append((tr("Time taken"), _took_words(gist)))
         facts.append((tr("Speed"), tr("{n} tokens/s", n=count_text(gist.tokens_per_second))))
     facts.append((tr("Added"), added_text(entry.added)))
     if gist is not None:

@@ -29,7 +29,7 @@ from gistdesk.ui.widgets.labels import EmptyState, Label
 _FILTERS: tuple[tuple[str, tuple[str, ...] | None], ...] = (
     (later("All documents"), None),
     (later("Ready"), ("ready",)),
-    (later("At work"), WORKING),
+    (later("In progress"), WORKING),
     (later("Needs attention"), NEEDS_ATTENTION),
     (later("Trash"), None),
 )

@@ -85,8 +85,8 @@ def explanation(entry: Entry) -> str:
         return tr("The file changed on disk since it was read. Re-compress it to take in the changes.")
     if entry.state == "ready" and entry.gist is not None and entry.gist.verdict in ("partly", "unreliable"):
         return tr(
-            "Its facts were asked back from the gist, and not all came. The text is kept: answers that look up "
-            "passages rest on it."
+            "Its facts were asked back from the gist, and not all came back. The text is kept: answers that look up "
+            "passages rely on it."
         )
     if entry.state == "cancelled":
         return tr("Compression was cancelled. What was done is kept; Retry goes on from there.")

@@ -174,8 +174,8 @@ def _coming_text(coming: Coming, *, is_file: bool) -> str:
     if coming.problem:
         return f"{tr(coming.problem)} {tr(coming.hint)}".strip()
     if coming.share is None:
-        return tr("Paused: what came is kept")
+        return tr("Paused: what was downloaded is kept")
     percent = round(100 * coming.share)
     if coming.is_paused:
-        return tr("Paused at {percent}%: what came is kept", percent=percent)
+        return tr("Paused at {percent}%: what was downloaded is kept", percent=percent)
     return tr("Preparing {percent}%", percent=percent) if is_file else tr("Downloading {percent}%", percent=percent)

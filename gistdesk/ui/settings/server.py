@@ -34,7 +34,7 @@ class ServerPage(SettingsPage):
         self.add_row(later("Status"), self.state)
         self.add_row(later("Port"), self.port)
         self.add_row(later("Address"), self.address)
-        self.add_row(later("Token"), self.token, later("Whoever has it, and works on this computer, can ask."))
+        self.add_row(later("Token"), self.token, later("Anyone who has it, and works on this computer, can ask."))
         self.column.addStretch()
         self.on.clicked.connect(lambda wanted: desk.change_settings(server=wanted))
         self.port.editingFinished.connect(self._on_port)

@@ -149,7 +149,7 @@ class Adding(QObject):
         self.told.emit(
             Notice(
                 tr("No documents that can be read are in “{name}”.", name=names),
-                tr("PDF, Word, EPUB, HTML, Markdown and plain text files can be."),
+                tr("PDF, Word, EPUB, HTML, Markdown and plain text files can be read."),
             )
         )
         if files:

@@ -153,7 +153,7 @@ class FirstRun(QFrame):
         self._values[0].setText(tr("{name}, cores: {n}", name=platform.processor() or platform.machine(), n=cores))
         graphics = memory.source == "VRAM"
         self._values[1].setText(
-            tr("Found; it will be used") if graphics else tr("None that can be used; the processor will be")
+            tr("Found; it will be used") if graphics else tr("None that can be used; the processor is used instead")
         )
         self._values[2].setText(
             tr("{free} free of {total}", free=bytes_text(memory.free), total=bytes_text(memory.total))

@@ -10,7 +10,7 @@ from gistdesk.ui.widgets.overlay import Overlay
 
 _SENTENCES = (
     later("Drop a document onto the window: the whole of it is compressed into a few gist tokens."),
-    later("Ask questions of one or several documents in a chat. A document is not read anew for each question."),
+    later("Ask questions of one or several documents in a chat. A document is not read again for each question."),
     later("An answer from compressed memory can be wrong. Look up passages reads the text, Verify in source shows it."),
     later("The lower the ratio, the more is kept of a document, and the more memory it takes. Measure tells how much."),
 )

@@ -94,5 +94,5 @@ def left_words(jobs: list[Job]) -> str:
     if not known:
         return tr("Not finished: {n}.", n=len(jobs))
     return tr(
-        "Not finished: {n}. What is at work takes about {time} more.", n=len(jobs), time=duration_text(sum(known))
+        "Not finished: {n}. What is running needs about {time} more.", n=len(jobs), time=duration_text(sum(known))
     )

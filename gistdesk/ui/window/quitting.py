@@ -55,9 +55,12 @@ class Quitting(QObject):
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle(tr("Quit gistdesk"))
         box.setText(tr("“{title}” is still running.", title=title))
-        lines = (state_words, tr("It can go on without the window, which finds it again when it is opened."))
+        lines = (
+            state_words,
+            tr("It can keep running without the window, which finds it again when it is next opened."),
+        )
         box.setInformativeText("\n\n".join(lines))
-        leave = box.addButton(tr("Quit, and let it go on"), QMessageBox.ButtonRole.AcceptRole)
+        leave = box.addButton(tr("Quit, and keep it running"), QMessageBox.ButtonRole.AcceptRole)
         stop = box.addButton(tr("Stop it with a checkpoint, and quit"), QMessageBox.ButtonRole.DestructiveRole)
         cancel = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(leave)
@@ -76,8 +79,8 @@ class Quitting(QObject):
         box.setIcon(QMessageBox.Icon.Question)
         box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle(tr("Quit gistdesk"))
-        box.setText(tr("Something is still at work."))
-        told = tr("What is done so far is kept in either case, and work goes on from there.")
+        box.setText(tr("Work is still in progress."))
+        told = tr("Progress so far is kept either way, and work resumes from there.")
         if self._desk.file_jobs.jobs:
             told = tr("A copy of a file that is stopped leaves nothing behind.")
         jobs = all_jobs(self._desk, self._runs)

@@ -168,7 +168,7 @@ class ResourceBar(QFrame):
     def _engine_words(self) -> tuple[str, str, str]:
         engine = self._desk.engine_state
         if self._desk.device_holder and not self._desk.works_beside and engine.state in ("off", "starting", "ready"):
-            return tr("Lent to “{title}”", title=self._desk.device_holder), "lab", "accent"
+            return tr("In use by “{title}”", title=self._desk.device_holder), "lab", "accent"
         if engine.state == "loading" and engine.fraction is not None:
             return tr("Loading {percent}%", percent=round(100 * engine.fraction)), "working", "accent"
         return {

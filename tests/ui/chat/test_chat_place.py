@@ -491,7 +491,7 @@ def test_what_is_read_stays_in_place_while_an_answer_grows(
     wait_idle(qtbot, desk, place)
     assert len(answers(place)[1].text()) > n_before
     assert view.mapTo(place.transcript.viewport(), QPoint()).y() == before  # not followed any more
-    to_end = next(b for b in place.transcript.findChildren(QAbstractButton) if b.text() == "To the end")
+    to_end = next(b for b in place.transcript.findChildren(QAbstractButton) if b.text() == "Jump to the end")
     assert to_end.isVisible()
     QTest.keyClick(view, Qt.Key.Key_End)
     qtbot.waitUntil(lambda: bar.value() == bar.maximum(), timeout=1000)

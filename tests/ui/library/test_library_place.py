@@ -314,8 +314,8 @@ def test_a_gist_that_was_gone_on_with_took_as_long_as_all_of_it(window: MainWind
     assert entry.gist is not None
     whole = replace(entry.gist, n_tokens=40_693, seconds=118.0, tokens_per_second=345.0)
     resumed = replace(whole, seconds=25.0)
-    assert dict(_facts(replace(entry, gist=whole)))["Took"] == "2 min"
-    assert dict(_facts(replace(entry, gist=resumed)))["Took"] == "about 2 min"
+    assert dict(_facts(replace(entry, gist=whole)))["Time taken"] == "2 min"
+    assert dict(_facts(replace(entry, gist=resumed)))["Time taken"] == "about 2 min"
 
 
 def test_a_document_is_renamed_in_its_row(window: MainWindow, qtbot: QtBot) -> None:

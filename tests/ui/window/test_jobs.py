@@ -71,7 +71,7 @@ def test_quitting_tells_how_much_is_left(window: MainWindow) -> None:
     entries = fill(still(window))
     still(window).working = True
     words = left_words(all_jobs(window.desk, window.runs))
-    assert words == "Not finished: 3. What is at work takes about 2 min more."
+    assert words == "Not finished: 3. What is running needs about 2 min more."
     assert not window.quitting.may_close()
     [box] = window.findChildren(QMessageBox)
     assert words in box.informativeText()

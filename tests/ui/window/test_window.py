@@ -628,7 +628,7 @@ def test_a_download_is_paused_gone_on_with_and_given_up(window: MainWindow) -> N
     card.pause.click()
     desk.rows = [STARTER, replace(COMING, coming=Coming(0.42, is_paused=True))]
     page.refresh()
-    assert (card._facts.text(), card.pause.text()) == ("Paused at 42%: what came is kept", "Go on")
+    assert (card._facts.text(), card.pause.text()) == ("Paused at 42%: what was downloaded is kept", "Go on")
     card.pause.click()
     failed = Coming(0.42, True, "The hub that acme is on cannot be reached.", "Connect this computer.")
     desk.rows = [STARTER, replace(COMING, coming=failed, problem=failed.problem)]
