@@ -53,6 +53,7 @@ fitted so that attention comes out the same; needs no training. refined: what th
 trained on questions about this one document."""
 
 METHODS = tuple(method.name for method in GIST_METHODS)
+METHOD_TITLES = {method.name: method.title for method in GIST_METHODS}
 _RATIOS = {method.name: method.ratio for method in GIST_METHODS}
 
 

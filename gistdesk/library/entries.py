@@ -25,7 +25,8 @@ _FOREVER_NS = 9 * 10**18
 _WORKING = "state IN ('extracting', 'compressing')"
 _GIST_COLUMNS = (
     "id key model_id model_fingerprint tokenizer_fingerprint adapter_fingerprint ratio n_tokens n_slots kv_bytes "
-    "file_bytes seconds tokens_per_second device created recall_n recall_kept method"
+    "file_bytes seconds tokens_per_second device created recall_n recall_kept method kv_bits "
+    "agreement agreement_before"
 ).split()
 _GIST_TEXTS = {
     "model_id",
@@ -36,7 +37,9 @@ _GIST_TEXTS = {
     "created",
     "method",
 }
-_GIST_REALS = {"seconds", "tokens_per_second"}
+_GIST_REALS = {"seconds", "tokens_per_second", "agreement", "agreement_before"}
+_GIST_MEASURED = {"recall_n", "recall_kept", "agreement", "agreement_before"}
+"""None where nothing was measured."""
 _COUNTS = ("source_bytes", "source_mtime_ns", "n_chars", "n_pages", "done", "total")
 GIST_FIELDS = ", ".join(f"gists.{name} AS gist_{name}" for name in _GIST_COLUMNS)
 _ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gists.id = entries.gist_id"
@@ -271,7 +274,7 @@ class Entries(Texts):
         for name, value in values.items():
             if name in _GIST_TEXTS:
                 values[name] = text_of(value)
-            elif value is not None or not name.startswith("recall"):
+            elif value is not None or name not in _GIST_MEASURED:
                 values[name] = ratio_of(value) if name == "ratio" else number_of(value, whole=name not in _GIST_REALS)
         return GistRow(path=self._gist_path(key), **values)
 

@@ -58,12 +58,13 @@ class Gists(Entries):
         adapter_fingerprint: str,
         ratio: float,
         method: str = "adapter",
+        kv_bits: int = 16,
     ) -> GistRow | None:
-        """The gist of the same text by the same model, adapter and method at the same ratio, if its file is there."""
+        """The gist of the same text, made and stored in the same way at the same ratio, if its file is there."""
         rows = self._rows(
             f"SELECT {GIST_FIELDS} FROM gists WHERE text_sha256 = ? AND model_fingerprint = ? AND "
-            "tokenizer_fingerprint = ? AND adapter_fingerprint = ? AND ratio = ? AND method = ?",
-            (text_sha256, model_fingerprint, tokenizer_fingerprint, adapter_fingerprint, ratio, method),
+            "tokenizer_fingerprint = ? AND adapter_fingerprint = ? AND ratio = ? AND method = ? AND kv_bits = ?",
+            (text_sha256, model_fingerprint, tokenizer_fingerprint, adapter_fingerprint, ratio, method, kv_bits),
         )
         found = [self._gist(row) for row in rows]
         return next((gist for gist in found if gist.path.is_file()), None)
@@ -284,6 +285,8 @@ def content_key(content: str, figures: GistFigures, ratio: float) -> str:
         figures.tokenizer_fingerprint,
         figures.adapter_fingerprint,
         float(ratio),
+        *([] if figures.method == "adapter" else [figures.method]),
+        *([] if figures.kv_bits == 16 else [figures.kv_bits]),
     ]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -302,7 +305,8 @@ def _described(description: dict[str, Any]) -> GistFigures:
     names = ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
     sizes = ("n_tokens", "n_slots", "kv_bytes", "file_bytes")
     figures = GistFigures(*(description[name] for name in names), *(description[name] for name in sizes))
-    return replace(figures, method=description.get("method", "adapter"))
+    more = ("method", "kv_bits", "agreement", "agreement_before")
+    return replace(figures, **{name: description[name] for name in more if name in description})
 
 
 def _sha256(path: Path) -> str:

@@ -37,7 +37,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True)
 class GistFigures:
-    """What compressing came to, as the engine reports it."""
+    """What compressing came to, as the engine reports it. `kv_bits`, `agreement`: as in `GistRow`."""
 
     model_id: str
     model_fingerprint: str
@@ -51,6 +51,9 @@ class GistFigures:
     tokens_per_second: float = 0.0
     device: str = ""
     method: str = "adapter"
+    kv_bits: int = 16
+    agreement: float | None = None
+    agreement_before: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,9 @@ class GistRow:
         ratio: tokens per slot that was asked for; what it came to is n_tokens / n_slots.
         recall_n: facts of the document that were asked back from it, of which `recall_kept` came back; None while
             that was not measured.
+        kv_bits: in how many each number of keys and values is stored.
+        agreement: and agreement_before: what training it came to, see `gistdesk.core.gist.Refinement`; None where
+            nothing was trained.
     """
 
     id: int
@@ -82,6 +88,9 @@ class GistRow:
     recall_n: int | None
     recall_kept: int | None
     method: str
+    kv_bits: int
+    agreement: float | None
+    agreement_before: float | None
 
     @property
     def recall(self) -> float | None:

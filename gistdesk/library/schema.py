@@ -132,5 +132,12 @@ CREATE TABLE collection_entries (
 CREATE INDEX collection_entries_by_entry ON collection_entries(entry_id);
 """
 
-STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL, _METHOD, _PINS, _COLLECTIONS)
+# In how many bits a gist's numbers are stored, and what training it came to; older ones do not say.
+_STORAGE_AND_AGREEMENT = """
+ALTER TABLE gists ADD COLUMN kv_bits INTEGER NOT NULL DEFAULT 16;
+ALTER TABLE gists ADD COLUMN agreement REAL;
+ALTER TABLE gists ADD COLUMN agreement_before REAL;
+"""
+
+STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL, _METHOD, _PINS, _COLLECTIONS, _STORAGE_AND_AGREEMENT)
 VERSION = len(STEPS)

@@ -24,6 +24,7 @@ class CompressDone(Event):
     Attributes:
         seconds: of this run, without loading the model; `tokens_per_second` is of this run, too.
         peak_memory_bytes: on CUDA of this request, on a CPU of the process so far.
+        kv_bits, agreement, agreement_before: as in `GistDescription`.
     """
 
     name = "compress.done"
@@ -42,6 +43,9 @@ class CompressDone(Event):
     tokenizer_fingerprint: str
     adapter_fingerprint: str
     method: str = "adapter"
+    kv_bits: int = 16
+    agreement: float | None = None
+    agreement_before: float | None = None
 
 
 @message

@@ -381,6 +381,8 @@ def _figures(event: AnswerDone, writing: _Writing) -> dict[str, Any]:
         "stopped": event.stopped,
     }
     gists = [entry.gist for entry in writing.entries if entry.gist is not None]
+    if event.n_slots:
+        figures["methods"] = sorted({gist.method for gist in gists})
     if event.n_slots and gists and all(gist.tokens_per_second for gist in gists):
         figures["ratio"] = event.n_document_tokens / (event.n_slots + event.n_passage_tokens)
         figures["saved_s"] = sum(gist.n_tokens / gist.tokens_per_second for gist in gists) - event.prefill_s

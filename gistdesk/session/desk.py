@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, remove_adapter, rename_adapter
 from gistdesk.core.errors import UserError
-from gistdesk.core.methods import LEAST_SLOTS, usual_method, usual_ratio, within_trained
+from gistdesk.core.methods import LEAST_SLOTS, chosen_method, starting_method, usual_ratio, within_trained
 from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Grounded, Identity, Library, Passage
@@ -225,40 +225,52 @@ class Desk(QObject):
             return min(self.settings.ratio, usual_ratio("matched"))
         return within_trained(self.settings.ratio, info.trained_ratios if info else None)
 
-    def predict(self, n_tokens: int, ratio: float, n_files: int = 1) -> Prediction:
-        """What compressing documents of so many tokens would come to, all together."""
-        info = self._models.info(self.settings.model)
+    def predict(
+        self, n_tokens: int, ratio: float, n_files: int = 1, *, method: str = "auto", model: str = ""
+    ) -> Prediction:
+        """What compressing documents of so many tokens in a way would come to, all together.
+
+        Args:
+            method: see `gistdesk.core.methods`; "auto" is the usual way of the model.
+            model: by its name; "" is the chosen one.
+        """
+        model = model or self.settings.model
+        info = self._models.info(model)
         n_slots = max(LEAST_SLOTS * n_files, round(n_tokens / ratio))
         per_slot = info.kv_bytes_per_slot if info else 0
         memory = needed_bytes(info, n_slots) + _WORKING_BYTES if info else 0
-        speed = self._measured_speed()
+        speed = self._measured_speed(model, _way(method, info))
         seconds = n_tokens / speed if speed else None
         stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold float16 of those
         stored = stored * self.settings.kv_bits // 16
         return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
 
-    def measured_at(self, ratio: float) -> list[MeasuredRatio]:
-        """What was measured of the chosen model and adapter, in their usual way, at about a ratio.
+    def measured_at(self, ratio: float, *, method: str = "auto", model: str = "") -> list[MeasuredRatio]:
+        """What was measured of a model's gists, made in a way, at about a ratio; arguments as in `predict`.
 
         That is what is kept with the adapter, and what this library has measured.
         """
-        info = self.model_info()
+        info = self._models.info(model) if model else self.model_info()
         if info is None:
             return []
-        method = usual_method(info.has_adapter)
-        own = self.library.recall_by_ratio(info.model_fingerprint, info.adapter_fingerprint, method)
+        method = _way(method, info)
+        by_adapter = starting_method(method, info.has_adapter) == "adapter"
+        adapter = info.adapter_fingerprint if by_adapter else ""
+        own = self.library.recall_by_ratio(info.model_fingerprint, adapter, method)
+        kept = info.measured if method == "adapter" else ()
         found: dict[str, list[int]] = {}
-        for row in (*info.measured, *(MeasuredRatio(OWN, *each) for each in own)):
+        for row in (*kept, *(MeasuredRatio(OWN, *each) for each in own)):
             if ratio / _NEARLY < row.ratio < ratio * _NEARLY:
                 counts = found.setdefault(row.kind, [0, 0])
                 counts[0] += row.n
                 counts[1] += row.n_right
         return [MeasuredRatio(kind, ratio, n, n_right) for kind, (n, n_right) in found.items()]
 
-    def _measured_speed(self) -> float | None:
-        """Tokens per second of the newest gist that this model made here."""
-        gists = [e.gist for e in self.library.entries() if e.gist is not None and e.model == self.settings.model]
-        speeds = [(gist.created, gist.tokens_per_second) for gist in gists if gist.tokens_per_second]
+    def _measured_speed(self, model: str, method: str) -> float | None:
+        """Tokens per second of the newest gist that this model made here in this way."""
+        gists = [e.gist for e in self.library.entries() if e.gist is not None and e.model == model]
+        same = [gist for gist in gists if gist.method == method]
+        speeds = [(gist.created, gist.tokens_per_second) for gist in same if gist.tokens_per_second]
         return max(speeds)[1] if speeds else None
 
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
@@ -768,3 +780,8 @@ class Desk(QObject):
 
     def _on_download_failed(self, message: str, hint: str, details: str) -> None:
         self.notice.emit(Notice(message, hint, details))
+
+
+def _way(method: str, info: ModelInfo | None) -> str:
+    """What a gist is made by, where nobody chose, too; "auto" while nothing is known of the model."""
+    return chosen_method(method, has_adapter=info.has_adapter) if info is not None else method

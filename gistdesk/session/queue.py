@@ -189,6 +189,7 @@ class Queue(QObject):
             info.adapter_fingerprint if starting_method(method, info.has_adapter) == "adapter" else "",
             entry.ratio,
             method,
+            self._settings().kv_bits,
         )
         if found is None:
             return False
@@ -240,7 +241,8 @@ class Queue(QObject):
         """Unless the entry was queued for another model or ratio at the last moment, this is its gist."""
         assert self._work is not None
         work = self._work.entry
-        if self._library.entry(entry_id).model == work.model:
+        entry = self._library.entry(entry_id)
+        if (entry.model, entry.method) == (work.model, work.method):
             self._library.adopt_gist(entry_id, Path(event.target), _figures(event), ratio=work.ratio)
             self.compressed.emit(entry_id)
         self._finished(entry_id)
@@ -287,4 +289,7 @@ def _figures(event: CompressDone) -> GistFigures:
         tokens_per_second=event.tokens_per_second,
         device=event.device,
         method=event.method,
+        kv_bits=event.kv_bits,
+        agreement=event.agreement,
+        agreement_before=event.agreement_before,
     )

@@ -56,6 +56,9 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
         tokenizer_fingerprint=identity.tokenizer_fingerprint,
         adapter_fingerprint=identity.adapter_fingerprint,
         method=record.method,
+        kv_bits=request.kv_bits,
+        agreement=gist.refined.after if gist.refined else None,
+        agreement_before=gist.refined.before if gist.refined else None,
     )
 
 

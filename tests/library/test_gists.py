@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,6 +76,29 @@ def test_another_model_or_ratio_is_another_gist(library: Library, other: tuple[s
     entry = ready(library)
     assert entry.text_sha256 is not None
     assert library.find_gist(entry.text_sha256, *other) is None
+
+
+@pytest.mark.parametrize("made", [{"method": "refined"}, {"kv_bits": 8}])
+def test_another_way_or_storage_is_another_gist(library: Library, made: dict[str, Any]):
+    """Before: training a document at the ratio of its gist, or 8 bits for it, silently gave the old file."""
+    entry = ready(library)
+    assert entry.text_sha256 is not None and entry.gist is not None
+    assert library.find_gist(entry.text_sha256, "m1", "t1", "a1", 100.0, **made) is None
+    path = library.incoming_path(entry.id)
+    path.write_bytes(b"made otherwise")
+    again = library.adopt_gist(entry.id, path, replace(figures(), **made))
+    assert again.gist is not None and again.gist.path.read_bytes() == b"made otherwise"
+    assert library.find_gist(entry.text_sha256, "m1", "t1", "a1", 100.0, **made) == again.gist
+
+
+def test_what_training_came_to_is_kept_with_the_gist(library: Library):
+    entry = ready(library)
+    path = library.incoming_path(entry.id)
+    path.write_bytes(b"trained")
+    trained = replace(figures(), method="refined", agreement=0.92, agreement_before=0.71)
+    gist = library.adopt_gist(entry.id, path, trained).gist
+    assert gist is not None and (gist.agreement, gist.agreement_before) == (0.92, 0.71)
+    assert entry.gist is not None and entry.gist.agreement is None
 
 
 def test_a_gist_whose_file_is_gone_is_not_found_and_can_be_made_again(library: Library):

@@ -5,6 +5,7 @@ For widgets: entries in every state, figures of a computer that is always the sa
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gistdesk.library import Entry, GistFigures, Library, Problem
@@ -92,9 +93,11 @@ class StillDesk(Desk):
     def idle(self) -> bool:
         return not self.working
 
-    def predict(self, n_tokens: int, ratio: float, n_files: int = 1) -> Prediction:
-        n_slots = max(n_files, round(n_tokens / ratio))
-        return Prediction(n_slots, n_slots * 12_288, 600 * 2**20 + n_slots * 12_288, n_tokens / 2400)
+    def predict(
+        self, n_tokens: int, ratio: float, n_files: int = 1, *, method: str = "auto", model: str = ""
+    ) -> Prediction:
+        n_slots, speed = max(n_files, round(n_tokens / ratio)), 2400 if method in ("auto", "adapter") else 300
+        return Prediction(n_slots, n_slots * 12_288, 600 * 2**20 + n_slots * 12_288, n_tokens / speed)
 
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         self.asked.append(("measure", (list(paths), dict(passwords))))
@@ -151,8 +154,9 @@ def add_entry(
     done: int = 0,
     total: int = 0,
     problem: Problem | None = None,
+    **made: object,
 ) -> Entry:
-    """An entry as the engine would leave it in this state; `name` is its file's."""
+    """An entry as the engine would leave it in this state; `name` is its file's, `made` more of `GistFigures`."""
     library = desk.library
     source = library.folder.parent / "documents" / name
     source.parent.mkdir(exist_ok=True)
@@ -169,7 +173,7 @@ def add_entry(
         figures = GistFigures(
             model, *fingerprints, n_tokens, n_slots, n_slots * 12_288, n_slots * 12_288 + 2048, 20.1, 2398.0, "cpu"
         )
-        library.adopt_gist(entry.id, path, figures)
+        library.adopt_gist(entry.id, path, replace(figures, **made))  # type: ignore[arg-type]
     if state != "ready":
         library.set_state(entry.id, state, problem=problem)  # type: ignore[arg-type]
     if total:

@@ -1,5 +1,6 @@
 """A dropped document is read once: its text is kept when it is accepted, and gone when it is not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pytestqt.qtbot import QtBot
 from gistdesk.library import Problem
 from gistdesk.session.desk import Desk
 from gistdesk.session.dropped import Measured
+from tests.library.made import add, extract, figures, ready
 from tests.session.test_desk import WAIT_MS, desk, new_desk
 
 pytestmark = pytest.mark.release
@@ -89,3 +91,20 @@ def test_predictions_and_what_was_measured_are_of_this_model(qtbot: QtBot, desk:
     assert row.n >= 100 and 0.9 < row.n_right / row.n <= 1
     assert {row.kind for row in desk.measured_at(32.0)} >= {"fact", "facts-4", "facts-8"}
     assert desk.measured_at(500.0) == []
+    assert desk.measured_at(100.0, method="matched") == []  # nothing was made so
+
+
+def test_each_way_is_predicted_by_itself(qtbot: QtBot, desk: Desk) -> None:
+    """Before: training on a document was predicted at the speed of the adapter, minutes as seconds."""
+    qtbot.waitUntil(lambda: desk.model_info() is not None, timeout=WAIT_MS)
+    library, usual = desk.library, ready(desk.library, "one")
+    trained = add(library, "two")
+    extract(library, trained.id, ["Another text."])
+    library.incoming_path(trained.id).write_bytes(b"trained")
+    slow = replace(figures(), method="refined", tokens_per_second=2.0)
+    library.adopt_gist(trained.id, library.incoming_path(trained.id), slow)
+    assert usual.gist is not None
+    assert desk.predict(1000, 100.0).seconds == pytest.approx(1000 / usual.gist.tokens_per_second)
+    assert desk.predict(1000, 100.0, method="refined").seconds == pytest.approx(500.0)
+    assert desk.predict(1000, 100.0, method="matched").seconds is None
+    assert desk.predict(1000, 100.0, model="another").seconds is None

@@ -7,6 +7,7 @@ Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gistdesk.core.methods import METHOD_TITLES
 from gistdesk.language.figures import count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, GistRow, Message, Passage
@@ -85,13 +86,14 @@ def origin_words(message: Message) -> tuple[str, str]:
                 "Open them to check it."
             ),
         )
+    ways = "".join(f" · {_way(method)}" for method in message.figures.get("methods", ()))
     if reads_passages:
         return (
-            tr("from compressed memory and passages"),
+            tr("from compressed memory and passages") + ways,
             tr("Written from gist tokens and the passages below. Open them to check the answer."),
         )
     return (
-        tr("from compressed memory"),
+        tr("from compressed memory") + ways,
         tr("Written from gist tokens, without the text. It may be wrong: Verify in source looks it up."),
     )
 
@@ -122,7 +124,8 @@ def pill_words(entry: Entry) -> str:
     if entry.trashed is not None:
         state = tr("in the trash")
     elif entry.state in ("ready", "source changed") and entry.gist is not None:
-        state = f"{tr('{n} gist tokens', n=count_text(entry.gist.n_slots))}, {_kept_words(entry.gist)}"
+        size = tr("{n} gist tokens", n=count_text(entry.gist.n_slots))
+        state = f"{size}, {_kept_words(entry.gist)} · {_way(entry.gist.method)}"
     elif entry.state == "compressing" and entry.total:
         state = tr("compressing {percent}%", percent=100 * entry.done // entry.total)
     else:
@@ -140,11 +143,17 @@ def pill_words(entry: Entry) -> str:
 def _kept_words(gist: GistRow) -> str:
     """What was measured of a gist, in few words."""
     kept, n = gist.recall_kept, gist.recall_n
+    if gist.verdict is None and gist.agreement is not None:
+        return tr("{percent}% of tokens as from the full text", percent=f"{100 * gist.agreement:.0f}")
     return {
         "reliable": tr("reliable ({kept}/{n})", kept=kept, n=n),
         "partly": tr("partly reliable ({kept}/{n})", kept=kept, n=n),
         "unreliable": tr("unreliable ({kept}/{n})", kept=kept, n=n),
     }.get(gist.verdict or "", tr("not measured yet"))
+
+
+def _way(method: str) -> str:
+    return tr(METHOD_TITLES.get(method, method))
 
 
 def about_tokens(text: str) -> int:

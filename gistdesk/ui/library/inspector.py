@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gistdesk.core.methods import GIST_METHODS
+from gistdesk.core.methods import METHOD_TITLES
 from gistdesk.language.figures import bytes_text, count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, GistRow
@@ -58,7 +58,6 @@ _ICONS = {
     "restore": "undo",
     "trash": "trash",
 }
-_WAYS = {method.name: method.title for method in GIST_METHODS}
 _SAME = 1.05
 
 
@@ -325,7 +324,8 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         facts += [
             (tr("Gist tokens"), count_text(gist.n_slots)),
             (tr("Ratio"), f"{ratio_text(gist.n_tokens / max(1, gist.n_slots))}"),
-            (tr("Way"), tr(_WAYS.get(gist.method, gist.method))),
+            (tr("Way"), tr(METHOD_TITLES.get(gist.method, gist.method))),
+            *_agreement(gist),
             (tr("Gist file"), bytes_text(gist.file_bytes)),
             (tr("In memory"), bytes_text(gist.kv_bytes)),
         ]
@@ -347,6 +347,16 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         facts.append((tr("Adapter fingerprint"), gist.adapter_fingerprint))
         facts.append((tr("Tokenizer fingerprint"), gist.tokenizer_fingerprint))
     return facts
+
+
+def _agreement(gist: GistRow) -> list[tuple[str, str]]:
+    """What training has come to, beside what there was before it."""
+    if gist.agreement is None:
+        return []
+    after, before = (f"{100 * (share or 0.0):.0f}" for share in (gist.agreement, gist.agreement_before))
+    return [
+        (tr("As the full text"), tr("{after}% of tokens; {before}% before training", after=after, before=before)),
+    ]
 
 
 def _size_words(entry: Entry) -> str:

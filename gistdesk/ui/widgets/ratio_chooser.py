@@ -39,6 +39,7 @@ class RatioChooser(QWidget):
         super().__init__(parent)
         self._desk = desk
         self._tokens: list[int] = []
+        self._model = ""
         self._group = QButtonGroup(self)
         self.buttons = [QRadioButton(self) for _ in range(_CUSTOM + 1)]
         self._notes = [Label(self) for _ in range(_CUSTOM + 1)]
@@ -112,9 +113,15 @@ class RatioChooser(QWidget):
         """See `gistdesk.core.methods`; "auto" is the usual way of the model."""
         return str(self.methods.currentData())
 
-    def show_tokens(self, tokens: Sequence[int]) -> None:
-        """What is to be compressed: tokens of each document that was counted so far."""
+    def show_tokens(self, tokens: Sequence[int], model: str = "") -> None:
+        """What is to be compressed: tokens of each document that was counted so far; by the chosen model if not told.
+
+        What was measured, and what is predicted, is of that model and the chosen way.
+        """
         self._tokens = list(tokens)
+        if model != self._model:
+            self._model = model
+            self._show_measured()
         self._predict()
 
     def keep(self) -> None:
@@ -140,12 +147,13 @@ class RatioChooser(QWidget):
     def _show_measured(self) -> None:
         for number, (button, note) in enumerate(zip(self.buttons, self._notes, strict=True)):
             ratio = PRESETS[number] if number < _CUSTOM else self.spin.value()
-            note.setText(_measured_words(self._desk.measured_at(ratio)) + self._untrained_words(ratio))
+            rows = self._desk.measured_at(ratio, method=self.method, model=self._model)
+            note.setText(_measured_words(rows) + self._untrained_words(ratio))
             button.setAccessibleDescription(note.text())
 
     def _untrained_words(self, ratio: float) -> str:
         """A few words where the adapter that is used by itself never met this ratio."""
-        info = self._desk.model_info()
+        info = self._desk.model_info() if self.method in ("auto", "adapter") and not self._model else None
         trained = info.trained_ratios if info else None
         if trained is None or trained[0] <= ratio <= trained[1]:
             return ""
@@ -153,6 +161,7 @@ class RatioChooser(QWidget):
 
     def _on_method(self) -> None:
         """The text's own keys keep facts at lower ratios than an adapter does."""
+        self._on_changed()
         if self.method not in ("auto", "adapter"):
             self._choose(min(self.ratio, usual_ratio(chosen_method(self.method, has_adapter=False))))
 
@@ -168,7 +177,8 @@ class RatioChooser(QWidget):
             for value in self._values:
                 value.setText("–")
             return
-        coming = self._desk.predict(sum(self._tokens), self.ratio, len(self._tokens))
+        tokens, n = sum(self._tokens), len(self._tokens)
+        coming = self._desk.predict(tokens, self.ratio, n, method=self.method, model=self._model)
         self._desk.forecast(coming.memory_bytes)
         self._values[0].setText(tr("about {figure}", figure=bytes_text(coming.file_bytes)))
         self._values[0].setToolTip(tr("Gist tokens: {n}", n=count_text(coming.n_slots)))

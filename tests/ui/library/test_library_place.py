@@ -12,7 +12,7 @@ from gistdesk.library import Problem
 from gistdesk.ui.library.cells import in_two_lines
 from gistdesk.ui.library.collection_menu import CollectionMenu
 from gistdesk.ui.library.inspector import _facts, possible
-from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS
+from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS, summary
 from gistdesk.ui.library.states import look, state_words
 from gistdesk.ui.window.main import CHAT, MainWindow
 from tests.session.still_desk import add_entry, fill
@@ -106,6 +106,34 @@ def test_what_was_measured_of_a_gist_is_in_its_row(window: MainWindow) -> None:
     assert "82% of 40 facts kept" in card._figure.text() and card.measure.text() == "Measure again"
     window.library.choose([third.id])
     assert card._figure.isHidden() and card.measure.text() == "Measure"
+
+
+def test_a_row_says_how_its_gist_was_made_and_what_training_came_to(window: MainWindow) -> None:
+    desk = still(window)
+    add_entry(desk, "a.pdf")
+    add_entry(desk, "b.pdf", method="matched", ratio=8.0)
+    trained = add_entry(desk, "c.pdf", method="refined", agreement=0.92, agreement_before=0.71)
+    window.library.list_widget.refresh()
+    table = window.library.list_widget.table
+    table.sortByColumn(TITLE, Qt.SortOrder.AscendingOrder)
+    lines = [summary(table.model_.index(row, 0).data(ENTRY)) for row in range(3)]
+    assert [line.rpartition(" · ")[2] for line in lines] == [
+        "Adapter",
+        "The text's own keys",
+        "Trained on the document",
+    ]
+    assert [cell(window, row, STATUS) for row in range(3)] == [
+        "Ready, not measured yet",
+        "Ready, not measured yet",
+        "Ready: 92% of tokens as from the full text",
+    ]
+    facts = dict(_facts(trained))
+    assert facts["Way"] == "Trained on the document"
+    assert facts["As the full text"] == "92% of tokens; 71% before training"
+    assert trained.gist is not None
+    desk.library.set_recall(trained.gist.id, {"n": 40, "kept": 33})
+    measured = desk.library.entry(trained.id)
+    assert state_words(measured) == "Reliable: 33 of 40 facts kept"  # which tells more
 
 
 def test_every_state_has_words(window: MainWindow) -> None:

@@ -217,14 +217,25 @@ def test_ratios_promise_nothing_that_was_not_measured(
     chooser = window.drop_sheet.chooser
     assert [button.text() for button in chooser.buttons] == ["8x", "32x", "100x", "Custom"]
     assert [note.text() for note in chooser._notes] == ["not measured yet"] * 4
-    rows = {8.0: [MeasuredRatio("fact", 8.0, 60, 18), MeasuredRatio("own", 8.0, 22, 0)]}
-    monkeypatch.setattr(window.desk, "measured_at", lambda ratio: rows.get(ratio, []))
+    rows = {("auto", 8.0): [MeasuredRatio("fact", 8.0, 60, 18), MeasuredRatio("own", 8.0, 22, 0)]}
+    monkeypatch.setattr(window.desk, "measured_at", lambda ratio, *, method, model: rows.get((method, ratio), []))
     window.desk.models_changed.emit()
     assert chooser._notes[0].text() == "Measured: facts of your documents 0% (n = 22), single facts 30% (n = 60)"
     assert chooser.buttons[0].accessibleDescription() == chooser._notes[0].text()
     chooser.buttons[3].click()
     chooser.spin.setValue(8)
     assert chooser._notes[3].text() == chooser._notes[0].text()
+    chooser.methods.setCurrentIndex(chooser.methods.findData("matched"))
+    assert [note.text() for note in chooser._notes] == ["not measured yet"] * 4
+
+
+def test_what_another_way_takes_is_predicted_when_it_is_chosen(window: MainWindow, tmp_path: Path) -> None:
+    window.open_paths(files(tmp_path, "a.txt"))
+    still(window).count_documents(tmp_path / "a.txt", 24_000)
+    chooser = window.drop_sheet.chooser
+    assert chooser._values[2].text() == "about 10 s"
+    chooser.methods.setCurrentIndex(chooser.methods.findData("matched"))
+    assert chooser._values[2].text() == "about 80 s"
 
 
 def test_compress_is_within_reach_in_a_low_window(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
