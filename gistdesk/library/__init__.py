@@ -16,7 +16,9 @@ from gistdesk.library.records import (
     Problem,
     State,
     Storage,
+    TextFigures,
     Verdict,
+    row_of,
 )
 
 __all__ = [
@@ -33,7 +35,9 @@ __all__ = [
     "Problem",
     "State",
     "Storage",
+    "TextFigures",
     "Verdict",
+    "row_of",
 ]
 
 

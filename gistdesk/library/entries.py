@@ -10,13 +10,14 @@ import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.sentences import Sentence, packed, unpacked
 from gistdesk.core.title import shown_title
-from gistdesk.library.records import Entry, GistRow, Problem, State
+from gistdesk.library.records import Entry, GistRow, Problem, State, TextFigures
 from gistdesk.library.rows import known, name_of, number_of, path_of, ratio_of, text_of, time_of
 from gistdesk.library.store import now
 from gistdesk.library.texts import Texts
@@ -100,35 +101,18 @@ class Entries(Texts):
             with self._write() as db:
                 db.execute("UPDATE entries SET title = ? WHERE id = ?", (shown_title(title.strip()), entry_id))
 
-    def set_extracted(
-        self,
-        entry_id: int,
-        *,
-        title: str,
-        text_sha256: str,
-        source_sha256: str,
-        source_bytes: int,
-        n_chars: int,
-        n_pages: int,
-        page_label: str | None,
-        n_tokens: int | None,
-    ) -> None:
+    def set_extracted(self, entry_id: int, text: TextFigures) -> None:
         """The text is kept now, in `texts_folder`/<text_sha256>.txt. The state stays as it is."""
         with self._write() as db:
             row = db.execute("SELECT source_path, source_mtime_ns FROM entries WHERE id = ?", (entry_id,)).fetchone()
             if row is None:
                 return
             size, mtime_ns = _size_and_mtime(Path(os.fsdecode(row["source_path"])))
-            if size != source_bytes:  # changed since it was read: the older time shows that it did
+            if size != text.source_bytes:  # changed since it was read: the older time shows that it did
                 mtime_ns = row["source_mtime_ns"]
-            db.execute(
-                "UPDATE entries SET title = ?, text_sha256 = ?, source_sha256 = ?, source_bytes = ?, "
-                "source_mtime_ns = ?, n_chars = ?, n_pages = ?, page_label = ?, n_tokens = ? WHERE id = ?",
-                (
-                    *(shown_title(title), text_sha256, source_sha256, source_bytes, mtime_ns, n_chars, n_pages),
-                    *(page_label, n_tokens, entry_id),
-                ),
-            )
+            values = {**asdict(text), "title": shown_title(text.title), "source_mtime_ns": mtime_ns}
+            columns = ", ".join(f"{name} = :{name}" for name in values)
+            db.execute(f"UPDATE entries SET {columns} WHERE id = :id", {**values, "id": entry_id})
 
     def set_state(self, entry_id: int, state: State, *, problem: Problem | None = None) -> None:
         """Whoever claimed the entry keeps it through "extracting" and "compressing", and gives it up otherwise."""

@@ -8,7 +8,7 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -302,11 +302,10 @@ def delete(path: Path) -> int:
 
 
 def _described(description: dict[str, Any]) -> GistFigures:
-    names = ("model_id", "model_fingerprint", "tokenizer_fingerprint", "adapter_fingerprint")
-    sizes = ("n_tokens", "n_slots", "kv_bytes", "file_bytes")
-    figures = GistFigures(*(description[name] for name in names), *(description[name] for name in sizes))
-    more = ("method", "kv_bits", "agreement", "agreement_before")
-    return replace(figures, **{name: description[name] for name in more if name in description})
+    """What compressing took, no file says."""
+    return GistFigures(
+        **{each.name: description[each.name] for each in fields(GistFigures) if each.name in description}
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -3,9 +3,9 @@
 Times are UTC in ISO 8601, sizes are bytes, durations seconds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 State = Literal["queued", "extracting", "compressing", "ready", "failed", "outdated", "source changed", "cancelled"]
 Role = Literal["user", "assistant"]
@@ -15,6 +15,15 @@ Verdict = Literal["reliable", "partly", "unreliable"]
 
 _RELIABLE, _UNRELIABLE = 0.8, 0.4
 """Share of the facts that come back: from the first on it is reliable, below the second it is not at all."""
+
+
+_R = TypeVar("_R")
+
+
+def row_of(kind: type[_R], said: object) -> _R:
+    """A row from whatever has its fields by name: what the engine says, or another row."""
+    names = getattr(kind, "_fields", None) or [each.name for each in fields(kind)]  # type: ignore[arg-type]
+    return kind(**{name: getattr(said, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,20 @@ class Identity(NamedTuple):
     model_fingerprint: str
     tokenizer_fingerprint: str
     adapter_fingerprint: str
+
+
+@dataclass(frozen=True)
+class TextFigures:
+    """What reading a document came to, as the engine reports it; see `Entry`."""
+
+    title: str
+    text_sha256: str
+    source_sha256: str
+    source_bytes: int
+    n_chars: int
+    n_pages: int
+    page_label: str | None
+    n_tokens: int | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +129,7 @@ class GistRow:
 
     @property
     def identity(self) -> Identity:
-        return Identity(self.model_id, self.model_fingerprint, self.tokenizer_fingerprint, self.adapter_fingerprint)
+        return row_of(Identity, self)
 
 
 @dataclass(frozen=True)

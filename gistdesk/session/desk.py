@@ -17,7 +17,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.methods import LEAST_SLOTS, chosen_method, starting_method, usual_ratio, within_trained
 from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
-from gistdesk.library import Entry, Grounded, Identity, Library, Passage
+from gistdesk.library import Entry, Grounded, Identity, Library, Passage, row_of
 from gistdesk.models import NAMED, SMOLLM2, STARTER, shipped_adapter
 from gistdesk.protocol import (
     Describe,
@@ -765,8 +765,7 @@ class Desk(QObject):
         self.models_changed.emit()
 
     def _mark_outdated(self, info: ModelInfo) -> None:
-        identity = Identity(info.model_id, info.model_fingerprint, info.tokenizer_fingerprint, info.adapter_fingerprint)
-        if self.library.mark_outdated(identity, info.model, is_base=not info.adapter_base):
+        if self.library.mark_outdated(row_of(Identity, info), info.model, is_base=not info.adapter_base):
             self.entries_changed.emit()
 
     def _on_downloads_begun(self, names: tuple[str, ...]) -> None:

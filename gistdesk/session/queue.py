@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.methods import chosen_method, starting_method
-from gistdesk.library import Entry, GistFigures, Library, Problem
+from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures, row_of
 from gistdesk.protocol import (
     Cancelled,
     Compress,
@@ -109,17 +109,7 @@ class Queue(QObject):
 
     def set_extracted(self, entry_id: int, event: ExtractDone) -> None:
         """An entry's text was read, by the queue or before it was queued."""
-        self._library.set_extracted(
-            entry_id,
-            title=event.title,
-            text_sha256=event.text_sha256,
-            source_sha256=event.source_sha256,
-            source_bytes=event.source_bytes,
-            n_chars=event.n_chars,
-            n_pages=event.n_pages,
-            page_label=event.page_label,
-            n_tokens=event.n_tokens,
-        )
+        self._library.set_extracted(entry_id, row_of(TextFigures, event))
         self._passwords.pop(entry_id, None)
         self.text_kept.emit(entry_id)
 
@@ -243,7 +233,7 @@ class Queue(QObject):
         work = self._work.entry
         entry = self._library.entry(entry_id)
         if (entry.model, entry.method) == (work.model, work.method):
-            self._library.adopt_gist(entry_id, Path(event.target), _figures(event), ratio=work.ratio)
+            self._library.adopt_gist(entry_id, Path(event.target), row_of(GistFigures, event), ratio=work.ratio)
             self.compressed.emit(entry_id)
         self._finished(entry_id)
 
@@ -273,23 +263,3 @@ class Queue(QObject):
             notes.pop(entry_id, None)
         self.entry_changed.emit(entry_id)
         self.wake()
-
-
-def _figures(event: CompressDone) -> GistFigures:
-    return GistFigures(
-        model_id=event.model_id,
-        model_fingerprint=event.model_fingerprint,
-        tokenizer_fingerprint=event.tokenizer_fingerprint,
-        adapter_fingerprint=event.adapter_fingerprint,
-        n_tokens=event.n_tokens,
-        n_slots=event.n_slots,
-        kv_bytes=event.kv_bytes,
-        file_bytes=event.file_bytes,
-        seconds=event.seconds,
-        tokens_per_second=event.tokens_per_second,
-        device=event.device,
-        method=event.method,
-        kv_bits=event.kv_bits,
-        agreement=event.agreement,
-        agreement_before=event.agreement_before,
-    )

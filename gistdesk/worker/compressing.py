@@ -5,6 +5,7 @@ How a document is compressed is the core's; knows nothing of the library or of w
 
 import time
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 from gistdesk.core.compress import Compressed, Plan, batch_tokens_for, check_ratio, compress_document, plan_tokens
@@ -39,7 +40,7 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
     cut = plan_tokens(model, *tokens_of(model, document, pulse), ratio=request.ratio, method=method)
     record, file_bytes, n_before = _compress(model, document, cut, request, pulse)
     seconds = time.perf_counter() - begun
-    gist, identity = record.gist, record.identity
+    gist = record.gist
     return CompressDone(
         target=request.target,
         n_tokens=gist.n_tokens,
@@ -51,14 +52,11 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
         tokens_per_second=(gist.n_tokens - n_before) / seconds,
         device=str(model.device),
         peak_memory_bytes=peak_memory_bytes(model.device),
-        model_id=identity.model_id,
-        model_fingerprint=identity.model_fingerprint,
-        tokenizer_fingerprint=identity.tokenizer_fingerprint,
-        adapter_fingerprint=identity.adapter_fingerprint,
         method=record.method,
         kv_bits=request.kv_bits,
         agreement=gist.refined.after if gist.refined else None,
         agreement_before=gist.refined.before if gist.refined else None,
+        **asdict(record.identity),
     )
 
 

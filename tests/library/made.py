@@ -2,7 +2,7 @@
 
 import hashlib
 
-from gistdesk.library import Entry, GistFigures, Library
+from gistdesk.library import Entry, GistFigures, Library, TextFigures
 
 
 def add(library: Library, title: str = "Lease", *, ratio: float = 100.0) -> Entry:
@@ -14,8 +14,7 @@ def extract(library: Library, entry_id: int, pages: list[str]) -> str:
     data = "\f".join(pages).encode()
     sha256 = hashlib.sha256(data).hexdigest()
     (library.texts_folder / f"{sha256}.txt").write_bytes(data)
-    library.set_extracted(
-        entry_id,
+    text = TextFigures(
         title=library.entry(entry_id).title,
         text_sha256=sha256,
         source_sha256=hashlib.sha256(b"source" + data).hexdigest(),
@@ -25,6 +24,7 @@ def extract(library: Library, entry_id: int, pages: list[str]) -> str:
         page_label="page",
         n_tokens=400,
     )
+    library.set_extracted(entry_id, text)
     return sha256
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from gistdesk.library import Entry, GistFigures, Library
+from gistdesk.library import Entry, GistFigures, Library, TextFigures
 from gistdesk.library.evidence import evidence
 from gistdesk.protocol import (
     Answer,
@@ -167,8 +167,7 @@ def add_document(library: Library, title: str, pages: Sequence[str] = (), *, n_s
     sha256 = hashlib.sha256(data).hexdigest()
     entry = library.add_entry(source_path=library.folder.parent / title, model="starter", ratio=40.0, title=title)
     (library.texts_folder / f"{sha256}.txt").write_bytes(data)
-    library.set_extracted(
-        entry.id,
+    text = TextFigures(
         title=title,
         text_sha256=sha256,
         source_sha256=sha256,
@@ -178,6 +177,7 @@ def add_document(library: Library, title: str, pages: Sequence[str] = (), *, n_s
         page_label="page",
         n_tokens=40 * n_slots,
     )
+    library.set_extracted(entry.id, text)
     path = library.incoming_path(entry.id)
     path.write_bytes(title.encode())
     figures = GistFigures("starter", "m", "t", "a", 40 * n_slots, n_slots, 4096, 5000, 20.0, 2400.0, "cpu")

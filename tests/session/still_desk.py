@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from gistdesk.library import Entry, GistFigures, Library, Problem
+from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures
 from gistdesk.protocol import ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Memory, ModelRow, Prediction
 from gistdesk.session.downloads import Coming
@@ -186,8 +186,7 @@ def _extract(library: Library, entry: Entry, pages: list[str], page_label: str |
     data = "\f".join(pages).encode()
     sha256 = hashlib.sha256(data).hexdigest()
     (library.texts_folder / f"{sha256}.txt").write_bytes(data)
-    library.set_extracted(
-        entry.id,
+    text = TextFigures(
         title=entry.title,
         text_sha256=sha256,
         source_sha256=hashlib.sha256(data + b"source").hexdigest(),
@@ -197,6 +196,7 @@ def _extract(library: Library, entry: Entry, pages: list[str], page_label: str |
         page_label=page_label,
         n_tokens=n_tokens,
     )
+    library.set_extracted(entry.id, text)
 
 
 def fill(desk: StillDesk) -> dict[str, Entry]:

@@ -7,6 +7,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
+from gistdesk.protocol import Request
+from gistdesk.session.calls import Calls, Handler
 from gistdesk.session.desk import Desk
 from gistdesk.session.dropped import Measured
 from tests.library.made import add, extract, figures, ready
@@ -53,6 +55,24 @@ def test_what_is_not_wanted_leaves_no_text_behind(qtbot: QtBot, desk: Desk, tmp_
     assert len(kept(desk)) == 2
     desk.forget_measured()
     assert kept(desk) == {entry.text_sha256}
+
+
+def test_a_document_is_read_once_from_its_drop_to_its_gist(
+    qtbot: QtBot, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    plain = Calls.send
+
+    def send(calls: Calls, request: Request, handler: Handler) -> int:
+        sent.append(request.name)
+        return plain(calls, request, handler)
+
+    monkeypatch.setattr(Calls, "send", send)
+    paths = files(tmp_path / "documents", "once.txt")
+    measured(qtbot, desk, paths)
+    [entry_id] = desk.add_documents(paths, 100.0)
+    qtbot.waitUntil(lambda: desk.library.entry(entry_id).state == "ready", timeout=WAIT_MS)
+    assert (sent.count("extract"), sent.count("compress")) == (1, 1)
 
 
 def test_the_same_text_again_is_known(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:

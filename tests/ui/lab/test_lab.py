@@ -408,7 +408,7 @@ def test_a_live_run_has_the_device_and_a_second_one_waits(qtbot: QtBot, tmp_path
     make_training(runs_folder, "t", "Long one", "2026-01-01T00:00:00", steps_done=100, last="", live=True)
     window = window_on(qtbot, tmp_path, BENCHMARK)
     assert window.desk.device_holder == "Long one"
-    assert window.bar.chip.text().endswith("Lent to “Long one”") or window.desk.engine_state.state != "off"
+    assert window.bar.chip.text().endswith("In use by “Long one”") or window.desk.engine_state.state != "off"
     window.lab.benchmark.form.refresh()
     window.lab.benchmark.form.start.click()
     run = window.lab.benchmark.run
