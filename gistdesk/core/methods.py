@@ -17,13 +17,15 @@ class GistMethod:
     """One way of making a gist.
 
     Attributes:
-        title, choice: for people, of a gist that was made so, and where one chooses; translated where they are shown.
+        title, badge, choice: for people, of a gist that was made so, the same in two words, and where one chooses;
+            translated where they are shown.
         ratio: document tokens per slot if nobody chose.
         made_by: "module:function" of what makes it, called as `compress` is with a plan; looked up when it is needed.
     """
 
     name: Method
     title: str
+    badge: str
     choice: str
     ratio: float
     made_by: str
@@ -31,11 +33,17 @@ class GistMethod:
 
 GIST_METHODS = (
     GistMethod(
-        "adapter", Sentence("Adapter"), Sentence("By the model's adapter"), 100.0, "gistdesk.core.compress:encoded"
+        "adapter",
+        Sentence("Adapter"),
+        Sentence("adapter"),
+        Sentence("By the model's adapter"),
+        100.0,
+        "gistdesk.core.compress:encoded",
     ),
     GistMethod(
         "matched",
         Sentence("The text's own keys"),
+        Sentence("own keys"),
         Sentence("By the text's own keys (any model, 4x to 16x)"),
         8.0,
         "gistdesk.core.compress:matched",
@@ -43,6 +51,7 @@ GIST_METHODS = (
     GistMethod(
         "refined",
         Sentence("Trained on the document"),
+        Sentence("trained"),
         Sentence("Trained on the document (any model, takes minutes)"),
         16.0,
         "gistdesk.core.compress:refined",
@@ -54,6 +63,7 @@ trained on questions about this one document."""
 
 METHODS = tuple(method.name for method in GIST_METHODS)
 METHOD_TITLES = {method.name: method.title for method in GIST_METHODS}
+METHOD_BADGES = {method.name: method.badge for method in GIST_METHODS}
 _RATIOS = {method.name: method.ratio for method in GIST_METHODS}
 
 

@@ -64,7 +64,11 @@ _NEARLY = 1.1
 """Ratios that are no further apart count as one: segments have whole slots."""
 OWN = "own"
 """Kind of what was measured in this library: facts of documents, asked back from their gists."""
-_WORKING_BYTES = 128 * 2**20
+_WORKING_BYTES = {"matched": 256 * 2**20, "refined": 1100 * 2**20}
+"""Of compressing, beside weights and gist, by way: SmolLM2 at its peak, 1,097 tokens at 8x on a CPU."""
+_USUAL_WORKING_BYTES = 128 * 2**20
+_TRAINED_WEIGHT_BYTES = 2**30
+"""Of models that are larger nobody has measured what training on a document takes."""
 
 
 @dataclass(frozen=True)
@@ -238,8 +242,11 @@ class Desk(QObject):
         info = self._models.info(model)
         n_slots = max(LEAST_SLOTS * n_files, round(n_tokens / ratio))
         per_slot = info.kv_bytes_per_slot if info else 0
-        memory = needed_bytes(info, n_slots) + _WORKING_BYTES if info else 0
-        speed = self._measured_speed(model, _way(method, info))
+        way = _way(method, info)
+        working = _WORKING_BYTES.get(way, _USUAL_WORKING_BYTES)
+        is_known = info is not None and (way != "refined" or info.weight_bytes <= _TRAINED_WEIGHT_BYTES)
+        memory = needed_bytes(info, n_slots) + working if info and is_known else 0
+        speed = self._measured_speed(model, way)
         seconds = n_tokens / speed if speed else None
         stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold float16 of those
         stored = stored * self.settings.kv_bits // 16

@@ -41,7 +41,7 @@ class Script:
         held: nothing is said until it is `release`d or cancelled.
         delay_ms: between pieces.
         prefill_s: what reading took, it says.
-        passages_alone: where some are found, they are read without the gist, as a small model does.
+        passages_alone: the gist is not read: where passages are found, they alone are, as by a small model.
     """
 
     pieces: Sequence[str] = ("The passkey ", "is **58203**.")
@@ -88,7 +88,7 @@ class ScriptedEngine(QObject):
         if grounded := _grounded("".join(self.script.pieces), request.ground_paths):
             run.left.append(grounded)
         done = _done("end", request, n_read, self.script.prefill_s)
-        if self.script.passages_alone and n_read:
+        if self.script.passages_alone:
             done = replace(done, n_slots=0)
         run.left.append(self.script.error or done)
         self._runs[request_id] = run

@@ -28,7 +28,7 @@ from gistdesk.ui.widgets.flow import FlowRow
 from gistdesk.ui.widgets.labels import ElidedLabel
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
-_WIDEST_PX = 360
+_WIDEST_PX = 400
 _MOST_ROWS = 8
 
 

@@ -194,8 +194,10 @@ class CitationsView(QWidget):
 
     def _retranslate(self) -> None:
         n = len(self.cards)
-        if not n:
+        if not n and self._is_with_gist:
             self._title.setText(tr("No passage has words of the question: written from the gist alone."))
+        elif not n:
+            self._title.setText(tr("No passage has words of the question: nothing was read."))
         elif self._is_with_gist:
             self._title.setText(tr("Passages read after the gist: {n}", n=n))
         else:

@@ -7,7 +7,7 @@ Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gistdesk.core.methods import METHOD_TITLES
+from gistdesk.core.methods import METHOD_BADGES
 from gistdesk.language.figures import count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, GistRow, Message, Passage
@@ -78,6 +78,11 @@ def origin_words(message: Message) -> tuple[str, str]:
         return tr("from the full text"), tr("The model read the whole document for this answer.")
     if reads_passages and n_slots is None:
         return "", ""
+    if n_slots == 0 and not reads_passages:
+        return (
+            tr("no passage suits the question"),
+            tr("No passage of the text has the question's words, and this model does not answer from the gist alone."),
+        )
     if reads_passages and not n_slots:
         return (
             tr("from passages of the text"),
@@ -153,7 +158,7 @@ def _kept_words(gist: GistRow) -> str:
 
 
 def _way(method: str) -> str:
-    return tr(METHOD_TITLES.get(method, method))
+    return tr(METHOD_BADGES.get(method, method))
 
 
 def about_tokens(text: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 from PySide6.QtWidgets import QWidget
 
-from gistdesk.core.methods import METHOD_TITLES
+from gistdesk.core.methods import METHOD_BADGES
 from gistdesk.language.figures import bytes_text, count_text, percent_text, ratio_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
@@ -213,7 +213,7 @@ def added_text(iso: str) -> str:
 
 
 def summary(entry: Entry) -> str:
-    """What the whole document became, and how, in a line: "48,210 → 1,204 gist tokens (40x) · Adapter"."""
+    """What the whole document became, and how, in a line: "48,210 → 1,204 gist tokens (40x) · adapter"."""
     gist = entry.gist
     if gist is None:
         return entry.source_path.name
@@ -223,7 +223,7 @@ def summary(entry: Entry) -> str:
         slots=count_text(gist.n_slots),
         ratio=ratio_text(gist.ratio),
     )
-    return f"{became} · {tr(METHOD_TITLES.get(gist.method, gist.method))}"
+    return f"{became} · {tr(METHOD_BADGES.get(gist.method, gist.method))}"
 
 
 def _alignment(column: int) -> Qt.AlignmentFlag:

@@ -120,7 +120,7 @@ class RatioChooser(QWidget):
         """
         self._tokens = list(tokens)
         if model != self._model:
-            self._model = model
+            self._model = "" if model == self._desk.settings.model else model
             self._show_measured()
         self._predict()
 

@@ -180,8 +180,9 @@ class DropSheet(Overlay):
             row.item.setIcon(_WHAT, theme.icon("error", "bad") if problem else QIcon())
         ready, left_out = self._usable(), self._left_out_count()
         measured = [row.found for path, row in self._rows.items() if path in ready and isinstance(row.found, Measured)]
-        models = {self._model_of(path) for path in ready} - {self._desk.settings.model}
-        self.chooser.show_tokens([each.n_tokens for each in measured], models.pop() if len(models) == 1 else "")
+        models = {self._model_of(path) for path in ready}
+        same = models.pop() if len(models) == 1 else self._desk.settings.model
+        self.chooser.show_tokens([each.n_tokens for each in measured], same)
         self._left_out.setText(tr("Left out: {n}", n=left_out) if left_out else "")
         self.accept.setEnabled(bool(ready))
         self.accept.setText(tr("Compress") if len(self._rows) == 1 else tr("Compress ({n})", n=len(ready)))

@@ -182,7 +182,7 @@ def test_citations_stay_with_the_answer(place: ChatPlace, desk: ScriptedDesk, le
     place.composer.look_up.click()
     place.regenerate()
     wait_idle(qtbot, desk, place)
-    assert citations(place) == [] and "from compressed memory · Adapter" in words_of(answers(place)[-1])
+    assert citations(place) == [] and "from compressed memory · adapter" in words_of(answers(place)[-1])
 
     answers(place)[-1].act("older")
     answers(place)[-1].act("older")
@@ -218,6 +218,16 @@ def test_where_nothing_is_found_it_says_so(place: ChatPlace, desk: ScriptedDesk,
     words = words_of(answers(place)[-1])
     assert citations(place) == [] and "No passage has words of the question" in words
     assert "1,204 gist tokens" in words and "passage tokens" not in words
+
+
+def test_where_nothing_was_read_it_claims_no_source(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
+    """Before: "from compressed memory", "written from the gist alone" and, below, "without the gist"."""
+    desk.engine.script = Script(passages_alone=True)
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    words = words_of(answers(place)[-1])
+    assert "no passage suits the question" in words and "nothing was read" in words
+    assert "from compressed memory" not in words and "gist alone" not in words
 
 
 def test_several_documents_and_one_text_twice(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:

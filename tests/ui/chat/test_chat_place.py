@@ -143,8 +143,8 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
     assert desk.library.chat(place.chat_id or 0).entry_ids == (lease.id,)
     place.use_documents([other.id])
     pills = place.composer.pills.findChildren(Pill)
-    assert "Lease.pdf – 1,204 gist tokens, not measured yet · Adapter" in [pill.accessibleName() for pill in pills]
-    assert "Annex.md – 88 gist tokens, not measured yet · Adapter" in [pill.accessibleName() for pill in pills]
+    assert "Lease.pdf – 1,204 gist tokens, not measured yet · adapter" in [pill.accessibleName() for pill in pills]
+    assert "Annex.md – 88 gist tokens, not measured yet · adapter" in [pill.accessibleName() for pill in pills]
     next(pill for pill in pills if "Lease" in pill.accessibleName()).findChild(QAbstractButton).click()
     assert desk.library.chat(place.chat_id or 0).entry_ids == (other.id,)
     desk.library.set_job(other.id, model="starter", ratio=10.0)
@@ -169,13 +169,13 @@ def test_a_gist_that_lost_its_facts_is_said_to(place: ChatPlace, desk: ScriptedD
 def test_chip_and_answer_say_how_the_gist_was_made(
     place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int, qtbot: QtBot
 ) -> None:
-    assert "not measured yet · Adapter" in words_of(place.composer)
+    assert "not measured yet · adapter" in words_of(place.composer)
     ask(place)
     wait_idle(qtbot, desk, place)
-    assert "from compressed memory · Adapter" in words_of(place.main_widget)
+    assert "from compressed memory · adapter" in words_of(place.main_widget)
     assert lease.gist is not None
     trained = replace(lease, gist=replace(lease.gist, method="refined", agreement=0.92, agreement_before=0.7))
-    assert pill_words(trained).endswith("92% of tokens as from the full text · Trained on the document")
+    assert pill_words(trained).endswith("92% of tokens as from the full text · trained")
 
 
 def test_an_answer_comes(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:

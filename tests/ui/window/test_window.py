@@ -229,6 +229,30 @@ def test_ratios_promise_nothing_that_was_not_measured(
     assert [note.text() for note in chooser._notes] == ["not measured yet"] * 4
 
 
+def test_documents_of_two_models_are_predicted_by_the_chosen_one(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The figures are one model's: that of all documents where they have the same, else the settings'."""
+    first, second = files(tmp_path, "a.txt", "b.txt")
+    window.open_paths([first, second])
+    asked: list[str] = []
+    monkeypatch.setattr(window.desk, "measured_at", lambda ratio, *, method, model: asked.append(model) or [])
+    measured = Measured("a", 100, 1, 400, model="acme/Llama")
+    window.desk.measured.emit(str(first), measured)
+    assert set(asked) <= {""}
+    window.desk.measured.emit(str(second), measured)
+    assert asked[-1] == "acme/Llama"
+
+
+def test_a_card_grows_with_what_is_on_it(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    window.open_paths(files(tmp_path, "a.txt"))
+    sheet = window.drop_sheet
+    QApplication.processEvents()
+    for note in sheet.chooser._notes[:3]:
+        note.setText("Measured: single facts 32% (n = 60), one of four facts 10% (n = 60). " * 2)
+    qtbot.waitUntil(lambda: is_whole(sheet.chooser.remember) and sheet._area.verticalScrollBar().maximum() == 0)
+
+
 def test_what_another_way_takes_is_predicted_when_it_is_chosen(window: MainWindow, tmp_path: Path) -> None:
     window.open_paths(files(tmp_path, "a.txt"))
     still(window).count_documents(tmp_path / "a.txt", 24_000)
