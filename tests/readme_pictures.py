@@ -59,9 +59,9 @@ def take(folder: Path, documents: Path) -> None:
     window.library.choose(ids[:1])
     settle()
     window.grab().save(str(folder / "library.png"))
-    korean, chat_id = desk.new_chat(ids[1:2]), desk.new_chat(ids[:1])
+    korean, chat_id = desk.chats.new(ids[1:2]), desk.chats.new(ids[:1])
     for chat, question in ((korean, "패스키는 무엇입니까?"), *((chat_id, question) for question in ASKED)):
-        answer = desk.ask(chat, question)
+        answer = desk.chats.ask(chat, question)
         wait_for(lambda answer=answer: desk.library.message(answer).state != "writing")
     window.show_place(CHAT)
     window.chat.open(chat_id)

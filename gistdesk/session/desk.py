@@ -17,7 +17,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.methods import LEAST_SLOTS, chosen_method, starting_method, usual_ratio, within_trained
 from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
-from gistdesk.library import Entry, Grounded, Identity, Library, Passage, row_of
+from gistdesk.library import Entry, Identity, Library, row_of
 from gistdesk.models import NAMED, SMOLLM2, STARTER, shipped_adapter
 from gistdesk.protocol import (
     Describe,
@@ -39,6 +39,7 @@ from gistdesk.protocol import (
 from gistdesk.session.abilities import Ability, ability
 from gistdesk.session.answers import Answers
 from gistdesk.session.calls import Calls
+from gistdesk.session.chats import Chats
 from gistdesk.session.cuda import CudaSetUp
 from gistdesk.session.downloads import Downloads
 from gistdesk.session.dropped import Dropped, Measured
@@ -111,14 +112,14 @@ class Notice:
 
 
 class Desk(QObject):
-    """See the classes above. `answer_phase` gives "queued", "run" (a run has the device), "loading model 40",
-    "looking up 40", "loading gist", "reading text" or "writing"; `measured` gives a path with a `Measured` or a
+    """See the classes above. `measured` gives a path with a `Measured` or a
     `Problem`; `device_wanted`: an answer waits for a run; `model_arrived`: a download is done.
 
     Attributes:
         library: rows, texts and chats; widgets read from it, and change it only through the desk's methods where
             there is one.
         settings: the present ones; change them with `change_settings`.
+        chats: chats and their answers, which widgets talk to directly.
         cuda: setting CUDA up, which widgets talk to directly.
         found_models: what other programs have put on this computer, which widgets talk to directly.
         server: for other programs on this computer; it follows the settings.
@@ -133,11 +134,6 @@ class Desk(QObject):
 
     entries_changed = Signal()
     entry_changed = Signal(int)
-    chats_changed = Signal()
-    chat_changed = Signal(int)
-    answer_phase = Signal(int, str)
-    answer_delta = Signal(int, str)
-    answer_done = Signal(int)
     engine_changed = Signal()
     memory_changed = Signal()
     settings_changed = Signal()
@@ -164,6 +160,7 @@ class Desk(QObject):
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
         self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)
         self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
+        self.chats = Chats(library, self._answers, self._revive, self._waits_for_run, self)
         self._dropped = Dropped(library, self._reader, self._current_settings, self)
         self.cuda, self.found_models = CudaSetUp(self), FoundModels(self)
         self.server = LocalServer(self._calls, self._current_settings, settings_path.parent, self)
@@ -181,11 +178,8 @@ class Desk(QObject):
         self._queue.text_kept.connect(self._on_text_kept)
         self._queue.compressed.connect(self.recall_checks.start_short)
         self.recall_checks.kept.connect(self.entries_changed)
-        self._answers.phase.connect(self._on_phase)
-        self._answers.delta.connect(self.answer_delta)
-        self._answers.done.connect(self.answer_done)
-        self._answers.chat_changed.connect(self._on_chat)
         self._answers.busy_changed.connect(self._share_engine)
+        self.chats.device_wanted.connect(self.device_wanted)
         self._models.changed.connect(self._on_models)
         self._models.memory_changed.connect(self.memory_changed)
         self._downloads.changed.connect(self._models.changed)
@@ -417,62 +411,6 @@ class Desk(QObject):
 
         self.file_jobs.start(words, title, work, ended)
 
-    # chats
-
-    def new_chat(self, entry_ids: Sequence[int]) -> int:
-        chat = self.library.add_chat(entry_ids)
-        self.chats_changed.emit()
-        return chat.id
-
-    def change_chat(self, chat_id: int, **changes: Any) -> None:
-        """See `Library.set_chat`."""
-        self.library.set_chat(chat_id, **changes)
-        self._on_chat(chat_id)
-
-    def pin_chat(self, chat_id: int, pinned: bool) -> None:
-        self.library.pin_chat(chat_id, pinned)
-        self.chats_changed.emit()
-
-    def trash_chat(self, chat_id: int) -> None:
-        self.library.trash_chat(chat_id)
-        self.chats_changed.emit()
-
-    def restore_chat(self, chat_id: int) -> None:
-        self.library.restore_chat(chat_id)
-        self.chats_changed.emit()
-
-    def choose_version(self, message_id: int) -> None:
-        """Show this version of a message; nobody but who asked has to hear of it."""
-        self.library.choose_version(message_id)
-
-    def ask(self, chat_id: int, text: str) -> int:
-        self._revive()
-        return self._answers.ask(chat_id, text)
-
-    def edit(self, message_id: int, text: str) -> int:
-        self._revive()
-        return self._answers.edit(message_id, text)
-
-    def regenerate(self, message_id: int) -> int:
-        self._revive()
-        return self._answers.regenerate(message_id)
-
-    def branch(self, message_id: int) -> int:
-        """A new chat that goes on from a message -> its id."""
-        chat = self.library.branch(message_id)
-        self.chats_changed.emit()
-        return chat.id
-
-    def compare(self, message_id: int) -> int:
-        self._revive()
-        return self._answers.compare(message_id)
-
-    def stop(self, message_id: int) -> None:
-        self._answers.stop(message_id)
-
-    def verify(self, message_id: int) -> tuple[Grounded | None, list[Passage]]:
-        return self._answers.verify(message_id)
-
     @property
     def ability(self) -> Ability | None:
         """What the chosen model can be asked; None while that is not known."""
@@ -543,8 +481,7 @@ class Desk(QObject):
 
     def _share_engine(self) -> None:
         """Compressing waits for answers, for a run that has the device alone, and once the engine has given up."""
-        is_lent = bool(self.device_holder) and not self.works_beside
-        waits = self._answers.busy or self.server.busy or is_lent or self.engine_state.state == "failed"
+        waits = self._answers.busy or self.server.busy or self._waits_for_run() or self.engine_state.state == "failed"
         self._queue.pause(waits or self.queue_paused or self._is_closing)
         self._share_with_checks()
 
@@ -672,11 +609,8 @@ class Desk(QObject):
             self._reader.engine.unload()
         self._models.forget()
 
-    def _on_phase(self, message_id: int, phase: str) -> None:
-        waits = phase == "queued" and bool(self.device_holder) and not self.works_beside
-        self.answer_phase.emit(message_id, "run" if waits else phase)
-        if waits:
-            self.device_wanted.emit()
+    def _waits_for_run(self) -> bool:
+        return bool(self.device_holder) and not self.works_beside
 
     def _on_entry(self, entry_id: int) -> None:
         self._share_with_checks()
@@ -701,10 +635,6 @@ class Desk(QObject):
     def library_was_cleaned(self) -> None:
         """Work with a library of its own has removed what is not needed: whoever shows entries reads them again."""
         self.entries_changed.emit()
-
-    def _on_chat(self, chat_id: int) -> None:
-        self.chat_changed.emit(chat_id)
-        self.chats_changed.emit()
 
     def _on_described(self, path: Path, event: Event) -> None:
         if isinstance(event, Error):

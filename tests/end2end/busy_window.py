@@ -41,7 +41,7 @@ class Worker(QObject):
         self._n_asked = 0
         self._ask_at = time.monotonic() if finish else self._later()
         self._desk.entry_changed.connect(self._on_entry)
-        self._desk.answer_done.connect(self._on_answer)
+        self._desk.chats.done.connect(self._on_answer)
         self._desk.engine_changed.connect(self._on_engine)
         self._timer = QTimer(self, interval=_TICK_MS)
         self._timer.timeout.connect(self._on_tick)
@@ -74,12 +74,12 @@ class Worker(QObject):
     def _ask(self, ready: list[int]) -> None:
         """Every second question is answered at length, so that there is something to interrupt."""
         self._n_asked += 1
-        chat_id = self._desk.new_chat([ready[0]])
+        chat_id = self._desk.chats.new([ready[0]])
         if not self._finish and self._n_asked % 2:
             sampling = {"temperature": 5.0, "top_p": 1.0, "max_tokens": 300}
             self._desk.library.set_chat(chat_id, sampling=sampling)
         text = _QUESTION if self._finish else f"{_QUESTION} ({time.time_ns()})"
-        self._answer = self._desk.ask(chat_id, text)
+        self._answer = self._desk.chats.ask(chat_id, text)
         tell("asked", text=text)
 
     def _on_answer(self, message_id: int) -> None:

@@ -231,7 +231,7 @@ def test_an_answer_is_stopped_in_every_phase(person: Person, tmp_path: Path) -> 
     assert person.desk.idle()
 
     person.ask(ENGLISH)
-    with person.qtbot.waitSignal(person.desk.answer_delta, timeout=PATIENCE_MS):
+    with person.qtbot.waitSignal(person.desk.chats.delta, timeout=PATIENCE_MS):
         pass
     person.press(Qt.Key.Key_Escape)
     message = person.answer()

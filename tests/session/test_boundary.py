@@ -12,7 +12,7 @@ WRITING = re.compile(r"^(add|set|trash|restore|delete|rename|pin|adopt|choose|em
 def test_no_widget_emits_the_sessions_signals_or_writes_the_library() -> None:
     writers = [name for name in dir(Library) if WRITING.match(name)]
     assert {"set_chat", "trash_chat", "pin_chat", "choose_version"} <= set(writers)
-    emits = re.compile(r"\b_?desk\.\w+\.emit\(")
+    emits = re.compile(r"\b_?desk\.[\w.]+\.emit\(")
     writes = re.compile(rf"\bdesk\.library\.({'|'.join(writers)})\(|\blibrary\.({'|'.join(writers)})\(")
     found = [
         f"{path.name}:{number}: {line.strip()}"

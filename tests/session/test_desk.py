@@ -72,8 +72,8 @@ def ready(qtbot: QtBot, desk: Desk, *paths: Path, ratio: float = 100.0) -> list[
 def test_documents_become_ready_and_answer(qtbot: QtBot, desk: Desk) -> None:
     """English and Korean; a second question; both documents in one chat; figures for the footer."""
     english, korean = ready(qtbot, desk, ENGLISH, KOREAN)
-    chat_id = desk.new_chat([english])
-    first = desk.ask(chat_id, "What is the passkey?")
+    chat_id = desk.chats.new([english])
+    first = desk.chats.ask(chat_id, "What is the passkey?")
     assert desk.library.message(first).state == "writing"
     assert wait_for_answer(qtbot, desk, first) == "58203"
     figures = desk.library.message(first).figures
@@ -81,19 +81,19 @@ def test_documents_become_ready_and_answer(qtbot: QtBot, desk: Desk) -> None:
     assert figures["ttft_s"] > 0
     assert figures["n_document_tokens"] / figures["n_slots"] > 90
     assert figures["ratio"] > 5  # with the passages that were looked up
-    assert wait_for_answer(qtbot, desk, desk.ask(chat_id, "What is the passkey?")) == "58203"
+    assert wait_for_answer(qtbot, desk, desk.chats.ask(chat_id, "What is the passkey?")) == "58203"
     assert [m.role for m in desk.library.path(chat_id)] == ["user", "assistant"] * 2
     assert desk.library.chat(chat_id).title == "What is the passkey?"
 
-    answer = desk.ask(desk.new_chat([korean]), "패스키는 무엇입니까?")
+    answer = desk.chats.ask(desk.chats.new([korean]), "패스키는 무엇입니까?")
     assert wait_for_answer(qtbot, desk, answer) == "40917"
-    both = desk.ask(desk.new_chat([korean, english]), "What is the passkey?")
+    both = desk.chats.ask(desk.chats.new([korean, english]), "What is the passkey?")
     assert wait_for_answer(qtbot, desk, both)
     assert desk.library.message(both).figures["n_document_tokens"] == sum(
         desk.library.entry(i).gist.n_tokens  # type: ignore[union-attr]
         for i in (english, korean)
     )
-    grounded, places = desk.verify(first)
+    grounded, places = desk.chats.verify(first)
     assert grounded is not None and grounded.found and "58203" in places[0].text
     assert desk.idle()
 
@@ -141,19 +141,19 @@ def test_versions_branches_edits_and_the_full_text(qtbot: QtBot, desk: Desk, tmp
     short, text = tmp_path / "short.txt", ENGLISH.read_text("utf-8")
     short.write_text(text[text.index("58203") - 800 :][:1600], "utf-8")
     [entry_id] = ready(qtbot, desk, short)
-    chat_id = desk.new_chat([entry_id])
-    first = desk.ask(chat_id, "What is the passkey?")
+    chat_id = desk.chats.new([entry_id])
+    first = desk.chats.ask(chat_id, "What is the passkey?")
     wait_for_answer(qtbot, desk, first)
-    second = desk.regenerate(first)
+    second = desk.chats.regenerate(first)
     wait_for_answer(qtbot, desk, second)
     shown = desk.library.path(chat_id)[-1]
     assert (shown.id, shown.version, shown.n_versions) == (second, 2, 2)
-    edited = desk.edit(desk.library.path(chat_id)[0].id, "Tell me the passkey.")
+    edited = desk.chats.edit(desk.library.path(chat_id)[0].id, "Tell me the passkey.")
     assert wait_for_answer(qtbot, desk, edited) == "58203"
     assert desk.library.path(chat_id)[0].text == "Tell me the passkey."
-    branch = desk.branch(edited)
+    branch = desk.chats.branch(edited)
     assert [m.text for m in desk.library.path(branch)] == ["Tell me the passkey.", "58203"]
-    compared = desk.compare(edited)
+    compared = desk.chats.compare(edited)
     wait_for_answer(qtbot, desk, compared)
     full = desk.library.comparison(edited)
     assert full is not None
@@ -169,7 +169,7 @@ def test_a_question_to_what_is_not_compressed_says_so(qtbot: QtBot, desk: Desk, 
     problem = desk.library.entry(missing).problem
     assert problem is not None
     assert problem.kind == "user"
-    answer = desk.ask(desk.new_chat([missing]), "What is the passkey?")
+    answer = desk.chats.ask(desk.chats.new([missing]), "What is the passkey?")
     message = desk.library.message(answer)
     assert message.state == "failed"
     assert "not compressed" in message.figures["problem"]["message"]
@@ -183,7 +183,7 @@ def test_a_long_document_waits_while_an_answer_is_written(qtbot: QtBot, desk: De
     long.write_text(ENGLISH.read_text("utf-8") * 15, "utf-8")
     [entry_id] = desk.add_documents([long], 100.0)
     wait_for_progress(qtbot, desk, entry_id)
-    answer = desk.ask(desk.new_chat([short]), "What is the passkey?")
+    answer = desk.chats.ask(desk.chats.new([short]), "What is the passkey?")
     assert wait_for_answer(qtbot, desk, answer) == "58203"
     assert desk.library.entry(entry_id).state != "ready"
     wait_for_state(qtbot, desk, entry_id, "ready", "failed")
@@ -241,12 +241,12 @@ def test_the_same_text_twice_is_one_gist(qtbot: QtBot, desk: Desk, tmp_path: Pat
 @pytest.mark.release
 def test_stop_keeps_the_partial_answer(qtbot: QtBot, desk: Desk) -> None:
     [entry_id] = ready(qtbot, desk, ENGLISH)
-    chat_id = desk.new_chat([entry_id])
+    chat_id = desk.chats.new([entry_id])
     desk.library.set_chat(chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
-    answer = desk.ask(chat_id, "What is the passkey?")
-    with qtbot.waitSignal(desk.answer_delta, timeout=WAIT_MS):
+    answer = desk.chats.ask(chat_id, "What is the passkey?")
+    with qtbot.waitSignal(desk.chats.delta, timeout=WAIT_MS):
         pass
-    desk.stop(answer)
+    desk.chats.stop(answer)
     text = wait_for_answer(qtbot, desk, answer)
     assert desk.library.message(answer).state == "stopped"
     assert text
@@ -292,7 +292,9 @@ def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Pat
     desk.import_gist(target)
     qtbot.waitUntil(lambda: len(desk.library.entries()) == n_before + 1, timeout=WAIT_MS)
     imported = desk.library.entries()[-1]
-    assert wait_for_answer(qtbot, desk, desk.ask(desk.new_chat([imported.id]), "What is the passkey?")) == "58203"
+    assert (
+        wait_for_answer(qtbot, desk, desk.chats.ask(desk.chats.new([imported.id]), "What is the passkey?")) == "58203"
+    )
     rubbish = tmp_path / "rubbish.gistkv"
     rubbish.write_bytes(b"rubbish")
     with qtbot.waitSignal(desk.notice, timeout=WAIT_MS):
@@ -309,14 +311,14 @@ def test_a_chat_is_answered_beside_a_training_run_where_there_is_room(
     monkeypatch.setattr(desk._models, "memory", lambda: replace(memory, free=16 * 2**30))
     assert desk.lend_device("Standard · Starter", beside=True)
     assert (desk.device_holder, desk.works_beside) == ("Standard · Starter", True)
-    assert wait_for_answer(qtbot, desk, desk.ask(desk.new_chat([entry_id]), "What is the passkey?")) == "58203"
+    assert wait_for_answer(qtbot, desk, desk.chats.ask(desk.chats.new([entry_id]), "What is the passkey?")) == "58203"
     assert desk.lend_device("") and desk.device_holder == ""
     monkeypatch.setattr(desk._models, "memory", lambda: replace(memory, free=2**30))
     qtbot.waitUntil(lambda: desk.lend_device("Standard · Starter", beside=True))
     assert not desk.works_beside
     phases: list[str] = []
-    desk.answer_phase.connect(lambda _, phase: phases.append(phase))
-    waiting = desk.ask(desk.new_chat([entry_id]), "What is the passkey?")
+    desk.chats.phase.connect(lambda _, phase: phases.append(phase))
+    waiting = desk.chats.ask(desk.chats.new([entry_id]), "What is the passkey?")
     assert phases == ["run"]
     desk.lend_device("")
     assert wait_for_answer(qtbot, desk, waiting) == "58203"

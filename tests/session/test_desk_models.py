@@ -150,6 +150,6 @@ def _row(desk: Desk, name: str) -> ModelRow:
 
 def _answer_of(qtbot: QtBot, desk: Desk, entry_id: int) -> str:
     chat = desk.library.add_chat([entry_id], sampling={"max_tokens": 2})
-    message = desk.ask(chat.id, "Who slept?")
+    message = desk.chats.ask(chat.id, "Who slept?")
     qtbot.waitUntil(lambda: desk.library.message(message).state != "writing", timeout=WAIT_MS)
     return desk.library.message(message).state

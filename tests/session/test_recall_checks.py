@@ -32,7 +32,7 @@ def test_a_gist_is_measured_after_compressing_and_answers_come_first(qtbot: QtBo
     one, two = ready(qtbot, desk, report(tmp_path, "Riga"), report(tmp_path, "Oslo"))
     checks = desk.recall_checks
     qtbot.waitUntil(lambda: any(c is not None and c.done for c in map(checks.check, (one, two))), timeout=WAIT_MS)
-    answer = desk.ask(desk.new_chat([one]), "What was in 1805?")
+    answer = desk.chats.ask(desk.chats.new([one]), "What was in 1805?")
     assert all(checks.check(each) is None or not checks.check(each).done for each in (one, two))  # type: ignore[union-attr]
     wait_for_answer(qtbot, desk, answer)
     assert desk.library.message(answer).state == "complete"

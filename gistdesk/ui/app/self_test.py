@@ -51,7 +51,7 @@ def _use(program: Program) -> None:
     if entry.gist is None:
         raise UserError("The sample is not compressed: {problem}.", "See the log.", problem=entry.problem)
     _tell("compressed", n_tokens=entry.gist.n_tokens, n_slots=entry.gist.n_slots)
-    message_id = desk.ask(desk.new_chat([entry_id]), _QUESTION)
+    message_id = desk.chats.ask(desk.chats.new([entry_id]), _QUESTION)
     _wait(lambda: desk.library.message(message_id).state != "writing")
     answer = desk.library.message(message_id)
     if answer.state != "complete":

@@ -169,7 +169,7 @@ class ChatInspector(QFrame):
         sampling = {name: value for name, value in chat.sampling.items() if name not in _DEFAULTS} | known
         if (title or chat.title, system, sampling) == (chat.title, chat.system or "", chat.sampling):
             return
-        self._desk.change_chat(chat.id, title=title or None, system=system, sampling=sampling)
+        self._desk.chats.change(chat.id, title=title or None, system=system, sampling=sampling)
         self._chat = self._desk.library.chat(chat.id)
 
     def export(self, form: str, target: Path) -> None:

@@ -264,7 +264,7 @@ class ChatList(QFrame):
         self.view.delete_pressed.connect(self.delete_chosen)
         self.view.customContextMenuRequested.connect(self._on_menu_asked)
         self._model.renamed.connect(self._on_renamed)
-        self._desk.chats_changed.connect(self._refresh_timer.start)
+        self._desk.chats.changed.connect(self._refresh_timer.start)
 
     def refresh(self) -> None:
         """Ask the library again; the shown chat stays chosen."""
@@ -286,7 +286,7 @@ class ChatList(QFrame):
 
     def restore(self, chat_id: int) -> None:
         """Take a chat out of the trash, and open it."""
-        self._desk.restore_chat(chat_id)
+        self._desk.chats.restore(chat_id)
         self._shown_id = chat_id
         self._trash.setChecked(False)
         self._undo_strip.hide()
@@ -318,7 +318,7 @@ class ChatList(QFrame):
         self._undo_timer.start()
         rest = self._model.chats[:row] + self._model.chats[row + 1 :]
         self._shown_id = rest[min(row, len(rest) - 1)].id if rest else None
-        self._desk.trash_chat(chat.id)
+        self._desk.chats.trash(chat.id)
         self.opened.emit(self._shown_id or 0)
 
     def undo(self) -> None:
@@ -332,7 +332,7 @@ class ChatList(QFrame):
         row = self._model.row_of(self._shown_id)
         if row is not None and not self.in_trash:
             chat = self._model.chats[row]
-            self._desk.pin_chat(chat.id, not chat.pinned)
+            self._desk.chats.pin(chat.id, not chat.pinned)
 
     def rename_chosen(self) -> None:
         """Edit the chosen chat's title in its row."""
@@ -378,7 +378,7 @@ class ChatList(QFrame):
         self.view.setFocus()
 
     def _on_renamed(self, chat_id: int, title: str) -> None:
-        self._desk.change_chat(chat_id, title=title)
+        self._desk.chats.change(chat_id, title=title)
 
     def _on_menu_asked(self, place: QPoint) -> None:
         if not self.view.indexAt(place).isValid() and not self.view.currentIndex().isValid():

@@ -81,15 +81,15 @@ class ChatPlace(QObject):
         self.composer.stop_pressed.connect(self.stop)
         self.composer.pills.removed.connect(self._on_document_removed)
         self.composer.pills.add_pressed.connect(self.add_documents)
-        self._desk.chat_changed.connect(self._on_chat_changed)
-        self._desk.chats_changed.connect(self._on_chats_changed)
+        self._desk.chats.one_changed.connect(self._on_chat_changed)
+        self._desk.chats.changed.connect(self._on_chats_changed)
         self._desk.entry_changed.connect(self._on_entry_changed)
         self._desk.entries_changed.connect(self._refresh_timer.start)
         self._desk.models_changed.connect(self._refresh_timer.start)
         self._desk.settings_changed.connect(self._refresh_timer.start)
-        self._desk.answer_phase.connect(self._on_phase)
-        self._desk.answer_delta.connect(self._on_delta)
-        self._desk.answer_done.connect(self._on_done)
+        self._desk.chats.phase.connect(self._on_phase)
+        self._desk.chats.delta.connect(self._on_delta)
+        self._desk.chats.done.connect(self._on_done)
 
     # what the window asks for
 
@@ -104,7 +104,7 @@ class ChatPlace(QObject):
 
     def open_new(self, entry_ids: Sequence[int]) -> int | None:
         """Begin a chat about these documents -> its id; None when that failed, and a banner says why."""
-        chat_id = self._tried(lambda: self._desk.new_chat(entry_ids))
+        chat_id = self._tried(lambda: self._desk.chats.new(entry_ids))
         if chat_id is not None:
             self.open(chat_id)
             self.focus_composer()
@@ -130,7 +130,7 @@ class ChatPlace(QObject):
     def stop(self) -> None:
         """End the answer that is being written in the open chat (Esc); what has come of it is kept."""
         for message_id in self._written_here():
-            self._desk.stop(message_id)
+            self._desk.chats.stop(message_id)
 
     def regenerate(self) -> None:
         """Another version of the last answer (Ctrl+R)."""
@@ -235,7 +235,7 @@ class ChatPlace(QObject):
         return [self._desk.library.entry(entry_id) for entry_id in chat.entry_ids]
 
     def _set_documents(self, entry_ids: Sequence[int]) -> None:
-        self._desk.change_chat(self._open_id(), entry_ids=entry_ids)
+        self._desk.chats.change(self._open_id(), entry_ids=entry_ids)
         self._refresh()
 
     def _as_written(self, message: Message) -> Message:
@@ -254,7 +254,7 @@ class ChatPlace(QObject):
         self._open(chat_id or None)
 
     def _on_look_up_chosen(self, wanted: bool) -> None:
-        self._desk.change_chat(self._open_id(), look_up=wanted)
+        self._desk.chats.change(self._open_id(), look_up=wanted)
 
     def _on_prompt_kept(self, prompt: str) -> None:
         self._desk.change_settings(prompts=(*self._desk.settings.prompts, prompt))
@@ -265,12 +265,12 @@ class ChatPlace(QObject):
     def _on_sent(self, text: str) -> None:
         self.inspector_widget.save()
         chat_id = self._open_id()
-        if self._begin(lambda: self._desk.ask(chat_id, text)) is not None:
+        if self._begin(lambda: self._desk.chats.ask(chat_id, text)) is not None:
             self.composer.field.clear()
             self._drafts.pop(chat_id, None)
 
     def _on_edited(self, message_id: int, text: str) -> None:
-        self._begin(lambda: self._desk.edit(message_id, text))
+        self._begin(lambda: self._desk.chats.edit(message_id, text))
         self.focus_composer()
 
     def _begin(self, start: Callable[[], int]) -> int | None:
@@ -294,11 +294,11 @@ class ChatPlace(QObject):
         if view is None:
             return
         if action in ("regenerate", "retry"):
-            self._begin(lambda: self._desk.regenerate(message_id))
+            self._begin(lambda: self._desk.chats.regenerate(message_id))
         elif action in ("older", "newer"):
             self._choose_version(view, -1 if action == "older" else 1)
         elif action == "branch":
-            branched = self._tried(lambda: self._desk.branch(message_id))
+            branched = self._tried(lambda: self._desk.chats.branch(message_id))
             if branched is not None:
                 self.open(branched)
                 self.focus_composer()
@@ -320,7 +320,7 @@ class ChatPlace(QObject):
         versions = self._desk.library.versions(view.id)
         index = view.message.version - 1 + step
         if 0 <= index < len(versions):
-            self._desk.choose_version(versions[index].id)
+            self._desk.chats.choose_version(versions[index].id)
             self._refresh()
             chosen = self.transcript.view(versions[index].id)
             if chosen is not None:
@@ -330,7 +330,7 @@ class ChatPlace(QObject):
         if view.shows_passages():
             view.hide_passages()
             return
-        verified = self._tried(lambda: self._desk.verify(view.id))
+        verified = self._tried(lambda: self._desk.chats.verify(view.id))
         if verified is not None:
             grounded, passages = verified
             self.transcript.hold(view)
@@ -347,7 +347,7 @@ class ChatPlace(QObject):
             return
         known = self._desk.library.comparison(view.id)
         if known is None or known.state in ("failed", "stopped") or again:
-            message_id = self._tried(lambda: self._desk.compare(view.id))
+            message_id = self._tried(lambda: self._desk.chats.compare(view.id))
             if message_id is None:
                 return
             self._note_writing(message_id)

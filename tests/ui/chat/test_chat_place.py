@@ -835,7 +835,7 @@ def test_language_and_theme_are_switched_while_it_is_open(
 
 def test_a_chat_that_another_window_deleted(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
     desk.library.trash_chat(chat)
-    desk.chats_changed.emit()
+    desk.chats.changed.emit()
     qtbot.wait(10)
     assert "No chats yet" in words_of(place.main_widget)
     assert place.chat_id is None

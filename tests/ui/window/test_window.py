@@ -946,5 +946,5 @@ def test_what_ends_unseen_is_announced_once(
     window.chat.open(chats[0].id)
     for chat in chats:
         message = desk.library.add_message(chat.id, parent_id=None, role="assistant", text="58203")
-        desk.answer_done.emit(message.id)
+        desk.chats.done.emit(message.id)
     assert told == [("Other: The answer is complete", False)]
