@@ -14,11 +14,10 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, remove_adapter, rename_adapter
 from gistdesk.core.errors import UserError
-from gistdesk.core.methods import LEAST_SLOTS, chosen_method, starting_method, usual_ratio, within_trained
 from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Identity, Library, row_of
-from gistdesk.models import NAMED, SMOLLM2, STARTER, shipped_adapter
+from gistdesk.models import NAMED, STARTER
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -31,7 +30,6 @@ from gistdesk.protocol import (
     Index,
     IndexDone,
     Load,
-    MeasuredRatio,
     ModelInfo,
     ModelLoadDone,
     ModelLoadProgress,
@@ -44,32 +42,23 @@ from gistdesk.session.cuda import CudaSetUp
 from gistdesk.session.downloads import Downloads
 from gistdesk.session.dropped import Dropped, Measured
 from gistdesk.session.engine import Engine
+from gistdesk.session.estimates import Estimates
 from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
 from gistdesk.session.files import Found, find_documents, with_library
 from gistdesk.session.found_models import FoundModels
-from gistdesk.session.models import Memory, ModelRow, Models, model_choice, needed_bytes
+from gistdesk.session.models import Memory, ModelRow, Models, model_choice
 from gistdesk.session.queue import Queue
 from gistdesk.session.recall_checks import RecallChecks
 from gistdesk.session.recommended import Recommended
 from gistdesk.session.server import LocalServer
 from gistdesk.settings import Settings, write_settings
 
-__all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice", "Prediction"]
+__all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice"]
 
 READING_SAMPLE = "ferry-report.md"
 """For models that read; the others are for the starter."""
 SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
 _READER_IDLE_S = 60
-_GIST_OVERHEAD_BYTES = 8192
-_NEARLY = 1.1
-"""Ratios that are no further apart count as one: segments have whole slots."""
-OWN = "own"
-"""Kind of what was measured in this library: facts of documents, asked back from their gists."""
-_WORKING_BYTES = {"matched": 256 * 2**20, "refined": 1100 * 2**20}
-"""Of compressing, beside weights and gist, by way: SmolLM2 at its peak, 1,097 tokens at 8x on a CPU."""
-_USUAL_WORKING_BYTES = 128 * 2**20
-_TRAINED_WEIGHT_BYTES = 2**30
-"""Of models that are larger nobody has measured what training on a document takes."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +81,6 @@ class EngineState:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What compressing would give and take. Seconds are None until something was measured on this computer."""
-
-    n_slots: int
-    file_bytes: int
-    memory_bytes: int
-    seconds: float | None
-
-
-@dataclass(frozen=True)
 class Notice:
     """Something to tell in a banner: what happened, what to do, details to copy, and up to two actions."""
 
@@ -121,6 +100,7 @@ class Desk(QObject):
         settings: the present ones; change them with `change_settings`.
         chats: chats and their answers, which widgets talk to directly.
         cuda: setting CUDA up, which widgets talk to directly.
+        estimates: what compressing would come to, and from which ratio to start.
         found_models: what other programs have put on this computer, which widgets talk to directly.
         server: for other programs on this computer; it follows the settings.
         recall_checks: measuring what gists kept, which widgets talk to directly.
@@ -157,6 +137,7 @@ class Desk(QObject):
         self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
         self._downloads = Downloads(self._new_download_calls, settings.downloads, self)
         self._models = Models(self._reader, self._current_settings, lambda: self._downloads.coming, self)
+        self.estimates = Estimates(library, self._info_of, self._current_settings)
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
         self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)
         self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
@@ -209,71 +190,6 @@ class Desk(QObject):
         self.forecast_bytes = n_bytes
         self.memory_changed.emit()
 
-    @property
-    def ratio(self) -> float:
-        """Tokens per slot to start from: the settings', where the adapter was trained at it, or the nearest.
-
-        Without an adapter no more than keeps facts.
-        """
-        info = self.model_info()
-        model = self.settings.model
-        # what SmolLM2 is like is known before the engine has looked at it
-        bare = not info.has_adapter if info is not None else model == SMOLLM2 and shipped_adapter(model) is None
-        if bare:
-            return min(self.settings.ratio, usual_ratio("matched"))
-        return within_trained(self.settings.ratio, info.trained_ratios if info else None)
-
-    def predict(
-        self, n_tokens: int, ratio: float, n_files: int = 1, *, method: str = "auto", model: str = ""
-    ) -> Prediction:
-        """What compressing documents of so many tokens in a way would come to, all together.
-
-        Args:
-            method: see `gistdesk.core.methods`; "auto" is the usual way of the model.
-            model: by its name; "" is the chosen one.
-        """
-        model = model or self.settings.model
-        info = self._models.info(model)
-        n_slots = max(LEAST_SLOTS * n_files, round(n_tokens / ratio))
-        per_slot = info.kv_bytes_per_slot if info else 0
-        way = _way(method, info)
-        working = _WORKING_BYTES.get(way, _USUAL_WORKING_BYTES)
-        is_known = info is not None and (way != "refined" or info.weight_bytes <= _TRAINED_WEIGHT_BYTES)
-        memory = needed_bytes(info, n_slots) + working if info and is_known else 0
-        speed = self._measured_speed(model, way)
-        seconds = n_tokens / speed if speed else None
-        stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold float16 of those
-        stored = stored * self.settings.kv_bits // 16
-        return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
-
-    def measured_at(self, ratio: float, *, method: str = "auto", model: str = "") -> list[MeasuredRatio]:
-        """What was measured of a model's gists, made in a way, at about a ratio; arguments as in `predict`.
-
-        That is what is kept with the adapter, and what this library has measured.
-        """
-        info = self._models.info(model) if model else self.model_info()
-        if info is None:
-            return []
-        method = _way(method, info)
-        by_adapter = starting_method(method, info.has_adapter) == "adapter"
-        adapter = info.adapter_fingerprint if by_adapter else ""
-        own = self.library.recall_by_ratio(info.model_fingerprint, adapter, method)
-        kept = info.measured if method == "adapter" else ()
-        found: dict[str, list[int]] = {}
-        for row in (*kept, *(MeasuredRatio(OWN, *each) for each in own)):
-            if ratio / _NEARLY < row.ratio < ratio * _NEARLY:
-                counts = found.setdefault(row.kind, [0, 0])
-                counts[0] += row.n
-                counts[1] += row.n_right
-        return [MeasuredRatio(kind, ratio, n, n_right) for kind, (n, n_right) in found.items()]
-
-    def _measured_speed(self, model: str, method: str) -> float | None:
-        """Tokens per second of the newest gist that this model made here in this way."""
-        gists = [e.gist for e in self.library.entries() if e.gist is not None and e.model == model]
-        same = [gist for gist in gists if gist.method == method]
-        speeds = [(gist.created, gist.tokens_per_second) for gist in same if gist.tokens_per_second]
-        return max(speeds)[1] if speeds else None
-
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         """Read documents before anything is decided; `measured` tells of each."""
         self._revive()
@@ -320,7 +236,7 @@ class Desk(QObject):
     def open_sample(self) -> int:
         """Queue the bundled sample document in the window's language -> its entry's id."""
         if language() == "en" and self.settings.model != STARTER:
-            return self.add_documents([resource("samples") / READING_SAMPLE], self.ratio)[0]
+            return self.add_documents([resource("samples") / READING_SAMPLE], self.estimates.ratio)[0]
         sample = resource("samples") / SAMPLES.get(language(), SAMPLES["en"])
         return self.add_documents([sample], self.settings.ratio, models={sample: STARTER})[0]
 
@@ -502,6 +418,9 @@ class Desk(QObject):
     def model_info(self) -> ModelInfo | None:
         """Figures of the chosen model; None while they are not known."""
         return self._models.info(self.settings.model)
+
+    def _info_of(self, name: str) -> ModelInfo | None:
+        return self.model_info() if name == self.settings.model else self._models.info(name)
 
     def change_settings(self, **changes: object) -> None:
         """Keep changed settings and tell everybody."""
@@ -716,8 +635,3 @@ class Desk(QObject):
 
     def _on_download_failed(self, message: str, hint: str, details: str) -> None:
         self.notice.emit(Notice(message, hint, details))
-
-
-def _way(method: str, info: ModelInfo | None) -> str:
-    """What a gist is made by, where nobody chose, too; "auto" while nothing is known of the model."""
-    return chosen_method(method, has_adapter=info.has_adapter) if info is not None else method

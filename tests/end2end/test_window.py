@@ -18,7 +18,8 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders, resource
 from gistdesk.library import Entry, Library
-from gistdesk.session.desk import EngineState, Measured, Prediction
+from gistdesk.session.desk import EngineState, Measured
+from gistdesk.session.estimates import Prediction
 from gistdesk.settings import Settings, write_settings
 from tests.core.test_documents import pdf_bytes
 from tests.end2end.person import PATIENCE_MS, Person, at_window
@@ -124,7 +125,7 @@ def predicted(person: Person) -> tuple[Measured, Prediction]:
         return bool(found) and person.desk.model_info() is not None
 
     person.wait(is_measured)
-    prediction = person.desk.predict(found[0].n_tokens, sheet.chooser.ratio)
+    prediction = person.desk.estimates.predict(found[0].n_tokens, sheet.chooser.ratio)
     return found[0], prediction
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures
 from gistdesk.protocol import ModelInfo
-from gistdesk.session.desk import Desk, EngineState, Measured, Memory, ModelRow, Prediction
+from gistdesk.session.desk import Desk, EngineState, Measured, Memory, ModelRow
 from gistdesk.session.downloads import Coming
+from gistdesk.session.estimates import Estimates, Prediction
 from gistdesk.session.found_models import FoundModels
 from gistdesk.session.recommended import RECOMMENDED, Recommended
 from gistdesk.settings import Settings
@@ -46,6 +47,16 @@ class StillFound(FoundModels):
         self.changed.emit()
 
 
+class StillEstimates(Estimates):
+    """The same on every computer."""
+
+    def predict(
+        self, n_tokens: int, ratio: float, n_files: int = 1, *, method: str = "auto", model: str = ""
+    ) -> Prediction:
+        n_slots, speed = max(n_files, round(n_tokens / ratio)), 2400 if method in ("auto", "adapter") else 300
+        return Prediction(n_slots, n_slots * 12_288, 600 * 2**20 + n_slots * 12_288, n_tokens / speed)
+
+
 class StillDesk(Desk):
     """Attributes: asked, what methods were called with, as (name, arguments)."""
 
@@ -53,6 +64,7 @@ class StillDesk(Desk):
         super().__init__(Library(folder / "library"), settings or Settings(first_run=False), folder / "settings.toml")
         self._queue.pause(True)
         self.found_models = StillFound(self)
+        self.estimates = StillEstimates(self.library, self._info_of, self._current_settings)
         self.offers: list[tuple[Recommended, ModelRow]] = []
         self.asked: list[tuple[str, object]] = []
         self.rows = [STARTER]
@@ -92,12 +104,6 @@ class StillDesk(Desk):
 
     def idle(self) -> bool:
         return not self.working
-
-    def predict(
-        self, n_tokens: int, ratio: float, n_files: int = 1, *, method: str = "auto", model: str = ""
-    ) -> Prediction:
-        n_slots, speed = max(n_files, round(n_tokens / ratio)), 2400 if method in ("auto", "adapter") else 300
-        return Prediction(n_slots, n_slots * 12_288, 600 * 2**20 + n_slots * 12_288, n_tokens / speed)
 
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         self.asked.append(("measure", (list(paths), dict(passwords))))

@@ -265,12 +265,12 @@ def test_measuring_and_predicting(qtbot: QtBot, desk: Desk, tmp_path: Path) -> N
     assert isinstance(measured, Measured)
     assert isinstance(found[str(empty)], Problem)
     qtbot.waitUntil(lambda: desk.model_info() is not None, timeout=WAIT_MS)
-    assert desk.predict(measured.n_tokens, 100.0).seconds is None
+    assert desk.estimates.predict(measured.n_tokens, 100.0).seconds is None
     [entry_id] = ready(qtbot, desk, ENGLISH)
     gist = desk.library.entry(entry_id).gist
     assert gist is not None
-    before = desk.predict(measured.n_tokens, 100.0)
-    after = desk.predict(gist.n_tokens, 100.0)
+    before = desk.estimates.predict(measured.n_tokens, 100.0)
+    after = desk.estimates.predict(gist.n_tokens, 100.0)
     assert measured.n_tokens == gist.n_tokens
     assert after.n_slots == pytest.approx(gist.n_slots, rel=0.15)
     assert after.file_bytes == pytest.approx(gist.file_bytes, rel=0.15)

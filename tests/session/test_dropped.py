@@ -106,12 +106,12 @@ def test_predictions_and_what_was_measured_are_of_this_model(qtbot: QtBot, desk:
     assert info is not None and info.dtype == "float32"
     n_slots, overhead = 1000, 8192
     stored = n_slots * info.kv_bytes_per_slot // 2  # the file holds float16
-    assert desk.predict(100_000, 100.0).file_bytes == stored + overhead
-    row = next(row for row in desk.measured_at(100.0) if row.kind == "passkey")  # at 102.4 in the table
+    assert desk.estimates.predict(100_000, 100.0).file_bytes == stored + overhead
+    row = next(row for row in desk.estimates.measured_at(100.0) if row.kind == "passkey")  # at 102.4 in the table
     assert row.n >= 100 and 0.9 < row.n_right / row.n <= 1
-    assert {row.kind for row in desk.measured_at(32.0)} >= {"fact", "facts-4", "facts-8"}
-    assert desk.measured_at(500.0) == []
-    assert desk.measured_at(100.0, method="matched") == []  # nothing was made so
+    assert {row.kind for row in desk.estimates.measured_at(32.0)} >= {"fact", "facts-4", "facts-8"}
+    assert desk.estimates.measured_at(500.0) == []
+    assert desk.estimates.measured_at(100.0, method="matched") == []  # nothing was made so
 
 
 def test_each_way_is_predicted_by_itself(qtbot: QtBot, desk: Desk) -> None:
@@ -124,7 +124,7 @@ def test_each_way_is_predicted_by_itself(qtbot: QtBot, desk: Desk) -> None:
     slow = replace(figures(), method="refined", tokens_per_second=2.0)
     library.adopt_gist(trained.id, library.incoming_path(trained.id), slow)
     assert usual.gist is not None
-    assert desk.predict(1000, 100.0).seconds == pytest.approx(1000 / usual.gist.tokens_per_second)
-    assert desk.predict(1000, 100.0, method="refined").seconds == pytest.approx(500.0)
-    assert desk.predict(1000, 100.0, method="matched").seconds is None
-    assert desk.predict(1000, 100.0, model="another").seconds is None
+    assert desk.estimates.predict(1000, 100.0).seconds == pytest.approx(1000 / usual.gist.tokens_per_second)
+    assert desk.estimates.predict(1000, 100.0, method="refined").seconds == pytest.approx(500.0)
+    assert desk.estimates.predict(1000, 100.0, method="matched").seconds is None
+    assert desk.estimates.predict(1000, 100.0, model="another").seconds is None

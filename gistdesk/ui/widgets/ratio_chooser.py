@@ -19,7 +19,8 @@ from gistdesk.core.methods import GIST_METHODS, chosen_method, usual_ratio
 from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.protocol import MeasuredRatio
-from gistdesk.session.desk import OWN, Desk
+from gistdesk.session.desk import Desk
+from gistdesk.session.estimates import OWN
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 
@@ -135,7 +136,7 @@ class RatioChooser(QWidget):
         """Back to the ratio to start from and the model's usual way, with what was measured by now."""
         self._show_measured()
         self.methods.setCurrentIndex(0)
-        self._choose(self._desk.ratio)
+        self._choose(self._desk.estimates.ratio)
         self.remember.setChecked(self._desk.settings.remember_ratio)
 
     def _choose(self, ratio: float) -> None:
@@ -147,7 +148,7 @@ class RatioChooser(QWidget):
     def _show_measured(self) -> None:
         for number, (button, note) in enumerate(zip(self.buttons, self._notes, strict=True)):
             ratio = PRESETS[number] if number < _CUSTOM else self.spin.value()
-            rows = self._desk.measured_at(ratio, method=self.method, model=self._model)
+            rows = self._desk.estimates.measured_at(ratio, method=self.method, model=self._model)
             note.setText(_measured_words(rows) + self._untrained_words(ratio))
             button.setAccessibleDescription(note.text())
 
@@ -178,7 +179,7 @@ class RatioChooser(QWidget):
                 value.setText("–")
             return
         tokens, n = sum(self._tokens), len(self._tokens)
-        coming = self._desk.predict(tokens, self.ratio, n, method=self.method, model=self._model)
+        coming = self._desk.estimates.predict(tokens, self.ratio, n, method=self.method, model=self._model)
         self._desk.forecast(coming.memory_bytes)
         self._values[0].setText(tr("about {figure}", figure=bytes_text(coming.file_bytes)))
         self._values[0].setToolTip(tr("Gist tokens: {n}", n=count_text(coming.n_slots)))

@@ -158,7 +158,7 @@ class Adding(QObject):
     def _add(self, paths: list[Path]) -> None:
         settings = self._desk.settings
         if settings.remember_ratio:
-            self.added.emit(self._desk.add_documents(paths, self._desk.ratio))
+            self.added.emit(self._desk.add_documents(paths, self._desk.estimates.ratio))
         else:
             self.chosen.emit(paths)
 

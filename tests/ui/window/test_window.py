@@ -218,7 +218,9 @@ def test_ratios_promise_nothing_that_was_not_measured(
     assert [button.text() for button in chooser.buttons] == ["8x", "32x", "100x", "Custom"]
     assert [note.text() for note in chooser._notes] == ["not measured yet"] * 4
     rows = {("auto", 8.0): [MeasuredRatio("fact", 8.0, 60, 18), MeasuredRatio("own", 8.0, 22, 0)]}
-    monkeypatch.setattr(window.desk, "measured_at", lambda ratio, *, method, model: rows.get((method, ratio), []))
+    monkeypatch.setattr(
+        window.desk.estimates, "measured_at", lambda ratio, *, method, model: rows.get((method, ratio), [])
+    )
     window.desk.models_changed.emit()
     assert chooser._notes[0].text() == "Measured: facts of your documents 0% (n = 22), single facts 30% (n = 60)"
     assert chooser.buttons[0].accessibleDescription() == chooser._notes[0].text()
@@ -236,7 +238,7 @@ def test_documents_of_two_models_are_predicted_by_the_chosen_one(
     first, second = files(tmp_path, "a.txt", "b.txt")
     window.open_paths([first, second])
     asked: list[str] = []
-    monkeypatch.setattr(window.desk, "measured_at", lambda ratio, *, method, model: asked.append(model) or [])
+    monkeypatch.setattr(window.desk.estimates, "measured_at", lambda ratio, *, method, model: asked.append(model) or [])
     measured = Measured("a", 100, 1, 400, model="acme/Llama")
     window.desk.measured.emit(str(first), measured)
     assert set(asked) <= {""}
@@ -305,7 +307,7 @@ def test_a_ratio_that_training_never_met_is_told_and_not_started_from(
 ) -> None:
     info = ModelInfo("m", "m", "llama", 1, 2, 3, 4, 5, 6, 7, True, *[""] * 9, trained_ratios=(8.0, 64.0))
     monkeypatch.setattr(window.desk, "model_info", lambda: info)
-    assert (window.desk.settings.ratio, window.desk.ratio) == (100.0, 64.0)
+    assert (window.desk.settings.ratio, window.desk.estimates.ratio) == (100.0, 64.0)
     window.open_paths(files(tmp_path, "a.txt"))
     notes = [note.text() for note in window.drop_sheet.chooser._notes]
     outside = "not measured yet · the adapter was trained at 8x to 64x"

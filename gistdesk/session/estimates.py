@@ -1,0 +1,116 @@
+"""What compressing would come to, from figures of the model and from what was measured here: nothing is run.
+
+Knows the library's rows and models' figures; knows nothing of engines and widgets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gistdesk.core.methods import LEAST_SLOTS, chosen_method, starting_method, usual_ratio, within_trained
+from gistdesk.library import Library
+from gistdesk.models import SMOLLM2, shipped_adapter
+from gistdesk.protocol import MeasuredRatio, ModelInfo
+from gistdesk.session.models import needed_bytes
+from gistdesk.settings import Settings
+
+_GIST_OVERHEAD_BYTES = 8192
+_NEARLY = 1.1
+"""Ratios that are no further apart count as one: segments have whole slots."""
+OWN = "own"
+"""Kind of what was measured in this library: facts of documents, asked back from their gists."""
+_WORKING_BYTES = {"matched": 256 * 2**20, "refined": 1100 * 2**20}
+"""Of compressing, beside weights and gist, by way: SmolLM2 at its peak, 1,097 tokens at 8x on a CPU."""
+_USUAL_WORKING_BYTES = 128 * 2**20
+_TRAINED_WEIGHT_BYTES = 2**30
+"""Of models that are larger nobody has measured what training on a document takes."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What compressing would give and take. Seconds are None until something was measured on this computer."""
+
+    n_slots: int
+    file_bytes: int
+    memory_bytes: int
+    seconds: float | None
+
+
+class Estimates:
+    """Of the chosen model, or of one that is named."""
+
+    def __init__(
+        self, library: Library, info: Callable[[str], ModelInfo | None], settings: Callable[[], Settings]
+    ) -> None:
+        """`info` gives what is known of a model by its name."""
+        self._library, self._info, self._settings = library, info, settings
+
+    @property
+    def ratio(self) -> float:
+        """Tokens per slot to start from: the settings', where the adapter was trained at it, or the nearest.
+
+        Without an adapter no more than keeps facts.
+        """
+        settings = self._settings()
+        model = settings.model
+        info = self._info(model)
+        # what SmolLM2 is like is known before the engine has looked at it
+        bare = not info.has_adapter if info is not None else model == SMOLLM2 and shipped_adapter(model) is None
+        if bare:
+            return min(settings.ratio, usual_ratio("matched"))
+        return within_trained(settings.ratio, info.trained_ratios if info else None)
+
+    def predict(
+        self, n_tokens: int, ratio: float, n_files: int = 1, *, method: str = "auto", model: str = ""
+    ) -> Prediction:
+        """What compressing documents of so many tokens in a way would come to, all together.
+
+        Args:
+            method: see `gistdesk.core.methods`; "auto" is the usual way of the model.
+            model: by its name; "" is the chosen one.
+        """
+        model = model or self._settings().model
+        info = self._info(model)
+        n_slots = max(LEAST_SLOTS * n_files, round(n_tokens / ratio))
+        per_slot = info.kv_bytes_per_slot if info else 0
+        way = _way(method, info)
+        working = _WORKING_BYTES.get(way, _USUAL_WORKING_BYTES)
+        is_known = info is not None and (way != "refined" or info.weight_bytes <= _TRAINED_WEIGHT_BYTES)
+        memory = needed_bytes(info, n_slots) + working if info and is_known else 0
+        speed = self._measured_speed(model, way)
+        seconds = n_tokens / speed if speed else None
+        stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold float16 of those
+        stored = stored * self._settings().kv_bits // 16
+        return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
+
+    def measured_at(self, ratio: float, *, method: str = "auto", model: str = "") -> list[MeasuredRatio]:
+        """What was measured of a model's gists, made in a way, at about a ratio; arguments as in `predict`.
+
+        That is what is kept with the adapter, and what this library has measured.
+        """
+        info = self._info(model or self._settings().model)
+        if info is None:
+            return []
+        method = _way(method, info)
+        by_adapter = starting_method(method, info.has_adapter) == "adapter"
+        adapter = info.adapter_fingerprint if by_adapter else ""
+        own = self._library.recall_by_ratio(info.model_fingerprint, adapter, method)
+        kept = info.measured if method == "adapter" else ()
+        found: dict[str, list[int]] = {}
+        for row in (*kept, *(MeasuredRatio(OWN, *each) for each in own)):
+            if ratio / _NEARLY < row.ratio < ratio * _NEARLY:
+                counts = found.setdefault(row.kind, [0, 0])
+                counts[0] += row.n
+                counts[1] += row.n_right
+        return [MeasuredRatio(kind, ratio, n, n_right) for kind, (n, n_right) in found.items()]
+
+    def _measured_speed(self, model: str, method: str) -> float | None:
+        """Tokens per second of the newest gist that this model made here in this way."""
+        gists = [e.gist for e in self._library.entries() if e.gist is not None and e.model == model]
+        same = [gist for gist in gists if gist.method == method]
+        speeds = [(gist.created, gist.tokens_per_second) for gist in same if gist.tokens_per_second]
+        return max(speeds)[1] if speeds else None
+
+
+def _way(method: str, info: ModelInfo | None) -> str:
+    """What a gist is made by, where nobody chose, too; "auto" while nothing is known of the model."""
+    return chosen_method(method, has_adapter=info.has_adapter) if info is not None else method
