@@ -131,8 +131,8 @@ def _sentences(page: str) -> Iterator[tuple[int, int]]:
         yield start, len(page)
 
 
-def _fact(random: Random, page: str, start: int, end: int, number: int, before: int, total: int) -> Fact | None:
-    """One fact of a sentence, of any kind that it has."""
+def exact_spans(page: str, start: int, end: int) -> list[tuple[FactKind, int, int]]:
+    """Where a sentence tells something exact, once: kind, start and end in the page."""
     found: list[tuple[FactKind, int, int]] = []
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(page, start, end):
@@ -140,6 +140,12 @@ def _fact(random: Random, page: str, start: int, end: int, number: int, before: 
             is_new = not any(s < match.end() and match.start() < e for _, s, e in found)
             if is_new and page[start:end].count(value) == 1 and (kind != "number" or sum(map(str.isdigit, value)) > 1):
                 found.append((kind, match.start(), match.end()))
+    return found
+
+
+def _fact(random: Random, page: str, start: int, end: int, number: int, before: int, total: int) -> Fact | None:
+    """One fact of a sentence, of any kind that it has."""
+    found = exact_spans(page, start, end)
     if not found:
         return None
     kind = random.choice(sorted({kind for kind, _, _ in found}))

@@ -1,8 +1,7 @@
-"""Self-study of one text: questions that a model asks itself, and quotations of the text's own words.
+"""Self-study of one text's own words: sentences to complete, and sentences to quote.
 
-The idea is that of Cartridges (Eyuboglu et al., arXiv 2506.06266): what a text's keys and values have to answer is not
-known beforehand, so the model that reads it in full is asked. Quotations and what follows numbers and names are made
-from the text itself, since those are what a small gist loses first. Knows nothing of gists, losses or training.
+What follows numbers and names has the larger part, since those are what a small gist loses first. Knows nothing of
+models, gists, losses or training; questions about a text are `gistdesk.core.fact_questions`'.
 """
 
 import re
@@ -11,18 +10,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
-from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.prompt import Turn
+Kind = Literal["quotation", "completion"]
 
-Kind = Literal["question", "quotation", "completion"]
-
-_REQUESTS = (
-    "Ask one short question that the text answers. Write the question only.",
-    "Which question about a name, a number or a place in the text would a reader ask? Write the question only.",
-    "Write one question about what happens in the text, and nothing else.",
-    "Ask for one detail of the text in a single short question.",
-)
-_QUESTION_TOKENS, _ANSWER_TOKENS = 32, 32
 _FEWEST_WORDS, _WINDOW_WORDS = 5, 12
 _OPENING_WORDS = 3
 _BETWEEN = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
@@ -32,28 +21,18 @@ _EXACT = re.compile(r"[\dA-Z]")
 
 @dataclass(frozen=True)
 class Study:
-    """A question and what is right after it: the model's own answer to the full text, or the text's words."""
+    """A request, and the text's words that are right after it."""
 
     kind: Kind
     question: str
     answer: str
 
 
-def studies(random: Random, context: Context, text: str, kinds: Sequence[Kind]) -> Iterator[Study]:
-    """One of each kind in order; a question that comes to nothing becomes a quotation.
-
-    Args:
-        context: the model with the whole text in front of it.
-        text: the same.
-    """
+def studies(random: Random, text: str, kinds: Sequence[Kind]) -> Iterator[Study]:
+    """One of each kind in order; where nothing exact stands in the text, a completion becomes a quotation."""
     sentences = sentences_of(text)
     exact = [(words, place) for words in sentences for place in _exact_places(words)]
     for kind in kinds:
-        if kind == "question" and (question := own_question(random, context)):
-            answer = said(context, question, Sampling(max_tokens=_ANSWER_TOKENS))
-            if answer:
-                yield Study("question", question, answer)
-                continue
         if kind == "completion" and exact:
             words, place = random.choice(exact)
             before, after = " ".join(words[:place]), " ".join(words[place:])
@@ -75,16 +54,3 @@ def sentences_of(text: str) -> list[list[str]]:
 def _exact_places(words: list[str]) -> list[int]:
     """Which words of a sentence have to be right to the letter and have some others before them."""
     return [i for i, word in enumerate(words) if i >= _OPENING_WORDS and _EXACT.search(word)]
-
-
-def own_question(random: Random, context: Context) -> str:
-    """One sentence that ends with a question mark, or nothing."""
-    sampling = Sampling(temperature=0.7, seed=random.randrange(2**31), max_tokens=_QUESTION_TOKENS)
-    told = said(context, random.choice(_REQUESTS), sampling)
-    question = told[: told.find("?") + 1].splitlines()[-1:]
-    return question[0].strip(' "*-') if question else ""
-
-
-def said(context: Context, question: str, sampling: Sampling) -> str:
-    """A whole answer."""
-    return "".join(context.answer([Turn(question)], sampling)).strip()

@@ -28,8 +28,7 @@ def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refined, "_FEWEST_ROUNDS", 3)
-    monkeypatch.setattr(refined, "_ROUNDS_PER_SEGMENT", 1)
+    monkeypatch.setattr(refined, "_PASSES", 2)
 
 
 def text_ids(model: GistModel, n_times: int = 1) -> torch.Tensor:
@@ -43,12 +42,12 @@ def matched(model: GistModel, ids: torch.Tensor, ratio: float = 8.0) -> GistKV:
 
 def loss_of(model: GistModel, gist: GistKV, ids: torch.Tensor) -> float:
     """On questions that no round asks."""
-    lessons = _lessons(model, ids, gist.segments[0], Random("other"), ("completion", "quotation") * 4)
-    return _measured(model, gist, lessons)[0]
+    lessons = _lessons(model, ids.long(), Random("other"), ("completion", "quotation") * 4)
+    return _measured(model, gist, lessons).loss
 
 
 def test_training_brings_answers_nearer_to_the_full_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refined, "_FEWEST_ROUNDS", 5)
+    monkeypatch.setattr(refined, "_PASSES", 5)
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
@@ -85,7 +84,7 @@ def test_a_round_that_makes_it_worse_is_taken_back(monkeypatch: pytest.MonkeyPat
     start = matched(model, ids)
     *_, gist = refine(model, ids, start)
     assert gist.refined is not None
-    assert gist.refined.n_rounds == 3
+    assert gist.refined.n_rounds == 2
     assert gist.refined.after == gist.refined.before
     assert torch.equal(gist.kv, start.kv.half().float())
 
@@ -116,7 +115,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_file(tmp_path: Path) -> None:
     assert len(cut.segments) > 1
     steps = list(compress_document(model, book(1), cut, tmp_path / "whole.gistkv"))
     rounds = [step.n_rounds_done for step in steps]
-    assert rounds[-1] == steps[-1].n_rounds == 3
+    assert rounds[-1] == steps[-1].n_rounds == 2 * len(cut.segments)
     assert rounds == sorted(rounds)
     assert steps[-1].agreement is not None
     whole = read_gist(tmp_path / "whole.gistkv")
@@ -143,7 +142,7 @@ from pathlib import Path
 import torch
 from gistdesk.core.compress import compress_document, plan
 from tests.core.test_refined import WINDOW, bare, book, refined
-refined._FEWEST_ROUNDS, refined._ROUNDS_PER_SEGMENT = 3, 1
+refined._PASSES = 2
 model = bare(window=WINDOW)
 cut = plan(model, book(1), ratio=6.0, method="refined")
 path, wanted = Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))

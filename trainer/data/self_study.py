@@ -17,12 +17,19 @@ from torch import Tensor
 
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.model import GistModel
-from gistdesk.core.self_study import own_question, said
+from gistdesk.core.prompt import Turn
 
 KINDS = ("question", "question", "summary", "continuation", "quotation")
 """In turn; every other task or so is a question of the model's own."""
 N_STUDIED = 400
 """Lines that a run of training makes for itself."""
+_REQUESTS = (
+    "Ask one short question that the text answers. Write the question only.",
+    "Which question about a name, a number or a place in the text would a reader ask? Write the question only.",
+    "Write one question about what happens in the text, and nothing else.",
+    "Ask for one detail of the text in a single short question.",
+)
+_QUESTION_TOKENS = 32
 _ASK = {
     "summary": (
         "Summarise the text in two sentences.",
@@ -93,15 +100,28 @@ def self_study_lines(
             tokens[number] = torch.tensor(model.token_ids(blocks[number]))
         passage = _passage(random, model, tokens[number], passage_tokens)
         context = Context(model, text_ids=passage)
-        question = own_question(random, context) if kind == "question" else random.choice(_ASK[kind])
+        question = _own_question(random, context) if kind == "question" else random.choice(_ASK[kind])
         if not question:
             continue
-        answer = said(context, question, Sampling(max_tokens=answer_tokens))
+        answer = _said(context, question, Sampling(max_tokens=answer_tokens))
         if not answer:
             continue
         made += 1
         line = {"context": model.tokenizer.decode(passage), "question": question, "answers": [answer], "kind": kind}
         yield json.dumps({**line, "draw": drawn - 1}, ensure_ascii=False)
+
+
+def _own_question(random: Random, context: Context) -> str:
+    """One sentence that ends with a question mark, or nothing."""
+    sampling = Sampling(temperature=0.7, seed=random.randrange(2**31), max_tokens=_QUESTION_TOKENS)
+    told = _said(context, random.choice(_REQUESTS), sampling)
+    question = told[: told.find("?") + 1].splitlines()[-1:]
+    return question[0].strip(' "*-') if question else ""
+
+
+def _said(context: Context, question: str, sampling: Sampling) -> str:
+    """A whole answer."""
+    return "".join(context.answer([Turn(question)], sampling)).strip()
 
 
 def _passage(random: Random, model: GistModel, ids: Tensor, most: int) -> Tensor:

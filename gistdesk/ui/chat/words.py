@@ -149,7 +149,7 @@ def _kept_words(gist: GistRow) -> str:
     """What was measured of a gist, in few words."""
     kept, n = gist.recall_kept, gist.recall_n
     if gist.verdict is None and gist.agreement is not None:
-        return tr("{percent}% of tokens as from the full text", percent=f"{100 * gist.agreement:.0f}")
+        return tr("{percent}% right in its own check", percent=f"{100 * gist.agreement:.0f}")
     return {
         "reliable": tr("reliable ({kept}/{n})", kept=kept, n=n),
         "partly": tr("partly reliable ({kept}/{n})", kept=kept, n=n),

@@ -355,7 +355,7 @@ def _agreement(gist: GistRow) -> list[tuple[str, str]]:
         return []
     after, before = (f"{100 * (share or 0.0):.0f}" for share in (gist.agreement, gist.agreement_before))
     return [
-        (tr("As the full text"), tr("{after}% of tokens; {before}% before training", after=after, before=before)),
+        (tr("Its own check"), tr("{after}% right; {before}% before training", after=after, before=before)),
     ]
 
 

@@ -38,8 +38,7 @@ def test_self_study_is_a_function_of_its_seed() -> None:
 
 def test_what_is_no_question_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     said = iter(["No question at all.", "Who lit the lamp? The keeper did.", "The keeper.", *["So."] * 50])
-    for module in ("gistdesk.core.self_study", "trainer.data.self_study"):
-        monkeypatch.setattr(f"{module}.said", lambda *_: next(said))
+    monkeypatch.setattr("trainer.data.self_study._said", lambda *_: next(said))
     monkeypatch.setattr("trainer.data.self_study.KINDS", ("question",))
     [line] = lines(tiny_gist_base(), n=1)
     assert line["question"] == "Who lit the lamp?"

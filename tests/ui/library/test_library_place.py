@@ -121,11 +121,11 @@ def test_a_row_says_how_its_gist_was_made_and_what_training_came_to(window: Main
     assert [cell(window, row, STATUS) for row in range(3)] == [
         "Ready, not measured yet",
         "Ready, not measured yet",
-        "Ready: 92% of tokens as from the full text",
+        "Ready: 92% right in its own check",
     ]
     facts = dict(_facts(trained))
     assert facts["Way"] == "Trained on the document"
-    assert facts["As the full text"] == "92% of tokens; 71% before training"
+    assert facts["Its own check"] == "92% right; 71% before training"
     assert trained.gist is not None
     desk.library.set_recall(trained.gist.id, {"n": 40, "kept": 33})
     measured = desk.library.entry(trained.id)

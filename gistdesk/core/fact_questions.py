@@ -1,0 +1,168 @@
+"""Short questions about the facts of a text, each with the words that answer it, made by the model itself.
+
+Asked in a chat for a question, a small model writes nonsense; shown a few examples of a sentence, a question and an
+answer, it goes on with sensible ones. Every sentence is asked about with each question word, and about each number,
+date, name and code that stands in it. A question stays where the model, shown the sentence, gives an answer that is in
+it. Knows nothing of gists or of training.
+"""
+
+import re
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from gistdesk.core.context import assemble
+from gistdesk.core.lexical import sentences, terms_of
+from gistdesk.core.model import GistModel, cached_kv
+from gistdesk.core.recall import FactKind, exact_spans
+
+_BENCHES = "Of the thirty benches in the park, twelve were painted by Harland Brothers in 1894."
+_EXAMPLES = (
+    ("The librarian, Mrs Jane Poole, opened the new wing on 3 June.", "Who is the librarian?", "Mrs Jane Poole"),
+    (
+        "Repairs to the roof cost £4,200, of which the county paid half.",
+        "How much did the repairs to the roof cost?",
+        "£4,200",
+    ),
+    (
+        "Deliveries to the depot in Marlow are accepted until 16:30.",
+        "By what time must deliveries arrive at the depot?",
+        "16:30",
+    ),
+    ("Next year's dinner will be held at the Swan Hotel.", "Where will next year's dinner be held?", "the Swan Hotel"),
+    (_BENCHES, "How many benches in the park were painted?", "twelve"),
+    (_BENCHES, "Who painted the benches in the park?", "Harland Brothers"),
+)
+_ANSWERED = "\n\n".join(f"Sentence: {text}\nQuestion: {asked}\nAnswer: {told}" for text, asked, told in _EXAMPLES)
+_ASKED = "\n\n".join(f"Sentence: {text}\nAnswer: {told}\nQuestion: {asked}" for text, asked, told in _EXAMPLES)
+_NEXT = "\n\nSentence:"
+_OPENINGS = (" Who", " What", " Where", " How many", " How much", " Which")
+"""Of every sentence; left to itself, a model mostly says What."""
+_OPENINGS_OF: dict[FactKind, tuple[str, ...]] = {
+    "date": (" When", ""),
+    "number": (" How many", " How much"),
+    "name": (" Who", ""),
+    "code": (" What", ""),
+}
+_QUESTION_TOKENS, _ANSWER_TOKENS = 24, 14
+_FEWEST_WORDS = 4
+_BATCH = 16
+_EMPTY = re.compile(r"the answer to the question|of the following|th(?:is|e) sentence", re.IGNORECASE)
+"""What a model asks about when it has nothing to ask."""
+
+
+@dataclass(frozen=True)
+class FactQuestion:
+    """A question, and words of the text that answer it."""
+
+    question: str
+    answer: str
+
+
+def ask_for_facts(model: GistModel, text: str) -> Generator[None, None, list[FactQuestion]]:
+    """Yields after every batch of questions or answers; returns what is worth asking, in the order of the text.
+
+    A function of the model and the text: nothing is drawn.
+    """
+    lines = [" ".join(text[start:end].split()) for start, end in sentences(text)]
+    lines = [line for line in lines if len(line.split()) >= _FEWEST_WORDS]
+    spans = [(line, kind, line[a:b]) for line in lines for kind, a, b in exact_spans(line, 0, len(line))]
+    wanted = [(line, opening, "") for line in lines for opening in _OPENINGS]
+    wanted += [(line, opening, span) for line, kind, span in spans for opening in _OPENINGS_OF[kind]]
+    asking, answering = _Examples(model, _ASKED + _NEXT), _Examples(model, _ANSWERED + _NEXT)
+    told: list[str] = []
+    for examples, of_spans in ((answering, False), (asking, True)):
+        starts = [
+            f" {line}\n" + (f"Answer: {span}\n" if span else "") + f"Question:{opening}"
+            for line, opening, span in wanted
+            if bool(span) is of_spans
+        ]
+        for batch in examples.continued(starts, _QUESTION_TOKENS):
+            told += batch
+            yield
+    asked = dict.fromkeys(
+        (line, question)
+        for (line, opening, _), more in zip(wanted, told, strict=True)
+        if (question := _question(opening, more))
+    )
+    answers: list[str] = []
+    for batch in answering.continued([f" {line}\nQuestion: {q}\nAnswer:" for line, q in asked], _ANSWER_TOKENS):
+        answers += batch
+        yield
+    return list(_worth_asking(asked, answers))
+
+
+def _worth_asking(asked: Iterable[tuple[str, str]], answers: Iterable[str]) -> Iterator[FactQuestion]:
+    """Whose answers stand in their sentences; what two sentences answer differently asks for neither."""
+    by_question: dict[str, set[str]] = {}
+    for (line, question), told in zip(asked, answers, strict=True):
+        answer = told.strip().removesuffix(".")
+        if _tells(line, question, answer):
+            by_question.setdefault(question, set()).add(answer)
+    for question, different in by_question.items():
+        if len(different) == 1:
+            yield FactQuestion(question, *different)
+
+
+def _question(opening: str, more: str) -> str:
+    """Up to its question mark; nothing where there is none, or where it asks about nothing."""
+    before, mark, _ = f"{opening}{more}".partition("?")
+    return "" if _EMPTY.search(before) else f"{before}{mark}".strip() if mark else ""
+
+
+def _tells(line: str, question: str, answer: str) -> bool:
+    """Whether an answer is words of the sentence, and not all of them the question's."""
+    stands = re.search(rf"(?<!\w){re.escape(answer.lower())}(?!\w)", line.lower())
+    terms = terms_of(answer)
+    return bool(stands) and bool(terms) and not all(term.is_in(question.lower()) for term in terms)
+
+
+class _Examples:
+    """A few examples in front of a model that goes on, line by line, with more of the kind."""
+
+    def __init__(self, model: GistModel, text: str) -> None:
+        self._model = model
+        self._ids = [*model.bos_ids, *model.token_ids(text)]
+        self._ends = {int(end) for end in model.tokenizer.all_special_ids}
+        if self._fits(0):
+            with torch.no_grad():
+                self._kv = cached_kv(assemble(model, self._ids, [None]).cache)
+
+    def _fits(self, n_more: int) -> bool:
+        return len(self._ids) + n_more <= self._model.max_positions
+
+    def continued(self, starts: Sequence[str], most_tokens: int) -> Iterator[list[str]]:
+        """In batches: the rest of each line, greedily; nothing where the window is too small for it."""
+        for first in range(0, len(starts), _BATCH):
+            rows = [self._model.token_ids(start) for start in starts[first : first + _BATCH]]
+            told = iter(self._lines([row for row in rows if self._fits(len(row) + most_tokens)], most_tokens))
+            yield [next(told) if self._fits(len(row) + most_tokens) else "" for row in rows]
+
+    def _lines(self, rows: list[list[int]], most_tokens: int) -> list[str]:
+        if not rows:
+            return []
+        model, tokenizer = self._model, self._model.tokenizer
+        n_rows, longest = len(rows), max(map(len, rows))
+        lengths = torch.tensor([[len(row)] for row in rows], device=model.device)
+        ids = torch.tensor([row + [row[-1]] * (longest - len(row)) for row in rows], device=model.device)
+        mask = torch.ones(n_rows, len(self._ids) + longest, dtype=torch.long, device=model.device)
+        mask[:, len(self._ids) :] = torch.arange(longest, device=model.device) < lengths
+        cache = model.cache_of(self._kv.expand(-1, -1, n_rows, -1, -1, -1))
+        said: list[list[int]] = [[] for _ in rows]
+        is_open = [True] * n_rows
+        with torch.no_grad():
+            hidden = model.decode(ids, cache, len(self._ids), mask)
+            last = hidden.gather(1, (lengths - 1)[:, :, None].expand(-1, -1, hidden.shape[2]))[:, 0]
+            for step in range(most_tokens):
+                tokens = model.logits(last).argmax(-1)
+                for row, token in enumerate(tokens.tolist()):
+                    is_open[row] = is_open[row] and token not in self._ends
+                    if is_open[row]:
+                        said[row].append(token)
+                        is_open[row] = "\n" not in tokenizer.decode([token])
+                if not any(is_open):
+                    break
+                mask = torch.nn.functional.pad(mask, (0, 1), value=1)
+                last = model.decode(tokens[:, None], cache, len(self._ids) + lengths + step, mask)[:, -1]
+        return [tokenizer.decode(row).partition("\n")[0] for row in said]
