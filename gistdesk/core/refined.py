@@ -31,8 +31,8 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.self_study import Kind, studies
 
-_PASSES = 5
-"""Over every segment."""
+_PASSES, _LESSONS = 5, 80
+"""Over every segment; and lessons of a round about a short text, which are taken several times."""
 _KINDS: tuple[Kind, ...] = ("completion", "quotation") * 4
 """Of a round, beside its facts, and of the check."""
 _CHECKED_SEGMENTS, _CHECKED_FACTS = 4, 6
@@ -105,6 +105,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         taught = facts.taught[segment]
         random = Random(f"round:{number}")
         lessons = taught + _lessons(model, _ids_of(token_ids, segment), random, _KINDS)
+        lessons *= max(1, _LESSONS // len(lessons))
         random.shuffle(lessons)
         yield gist
         watched = taught[:: -(-len(taught) // _WATCHED_FACTS) or 1]

@@ -11,11 +11,14 @@ import pytest
 import torch
 
 from gistdesk.core import refined
+from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
 from gistdesk.core.documents import Document
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import read_gist
+from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn
 from gistdesk.core.refined import _lessons, _measured, n_rounds_of, refine
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 
@@ -29,6 +32,7 @@ def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refined, "_PASSES", 2)
+    monkeypatch.setattr(refined, "_LESSONS", 24)
 
 
 def text_ids(model: GistModel, n_times: int = 1) -> torch.Tensor:
@@ -142,7 +146,7 @@ from pathlib import Path
 import torch
 from gistdesk.core.compress import compress_document, plan
 from tests.core.test_refined import WINDOW, bare, book, refined
-refined._PASSES = 2
+refined._PASSES, refined._LESSONS = 2, 24
 model = bare(window=WINDOW)
 cut = plan(model, book(1), ratio=6.0, method="refined")
 path, wanted = Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))
@@ -186,3 +190,30 @@ def test_other_families_are_refined(kind: Kind) -> None:
     *_, gist = refine(model, ids, matched(model, ids))
     assert gist.refined is not None
     assert gist.kv.isfinite().all()
+
+
+@pytest.mark.slow
+def test_the_real_one_tells_facts_from_a_refined_gist_that_it_does_not_tell_from_the_full_text(smollm2: Path) -> None:
+    model = load_model("smollm2", device="cpu", need_adapter=False)
+    text = (
+        "Calder Pumps is a maker of pumps in Thornby. The board met six times. Its chief executive is Mara Ilves, who "
+        "came from the harbour trust. The accounts were audited by Penrose and Daughter, as in the years before. The "
+        "canteen was painted green. A new furnace was bought in May for £31,400 and stands in the lower hall."
+    )
+    questions = {
+        "Who is the chief executive officer?": "Mara Ilves",
+        "Who audited the accounts?": "Penrose",
+        "How much did the new furnace cost?": "31,400",
+        "How often did the board meet?": "six",
+    }
+    ids = torch.tensor(model.token_ids(text))
+
+    def n_right(context: Context) -> int:
+        said = {q: "".join(context.answer([Turn(q)], Sampling(max_tokens=32))) for q in questions}
+        return sum(answer in said[question] for question, answer in questions.items())
+
+    *_, gist = compress(model, plan_tokens(model, ids, ratio=16.0, method="refined"))
+    assert gist.refined is not None
+    assert gist.refined.after > gist.refined.before
+    full, start = n_right(Context(model, text_ids=ids)), n_right(Context(model, [matched(model, ids, 16.0)]))
+    assert n_right(Context(model, [gist])) > max(full, start)
