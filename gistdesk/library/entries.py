@@ -141,6 +141,11 @@ class Entries(Texts):
                 (model, ratio, method, now(), entry_id),
             )
 
+    def set_model(self, entry_id: int, model: str) -> None:
+        """What a waiting entry is to be compressed by."""
+        with self._write() as db:
+            db.execute("UPDATE entries SET model = ? WHERE id = ?", (model, entry_id))
+
     # the queue
 
     def claim_next(self, owner: str) -> Entry | None:

@@ -17,7 +17,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.library import Entry, Identity, Library, row_of
-from gistdesk.models import NAMED, STARTER
+from gistdesk.models import NAMED, STARTER, model_for
 from gistdesk.protocol import (
     Describe,
     DescribeDone,
@@ -44,7 +44,7 @@ from gistdesk.session.dropped import Dropped, Measured
 from gistdesk.session.engine import Engine
 from gistdesk.session.estimates import Estimates
 from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
-from gistdesk.session.files import Found, find_documents, with_library
+from gistdesk.session.files import Found, beginning, find_documents, with_library
 from gistdesk.session.found_models import FoundModels
 from gistdesk.session.models import Memory, ModelRow, Models, model_choice
 from gistdesk.session.queue import Queue
@@ -217,13 +217,18 @@ class Desk(QObject):
         method: str = "auto",
         models: Mapping[Path, str] = {},
     ) -> list[int]:
-        """Queue documents -> their entries' ids. `models`: of those that the settings' model is not for."""
+        """Queue documents -> their entries' ids.
+
+        `models`: where one was chosen; the others' is the settings', or what the language of their text needs.
+        """
         self._revive()
         ids = []
         for path in paths:
             entry = self.library.add_entry(
                 source_path=path.absolute(), model=models.get(path, self.settings.model), ratio=ratio, method=method
             )
+            if path not in models:
+                self._queue.suit_language(entry.id)
             if path in passwords:
                 self._queue.give_password(entry.id, passwords[path])
             if (read := self._dropped.take(path)) is not None:
@@ -266,14 +271,14 @@ class Desk(QObject):
         self._queue.wake()
 
     def recompress(self, entry_ids: Sequence[int], ratio: float | None = None, method: str | None = None) -> None:
-        """Queue entries again, with the present model; their gists stay usable until the new ones are there."""
+        """Queue entries again, with the present model, or what the language of their text needs; their gists stay
+        usable until the new ones are there."""
         self._revive()
         self._queue.drop(entry_ids)
         for entry_id in entry_ids:
             entry = self.library.entry(entry_id)
-            self.library.set_job(
-                entry_id, model=self.settings.model, ratio=ratio or entry.ratio, method=method or entry.method
-            )
+            model = model_for(beginning(self.library.text_path(entry_id)), self.settings.model)
+            self.library.set_job(entry_id, model=model, ratio=ratio or entry.ratio, method=method or entry.method)
             self.entry_changed.emit(entry_id)
         self._queue.wake()
 

@@ -14,13 +14,11 @@ from gistdesk.library import Library, Problem
 from gistdesk.models import model_for
 from gistdesk.protocol import Error, Event, Extract, ExtractDone
 from gistdesk.session.calls import Calls
+from gistdesk.session.files import beginning
 from gistdesk.settings import Settings
 
 _CHARACTERS_PER_TOKEN = 3.2
 """Where no tokenizer can count: English with the starter's tokenizer; Korean has 1.3."""
-
-
-_BEGINNING_BYTES = 2**15
 
 
 @dataclass(frozen=True)
@@ -98,7 +96,7 @@ class Dropped(QObject):
             reading.done = event
             n_tokens = event.n_tokens or round(event.n_chars / _CHARACTERS_PER_TOKEN)
             known = self._library.title_of_text(event.text_sha256)
-            model = model_for(_beginning(event.text_path), self._settings().model)
+            model = model_for(beginning(Path(event.text_path)), self._settings().model)
             found = Measured(event.title, n_tokens, event.n_pages, event.n_chars, known, model)
             self.measured.emit(str(path), found)
         elif isinstance(event, Error) and is_wanted:
@@ -113,15 +111,6 @@ class Dropped(QObject):
             self._library.forget_text(read.text_sha256)
         except UserError:  # it is unused, and cleaning up finds it
             return
-
-
-def _beginning(text_path: str) -> str:
-    """Of a kept text; "" where it cannot be read."""
-    try:
-        with Path(text_path).open("rb") as stream:
-            return stream.read(_BEGINNING_BYTES).decode("utf-8", "ignore")
-    except OSError:
-        return ""
 
 
 def _stamp(path: Path) -> tuple[int, int]:

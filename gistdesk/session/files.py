@@ -13,6 +13,7 @@ from gistdesk.formats import ENDINGS
 from gistdesk.library import Library
 
 Result = TypeVar("Result")
+_BEGINNING_BYTES = 2**15
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ def with_library(
         return (yield from work(library))
     finally:
         library.close()
+
+
+def beginning(text_path: Path | None) -> str:
+    """Of a kept text, enough to tell its language; "" where there is none or it cannot be read."""
+    try:
+        if text_path is not None:
+            with text_path.open("rb") as stream:
+                return stream.read(_BEGINNING_BYTES).decode("utf-8", "ignore")
+    except OSError:
+        pass
+    return ""
 
 
 def size(path: Path) -> int:

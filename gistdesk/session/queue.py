@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.methods import chosen_method, starting_method
 from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures, row_of
+from gistdesk.models import model_for
 from gistdesk.protocol import (
     Cancelled,
     Compress,
@@ -25,6 +26,7 @@ from gistdesk.protocol import (
     ModelInfo,
 )
 from gistdesk.session.calls import Calls
+from gistdesk.session.files import beginning
 from gistdesk.session.models import model_choice
 from gistdesk.settings import Settings
 
@@ -69,6 +71,7 @@ class Queue(QObject):
         self._passwords: dict[int, str] = {}
         self._crashes: dict[int, int] = {}
         self._batch_shares: dict[int, float] = {}
+        self._by_language: set[int] = set()
         self.eta_s: dict[int, float] = {}
         self._timer = QTimer(self)
         self._timer.setInterval(_LOOK_MS)
@@ -107,9 +110,17 @@ class Queue(QObject):
         """After it ran out of memory: smaller batches the next time."""
         self._batch_shares[entry_id] = _SMALLER_BATCH
 
+    def suit_language(self, entry_id: int) -> None:
+        """Nobody chose this entry's model: once its text is read it is for the one that its language needs."""
+        self._by_language.add(entry_id)
+
     def set_extracted(self, entry_id: int, event: ExtractDone) -> None:
         """An entry's text was read, by the queue or before it was queued."""
         self._library.set_extracted(entry_id, row_of(TextFigures, event))
+        if entry_id in self._by_language:
+            self._by_language.discard(entry_id)
+            text = beginning(self._library.text_path(entry_id))
+            self._library.set_model(entry_id, model_for(text, self._library.entry(entry_id).model))
         self._passwords.pop(entry_id, None)
         self.text_kept.emit(entry_id)
 

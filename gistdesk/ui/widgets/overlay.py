@@ -3,7 +3,7 @@
 Knows nothing of what is on the card.
 """
 
-from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QAbstractButton, QApplication, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 from shiboken6 import isValid
@@ -34,9 +34,6 @@ class Overlay(QWidget):
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setWidget(inner)
-        inner.installEventFilter(self)
-        self._soon = QTimer(self, singleShot=True)
-        self._soon.timeout.connect(self.arrange_card)
         around = QVBoxLayout(self.card)
         around.setContentsMargins(1, 1, 1, 1)
         around.setSpacing(0)
@@ -96,10 +93,7 @@ class Overlay(QWidget):
             self.setGeometry(parent.rect())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802
-        if watched is self._area.widget():  # what is on the card became higher or lower
-            if event.type() == QEvent.Type.LayoutRequest and self.isVisible():
-                self._soon.start()
-        elif event.type() == QEvent.Type.Resize and self.isVisible():
+        if event.type() == QEvent.Type.Resize and self.isVisible():
             self._cover()
             self.arrange_card()
         return super().eventFilter(watched, event)

@@ -204,6 +204,10 @@ class DropSheet(Overlay):
         suited = found.model if isinstance(found, Measured) else ""
         return str(self.models.currentData() or suited or self._desk.settings.model)
 
+    def _is_model_known(self, path: Path) -> bool:
+        """Whether one was chosen, or the text was read, whose language decides."""
+        return bool(self.models.currentData()) or isinstance(self._rows[path].found, Measured)
+
     def _usable(self) -> list[Path]:
         return [path for path, row in self._rows.items() if not isinstance(row.found, Problem)]
 
@@ -214,7 +218,7 @@ class DropSheet(Overlay):
         paths = self._usable()
         passwords = {path: text for path, text in self._passwords.items() if path in paths}
         self.chooser.keep()
-        models = {path: self._model_of(path) for path in paths}
+        models = {path: self._model_of(path) for path in paths if self._is_model_known(path)}
         added = self._desk.add_documents(paths, self.chooser.ratio, passwords, self.chooser.method, models)
         self.dismiss()
         self.documents_added.emit(list(added))

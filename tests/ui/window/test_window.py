@@ -1,5 +1,6 @@
 """The window: places, keys, banners, palette, jobs, quitting, languages, and a tour without a mouse."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.language import i18n
 from gistdesk.library import Problem
-from gistdesk.protocol import MeasuredRatio, ModelInfo
+from gistdesk.protocol import ExtractDone, MeasuredRatio, ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Notice
 from gistdesk.session.downloads import Coming
 from gistdesk.session.found_models import Found
@@ -35,7 +36,7 @@ from gistdesk.ui.widgets import theme
 from gistdesk.ui.window import announcer
 from gistdesk.ui.window.main import CHAT, LAB, LIBRARY, MainWindow
 from gistdesk.ui.window.palette import score
-from tests.session.still_desk import ADAPTER, COMING, LARGE, OFFERS, STARTER, TIGHT, add_entry, fill
+from tests.session.still_desk import ADAPTER, COMING, LARGE, OFFERS, STARTER, TIGHT, StillDesk, add_entry, fill
 from tests.ui.window.window_made import open_window, still
 
 
@@ -253,6 +254,41 @@ def test_a_card_grows_with_what_is_on_it(window: MainWindow, qtbot: QtBot, tmp_p
     for note in sheet.chooser._notes[:3]:
         note.setText("Measured: single facts 32% (n = 60), one of four facts 10% (n = 60). " * 2)
     qtbot.waitUntil(lambda: is_whole(sheet.chooser.remember) and sheet._area.verticalScrollBar().maximum() == 0)
+
+
+KOREAN = "도서관의 문 비밀번호는 58203입니다. 기억하세요."
+
+
+def read_by_the_engine(desk: StillDesk, entry_id: int, text: str) -> None:
+    data = text.encode()
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = desk.library.texts_folder / f"{sha256}.txt"
+    path.write_bytes(data)
+    done = ExtractDone("a", sha256, str(path), "f" * 64, len(data), len(text), 1, None, None, id=1)
+    desk._queue.set_extracted(entry_id, done)
+
+
+def test_a_sheet_that_is_accepted_at_once_still_suits_the_language(window: MainWindow, tmp_path: Path) -> None:
+    """Before: Enter while a Korean text was being read gave it to SmolLM2, which reads English only."""
+    desk = still(window)
+    desk.change_settings(model="smollm2")
+    window.open_paths(files(tmp_path, "a.txt", "b.txt"))
+    window.drop_sheet.accept.click()
+    korean, english = (entry.id for entry in desk.library.entries())
+    read_by_the_engine(desk, korean, KOREAN)
+    read_by_the_engine(desk, english, "The door code is 58203.")
+    assert [desk.library.entry(each).model for each in (korean, english)] == ["starter", "smollm2"]
+    desk.recompress([korean, english], 8.0)
+    assert [desk.library.entry(each).model for each in (korean, english)] == ["starter", "smollm2"]
+
+
+def test_a_model_that_was_chosen_stays(window: MainWindow, tmp_path: Path) -> None:
+    desk = still(window)
+    desk.change_settings(model="smollm2")
+    path = files(tmp_path, "a.txt")[0]
+    [entry_id] = desk.add_documents([path], 8.0, models={path: "smollm2"})
+    read_by_the_engine(desk, entry_id, KOREAN)
+    assert desk.library.entry(entry_id).model == "smollm2"
 
 
 def test_what_another_way_takes_is_predicted_when_it_is_chosen(window: MainWindow, tmp_path: Path) -> None:
