@@ -1,5 +1,7 @@
 """Help (F1): how it works in four sentences, and the keys. Knows nothing of the window's state."""
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QGridLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -14,31 +16,22 @@ _SENTENCES = (
     later("An answer from compressed memory can be wrong. Look up passages reads the text, Verify in source shows it."),
     later("The lower the ratio, the more is kept of a document, and the more memory it takes. Measure tells how much."),
 )
-_KEYS = (
-    ("Ctrl+1, 2, 3", later("Library, Chat, Lab")),
-    ("Ctrl+O", later("Add documents")),
-    ("Ctrl+N", later("New chat")),
-    ("Ctrl+K", later("Command palette")),
-    ("Ctrl+F", later("Find")),
-    ("Ctrl+L", later("Write a question")),
+_OTHER_KEYS = (
     ("Enter", later("Send; in the list: open")),
     ("Shift+Enter", later("New line")),
     ("Esc", later("Stop; close")),
-    ("Ctrl+R", later("Regenerate the answer")),
-    ("Ctrl+Shift+F", later("Verify in source")),
     ("Delete", later("Move the chosen documents to the trash (in the list)")),
-    ("F9", later("Inspector")),
-    ("Ctrl+J", later("Jobs")),
-    ("Ctrl+,", later("Settings")),
-    ("F1", later("Help")),
 )
+"""Of what has the focus; the others are the menus'."""
 
 
 class Help(Overlay):
     """The card with the help."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, keys: Sequence[tuple[str, str]]) -> None:
+        """`keys` of the menus, each with the English text of what it does."""
         super().__init__(parent, width=80 * theme.GRID)
+        self._keys = (*keys, *_OTHER_KEYS)
         self._title, self._keys_title = Label(self.card), Label(self.card)
         theme.set_role(self._title, "title")
         theme.set_role(self._keys_title, "heading")
@@ -55,8 +48,8 @@ class Help(Overlay):
         grid.setHorizontalSpacing(3 * theme.GRID)
         grid.setVerticalSpacing(theme.SMALL)
         grid.setColumnStretch(1, 1)
-        self._meanings = [Label(self.card) for _ in _KEYS]
-        for row, ((keys, _), meaning) in enumerate(zip(_KEYS, self._meanings, strict=True)):
+        self._meanings = [Label(self.card) for _ in self._keys]
+        for row, ((keys, _), meaning) in enumerate(zip(self._keys, self._meanings, strict=True)):
             name = Label(keys, self.card)
             name.setFont(theme.mono_font(name))
             meaning.setWordWrap(True)
@@ -85,6 +78,6 @@ class Help(Overlay):
         self._keys_title.setText(tr("Keys"))
         for label, sentence in zip(self._sentences, _SENTENCES, strict=True):
             label.setText(tr(sentence))
-        for label, (_, meaning) in zip(self._meanings, _KEYS, strict=True):
-            label.setText(tr(meaning))
+        for label, (_, meaning) in zip(self._meanings, self._keys, strict=True):
+            label.setText(tr(meaning).removesuffix("…"))
         self._close.setText(tr("Close"))

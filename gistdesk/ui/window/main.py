@@ -201,7 +201,7 @@ class MainWindow(QMainWindow):
     def help(self) -> "Help":
         from gistdesk.ui.window.help import Help
 
-        return self._laid_over(Help(self._central))
+        return self._laid_over(Help(self._central, self.menus.keys()))
 
     @cached_property
     def quitting(self) -> "Quitting":

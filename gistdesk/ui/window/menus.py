@@ -127,6 +127,10 @@ class Menus:
         actions.sort(key=lambda action: action is self._quit)  # nobody is to end up there by a slip
         return [Command(each.text(), each.trigger, each.icon(), each.shortcut().toString()) for each in actions]
 
+    def keys(self) -> list[tuple[str, str]]:
+        """Every key of the menus, with the English text of its action."""
+        return [(action.shortcut().toString(), text) for action, text in self._actions if action.shortcut().toString()]
+
     def retranslate(self) -> None:
         """Set every text again."""
         for menu, text in self._menus:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -129,6 +129,12 @@ def test_f1_opens_help_and_escape_gives_the_focus_back(window: MainWindow, qtbot
         assert window.help.isAncestorOf(QApplication.focusWidget())
     press(qtbot, Qt.Key.Key_Escape)
     assert not window.help.isVisible() and QApplication.focusWidget() is before
+
+
+def test_help_knows_every_key_of_the_menus(window: MainWindow) -> None:
+    keys = {label.text() for label in window.help.card.findChildren(QLabel)}
+    shown = {action.shortcut().toString() for action in window.findChildren(QAction)} - {""}
+    assert len(shown) > 10 and shown <= keys
 
 
 def test_the_palette_finds_commands_and_documents(window: MainWindow, qtbot: QtBot) -> None:
