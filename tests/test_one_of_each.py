@@ -78,7 +78,7 @@ def selected(model, plan, done, batch_tokens):
         (
             "gistdesk/core/methods.py",
             "GIST_METHODS = (",
-            'GistMethod("selected", "Selected", "By selection alone", 8.0, "gistdesk.core.selected:selected"),',
+            'GistMethod("selected", "Selected", "chosen", "Selection", 8.0, 6.0, "gistdesk.core.selected:selected"),',
         ),
     ),
     "Lab tab": Added(
@@ -198,7 +198,7 @@ print("SAID " + json.dumps(said))
 EXPECTED = {
     "needle kind": ["colour", True, "Colour"],
     "benchmark method": ["twice", "twice", "Twice"],
-    "way of making a gist": ["selected", True, True, "By selection alone"],
+    "way of making a gist": ["selected", True, True, "Selection"],
     "Lab tab": ["Notes", "noted"],
     "document format": ["A shout", "shout the door is ", ["door.shout"]],
     "family of models": "seed_oss",

@@ -20,6 +20,7 @@ class GistMethod:
         title, badge, choice: for people, of a gist that was made so, the same in two words, and where one chooses;
             translated where they are shown.
         ratio: document tokens per slot if nobody chose.
+        n_readings: how many times as long as one plain reading of the text making it takes, about: SmolLM2 on a CPU.
         made_by: "module:function" of what makes it, called as `compress` is with a plan; looked up when it is needed.
     """
 
@@ -28,6 +29,7 @@ class GistMethod:
     badge: str
     choice: str
     ratio: float
+    n_readings: float
     made_by: str
 
 
@@ -38,6 +40,7 @@ GIST_METHODS = (
         Sentence("adapter"),
         Sentence("By the model's adapter"),
         100.0,
+        1.0,
         "gistdesk.core.compress:encoded",
     ),
     GistMethod(
@@ -46,6 +49,7 @@ GIST_METHODS = (
         Sentence("own keys"),
         Sentence("By the text's own keys (any model, 4x to 16x)"),
         8.0,
+        7.0,
         "gistdesk.core.compress:matched",
     ),
     GistMethod(
@@ -54,6 +58,7 @@ GIST_METHODS = (
         Sentence("trained"),
         Sentence("Trained on the document (any model, takes minutes)"),
         16.0,
+        120.0,
         "gistdesk.core.compress:refined",
     ),
 )
@@ -65,6 +70,9 @@ METHODS = tuple(method.name for method in GIST_METHODS)
 METHOD_TITLES = {method.name: method.title for method in GIST_METHODS}
 METHOD_BADGES = {method.name: method.badge for method in GIST_METHODS}
 _RATIOS = {method.name: method.ratio for method in GIST_METHODS}
+
+
+N_READINGS = {method.name: method.n_readings for method in GIST_METHODS}
 
 
 def usual_method(has_adapter: bool) -> Method:

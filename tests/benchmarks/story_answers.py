@@ -3,6 +3,8 @@
 `python -m tests.benchmarks.story_answers FILE --model smollm2` (FairytaleQA's val.jsonl.gz). SmolLM2 rarely words an
 answer as the experts did, so right answers say little; the loss of theirs, in nats per token, says more. What a gist
 keeps is (nothing - gist) / (nothing - full text). Rows go to `--out` as they come; the table is printed as it grows.
+A run that is started again goes on behind the rows that are there; `--skip` leaves the first questions to another run,
+whose rows can be put before this one's.
 """
 
 import argparse
@@ -29,22 +31,26 @@ Row = dict[str, float]
 """Losses of one answer, by way."""
 
 
-def rows(model: GistModel, stories: list[QuestionedText], ways: list[Way]) -> Iterator[Row]:
-    """One for each question; the gist of a story is also the wrong gist of the next."""
+def rows(model: GistModel, stories: list[QuestionedText], ways: list[Way], n_done: int = 0) -> Iterator[Row]:
+    """One for each question but the first `n_done`; the gist of a story is also the wrong gist of the next."""
     wrong: dict[Way, GistKV] = {}
-    for story in stories:
-        ids = torch.tensor(model.token_ids(story.text))
-        if len(ids) > _MOST_TOKENS:
-            continue
+    texts = [(story, torch.tensor(model.token_ids(story.text))) for story in stories]
+    texts = [(story, ids) for story, ids in texts if len(ids) <= _MOST_TOKENS]
+    asked_of = [story.questions[:: max(1, len(story.questions) // _QUESTIONS)][:_QUESTIONS] for story, _ in texts]
+    first = 0
+    while first + 1 < len(texts) and len(asked_of[first + 1]) <= n_done:
+        first += 1
+        n_done -= len(asked_of[first])
+    for (_, ids), asked in zip(texts[first:], asked_of[first:], strict=True):
         gists = {way: made(model, ids, *way)[0] for way in ways}
         contexts = {"nothing": Context(model), "full text": Context(model, text_ids=ids)}
         contexts |= {f"{method} {ratio:g}x": Context(model, [gist]) for (method, ratio), gist in gists.items()}
         contexts |= {f"wrong {method} {ratio:g}x": Context(model, [gist]) for (method, ratio), gist in wrong.items()}
-        asked = story.questions[:: max(1, len(story.questions) // _QUESTIONS)][:_QUESTIONS]
-        for question in asked if wrong else ():
+        for question in asked[n_done:] if wrong else ():
             yield {
                 name: context.answer_loss(question.question, question.answers[0]) for name, context in contexts.items()
             }
+        n_done = 0 if wrong else n_done
         wrong = gists
 
 
@@ -68,22 +74,24 @@ def main() -> None:
     parser.add_argument("--methods", default="matched")
     parser.add_argument("--ratios", default="16")
     parser.add_argument("-n", type=int, default=300, help="questions")
+    parser.add_argument("--skip", type=int, default=0, help="questions that another run asks")
     parser.add_argument("--out", type=Path, default=Path("runs/story-answers.jsonl"))
     asked = parser.parse_args()
     torch.set_num_threads(1)
     model = load_model(asked.model, device="cpu", need_adapter=False)
     ways: list[Way] = [(method, float(r)) for method in asked.methods.split(",") for r in asked.ratios.split(",")]
-    found: list[Row] = []
     asked.out.parent.mkdir(parents=True, exist_ok=True)
-    with asked.out.open("w", encoding="utf-8") as out:
-        for row in rows(model, read_stories(asked.stories), ways):
+    asked.out.touch()
+    found: list[Row] = [json.loads(line) for line in asked.out.read_text(encoding="utf-8").splitlines()]
+    with asked.out.open("a", encoding="utf-8") as out:
+        more = rows(model, read_stories(asked.stories), ways, asked.skip + len(found))
+        while len(found) < asked.n:
+            row = next(more)
             found.append(row)
             out.write(json.dumps(row) + "\n")
             out.flush()
             if len(found) % _QUESTIONS == 0:
                 print(table(found), flush=True)
-            if len(found) >= asked.n:
-                break
     print(table(found))
 
 

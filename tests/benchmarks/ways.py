@@ -5,7 +5,8 @@ of 600 tokens) and prints how many are answered rightly from the full text, from
 making it took beside one plain reading. `selected` is the matched gist before anything is fitted: the same keys, with
 their own values and no bias. Every gist is asked as it comes back from its file; with `--kv-bits 8` that has 8 bits.
 With `--stories FILE` (FairytaleQA's training file, JSONL, gzipped) also the KL divergence of the next 64 tokens after
-640, to what the full text gives. `--first-token` prints the time to it alone, with and without a bias.
+640, to what the full text gives. `--wrong` asks every question of the gist of the report before, too: what is told
+then was guessed. `--first-token` prints the time to it alone, with and without a bias.
 """
 
 import argparse
@@ -77,11 +78,13 @@ def chosen(method: str) -> Method:
 
 @dataclass
 class Tally:
-    """Right answers of how many, seconds of CPU until the first question beside those of one plain reading, and bytes
-    of the files."""
+    """Right answers of how many, and of how many from the gist of another report; seconds of CPU until the first
+    question beside those of one plain reading; and bytes of the files."""
 
     n_right: int = 0
     n_asked: int = 0
+    n_guessed: int = 0
+    n_wrong: int = 0
     taken_s: float = 0.0
     plain_s: float = 0.0
     n_bytes: int = 0
@@ -90,11 +93,15 @@ class Tally:
         low, high = wilson(self.n_right, self.n_asked)
         cost = self.taken_s / self.plain_s
         told = f"facts {self.n_right}/{self.n_asked} ({low:.0%}-{high:.0%})  {cost:.1f} times one reading"
+        if self.n_wrong:
+            told += f"  another's gist {self.n_guessed}/{self.n_wrong}"
         return f"{told}  {self.n_bytes / 1024:.0f} KiB" if self.n_bytes else told
 
 
-def ask_report(model: GistModel, text: str, questions: list[Question], way: Way, bits: KVBits, tally: Tally) -> None:
-    """Make what is asked of a report, ask everything, and add it to the tally."""
+def ask_report(
+    model: GistModel, text: str, questions: list[Question], way: Way, bits: KVBits, tally: Tally, other: Context | None
+) -> Context:
+    """Make what is asked of a report, ask everything, of another's gist, too, and add it to the tally."""
     method, ratio = way
     ids = torch.tensor(model.token_ids(text))
     begun = time.process_time()
@@ -113,6 +120,10 @@ def ask_report(model: GistModel, text: str, questions: list[Question], way: Way,
     tally.taken_s += time.process_time() - begun
     tally.n_right += sum(is_right(context, *question) for question in questions)
     tally.n_asked += len(questions)
+    if other is not None:
+        tally.n_guessed += sum(is_right(other, *question) for question in questions)
+        tally.n_wrong += len(questions)
+    return context
 
 
 def stories(path: Path, n_stories: int, model: GistModel) -> list[Tensor]:
@@ -180,6 +191,7 @@ def main() -> None:
     parser.add_argument("--stories", type=Path)
     parser.add_argument("--n-stories", type=int, default=4)
     parser.add_argument("--reports", type=int, default=6, help="How many of them.")
+    parser.add_argument("--wrong", action="store_true", help="Another report's gist beside its own.")
     parser.add_argument("--no-facts", action="store_true", help="Stories alone.")
     parser.add_argument("--first-token", action="store_true", help="Time alone, at the first of the ratios.")
     asked = parser.parse_args()
@@ -196,9 +208,12 @@ def main() -> None:
         for ratio in ([1.0] if method in ("full", "none") else [float(ratio) for ratio in asked.ratios.split(",")])
     ]
     tallies = {way: Tally() for way in ways}
+    others: dict[Way, Context] = {}
     for number, (text, questions) in enumerate([] if asked.no_facts else reports()[: asked.reports], 1):
         for way in ways:
-            ask_report(model, text, questions, way, bits, tallies[way])
+            context = ask_report(model, text, questions, way, bits, tallies[way], others.get(way))
+            if asked.wrong:
+                others[way] = context
             print(f"after {number} reports: {way[0]} {way[1]:g}x {tallies[way]}", file=sys.stderr, flush=True)
     tales = stories(asked.stories, asked.n_stories, model) if asked.stories else []
     for way in ways:

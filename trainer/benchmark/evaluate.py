@@ -13,6 +13,7 @@ from gistdesk.core.compress import check_ratio
 from gistdesk.core.errors import UserError
 from gistdesk.core.interval import wilson
 from gistdesk.core.memory import peak_memory_bytes
+from gistdesk.core.methods import N_READINGS
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark.config import BenchConfig
@@ -210,8 +211,6 @@ def _scores(answer: str, accepted: Sequence[str]) -> dict[str, float]:
 
 _ANSWER_COST = 250
 """What opening a context and writing an answer costs, in tokens that could be read instead: the starter, on a CPU."""
-_MATCHED_COST, _REFINED_COST = 7, 60_000
-"""Readings that matching takes, measured on SmolLM2; and tokens that training a document of one segment takes."""
 
 
 def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_tokens: int) -> list[float]:
@@ -223,7 +222,6 @@ def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_toke
         "rag-budget": length,
         "hybrid": n_passage_tokens,
         "section": 2 * _ANSWER_COST,
-        "matched": _MATCHED_COST * length,
-        "refined": _MATCHED_COST * length + _REFINED_COST,
+        **{name: n_readings * length for name, n_readings in N_READINGS.items()},
     }
     return [_ANSWER_COST + float(reading.get(method, 0)) for method, _ in variants]

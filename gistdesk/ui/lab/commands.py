@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gistdesk.benchmark_names import BY_RATIO
+from gistdesk.core.methods import N_READINGS
 from gistdesk.session.run import Row, Run, trial_seconds
 from gistdesk.ui.lab.grid import expected_series
 
@@ -100,13 +101,8 @@ class BenchChoice:
 
 def trial_cost(method: str, length: int) -> float:
     """Of one sample, in tokens read; as the benchmark forecasts it, a wrong gist and retrieval counted as answers."""
-    reading = {
-        "gist": float(length),
-        "full": length * (1 + length / 8192),
-        "matched": 7.0 * length,
-        "refined": 7.0 * length + 60_000,
-    }
-    return _ANSWER_COST + reading.get(method, 0.0)
+    n_readings = {"gist": 1.0, "full": 1 + length / 8192, **N_READINGS}
+    return _ANSWER_COST + n_readings.get(method, 0.0) * length
 
 
 def predicted_s(choice: BenchChoice, earlier: Iterable[Run]) -> float | None:
