@@ -3,7 +3,6 @@
 Titles, paths and messages come from outside; what looks like HTML in them stays text. Know nothing of what they say.
 """
 
-import html
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QSize, Qt
@@ -30,7 +29,11 @@ class Label(QLabel):
 
 def tip(text: str) -> str:
     """A tooltip of `text` as it is, whatever Qt would take for HTML in it."""
-    return f"<qt>{html.escape(text).replace(chr(10), '<br>')}</qt>" if Text.mightBeRichText(text) else text
+    if not Text.mightBeRichText(text):
+        return text
+    from html import escape  # its table of entities is not needed to draw the window
+
+    return f"<qt>{escape(text).replace(chr(10), '<br>')}</qt>"
 
 
 class ElidedLabel(Label):
