@@ -109,7 +109,7 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
         device: "cpu" or "cuda".
 
     Raises:
-        UserError: no such precision, bitsandbytes is missing, or the weight files cannot be read.
+        UserError: no such precision, bitsandbytes is missing, or configuration or weight files cannot be read.
     """
     check_precision(wanted)
     if wanted != "auto":
@@ -118,6 +118,7 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
     if trained in QUANTIZED:
         check_precision(trained)
         return trained
+    read_config(folders.base)  # says more of a folder that holds no model than its missing weights do
     try:
         n_bytes = count_weights(folders.base).n_bytes(plain)
     except (OSError, SafetensorError, ValueError) as error:

@@ -30,7 +30,7 @@ def test_facts_are_asked_of_any_model(question: str) -> None:
 def test_the_sentences_are_those_of_the_size() -> None:
     small, middle, large = (ability("folder", n) for n in (7_000_000, 135_000_000, 8 * 10**9))
     assert small is not None and "cannot summarise" in small.cannot and small == ability("starter", 9_300_000)
-    assert middle is not None and "with the sentence" in middle.can
+    assert middle is not None and "quoting the sentence" in middle.can
     assert large is not None and "summarises" in large.can
     assert ability("folder", None) is None
     assert not asks_too_much("Summarise it", None)
