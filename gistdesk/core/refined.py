@@ -4,8 +4,7 @@ Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the seg
 what the model asked itself about every sentence of a segment, with the sentence's own words as the answer, so that it
 can tell facts that the model does not find in the full text; and by the KL divergence of its predictions to the full
 text's for completions and quotations, so that it stays a reading of the text in all else. The full text's answers to
-questions are no model to follow: a small model misses most (SmolLM2, a text of 563 tokens at 16x: 2 of 10 questions
-right from the full text, 3 where its answers were taught, too, and 7 without). The first slot of every head is held
+questions are not taught: a small model's are mostly wrong. The first slot of every head is held
 fast, as a sink of attention that moves upsets everything. A round that makes it worse is taken back.
 
 A round is a function of the gist before it, as a file holds it, and of its number: a run that is resumed between two
