@@ -8,6 +8,7 @@ whose rows can be put before this one's.
 """
 
 import argparse
+import itertools
 import json
 import math
 from collections.abc import Iterator
@@ -85,8 +86,7 @@ def main() -> None:
     found: list[Row] = [json.loads(line) for line in asked.out.read_text(encoding="utf-8").splitlines()]
     with asked.out.open("a", encoding="utf-8") as out:
         more = rows(model, read_stories(asked.stories), ways, asked.skip + len(found))
-        while len(found) < asked.n:
-            row = next(more)
+        for row in itertools.islice(more, max(0, asked.n - len(found))):
             found.append(row)
             out.write(json.dumps(row) + "\n")
             out.flush()

@@ -1,8 +1,12 @@
 """A run that goes on asks what is left, with the same gists in front."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from gistdesk.core.load import load_model
+from tests.benchmarks import story_answers
 from tests.benchmarks.story_answers import rows, table
 from trainer.benchmark.texts import QuestionedText, TextQuestion
 
@@ -25,3 +29,17 @@ def test_what_is_left_is_asked_as_in_one_go(n_done: int) -> None:
     left = list(rows(model, STORIES, [("adapter", 16.0)], n_done))
     assert left == whole[n_done:]
     assert f"n = {len(whole)}" in table(whole)
+
+
+@pytest.mark.release
+def test_a_run_ends_where_the_questions_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(story_answers, "read_stories", lambda path: STORIES)
+    out = tmp_path / "rows.jsonl"
+    words = ["story_answers", "unread", "--methods", "adapter", "--out", str(out), "-n"]
+    for n, expected in (("4", 4), ("300", 9), ("300", 9)):
+        monkeypatch.setattr(sys, "argv", [*words, n])
+        story_answers.main()
+        assert len(out.read_text().splitlines()) == expected
+        assert f"n = {expected}" in capsys.readouterr().out
