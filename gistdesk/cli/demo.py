@@ -31,7 +31,7 @@ def run_demo(device: str) -> Iterator[str]:
     begun = time.perf_counter()
     samples: list[dict[str, Any]] = json.loads(resource("samples/samples.json").read_text(encoding="utf-8"))
     if has_smollm2():
-        yield "SmolLM2 (135 million parameters) reads English: most facts with passages, some from the gist alone."
+        yield "SmolLM2 (135 million parameters) reads English: most facts with passages, few from the gist alone."
         model = load_model(SMOLLM2, device=device, need_adapter=False)
         yield from _asked(model, [sample for sample in samples if sample.get("model") == SMOLLM2], passages=True)
         yield ""
