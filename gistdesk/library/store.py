@@ -200,10 +200,13 @@ class Store:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode with a write-ahead log. Raises sqlite3.Error.
 
-    The files are for their owner's eyes: SQLite gives its log the database's own permissions.
+    The files are for their owner's eyes: SQLite gives its log the database's own permissions. A database that exists
+    is never opened but by SQLite: on POSIX, closing any other descriptor of it frees all locks that this process holds
+    on it, and the next program that closes the library deletes the log under its connections, with what they write.
     """
     with suppress(OSError):
-        os.close(os.open(path, os.O_CREAT | os.O_RDONLY, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0o600))
+    with suppress(OSError):
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)

@@ -201,6 +201,27 @@ def test_many_processes_begin_one_library(tmp_path: Path):
     backup.close()
 
 
+def test_what_is_written_beside_other_programs_is_not_lost(library: Library):
+    """Two libraries in one process, as the window and its thread of files have; a command opens it and ends."""
+    beside = Library(library.folder)
+    code = (
+        "import sys; from pathlib import Path; from gistdesk.library import Library; l = Library(Path(sys.argv[1])); "
+        "print(*(entry.title for entry in l.entries(search=sys.argv[2]))); l.close()"
+    )
+
+    def titles(search: str) -> str:
+        command = [sys.executable, "-c", code, str(library.folder), search]
+        return subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parents[1]).stdout.strip()
+
+    assert titles("") == ""
+    entry = ready(library, pages=["The rent is due on Mondays."])
+    assert titles("") == "Lease"
+    for _ in beside.index_text(entry.id):
+        pass
+    assert titles("mondays") == "Lease"
+    beside.close()
+
+
 def test_a_failed_transaction_leaves_nothing_open(library: Library):
     with pytest.raises(ZeroDivisionError), library._write() as db:
         db.execute("DELETE FROM entries")
