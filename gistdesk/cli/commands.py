@@ -196,7 +196,10 @@ def _compress_one(
 @app.command()
 def ask(
     gists: Annotated[list[Path], typer.Argument(help=".gistkv files; several are read as one context.")],
-    question: Annotated[str | None, typer.Option("-q", "--question", help="Without it, a conversation.")] = None,
+    question: Annotated[
+        list[str] | None,
+        typer.Option("-q", "--question", help="May be given several times; without it, a conversation."),
+    ] = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy: always the likeliest token.")] = 0.0,
     max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 512,
     seed: Annotated[int, typer.Option(help="Of sampling.", min=0, max=2**63 - 1)] = 0,
@@ -212,14 +215,17 @@ def ask(
 ) -> None:
     """Ask questions of gist files. The documents themselves are not needed; with them, more is answered right.
 
+    Several questions are asked one by one, each without those before it.
+
     Example: gistdesk ask book.gistkv -q "What is the passkey?" --text book.txt
     """
     from gistdesk.cli.jobs import conversation
     from gistdesk.core.answer import Sampling
 
-    if as_json and question is None:
+    questions = [unicode_of(each) for each in question or ()]
+    if as_json and not questions:
         raise UserError("--json needs a question.", "Add -q QUESTION.")
-    if question is not None and not question.strip():
+    if not all(each.strip() for each in questions):
         raise UserError("The question is empty.", "Write one after -q, or leave -q out for a conversation.")
     if not 0 <= temperature < math.inf or max_tokens < 1:
         raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
@@ -234,15 +240,19 @@ def ask(
         known=_known(),
         texts=text or (),
     )
-    if question is not None:
-        question = unicode_of(question)
-        talk.look_up(question)
+    for asked in questions:
+        talk.forget()
+        talk.look_up(asked)
         if as_json:
-            answer = "".join(talk.ask(question))
+            answer = "".join(talk.ask(asked))
             found = {"sentence": talk.told} if text else {}
-            print(json.dumps({"answer": answer, **found, **talk.figures()}, ensure_ascii=False))
-            return
-        _answered(talk, question)
+            answered = {"question": asked, "answer": answer, **found, **talk.figures()}
+            print(json.dumps(answered, ensure_ascii=False), flush=True)
+            continue
+        if len(questions) > 1:
+            print(f"> {printable(asked)}")
+        _answered(talk, asked)
+    if questions:
         return
     welcome = "Ask, and press Enter. Ctrl+C stops an answer, an empty line or Ctrl+D ends the conversation."
     for line in each(sys.stdin, welcome, "> "):

@@ -157,6 +157,10 @@ class Conversation:
         self._turns: list[Turn] = []
         self.told, self.quotes = "", False
 
+    def forget(self) -> None:
+        """What was said so far; the next question is the first one again."""
+        self._turns = []
+
     def look_up(self, question: str) -> None:
         """Put what suits a question before the model; nothing where there is no text."""
         if self._index is None:

@@ -54,7 +54,7 @@ COMPRESSED = [
     "peak_memory_bytes",
 ]
 
-ANSWERED = ["answer", "ttft_s", "tokens_per_second", "n_slots", "n_text_tokens", "n_prompt_tokens"]
+ANSWERED = ["question", "answer", "ttft_s", "tokens_per_second", "n_slots", "n_text_tokens", "n_prompt_tokens"]
 CELL = [
     "method",
     "language",
@@ -534,6 +534,18 @@ def test_ask_tells_programs_the_answer(here: Run, gist: Path) -> None:
     assert result["n_slots"] == 33
     assert 5 <= result["n_prompt_tokens"] < 20  # the question and its frame, not the document
     assert here("ask", gist, "-q", "What is the passkey?").out == result["answer"] + "\n"
+
+
+def test_several_questions_are_asked_each_by_itself(here: Run, gist: Path) -> None:
+    questions = ["What is the passkey?", "Who follows the rabbit?", "What is the passkey?"]
+    words = [word for question in questions for word in ("-q", question)]
+    alone = [here("ask", gist, "-q", question).out for question in questions]
+    ended = here("ask", gist, *words)
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out == "".join(f"> {asked}\n{told}" for asked, told in zip(questions, alone, strict=True))
+    told = [json.loads(line) for line in here("ask", gist, *words, "--json").lines]
+    assert [(each["question"], each["answer"] + "\n") for each in told] == list(zip(questions, alone, strict=True))
+    assert here("ask", gist, "-q", "Well?", "-q", " ").err.startswith("gistdesk: The question is empty.")
 
 
 def test_several_gists_are_one_context(here: Run, gist: Path, tmp_path: Path, korean: str) -> None:
