@@ -7,7 +7,7 @@ first position: a question is as near to each of them, and a document of any len
 of files; which keys are kept and how they are fitted is `gistdesk.core.matching`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +52,10 @@ class Frame:
     questions: tuple[tuple[int, ...], ...]
 
 
+Observe = Callable[[GistModel, Frame, list[int]], tuple[Observed, Tensor]]
+"""What looks at a segment: `observe`, or what remembers what that saw."""
+
+
 def frame_of(model: GistModel) -> Frame:
     """Raises UserError: see `prompt_of`."""
     prompt = prompt_of(model.tokenizer)
@@ -77,8 +81,29 @@ def longest_segment(model: GistModel) -> int:
     return min(SEGMENT_TOKENS, room)
 
 
+def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, Tensor]:
+    """Read a segment, repeat it, and ask the general questions.
+
+    Returns:
+        what all of that saw of the text, and the largest attention that the repetition gave to each of its keys,
+        (n_layers, n_kv_heads, n_tokens).
+    """
+    cache, kv = _read(model, frame, ids)
+    observed = Observed(kv)
+    _ask(model, cache, (*frame.repeat, *ids), observed)
+    largest = observed.largest()
+    for question in frame.questions:
+        _ask(model, cache, question, observed)
+    return observed, largest
+
+
 def compress_matched(
-    model: GistModel, token_ids: Tensor, segments: Sequence[Segment], done: GistKV | None = None, fitting: Fit = fit
+    model: GistModel,
+    token_ids: Tensor,
+    segments: Sequence[Segment],
+    done: GistKV | None = None,
+    fitting: Fit = fit,
+    observing: Observe = observe,
 ) -> Iterator[GistKV]:
     """Segment by segment; yields the gist of the document's beginning so far.
 
@@ -87,6 +112,7 @@ def compress_matched(
         segments: of the whole document.
         done: what an earlier run had made of the first of them.
         fitting: of the keys that are kept.
+        observing: of each segment.
     """
     frame, slots, n_done = frame_of(model), _Slots(model), 0
     if done is not None:
@@ -96,31 +122,33 @@ def compress_matched(
     for number, segment in enumerate(segments[n_done:], n_done + 1):
         ids = token_ids[segment.start : segment.start + segment.n_tokens].tolist()
         with torch.no_grad():
-            slots.add(*match(model, frame, ids, segment, fitting))
+            slots.add(*_match(model, frame, ids, segment.n_slots, fitting, observing))
         yield slots.gist(tuple(segments[:number]))
 
 
-def match(model: GistModel, frame: Frame, ids: list[int], segment: Segment, fitting: Fit) -> tuple[Tensor, Tensor, int]:
+def _match(
+    model: GistModel, frame: Frame, ids: list[int], n_slots: int, fitting: Fit, observing: Observe
+) -> tuple[Tensor, Tensor, int]:
     """What stays of one segment.
 
     Returns:
         keys and values (n_layers, 2, n_kv_heads, width, head_dim), at their positions in the segment; the bias of
         each slot (n_layers, n_kv_heads, width), -inf where it is not used; and how many heads could not be fitted.
     """
-    n_prefix = len(frame.prefix)
+    if n_slots < len(ids):
+        observed, largest = observing(model, frame, ids)
+        kv, bias, n_unfitted = fitting(observed, *gathered(observed.kv, keep(largest, n_slots)))
+    else:
+        _, kv = _read(model, frame, ids)
+        bias, n_unfitted = torch.zeros(kv[:, 0, ..., 0].shape, device=kv.device), 0
+    return place(kv, -len(frame.prefix), model.inv_freq), bias, n_unfitted
+
+
+def _read(model: GistModel, frame: Frame, ids: list[int]) -> tuple[DynamicCache, Tensor]:
+    """A cache that ends with a segment, and the segment's part of it (n_layers, 2, n_kv_heads, n_tokens, head_dim)."""
     cache = DynamicCache(config=model.causal_lm.config)
     model.decode(torch.tensor([[*frame.prefix, *ids]]), cache, 0)
-    kv = cached_kv(cache)[:, :, 0, :, n_prefix:]
-    n_layers, _, n_heads, n_tokens, _ = kv.shape
-    bias, n_unfitted = torch.zeros(n_layers, n_heads, n_tokens, device=kv.device), 0
-    if segment.n_slots < len(ids):
-        observed = Observed(kv)
-        _ask(model, cache, (*frame.repeat, *ids), observed)
-        kept = keep(observed.largest(), segment.n_slots)
-        for question in frame.questions:
-            _ask(model, cache, question, observed)
-        kv, bias, n_unfitted = fitting(observed, *gathered(kv, kept))
-    return place(kv, -n_prefix, model.inv_freq), bias, n_unfitted
+    return cache, cached_kv(cache)[:, :, 0, :, len(frame.prefix) :]
 
 
 def _ask(model: GistModel, cache: DynamicCache, ids: Sequence[int], observed: Observed) -> None:

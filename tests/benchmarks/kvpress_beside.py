@@ -8,12 +8,14 @@ kvpress needs transformers below 5.3, so it has an environment of its own, outsi
 
 FOLDER is a model in the form of Hugging Face; that of SmolLM2 is printed by `gistdesk models`. The prompt is
 kvpress's: the chat template around text and question. Its methods are given the same budget in slots; KVzip and
-AdaKV only mask what they do not keep, so the same budget in bytes would need another cache.
+AdaKV only mask what they do not keep, so the same budget in bytes would need another cache. Rows go to `--out` as they
+come, see `way_rows`.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import kvpress
@@ -21,7 +23,8 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.benchmarks.report_questions import is_named, reports
+from tests.benchmarks.report_questions import is_named, item_of, reports
+from tests.benchmarks.way_rows import REPORTS, Row, RowFile, table
 
 PRESSES: dict[str, Callable[[float], Any]] = {
     "full": lambda share: None,
@@ -34,12 +37,13 @@ _ANSWER_TOKENS = 32
 
 
 def main() -> None:
-    """One line per method and ratio, on stderr also after every report."""
+    """A row per method, ratio and question, and the table of them all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--presses", default=",".join(PRESSES))
     parser.add_argument("--ratios", default="8")
     parser.add_argument("--reports", type=int, default=6)
+    parser.add_argument("--out", type=Path, default=Path("runs/kvpress.jsonl"))
     asked = parser.parse_args()
     torch.set_num_threads(1)
     transformers.utils.logging.disable_progress_bar()
@@ -49,21 +53,21 @@ def main() -> None:
     )
     ratios = [float(ratio) for ratio in asked.ratios.split(",")]
     ways = [(name, r) for name in asked.presses.split(",") for r in ([1.0] if name == "full" else ratios)]
-    right = dict.fromkeys(ways, 0)
-    n_asked = 0
-    for text, questions in reports()[: asked.reports]:
-        n_asked += len(questions)
+    out = RowFile(asked.out)
+    for number, (text, questions) in enumerate(reports()[: asked.reports], 1):
         for name, ratio in ways:
+            way = f"kvpress: {name}"
+            if not out.lacks(REPORTS, item_of(number, questions[-1]), way, ratio):
+                continue
             press = PRESSES[name](1 - 1 / ratio)
             told = answering(
                 text, questions=[question for question, _ in questions], press=press, max_new_tokens=_ANSWER_TOKENS
             )
-            right[name, ratio] += sum(
-                is_named(said, answers) for said, (_, answers) in zip(told["answers"], questions, strict=True)
-            )
-            print(f"{name} {ratio:g}x: {right[name, ratio]}/{n_asked}", file=sys.stderr, flush=True)
-    for (name, ratio), n_right in right.items():
-        print(f"{name:>10} {ratio:>4g}x  {n_right}/{n_asked}", flush=True)
+            for said, question in zip(told["answers"], questions, strict=True):
+                right = float(is_named(said, question[1]))
+                out.add(Row(REPORTS, item_of(number, question), way, ratio, right))
+            print(f"{number} of {asked.reports} reports: {way} {ratio:g}x", file=sys.stderr, flush=True)
+    print(table(out.rows))
 
 
 if __name__ == "__main__":

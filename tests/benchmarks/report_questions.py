@@ -18,6 +18,11 @@ def reports() -> list[tuple[str, list[Question]]]:
     return found
 
 
+def item_of(number: int, question: Question) -> str:
+    """The name of a question about the report of that number, from 1."""
+    return f"{number}: {question[0]}"
+
+
 def is_named(said: str, answers: list[str]) -> bool:
     """Whether what was said so far holds one of the answers."""
     return any(answer in said.lower() for answer in answers)

@@ -11,6 +11,9 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from tests.benchmarks import ways
 from tests.benchmarks.report_questions import is_named, reports
+from tests.benchmarks.way_items import AskedText, answered_texts, continued_texts, passkey_texts
+from tests.benchmarks.way_rows import ANSWER_LOSS, REPORTS, Row, RowFile, read_rows, table
+from tests.benchmarks.ways import Looked, Way, measure
 
 
 @pytest.fixture(scope="module")
@@ -28,15 +31,85 @@ def test_every_answer_stands_in_its_report_and_in_no_question() -> None:
             assert not is_named(question, answers)
 
 
+@pytest.fixture
+def stories(tmp_path: Path) -> Path:
+    """One that is long enough to be gone on with, and two short ones with questions."""
+    path = tmp_path / "val.jsonl.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as lines:
+        for who, n_times in (("miller", 200), ("baker", 12), ("queen", 12)):
+            asked = [
+                {"question": f"Who counted the sacks {n} times?", "answers": [f"the {who}"], "sections": [0]}
+                for n in range(3)
+            ]
+            text = f"The {who} counted the sacks twice and went home. " * n_times
+            lines.write(json.dumps({"story": who, "sections": [text], "questions": asked}) + "\n")
+    return path
+
+
+def measured(model: GistModel, texts: list[AskedText], asked: list[Way], path: Path) -> list[Row]:
+    out = RowFile(path)
+    for _ in measure(model, texts, asked, out):
+        pass
+    return out.rows
+
+
 @pytest.mark.release
-def test_what_is_kept_of_a_story(model: GistModel, tmp_path: Path) -> None:
-    story = {"sections": ["The miller counted his sacks twice and went home. " * 200]}
-    with gzip.open(tmp_path / "train.jsonl.gz", "wt", encoding="utf-8") as lines:
-        lines.write(json.dumps(story) + "\n")
-    (ids,) = ways.stories(tmp_path / "train.jsonl.gz", 3, model)
-    full, matched, none = (ways.divergence(model, ids, method, 1.0) for method in ("full", "matched", "none"))
+def test_what_is_kept_of_a_story(model: GistModel, stories: Path, tmp_path: Path) -> None:
+    texts = continued_texts(model, stories)
+    assert [text.name for text in texts] == ["begin of miller"]
+    rows = measured(model, texts, [Way("full"), Way("matched"), Way("none")], tmp_path / "rows.jsonl")
+    full, matched, none = (row.value for row in rows)
     assert full == 0
     assert 0 <= matched < none
+
+
+@pytest.mark.release
+def test_a_run_goes_on_where_it_stopped_and_tells_the_same(model: GistModel, stories: Path, tmp_path: Path) -> None:
+    texts = answered_texts(model, stories)[1:]
+    asked = [Way("full"), Way("none"), Way("adapter", 16.0), Way("adapter", 16.0, is_wrong=True)]
+    whole = measured(model, texts, asked, tmp_path / "whole.jsonl")
+    assert len(whole) == 2 * 3 * len(asked) * 2 == len({(row.measure, row.item, row.way) for row in whole})
+    for n_done in (1, 5, 11):
+        path = tmp_path / f"{n_done}.jsonl"
+        path.write_text("".join((tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)[:n_done]))
+        assert measured(model, texts, asked, path) == whole
+        assert measured(model, texts, asked, path) == whole
+
+
+@pytest.mark.release
+def test_passkeys_are_those_of_niah(model: GistModel, tmp_path: Path) -> None:
+    texts = passkey_texts(model)
+    assert len({text.name for text in texts}) == len(texts) == 20
+    assert {text.name.split(":")[3] for text in texts[:5]} == {"0", "25", "50", "75", "100"}
+    asked = [Way("adapter", 64.0), Way("adapter", 64.0, is_wrong=True)]
+    own, wrong = (
+        measured(model, texts[:1], [asked[0]], tmp_path / "a"),
+        measured(model, texts[:2], asked, tmp_path / "b"),
+    )
+    assert own[0].value == 1.0
+    assert sum(row.value for row in wrong if row.way == "wrong adapter") == 0
+
+
+def test_the_table_of_several_files(tmp_path: Path) -> None:
+    for number, (way, ratio, values) in enumerate(
+        (("full text", 1, (1.0, 2.0)), ("nothing", 1, (3.0, 4.0)), ("matched", 8, (2.0, 3.0)), ("matched", 16, (2.0,)))
+    ):
+        out = RowFile(tmp_path / f"{number}.jsonl")
+        for item, value in enumerate(values):
+            assert out.lacks(ANSWER_LOSS, str(item), way, ratio)
+            out.add(Row(ANSWER_LOSS, str(item), way, ratio, value))
+            assert not out.lacks(ANSWER_LOSS, str(item), way, ratio)
+        out.add(Row(REPORTS, "1", way, ratio, 1.0))
+    lines = table(read_rows(sorted(tmp_path.iterdir()))).splitlines()
+    assert [line.split(" | ")[:2] for line in lines[2:]] == [
+        ["| full text", ""],
+        ["| nothing", ""],
+        ["| matched", "8x"],
+        ["| matched", "16x"],
+    ]
+    assert "100% (21-100), n = 1" in lines[4]
+    assert "2.50: 50% ± 0, n = 2" in lines[4]
+    assert "2.00: 50% ± 0, n = 1" in lines[5]  # of what the full text gives for the same item
 
 
 @pytest.mark.release
@@ -49,9 +122,11 @@ def test_the_first_token_is_timed(model: GistModel, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.release
 def test_every_way_is_asked_as_its_file_gives_it_back(model: GistModel) -> None:
-    ids = torch.tensor(model.token_ids("The miller counted his sacks twice and went home. " * 8))
-    (selected, n_bytes), (fitted, _) = (ways.made(model, ids, method, 4.0) for method in ("selected", "matched"))
-    (in_8_bits, n_fewer) = ways.made(model, ids, "selected", 4.0, 8)
+    ids, looked = torch.tensor(model.token_ids("The miller counted his sacks twice and went home. " * 8)), Looked()
+    (selected, n_bytes), (fitted, _) = (
+        ways.made(model, ids, Way(method, 4.0), looked) for method in ("selected", "matched")
+    )
+    (in_8_bits, n_fewer) = ways.made(model, ids, Way("selected", 4.0), looked, 8)
     assert selected.bias is not None
     assert fitted.bias is not None
     assert not selected.bias[selected.bias.isfinite()].any()

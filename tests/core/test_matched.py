@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gistdesk.core import matching
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.attention import BiasedCache
 from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
@@ -15,7 +16,10 @@ from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
+from gistdesk.core.gist_description import describe_gist
 from gistdesk.core.gist_file import read_gist
+from gistdesk.core.matched import Frame, compress_matched, observe
+from gistdesk.core.matching import Observed
 from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.partial import PARTIAL_SUFFIX
@@ -184,6 +188,44 @@ def test_from_a_file_it_answers_as_when_it_was_made(model: GistModel, tmp_path: 
         context = Context(model, [replace(gist, kv=gist.kv.half())], system=None)
         texts.append("".join(context.answer([Turn("What?")], Sampling(max_tokens=8))))
     assert texts[0] == texts[1]
+    after = ids_of(5, seed=4)
+    assert torch.allclose(hidden_after(model, last.record.gist, after), hidden_after(model, path, after), atol=0.02)
+
+
+def test_what_does_not_solve_is_told_by_the_file_also_after_a_stop(
+    model: GistModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every head of every segment, which then keeps its own values and no bias."""
+    monkeypatch.setattr(matching, "_FARTHEST", 0.0)
+    cut, path = plan(model, book(), ratio=5.0), tmp_path / "a.gistkv"
+    stopped = compress_document(model, book(), cut, path)
+    next(stopped), next(stopped)
+    stopped.close()
+    *_, last = compress_document(model, book(), cut, path)
+    assert last.record is not None
+    n_layers, _, n_heads, _ = model.kv_shape
+    assert describe_gist(path)["n_unfitted"] == n_layers * n_heads * len(cut.segments)
+    bias = read_gist(path).gist.bias
+    assert bias is not None
+    assert not bias[bias.isfinite()].any()
+
+
+def test_one_reading_of_a_text_serves_every_ratio(model: GistModel) -> None:
+    ids, remembered = ids_of(60), []
+
+    def once(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, Tensor]:
+        if not remembered:
+            remembered.append(observe(model, frame, ids))
+        return remembered[0]
+
+    for ratio in (2.0, 4.0, 8.0):
+        cut = plan_tokens(model, ids, ratio=ratio)
+        *_, gist = compress_matched(model, ids, cut.segments, observing=once)
+        alone = whole(model, ids, ratio)
+        assert torch.equal(gist.kv, alone.kv)
+        assert gist.bias is not None
+        assert alone.bias is not None
+        assert torch.equal(gist.bias, alone.bias)
 
 
 def test_joined_gists_are_one_made_by_hand(model: GistModel) -> None:

@@ -1,0 +1,153 @@
+"""What ways of keeping less of a text are asked: texts, and for each what is measured of anything that is kept of it.
+
+Knows nothing of how anything is made or kept.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.context import Assembled, assemble, assemble_gist
+from gistdesk.core.gist import GistKV
+from gistdesk.core.model import GistModel
+from gistdesk.core.prompt import Turn, prompt_of
+from tests.benchmarks.report_questions import Question, is_named, item_of, reports
+from tests.benchmarks.way_rows import ANSWER_F1, ANSWER_LOSS, CONTINUATION, PASSKEYS, REPORTS
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.tasks import Sample, f1_points, tasks_of
+from trainer.benchmark.texts import QuestionedText, TextQuestion, read_stories
+
+_ANSWER_TOKENS = 32
+_STORY_TOKENS, _NEXT_TOKENS = 640, 64
+_MOST_TOKENS = 6000
+"""Longer stories are left out: the full text has to fit into the window, and to be read on one core."""
+_QUESTIONS = 12
+"""Of a story, from all over it."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What stands before a question: a gist, the tokens of a text, or nothing."""
+
+    model: GistModel
+    gist: GistKV | None = None
+    ids: Tensor | None = None
+
+    @cached_property
+    def context(self) -> Context:
+        return Context(self.model, [self.gist] if self.gist else [], text_ids=self.ids)
+
+    def start(self) -> Assembled:
+        """The same without a conversation, for what follows the text itself."""
+        prefix = self.model.template_ids(prompt_of(self.model.tokenizer).prefix)
+        if self.gist:
+            return assemble_gist(self.model, prefix, self.gist)
+        return assemble(self.model, [*prefix, *([] if self.ids is None else self.ids.tolist())], [None])
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that is measured: see `way_rows.Row`."""
+
+    measure: str
+    name: str
+    value: Callable[[Kept], float]
+
+
+@dataclass(frozen=True)
+class AskedText:
+    """A text and what is asked of it. ids: (n_tokens,)."""
+
+    name: str
+    ids: Tensor
+    items: list[Item]
+
+
+def report_texts(model: GistModel) -> list[AskedText]:
+    """The reports: is a greedy answer the right one?"""
+    return [
+        AskedText(f"report {number}", torch.tensor(model.token_ids(text)), [_of_report(number, q) for q in questions])
+        for number, (text, questions) in enumerate(reports(), 1)
+    ]
+
+
+def _of_report(number: int, question: Question) -> Item:
+    words, answers = question
+    item = item_of(number, question)
+    return Item(REPORTS, item, lambda kept: float(is_named(said(kept, words, lambda s: is_named(s, answers)), answers)))
+
+
+def said(kept: Kept, question: str, is_enough: Callable[[str], bool], max_tokens: int = _ANSWER_TOKENS) -> str:
+    """A greedy answer; what follows once there is enough of it is not waited for."""
+    so_far = ""
+    for piece in kept.context.answer([Turn(question)], Sampling(max_tokens=max_tokens)):
+        so_far += piece
+        if is_enough(so_far):
+            break
+    return so_far
+
+
+def passkey_texts(model: GistModel) -> list[AskedText]:
+    """The documents of `gistdesk niah --lengths 512 --languages en`; any five in a row are of all depths."""
+    config = BenchConfig(lengths=(512,), languages=("en",), methods=("none",))
+    tasks = tasks_of(model, config)
+    samples = [task.sample(n) for n in range(config.samples) for task in tasks]
+    return [AskedText(each.name, each.source.token_ids, [_of_passkey(each)]) for each in samples]
+
+
+def _of_passkey(sample: Sample) -> Item:
+    def value(kept: Kept) -> float:
+        number_ended = re.compile(r"\d\D").search
+        return sample.points(said(kept, sample.question, lambda s: bool(number_ended(s)), sample.max_tokens))
+
+    return Item(PASSKEYS, sample.source.name, value)
+
+
+def continued_texts(model: GistModel, path: Path) -> list[AskedText]:
+    """Beginnings of stories: KL divergence of the predictions of the next tokens to what the full text gives."""
+    found = []
+    for story in read_stories(path):
+        ids = torch.tensor(model.token_ids(story.text))
+        if len(ids) >= _STORY_TOKENS + _NEXT_TOKENS:
+            text, after = ids[: _STORY_TOKENS + _NEXT_TOKENS].split([_STORY_TOKENS, _NEXT_TOKENS])
+            found.append(AskedText(f"begin of {story.name}", text, [_of_continuation(model, story.name, text, after)]))
+    return found
+
+
+def _of_continuation(model: GistModel, name: str, text: Tensor, after: Tensor) -> Item:
+    def told(kept: Kept) -> Tensor:
+        start = kept.start()
+        with torch.no_grad():
+            hidden = model.decode(after[None], start.cache, start.position)
+            return model.logits(hidden).log_softmax(-1)[0].float()
+
+    wanted = cache(lambda: told(Kept(model, ids=text)))
+    return Item(CONTINUATION, name, lambda kept: float((wanted().exp() * (wanted() - told(kept))).sum(-1).mean()))
+
+
+def answered_texts(model: GistModel, path: Path, n_questions: int = _QUESTIONS) -> list[AskedText]:
+    """Whole stories: how surprised the model is by the experts' answers, and how like them its own are.
+
+    SmolLM2 rarely words an answer as they did, so its own say little; the loss of theirs, nats per token, says more.
+    """
+    texts = []
+    for story in read_stories(path):
+        ids = torch.tensor(model.token_ids(story.text))
+        if len(ids) <= _MOST_TOKENS:
+            asked = story.questions[:: max(1, len(story.questions) // n_questions)][:n_questions]
+            texts.append(AskedText(story.name, ids, [item for one in asked for item in _of_answer(story, one)]))
+    return texts
+
+
+def _of_answer(story: QuestionedText, asked: TextQuestion) -> Sequence[Item]:
+    name = f"{story.name}: {asked.question}"
+    return (
+        Item(ANSWER_LOSS, name, lambda kept: kept.context.answer_loss(asked.question, asked.answers[0])),
+        Item(ANSWER_F1, name, lambda kept: f1_points(said(kept, asked.question, lambda s: False), asked.answers)),
+    )
