@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.speed                      the starter
     python -m tests.benchmarks.speed --model llama-100m   a Llama of 100 million random parameters
+    python -m tests.benchmarks.speed --model smollm2 --parts memory   gists of the text's own keys, at 8x
 
 What is compared runs alternately, A B A B, on the same machine in the same minute; shown are the median and, in
 brackets, the least and the greatest of the repetitions. Threads are set by OMP_NUM_THREADS. Asserts nothing: what is
@@ -29,12 +30,13 @@ from torch import Tensor
 
 from gistdesk.core.adapter import Adapter, write_adapter
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress, plan_tokens, segment_sizes
 from gistdesk.core.fingerprint import model_fingerprint
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
 from gistdesk.core.layout import Segment
 from gistdesk.core.load import load_model
+from gistdesk.core.methods import usual_method
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.folders import resource
@@ -42,7 +44,7 @@ from gistdesk.folders import resource
 RATIO = 100.0
 QUESTION = "What is the pass key?"
 PARTS = ("compress", "first-token", "open", "memory")
-MODELS = ("starter", "llama-100m")
+MODELS = ("starter", "llama-100m", "smollm2")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
 
 
@@ -70,6 +72,7 @@ class Sizes:
 SIZES = {
     "starter": Sizes(),
     "llama-100m": Sizes(compress_tokens=(2048, 8192), memory_tokens=(4096, 262144), repetitions=3),
+    "smollm2": Sizes((1024,), (1024,), 100, memory_tokens=(4096, 65536), ratio=8.0, repetitions=1),
 }
 
 
@@ -105,7 +108,9 @@ def measure(name: str, sizes: Sizes, parts: Sequence[str] = PARTS) -> Iterator[R
     with tempfile.TemporaryDirectory() as folder:
         if "memory" in parts:
             yield from memory_rows(name, sizes, Path(folder))
-        model = load_model(name, device="cpu")
+        if not set(parts) - {"memory"}:
+            return
+        model = load_model(name, device="cpu", need_adapter=False)
         longest = max(*sizes.compress_tokens, *sizes.first_token_tokens)
         token_ids = torch.tensor(model.token_ids(text_of(longest * 8)))[:longest]
         if "compress" in parts:
@@ -186,7 +191,7 @@ def memory_rows(name: str, sizes: Sizes, folder: Path) -> Iterator[Row]:
     """`gistdesk compress` in a process of its own for every length; what the document itself takes is taken off."""
     code = (
         "from gistdesk.core.load import load_model; from gistdesk.core.memory import peak_memory_bytes; import sys; "
-        "print(peak_memory_bytes(load_model(sys.argv[1], device='cpu').device))"
+        "print(peak_memory_bytes(load_model(sys.argv[1], device='cpu', need_adapter=False).device))"
     )
     idle = int(child(["-c", code, name]))
     yield Row("peak memory of a process that loads the model", "", mebibytes(idle), None, {"peak_bytes": idle})
@@ -232,9 +237,10 @@ def first_token(context: Context) -> str:
 
 
 def record_of(model: GistModel, gist: GistKV, ratio: float) -> GistRecord:
-    assert model.adapter is not None
+    method = usual_method(model.adapter is not None)
+    segment_tokens, _ = segment_sizes(model, method)
     return GistRecord(
-        gist, model.identity, "Benchmark", "0" * 64, (0,), ratio, model.adapter.segment_tokens, "2026-01-01T00:00:00"
+        gist, model.identity, "Benchmark", "0" * 64, (0,), ratio, segment_tokens, "2026-01-01T00:00:00", method
     )
 
 
@@ -383,6 +389,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", choices=MODELS, default="starter")
     parser.add_argument("--parts", default=",".join(PARTS), help=f"of {', '.join(PARTS)}")
     parser.add_argument("--repetitions", type=int, help="of every pair")
+    parser.add_argument("--memory-tokens", help="lengths of which the memory is measured, as 4096,16384")
     parser.add_argument("--json", type=Path, help="write every single time to this file, too")
     given = parser.parse_args(words)
     parts = tuple(given.parts.split(","))
@@ -391,12 +398,14 @@ def main(words: Sequence[str] | None = None) -> int:
     sizes = SIZES[given.model]
     if given.repetitions:
         sizes = replace(sizes, repetitions=given.repetitions)
+    if given.memory_tokens:
+        sizes = replace(sizes, memory_tokens=tuple(int(n) for n in given.memory_tokens.split(",")))
     machine = hardware(given.model)
     print(", ".join(f"{name} {value}" for name, value in machine.items()), end="\n\n")
     print("| what | goal | measured: median (least-greatest) | |\n| --- | --- | --- | --- |", flush=True)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        name = "starter" if given.model == "starter" else str(build_llama(Path(folder)))
+        name = str(build_llama(Path(folder))) if given.model == "llama-100m" else given.model
         for row in measure(name, sizes, parts):
             rows.append(row)
             print(line(row), flush=True)
