@@ -3,6 +3,8 @@
 Knows the arithmetic of rotary positions; knows nothing of files or of how a gist was made.
 """
 
+import math
+import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -74,6 +76,18 @@ class GistKV:
         n_layers, _, n_heads, _, head_dim = self.kv.shape
         n_used = n_layers * n_heads * self.kv.shape[3] if self.bias is None else int(self.bias.isfinite().sum())
         return 2 * n_used * head_dim * self.kv.element_size()
+
+
+def sparse_zeros(*shape: int, dtype: torch.dtype) -> Tensor:
+    """Zeros on the CPU that take memory only where something is written, in pages of some KiB.
+
+    One head may keep nearly all of a text and most others next to nothing, so that of a tensor that is as wide as the
+    widest head most stays empty: at 8x nine tenths.
+    """
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if not n_bytes:
+        return torch.zeros(*shape, dtype=dtype)
+    return torch.frombuffer(mmap.mmap(-1, n_bytes), dtype=dtype).view(*shape)
 
 
 def rotate_keys(keys: Tensor, shift: Tensor, inv_freq: Tensor) -> Tensor:

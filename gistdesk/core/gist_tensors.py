@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist import GistKV
+from gistdesk.core.gist import GistKV, sparse_zeros
 
 KVBits = Literal[16, 8]
 """In how many bits a key's or value's number is stored. 16: as it is, float32 as float16. 8: as whole numbers from -127
@@ -140,7 +140,7 @@ def gist_tensors(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> tuple[Ten
     if width * counts.numel() > _PADDING * n_used:
         raise ValueError("one head has far more slots than the others")
     used = torch.arange(width) < counts[:, :, None]
-    kv = torch.zeros(counts.shape[0], 2, counts.shape[1], width, keys.shape[1], dtype=keys.dtype)
+    kv = sparse_zeros(counts.shape[0], 2, counts.shape[1], width, keys.shape[1], dtype=keys.dtype)
     kv[:, 0][used], kv[:, 1][used] = keys, values
     return kv, torch.full(used.shape, -torch.inf).masked_scatter_(used, bias), bits
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist import GistKV, place
+from gistdesk.core.gist import GistKV, place, sparse_zeros
 from gistdesk.core.layout import Segment
 from gistdesk.core.matching import Fit, Observed, fit, gathered, keep
 from gistdesk.core.model import GistModel, cached_kv
@@ -117,7 +117,7 @@ def compress_matched(
     frame, slots, n_done = frame_of(model), _Slots(model), 0
     if done is not None:
         assert done.bias is not None
-        slots.add(done.kv.to(model.device, model.dtype), done.bias.to(model.device), done.n_unfitted)
+        slots.add(done.kv, done.bias, done.n_unfitted)
         n_done = len(done.segments)
     for number, segment in enumerate(segments[n_done:], n_done + 1):
         ids = token_ids[segment.start : segment.start + segment.n_tokens].tolist()
@@ -160,35 +160,40 @@ def _ask(model: GistModel, cache: DynamicCache, ids: Sequence[int], observed: Ob
 
 
 class _Slots:
-    """The slots of all heads, which have different numbers of them, with room to grow."""
+    """The slots of all heads, which have different numbers of them, with room to grow; on the CPU, wherever the model
+    is: a long document's do not take a card's memory."""
 
     def __init__(self, model: GistModel) -> None:
         n_layers, _, n_heads, head_dim = model.kv_shape
-        self._kv = torch.zeros(n_layers, 2, n_heads, 0, head_dim, dtype=model.dtype, device=model.device)
-        self._bias = torch.zeros(n_layers, n_heads, 0, device=model.device)
-        self._counts = torch.zeros(n_layers, n_heads, 1, dtype=torch.long, device=model.device)
+        self._kv = torch.zeros(n_layers, 2, n_heads, 0, head_dim, dtype=model.dtype)
+        self._bias = torch.zeros(n_layers, n_heads, 0)
+        self._counts = torch.zeros(n_layers, n_heads, 1, dtype=torch.long)
         self._n_unfitted = 0
 
     def add(self, kv: Tensor, bias: Tensor, n_unfitted: int) -> None:
         """Put slots behind those of each head. kv: (n_layers, 2, n_kv_heads, width, head_dim); bias: -inf, not used."""
+        kv, bias = kv.to("cpu", self._kv.dtype), bias.cpu()
         used = bias.isfinite()
-        counts = self._counts + used.sum(dim=2, keepdim=True)
-        self._widen(int(counts.max()))
-        column = torch.arange(self._bias.shape[2], device=bias.device)
-        target = (column >= self._counts) & (column < counts)
+        before, self._counts = self._counts, self._counts + used.sum(dim=2, keepdim=True)
+        self._widen(int(self._counts.max()))
+        column = torch.arange(self._bias.shape[2])
+        target = (column >= before) & (column < self._counts)
         for part in (0, 1):
             self._kv[:, part][target] = kv[:, part][used]
         self._bias[target] = bias[used]
-        self._counts = counts
         self._n_unfitted += n_unfitted
 
     def _widen(self, width: int) -> None:
         """Double the room, so that a long document is not copied for every segment."""
         room = self._bias.shape[2]
         if width > room:
-            more = max(width, 2 * room) - room
-            self._kv = torch.nn.functional.pad(self._kv, (0, 0, 0, more))
-            self._bias = torch.nn.functional.pad(self._bias, (0, more), value=-torch.inf)
+            new_room, used = max(width, 2 * room), self._bias.isfinite()
+            n_layers, _, n_heads, _, head_dim = self._kv.shape
+            wider = sparse_zeros(n_layers, 2, n_heads, new_room, head_dim, dtype=self._kv.dtype)
+            for part in (0, 1):
+                wider[:, part, :, :room][used] = self._kv[:, part][used]
+            self._kv = wider
+            self._bias = torch.nn.functional.pad(self._bias, (0, new_room - room), value=-torch.inf)
 
     def gist(self, segments: tuple[Segment, ...]) -> GistKV:
         width = int(self._counts.max())

@@ -1,10 +1,11 @@
 """Rotating kept keys by d is encoding d positions further on, for every kind of rotary positions."""
 
+import psutil
 import pytest
 import torch
 from torch import Tensor
 
-from gistdesk.core.gist import GistKV, join, place, rotate_keys
+from gistdesk.core.gist import GistKV, join, place, rotate_keys, sparse_zeros
 from gistdesk.core.layout import Segment, encoder_rows
 from gistdesk.core.model import GistModel, cached_kv
 from tests.core.tiny_models import KINDS, ROPES, Kind, every_kind, merged_base, random_ids, tiny_model
@@ -95,3 +96,13 @@ def test_rotations_far_out_add_up() -> None:
 def test_figures_of_a_gist() -> None:
     gist = GistKV(torch.zeros(2, 2, 3, 5, 8, dtype=torch.float16), (Segment(0, 30, 3), Segment(30, 25, 2)))
     assert (gist.n_slots, gist.n_tokens, gist.ratio, gist.kv_bytes) == (5, 55, 11.0, 2 * 2 * 3 * 5 * 8 * 2)
+
+
+def test_zeros_take_memory_where_something_is_written() -> None:
+    """A quarter of a GiB, of which a hundredth is written."""
+    before = psutil.Process().memory_info().rss
+    zeros = sparse_zeros(16, 2, 4, 16384, 64, dtype=torch.bfloat16)
+    zeros[:, :, :, 100:260] = 1.0
+    assert psutil.Process().memory_info().rss - before < 2**26 < zeros.numel() * zeros.element_size() // 3
+    assert int(zeros[:, 0].float().sum()) == 16 * 4 * 160 * 64
+    assert sparse_zeros(3, 0, 5, dtype=torch.float16).shape == (3, 0, 5)
