@@ -38,14 +38,13 @@ class Assembled:
 
 def assemble_gist(model: GistModel, prefix_ids: Sequence[int], gist: GistKV) -> Assembled:
     """Put the prompt prefix and one gist, of whatever way it was made, into a cache of one row."""
-    if gist.bias is None and gist.span is None:
-        return assemble(model, prefix_ids, [gist.kv])
-    plain = assemble(model, prefix_ids, [gist.kv])
-    position = torch.full_like(plain.position, len(prefix_ids) + gist.n_positions)
     if gist.bias is None:
-        return Assembled(plain.cache, position, None)
-    bias = torch.nn.functional.pad(gist.bias.to(model.device, torch.float32), (len(prefix_ids), 0))
-    return Assembled(model.biased_cache_of(cached_kv(plain.cache)[:, :, 0], bias), position, None)
+        plain = assemble(model, prefix_ids, [gist.kv])
+        return Assembled(plain.cache, torch.full_like(plain.position, len(prefix_ids) + gist.n_positions), None)
+    before = assemble(model, prefix_ids, [None])
+    prefix = cached_kv(before.cache)[:, :, 0] if prefix_ids else torch.zeros(*model.kv_shape[:3], 0, model.kv_shape[3])
+    cache = model.biased_cache_of(prefix.to(model.device, model.dtype), gist.kv, gist.bias)
+    return Assembled(cache, before.position + gist.n_positions, None)
 
 
 def assemble(model: GistModel, prefix_ids: Sequence[int], gists: Sequence[Tensor | None]) -> Assembled:

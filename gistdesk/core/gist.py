@@ -126,6 +126,8 @@ def join(parts: Sequence[Tensor], inv_freq: Tensor) -> Tensor:
 
 def join_gists(gists: Sequence[GistKV], inv_freq: Tensor) -> GistKV:
     """Several gists, made in whatever way, as one: each behind the positions of those before it."""
+    if len(gists) == 1:
+        return gists[0]
     placed, offset = [], 0
     for gist in gists:
         placed.append(place(gist.kv, offset, inv_freq) if offset else gist.kv)

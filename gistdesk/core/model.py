@@ -15,7 +15,7 @@ from transformers import DynamicCache
 from gistdesk.core.adapter import Adapter, Encoder
 from gistdesk.core.attention import BiasedCache, Watch, attention_of
 from gistdesk.core.fingerprint import of_files
-from gistdesk.core.gist import rotate_keys
+from gistdesk.core.gist import place, rotate_keys
 from gistdesk.core.layout import EncoderRows
 from gistdesk.core.plain_text import plain_ids
 from gistdesk.core.prompt import Role
@@ -192,20 +192,25 @@ class GistModel:
         """A cache of one or more rows. kv: (n_layers, 2, batch, n_kv_heads, n_slots, head_dim)."""
         return DynamicCache([(layer[0], layer[1]) for layer in kv.unbind(0)], config=self.causal_lm.config)
 
-    def biased_cache_of(self, kv: Tensor, bias: Tensor) -> DynamicCache:
+    def biased_cache_of(self, prefix: Tensor, kv: Tensor, bias: Tensor) -> DynamicCache:
         """A cache of one row, in which each layer takes only the room of its head with the most slots.
 
         Args:
-            kv: (n_layers, 2, n_kv_heads, n_slots, head_dim).
+            prefix: what comes first, without a bias, (n_layers, 2, n_kv_heads, n_prefix, head_dim).
+            kv: the slots after it, as if the first of them stood at position 0, (n_layers, 2, n_kv_heads, n_slots,
+                head_dim); on whatever device, in whatever precision.
             bias: (n_layers, n_kv_heads, n_slots), -inf where a slot is not used.
         """
         layers, biases = [], []
-        for layer, own in zip(kv, bias, strict=True):
+        for first, layer, own in zip(prefix, kv, bias.to(kv.device), strict=True):
             used = own.isfinite()
             order = (~used).long().argsort(dim=1, stable=True)[:, : int(used.sum(dim=1).max())]
-            packed = layer.gather(2, order[None, :, :, None].expand(2, -1, -1, layer.shape[3]))
-            layers.append((packed[0][None], packed[1][None]))
-            biases.append(own.gather(1, order))
+            packed = layer.gather(2, order[None, :, :, None].expand(2, -1, -1, layer.shape[3])).to(prefix)
+            placed = place(packed[None], prefix.shape[3], self.inv_freq)[0]
+            keys, values = torch.cat([first, placed], dim=2).unsqueeze(1)
+            layers.append((keys, values))
+            of_slots = own.gather(1, order).to(prefix.device, torch.float32)
+            biases.append(torch.nn.functional.pad(of_slots, (prefix.shape[3], 0)))
         return BiasedCache(layers, biases, self.causal_lm.config)
 
 
