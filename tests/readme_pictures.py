@@ -54,7 +54,7 @@ def take(folder: Path, documents: Path) -> None:
     files = [Path(shutil.copy(resource("samples") / name, documents)) for name in (REPORT, KOREAN, "harbour-day.md")]
     model = {files[0]: "smollm2", files[1]: "starter", files[2]: "smollm2"}
     ids = [desk.add_documents([f], 100.0 if model[f] == "starter" else 8.0, models=model)[0] for f in files]
-    wait_for(lambda: all(desk.library.entry(i).state == "ready" for i in ids))
+    wait_for(lambda: all(desk.library.entries.get(i).state == "ready" for i in ids))
     window.show_place(LIBRARY)
     window.library.choose(ids[:1])
     settle()
@@ -62,7 +62,7 @@ def take(folder: Path, documents: Path) -> None:
     korean, chat_id = desk.chats.new(ids[1:2]), desk.chats.new(ids[:1])
     for chat, question in ((korean, "패스키는 무엇입니까?"), *((chat_id, question) for question in ASKED)):
         answer = desk.chats.ask(chat, question)
-        wait_for(lambda answer=answer: desk.library.message(answer).state != "writing")
+        wait_for(lambda answer=answer: desk.library.chats.message(answer).state != "writing")
     window.show_place(CHAT)
     window.chat.open(chat_id)
     settle()

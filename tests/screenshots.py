@@ -61,7 +61,7 @@ def library_states() -> Iterator[State]:
         def choose(window: MainWindow) -> None:
             window.show_place(LIBRARY)
             wanted = {"ready": 0, "compressing": 4, "failed": 6, "locked": 7, "outdated": 8, "cancelled": 10}[name]
-            entries = sorted(window.desk.library.entries(), key=lambda entry: entry.id)
+            entries = sorted(window.desk.library.entries.all(), key=lambda entry: entry.id)
             window.library.choose([entries[wanted].id])
 
         return choose
@@ -78,7 +78,7 @@ def library_states() -> Iterator[State]:
 def _show_reader(window: MainWindow) -> None:
     window.library.list_widget.show_everything()
     start = PAGES[0].index("58203")
-    window.library.show_passage(min(entry.id for entry in window.desk.library.entries()), 0, start, start + 5)
+    window.library.show_passage(min(entry.id for entry in window.desk.library.entries.all()), 0, start, start + 5)
 
 
 def window_states() -> Iterator[State]:
@@ -114,7 +114,7 @@ def _drop_sheet(window: MainWindow) -> None:
 
 def _recompress(window: MainWindow) -> None:
     _close(window)
-    window.recompress_sheet.show_entries([min(window.desk.library.entries(), key=lambda entry: entry.id)])
+    window.recompress_sheet.show_entries([min(window.desk.library.entries.all(), key=lambda entry: entry.id)])
 
 
 def _folder_question(window: MainWindow) -> None:
@@ -139,7 +139,7 @@ def _banners(window: MainWindow) -> None:
             (("Retry", lambda: None), ("Settings", lambda: None)),
         )
     )
-    window.library.trash([max(entry.id for entry in window.desk.library.entries())])
+    window.library.trash([max(entry.id for entry in window.desk.library.entries.all())])
     window.banners.banners[1]._more.setChecked(True)
 
 
@@ -278,11 +278,11 @@ def chat_states() -> Iterator[State]:
 
 def _chat(window: MainWindow) -> None:
     library = window.desk.library
-    entries = sorted(library.entries(), key=lambda entry: entry.id)
-    chat = library.add_chat([entries[0].id, entries[1].id], title="Door code")
-    question = library.add_message(chat.id, parent_id=None, role="user", text="What is the door code?")
+    entries = sorted(library.entries.all(), key=lambda entry: entry.id)
+    chat = library.chats.add([entries[0].id, entries[1].id], title="Door code")
+    question = library.chats.add_message(chat.id, parent_id=None, role="user", text="What is the door code?")
     figures = {"ttft_s": 0.08, "tokens_per_second": 31.0, "n_slots": 1595, "n_document_tokens": 60_690}
-    library.add_message(
+    library.chats.add_message(
         chat.id, parent_id=question.id, role="assistant", text="The door code is **58203**.", figures=figures
     )
     window.show_place(CHAT)

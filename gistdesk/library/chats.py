@@ -40,10 +40,13 @@ _NEWEST_BELOW = (
 )
 
 
-class Chats(Store):
+class Chats:
     """Chats and their messages."""
 
-    def add_chat(
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def add(
         self,
         entry_ids: Sequence[int],
         *,
@@ -53,23 +56,23 @@ class Chats(Store):
     ) -> Chat:
         """Begin a chat about entries, in this order; passages are looked up where their texts are kept."""
         time = now()
-        with self._write() as db:
+        with self._store.write() as db:
             chat_id = db.execute(
                 "INSERT INTO chats(title, system, sampling, look_up, created, updated) VALUES (?, ?, ?, 1, ?, ?)",
                 (shown_title(title), system, _packed(sampling), time, time),
             ).lastrowid
             assert chat_id is not None
             _set_entries(db, chat_id, entry_ids)
-            return self.chat(chat_id)
+            return self.get(chat_id)
 
-    def chat(self, chat_id: int) -> Chat:
+    def get(self, chat_id: int) -> Chat:
         """Raises UserError: it was deleted for good."""
         found = self._chats("WHERE id = ?", (chat_id,))
         if not found:
             raise UserError("The chat is no longer in the library.", "It was deleted in another window.")
         return found[0]
 
-    def chats(self, *, search: str = "", trashed: bool = False) -> list[Chat]:
+    def all(self, *, search: str = "", trashed: bool = False) -> list[Chat]:
         """Pinned ones come first, and of each kind the one that was changed last.
 
         Args:
@@ -84,7 +87,7 @@ class Chats(Store):
             found = [c for c in found if folded in c.title.casefold() or c.id in in_messages]
         return found
 
-    def set_chat(
+    def change(
         self,
         chat_id: int,
         *,
@@ -96,7 +99,7 @@ class Chats(Store):
     ) -> None:
         """Change what is given; an empty system prompt is none."""
         short = None if title is None else shown_title(title)
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute(
                 "UPDATE chats SET title = coalesce(?, title), sampling = coalesce(?, sampling), "
                 "system = CASE WHEN ? IS NULL THEN system ELSE nullif(?, '') END, look_up = coalesce(?, look_up), "
@@ -107,17 +110,17 @@ class Chats(Store):
                 db.execute("DELETE FROM chat_entries WHERE chat_id = ?", (chat_id,))
                 _set_entries(db, chat_id, entry_ids)
 
-    def pin_chat(self, chat_id: int, pinned: bool) -> None:
+    def pin(self, chat_id: int, pinned: bool) -> None:
         """Put a chat before the others, or back among them."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute("UPDATE chats SET pinned = ? WHERE id = ?", (pinned, chat_id))
 
-    def trash_chat(self, chat_id: int) -> None:
-        with self._write() as db:
+    def trash(self, chat_id: int) -> None:
+        with self._store.write() as db:
             db.execute("UPDATE chats SET trashed = coalesce(trashed, ?) WHERE id = ?", (now(), chat_id))
 
-    def restore_chat(self, chat_id: int) -> None:
-        with self._write() as db:
+    def restore(self, chat_id: int) -> None:
+        with self._store.write() as db:
             db.execute("UPDATE chats SET trashed = NULL WHERE id = ?", (chat_id,))
 
     # messages
@@ -135,14 +138,14 @@ class Chats(Store):
     ) -> Message:
         """Add a turn below `parent_id` (None: the first). It ends the path that is shown, unless it is "full".
 
-        One that is "writing" becomes "stopped" when this process dies (see `recover`).
+        One that is "writing" becomes "stopped" when this process dies (see `WorkQueue.recover`).
 
         Raises:
             UserError: the chat was deleted for good.
         """
-        self.chat(chat_id)
+        self.get(chat_id)
         time = now()
-        with self._write() as db:
+        with self._store.write() as db:
             message_id = db.execute(
                 "INSERT INTO messages(chat_id, parent_id, role, text, state, kind, figures, owner, created) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -156,7 +159,7 @@ class Chats(Store):
 
     def message(self, message_id: int) -> Message:
         """Raises UserError: it was deleted for good."""
-        rows = self._rows(f"{_MESSAGES} WHERE messages.id = ?", (message_id,))
+        rows = self._store.rows(f"{_MESSAGES} WHERE messages.id = ?", (message_id,))
         if not rows:
             raise UserError("The message is no longer in the library.", "Its chat was deleted in another window.")
         return _message(rows[0])
@@ -170,7 +173,7 @@ class Chats(Store):
         figures: dict[str, Any] | None = None,
     ) -> None:
         """Change what is given."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute(
                 "UPDATE messages SET text = coalesce(?, text), figures = coalesce(?, figures) WHERE id = ?",
                 (text, None if figures is None else _packed(figures), message_id),
@@ -186,7 +189,7 @@ class Chats(Store):
 
     def path(self, chat_id: int) -> list[Message]:
         """The messages that are shown, from the first to the chat's leaf."""
-        return self._path_to(self.chat(chat_id).leaf_id)
+        return self._path_to(self.get(chat_id).leaf_id)
 
     def lineage(self, message_id: int) -> list[Message]:
         """A message with everything before it, from the chat's first message on, whatever is shown at present."""
@@ -194,7 +197,7 @@ class Chats(Store):
 
     def choose_version(self, message_id: int) -> None:
         """Show this sibling, and below it the branch that was written last."""
-        with self._write() as db:
+        with self._store.write() as db:
             row = db.execute("SELECT chat_id FROM messages WHERE id = ?", (message_id,)).fetchone()
             if row is None:
                 return
@@ -204,7 +207,7 @@ class Chats(Store):
     def versions(self, message_id: int) -> list[Message]:
         """A message and its siblings of the same role and kind, oldest first."""
         message = self.message(message_id)
-        rows = self._rows(
+        rows = self._store.rows(
             f"{_MESSAGES} WHERE chat_id = ? AND parent_id IS ? AND role = ? AND kind = ? ORDER BY id",
             (message.chat_id, message.parent_id, message.role, message.kind),
         )
@@ -217,10 +220,10 @@ class Chats(Store):
             UserError: the message was deleted for good.
         """
         message = self.message(message_id)
-        old = self.chat(message.chat_id)
+        old = self.get(message.chat_id)
         copied = self._path_to(message_id)
         time = now()
-        with self._write() as db:
+        with self._store.write() as db:
             chat_id = db.execute(
                 "INSERT INTO chats(title, system, sampling, look_up, created, updated) VALUES (?, ?, ?, ?, ?, ?)",
                 (old.title, old.system, _packed(old.sampling), old.look_up, time, time),
@@ -236,18 +239,18 @@ class Chats(Store):
                     (chat_id, parent_id, turn.role, turn.text, state, turn.kind, _packed(turn.figures), turn.created),
                 ).lastrowid
             db.execute("UPDATE chats SET leaf_id = ? WHERE id = ?", (parent_id, chat_id))
-            return self.chat(chat_id)
+            return self.get(chat_id)
 
     def comparison(self, message_id: int) -> Message | None:
         """The newest answer from the full text to the question that this message answers."""
         message = self.message(message_id)
-        rows = self._rows(
+        rows = self._store.rows(
             f"{_MESSAGES} WHERE chat_id = ? AND parent_id IS ? AND kind = 'full' ORDER BY id DESC LIMIT 1",
             (message.chat_id, message.parent_id),
         )
         return _message(rows[0]) if rows else None
 
-    def export_chat(self, chat_id: int, form: str, words: Mapping[str, str] = _ENGLISH) -> str:
+    def export(self, chat_id: int, form: str, words: Mapping[str, str] = _ENGLISH) -> str:
         """The path that is shown as "markdown", with headings in `words` (see `as_markdown`), or everything as "json".
 
         Raises:
@@ -255,8 +258,8 @@ class Chats(Store):
         """
         from gistdesk.library.chat_export import as_json, as_markdown  # not needed to draw the window
 
-        chat = self.chat(chat_id)
-        titles = self._rows(
+        chat = self.get(chat_id)
+        titles = self._store.rows(
             "SELECT title FROM chat_entries JOIN entries ON entries.id = entry_id WHERE chat_id = ? ORDER BY position",
             (chat_id,),
         )
@@ -264,15 +267,15 @@ class Chats(Store):
         if form == "markdown":
             return as_markdown(chat, documents, self.path(chat_id), words)
         if form == "json":
-            rows = self._rows(f"{_MESSAGES} WHERE chat_id = ? ORDER BY id", (chat_id,))
+            rows = self._store.rows(f"{_MESSAGES} WHERE chat_id = ? ORDER BY id", (chat_id,))
             return as_json(chat, documents, [_message(row) for row in rows])
         raise ValueError(f"a chat is not exported as {form}")
 
     def _path_to(self, message_id: int | None) -> list[Message]:
-        return [] if message_id is None else [_message(row) for row in self._rows(_PATH, (message_id,))]
+        return [] if message_id is None else [_message(row) for row in self._store.rows(_PATH, (message_id,))]
 
     def _chats(self, condition: str, values: Sequence[Any]) -> list[Chat]:
-        with self._read() as db:
+        with self._store.read() as db:
             rows = db.execute(f"SELECT * FROM chats {condition}", values).fetchall()
             pairs = db.execute("SELECT chat_id, entry_id FROM chat_entries ORDER BY chat_id, position").fetchall()
         entry_ids: dict[int, list[int]] = {}
@@ -303,11 +306,11 @@ class Chats(Store):
             condition, value = "id IN (SELECT rowid FROM message_index WHERE text MATCH ?)", quoted(word)
         else:
             condition, value = "text LIKE ? ESCAPE '\\'", like(word)
-        rows = self._rows(f"SELECT DISTINCT chat_id FROM messages WHERE {condition}", (value,))
+        rows = self._store.rows(f"SELECT DISTINCT chat_id FROM messages WHERE {condition}", (value,))
         return {row["chat_id"] for row in rows}
 
     def _writer(self, state: str) -> str | None:
-        return self._owner.name if state == "writing" else None
+        return self._store.owner.name if state == "writing" else None
 
 
 def _set_entries(db: sqlite3.Connection, chat_id: int, entry_ids: Sequence[int]) -> None:

@@ -10,12 +10,15 @@ from gistdesk.library.rows import text_of
 from gistdesk.library.store import Store
 
 
-class Collections(Store):
+class Collections:
     """Which there are, and what is in them."""
 
-    def collections(self) -> dict[str, list[int]]:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def all(self) -> dict[str, list[int]]:
         """Ids of the entries out of the trash, by the collection's name, in the order of names."""
-        rows = self._rows(
+        rows = self._store.rows(
             "SELECT name, entry_id FROM collection_entries JOIN entries ON entries.id = entry_id "
             "WHERE entries.trashed IS NULL ORDER BY name, entry_id"
         )
@@ -24,11 +27,11 @@ class Collections(Store):
             found.setdefault(text_of(row["name"]), []).append(row["entry_id"])
         return found
 
-    def collect(self, name: str, entry_ids: Iterable[int]) -> None:
+    def add(self, name: str, entry_ids: Iterable[int]) -> None:
         """Put entries into a collection, which begins with them where there is none; a name of blanks does nothing."""
         name = shown_title(name.strip())
         if name:
-            with self._write() as db:
+            with self._store.write() as db:
                 db.executemany(
                     "INSERT OR IGNORE INTO collection_entries(name, entry_id) VALUES (?, ?)",
                     [(name, entry_id) for entry_id in entry_ids],
@@ -36,7 +39,7 @@ class Collections(Store):
 
     def take_out(self, name: str, entry_ids: Iterable[int]) -> None:
         """Take entries out of a collection; they stay in the library."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.executemany(
                 "DELETE FROM collection_entries WHERE name = ? AND entry_id = ?",
                 [(name, entry_id) for entry_id in entry_ids],

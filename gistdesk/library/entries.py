@@ -1,12 +1,11 @@
-"""Entries and the queue: which documents there are, what is to be done with each, and who is doing it.
+"""Entries: which documents there are, and what is to be done with each.
 
-The queue is the entries themselves, so it survives a crash. Knows nothing of how a document is read or compressed.
+Knows nothing of how a document is read or compressed.
 """
 
 import json
 import os
 import sqlite3
-import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -19,11 +18,10 @@ from gistdesk.core.sentences import Sentence, packed, unpacked
 from gistdesk.core.title import shown_title
 from gistdesk.library.records import Entry, GistRow, Problem, State, TextFigures
 from gistdesk.library.rows import known, name_of, number_of, path_of, ratio_of, text_of, time_of
-from gistdesk.library.store import now
-from gistdesk.library.texts import Texts
+from gistdesk.library.store import Store, now
+from gistdesk.library.text_index import TextIndex
 
-_FOREVER_NS = 9 * 10**18
-_WORKING = "state IN ('extracting', 'compressing')"
+WORKING = "state IN ('extracting', 'compressing')"
 _GIST_COLUMNS = (
     "id key model_id model_fingerprint tokenizer_fingerprint adapter_fingerprint ratio n_tokens n_slots kv_bytes "
     "file_bytes seconds tokens_per_second device created recall_n recall_kept method kv_bits "
@@ -46,30 +44,33 @@ GIST_FIELDS = ", ".join(f"gists.{name} AS gist_{name}" for name in _GIST_COLUMNS
 _ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gists.id = entries.gist_id"
 
 
-class Entries(Texts):
-    """Rows of the table, and taking them from the queue."""
+class Entries:
+    """Rows of the table."""
 
-    def add_entry(self, *, source_path: Path, model: str, ratio: float, title: str = "", method: str = "auto") -> Entry:
+    def __init__(self, store: Store, index: TextIndex) -> None:
+        self._store, self._index = store, index
+
+    def add(self, *, source_path: Path, model: str, ratio: float, title: str = "", method: str = "auto") -> Entry:
         """Queue a document. The file is not read; without a title its name is one."""
         shown, (size, mtime_ns) = shown_title(title or source_path.stem), _size_and_mtime(source_path)
         time = now()
-        with self._write() as db:
+        with self._store.write() as db:
             added = db.execute(
                 "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, model, ratio, method, state, "
                 "queued, added) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
                 (shown, stored_path(source_path), size, mtime_ns, model, ratio, method, time, time),
             )
             assert added.lastrowid is not None
-            return self.entry(added.lastrowid)
+            return self.get(added.lastrowid)
 
-    def entry(self, entry_id: int) -> Entry:
+    def get(self, entry_id: int) -> Entry:
         """Raises UserError: it was deleted for good."""
-        rows = self._rows(f"{_ENTRIES} WHERE entries.id = ?", (entry_id,))
+        rows = self._store.rows(f"{_ENTRIES} WHERE entries.id = ?", (entry_id,))
         if not rows:
             raise UserError("The document is no longer in the library.", "It was deleted in another window or command.")
-        return self._entry(rows[0])
+        return entry_of(rows[0], self._store.gists_folder)
 
-    def entries(self, *, search: str = "", trashed: bool = False, states: Sequence[str] = ()) -> list[Entry]:
+    def all(self, *, search: str = "", trashed: bool = False, states: Sequence[str] = ()) -> list[Entry]:
         """In the order they were added.
 
         Args:
@@ -80,17 +81,17 @@ class Entries(Texts):
         where = f"entries.trashed IS {'NOT ' if trashed else ''}NULL"
         if states:
             where += f" AND entries.state IN ({', '.join('?' * len(states))})"
-        rows = self._rows(f"{_ENTRIES} WHERE {where} ORDER BY entries.id", tuple(states))
-        found = [self._entry(row) for row in rows]
+        rows = self._store.rows(f"{_ENTRIES} WHERE {where} ORDER BY entries.id", tuple(states))
+        found = [entry_of(row, self._store.gists_folder) for row in rows]
         for word in unicodedata.normalize("NFC", search).split():
-            in_text = self._texts_with(word)
+            in_text = self._index.texts_with(word)
             folded = word.casefold()
             found = [e for e in found if folded in e.title.casefold() or e.text_sha256 in in_text]
         return found
 
     def title_of_text(self, text_sha256: str) -> str:
         """The title of the oldest entry with this text, out of the trash; "" where there is none."""
-        rows = self._rows(
+        rows = self._store.rows(
             "SELECT title FROM entries WHERE text_sha256 = ? AND trashed IS NULL ORDER BY id LIMIT 1", (text_sha256,)
         )
         return str(rows[0][0]) if rows else ""
@@ -98,12 +99,12 @@ class Entries(Texts):
     def rename(self, entry_id: int, title: str) -> None:
         """Give an entry another title; one of blanks changes nothing."""
         if title.strip():
-            with self._write() as db:
+            with self._store.write() as db:
                 db.execute("UPDATE entries SET title = ? WHERE id = ?", (shown_title(title.strip()), entry_id))
 
     def set_extracted(self, entry_id: int, text: TextFigures) -> None:
         """The text is kept now, in `texts_folder`/<text_sha256>.txt. The state stays as it is."""
-        with self._write() as db:
+        with self._store.write() as db:
             row = db.execute("SELECT source_path, source_mtime_ns FROM entries WHERE id = ?", (entry_id,)).fetchone()
             if row is None:
                 return
@@ -119,7 +120,7 @@ class Entries(Texts):
         kind = message = hint = None
         if problem is not None:
             kind, message, hint = problem.kind, stored_words(problem.message), stored_words(problem.hint)
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute(
                 "UPDATE entries SET state = :state, problem_kind = :kind, problem_message = :message, "
                 "problem_hint = :hint, queued = CASE WHEN :state = 'queued' THEN :now ELSE queued END, "
@@ -129,12 +130,12 @@ class Entries(Texts):
 
     def set_progress(self, entry_id: int, done: int, total: int) -> None:
         """Segments compressed, or pages read, of how many."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute("UPDATE entries SET done = ?, total = ? WHERE id = ?", (done, total, entry_id))
 
     def set_job(self, entry_id: int, *, model: str, ratio: float, method: str = "auto") -> None:
         """Queue the entry again, for this model, ratio and method. Its gist stays usable until another is adopted."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute(
                 "UPDATE entries SET model = ?, ratio = ?, method = ?, state = 'queued', owner = NULL, queued = ?, "
                 "done = 0, total = 0, problem_kind = NULL, problem_message = NULL, problem_hint = NULL WHERE id = ?",
@@ -143,132 +144,79 @@ class Entries(Texts):
 
     def set_model(self, entry_id: int, model: str) -> None:
         """What a waiting entry is to be compressed by."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute("UPDATE entries SET model = ? WHERE id = ?", (model, entry_id))
 
-    # the queue
-
-    def claim_next(self, owner: str) -> Entry | None:
-        """Take the entry that has been waiting longest; it is "extracting" and nobody else's. None: nothing waits.
-
-        Args:
-            owner: a name of the caller's within this open library. The claim ends with `set_state` to a state that
-                is no work, with `release`, or with the process.
-        """
-        with self._write() as db:
-            self._free_abandoned(db)
-            row = db.execute(
-                "SELECT id FROM entries WHERE state = 'queued' AND trashed IS NULL ORDER BY queued, id LIMIT 1"
-            ).fetchone()
-            if row is None:
-                return None
-            db.execute(
-                "UPDATE entries SET state = 'extracting', owner = ?, done = 0, total = 0, problem_kind = NULL, "
-                "problem_message = NULL, problem_hint = NULL WHERE id = ?",
-                (f"{self._owner.name}/{owner}", row["id"]),
-            )
-            return self.entry(row["id"])
-
-    def waiting(self) -> list[int]:
-        """Ids of the entries that wait, in the order in which they will be taken."""
-        rows = self._rows("SELECT id FROM entries WHERE state = 'queued' AND trashed IS NULL ORDER BY queued, id")
-        return [row["id"] for row in rows]
-
-    def queue_first(self, entry_id: int) -> None:
-        """Take this entry next, before all others that wait."""
-        first = f"-{_FOREVER_NS - time.time_ns():019d}"  # sorts before every time, and the later before the earlier
-        with self._write() as db:
-            db.execute("UPDATE entries SET queued = ? WHERE id = ? AND state = 'queued'", (first, entry_id))
-
-    def release(self, owner: str) -> None:
-        """What this owner had claimed waits again, at its old place in the queue."""
-        with self._write() as db:
-            db.execute(
-                f"UPDATE entries SET state = 'queued', owner = NULL WHERE owner = ? AND {_WORKING}",
-                (f"{self._owner.name}/{owner}",),
-            )
-
-    def recover(self) -> int:
-        """After a crash: claims of the dead wait again, and answers they were writing are "stopped".
-
-        Returns:
-            the number of entries that wait again.
-        """
-        with self._write() as db:
-            return self._free_abandoned(db)
-
-    def _free_abandoned(self, db: sqlite3.Connection) -> int:
-        living = self._owner.living()
-        for table in ("entries", "messages"):
-            held = db.execute(f"SELECT DISTINCT owner FROM {table} WHERE owner IS NOT NULL").fetchall()
-            dead = [(row["owner"],) for row in held if text_of(row["owner"]).partition("/")[0] not in living]
-            db.executemany(f"UPDATE {table} SET owner = NULL WHERE owner = ?", dead)
-        db.execute("UPDATE messages SET state = 'stopped' WHERE owner IS NULL AND state = 'writing'")
-        return db.execute(f"UPDATE entries SET state = 'queued' WHERE owner IS NULL AND {_WORKING}").rowcount
-
-    # the trash
+    def move_model(self, old: str, new: str) -> None:
+        """A model has another name now; its gists are asked by that one."""
+        with self._store.write() as db:
+            db.execute("UPDATE entries SET model = ? WHERE model = ?", (new, old))
 
     def trash(self, entry_ids: Iterable[int]) -> None:
         """Put entries into the trash. What was being done to them waits, in case they are restored."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.executemany(
                 "UPDATE entries SET trashed = coalesce(trashed, ?), owner = NULL, "
-                f"state = CASE WHEN {_WORKING} THEN 'queued' ELSE state END WHERE id = ?",
+                f"state = CASE WHEN {WORKING} THEN 'queued' ELSE state END WHERE id = ?",
                 [(now(), entry_id) for entry_id in entry_ids],
             )
 
     def restore(self, entry_ids: Iterable[int]) -> None:
-        with self._write() as db:
+        with self._store.write() as db:
             db.executemany("UPDATE entries SET trashed = NULL WHERE id = ?", [(entry_id,) for entry_id in entry_ids])
 
-    # rows
 
-    def _entry(self, row: sqlite3.Row) -> Entry:
-        """The row; or, where it holds what cannot be, an entry that says so, and the rest of the table can be used."""
-        try:
-            return self._read_entry(row)
-        except (TypeError, ValueError):
-            return _damaged_entry(row)
+def entry_of(row: sqlite3.Row, gists_folder: Path) -> Entry:
+    """The row; or, where it holds what cannot be, an entry that says so, and the rest of the table can be used."""
+    try:
+        return _entry_of(row, gists_folder)
+    except (TypeError, ValueError):
+        return _damaged_entry(row)
 
-    def _read_entry(self, row: sqlite3.Row) -> Entry:
-        problem = None
-        if row["problem_kind"] is not None:
-            message, hint = (words_of(text_of(row[f"problem_{part}"])) for part in ("message", "hint"))
-            problem = Problem(text_of(row["problem_kind"]), message, hint)
-        counts = {name: number_of(row[name]) for name in _COUNTS}
-        return Entry(
-            id=row["id"],
-            title=text_of(row["title"]),
-            source_path=path_of(row["source_path"]),
-            source_sha256=name_of(row["source_sha256"]),
-            text_sha256=name_of(row["text_sha256"]),
-            page_label=row["page_label"] if row["page_label"] in ("page", "section") else None,
-            n_tokens=None if row["n_tokens"] is None else number_of(row["n_tokens"]),
-            model=text_of(row["model"]),
-            ratio=ratio_of(row["ratio"]),
-            state=known(row["state"], get_args(State)),
-            problem=problem,
-            gist=self._gist(row) if row["gist_id"] is not None else None,
-            added=time_of(row["added"]),
-            trashed=None if row["trashed"] is None else time_of(row["trashed"]),
-            method=text_of(row["method"]),
-            **counts,
-        )
 
-    def _gist(self, row: sqlite3.Row) -> GistRow:
-        values: dict[str, Any] = {name: row[f"gist_{name}"] for name in _GIST_COLUMNS}
-        key = name_of(values.pop("key"))
-        if key is None:
-            raise ValueError("a gist without a file")
-        for name, value in values.items():
-            if name in _GIST_TEXTS:
-                values[name] = text_of(value)
-            elif value is not None or name not in _GIST_MEASURED:
-                values[name] = ratio_of(value) if name == "ratio" else number_of(value, whole=name not in _GIST_REALS)
-        return GistRow(path=self._gist_path(key), **values)
+def _entry_of(row: sqlite3.Row, gists_folder: Path) -> Entry:
+    problem = None
+    if row["problem_kind"] is not None:
+        message, hint = (words_of(text_of(row[f"problem_{part}"])) for part in ("message", "hint"))
+        problem = Problem(text_of(row["problem_kind"]), message, hint)
+    counts = {name: number_of(row[name]) for name in _COUNTS}
+    return Entry(
+        id=row["id"],
+        title=text_of(row["title"]),
+        source_path=path_of(row["source_path"]),
+        source_sha256=name_of(row["source_sha256"]),
+        text_sha256=name_of(row["text_sha256"]),
+        page_label=row["page_label"] if row["page_label"] in ("page", "section") else None,
+        n_tokens=None if row["n_tokens"] is None else number_of(row["n_tokens"]),
+        model=text_of(row["model"]),
+        ratio=ratio_of(row["ratio"]),
+        state=known(row["state"], get_args(State)),
+        problem=problem,
+        gist=gist_of(row, gists_folder) if row["gist_id"] is not None else None,
+        added=time_of(row["added"]),
+        trashed=None if row["trashed"] is None else time_of(row["trashed"]),
+        method=text_of(row["method"]),
+        **counts,
+    )
 
-    def _gist_path(self, key: str) -> Path:
-        return self.gists_folder / f"{key}.gistkv"
+
+def gist_of(row: sqlite3.Row, gists_folder: Path) -> GistRow:
+    """From a row with `GIST_FIELDS`. Raises ValueError, TypeError: it holds what cannot be."""
+    values: dict[str, Any] = {name: row[f"gist_{name}"] for name in _GIST_COLUMNS}
+    key = name_of(values.pop("key"))
+    if key is None:
+        raise ValueError("a gist without a file")
+    for name, value in values.items():
+        if name in _GIST_TEXTS:
+            values[name] = text_of(value)
+        elif value is not None or name not in _GIST_MEASURED:
+            values[name] = ratio_of(value) if name == "ratio" else number_of(value, whole=name not in _GIST_REALS)
+    return GistRow(path=gist_path(gists_folder, key), **values)
+
+
+def gist_path(gists_folder: Path, key: str) -> Path:
+    """The file of a gist, which is called by its key."""
+    return gists_folder / f"{key}.gistkv"
 
 
 def _damaged_entry(row: sqlite3.Row) -> Entry:

@@ -14,22 +14,25 @@ from typing import Any
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import shown_title
-from gistdesk.library.entries import GIST_FIELDS, Entries, stored_path
+from gistdesk.library.entries import GIST_FIELDS, Entries, gist_of, gist_path, stored_path
 from gistdesk.library.records import Entry, GistFigures, GistRow, Identity
-from gistdesk.library.store import copy_file, copying, n_bytes, now
+from gistdesk.library.store import Store, copy_file, copying, n_bytes, now
 
 IMPORTING = "import-"
 """What the name of a file begins with that is being copied in."""
 
 
-class Gists(Entries):
+class Gists:
     """Taking gists in, finding and sharing them, giving them out."""
+
+    def __init__(self, store: Store, entries: Entries) -> None:
+        self._store, self._entries = store, entries
 
     def incoming_path(self, entry_id: int) -> Path:
         """Where the engine writes the entry's gist, and beside it, with ".part" at the end, what it has so far."""
-        return self.incoming_folder / f"{entry_id}.gistkv"
+        return self._store.incoming_folder / f"{entry_id}.gistkv"
 
-    def adopt_gist(self, entry_id: int, path: Path, figures: GistFigures, *, ratio: float | None = None) -> Entry:
+    def adopt(self, entry_id: int, path: Path, figures: GistFigures, *, ratio: float | None = None) -> Entry:
         """Move a finished gist file into the library; the entry is "ready". The gist it had goes, if unused elsewhere.
 
         Args:
@@ -39,18 +42,18 @@ class Gists(Entries):
         Raises:
             UserError: the file is gone or cannot be moved, or the entry was deleted.
         """
-        entry = self.entry(entry_id)
+        entry = self._entries.get(entry_id)
         if ratio is not None and ratio != entry.ratio:
             delete(path)
             return entry
         key = content_key(entry.text_sha256 or f"file {_sha256(path)}", figures, entry.ratio)
-        with self._write() as db:
+        with self._store.write() as db:
             gist_id = self._keep(db, key, path, figures, ratio=entry.ratio, text_sha256=entry.text_sha256)
             self._give(db, entry_id, gist_id)
         self._drop_unused([entry.gist] if entry.gist else [])
-        return self.entry(entry_id)
+        return self._entries.get(entry_id)
 
-    def find_gist(
+    def find(
         self,
         text_sha256: str,
         model_fingerprint: str,
@@ -61,32 +64,27 @@ class Gists(Entries):
         kv_bits: int = 16,
     ) -> GistRow | None:
         """The gist of the same text, made and stored in the same way at the same ratio, if its file is there."""
-        rows = self._rows(
+        rows = self._store.rows(
             f"SELECT {GIST_FIELDS} FROM gists WHERE text_sha256 = ? AND model_fingerprint = ? AND "
             "tokenizer_fingerprint = ? AND adapter_fingerprint = ? AND ratio = ? AND method = ? AND kv_bits = ?",
             (text_sha256, model_fingerprint, tokenizer_fingerprint, adapter_fingerprint, ratio, method, kv_bits),
         )
-        found = [self._gist(row) for row in rows]
+        found = [gist_of(row, self._store.gists_folder) for row in rows]
         return next((gist for gist in found if gist.path.is_file()), None)
 
-    def use_gist(self, entry_id: int, gist_id: int) -> Entry:
+    def use(self, entry_id: int, gist_id: int) -> Entry:
         """Share a gist that is there already; the entry is "ready".
 
         Raises:
             UserError: the entry or the gist was deleted.
         """
-        entry = self.entry(entry_id)
-        with self._write() as db:
+        entry = self._entries.get(entry_id)
+        with self._store.write() as db:
             if not db.execute("SELECT 1 FROM gists WHERE id = ?", (gist_id,)).fetchone():
                 raise UserError("The gist is no longer in the library.", "Compress the document again.")
             self._give(db, entry_id, gist_id)
         self._drop_unused([entry.gist] if entry.gist and entry.gist.id != gist_id else [])
-        return self.entry(entry_id)
-
-    def move_model(self, old: str, new: str) -> None:
-        """A model has another name now; its gists are asked by that one."""
-        with self._write() as db:
-            db.execute("UPDATE entries SET model = ? WHERE model = ?", (new, old))
+        return self._entries.get(entry_id)
 
     def mark_outdated(
         self, identity: tuple[str, str, str, str], model: str | None = None, *, is_base: bool = True
@@ -112,7 +110,7 @@ class Gists(Entries):
             ":tokenizer_fingerprint AND gists.adapter_fingerprint IN ('', :adapter_fingerprint) FROM gists "
             "WHERE gists.id = entries.gist_id AND gists.model_id = :model_id)"
         )
-        with self._write() as db:
+        with self._store.write() as db:
             worse = db.execute(
                 f"UPDATE entries SET state = 'outdated' WHERE state = 'ready' AND {named} AND {same} = 0", made_by
             )
@@ -121,7 +119,7 @@ class Gists(Entries):
             )
             return worse.rowcount + better.rowcount
 
-    def import_gist(self, path: Path, description: dict[str, Any]) -> Generator[float, None, Entry]:
+    def import_file(self, path: Path, description: dict[str, Any]) -> Generator[float, None, Entry]:
         """Copy a `.gistkv` file in; an entry without kept text, "ready". The same file twice is one entry.
 
         Args:
@@ -135,7 +133,7 @@ class Gists(Entries):
         """
         figures = _described(description)
         ratio = float(description["ratio"])
-        incoming = self.incoming_folder / f"{IMPORTING}{self._owner.name}.gistkv"
+        incoming = self._store.incoming_folder / f"{IMPORTING}{self._store.owner.name}.gistkv"
         digest, done = hashlib.sha256(), 0
         try:
             for piece in copying(path, incoming):
@@ -160,12 +158,12 @@ class Gists(Entries):
     ) -> Entry:
         key, shown = content_key(f"file {sha256}", figures, ratio), shown_title(str(description["title"]))
         time = now()
-        with self._write() as db:
+        with self._store.write() as db:
             gist_id = self._keep(db, key, incoming, figures, ratio=ratio, text_sha256=None)
             row = db.execute("SELECT id FROM entries WHERE gist_id = ?", (gist_id,)).fetchone()
             if row is not None:
                 db.execute("UPDATE entries SET trashed = NULL WHERE id = ?", (row["id"],))
-                return self.entry(row["id"])
+                return self._entries.get(row["id"])
             added = db.execute(
                 "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, source_sha256, n_pages, "
                 "n_tokens, model, ratio, state, gist_id, queued, added) "
@@ -176,9 +174,9 @@ class Gists(Entries):
                 ),
             )
             assert added.lastrowid is not None
-            return self.entry(added.lastrowid)
+            return self._entries.get(added.lastrowid)
 
-    def export_gist(self, entry_id: int, target: Path) -> Iterator[float]:
+    def export(self, entry_id: int, target: Path) -> Iterator[float]:
         """Copy an entry's gist out, replacing `target`; yields how much is copied, from 0 to 1.
 
         Stopped there, `target` is as it was.
@@ -186,7 +184,7 @@ class Gists(Entries):
         Raises:
             UserError: there is no gist, or the target cannot be written.
         """
-        gist = self.entry(entry_id).gist
+        gist = self._entries.get(entry_id).gist
         if gist is None:
             raise UserError("The document has no gist yet.", "Wait until it is compressed.")
         done = 0
@@ -214,7 +212,7 @@ class Gists(Entries):
         text_sha256: str | None,
     ) -> int:
         """Have the file under its key, and a row for it. The file comes first: a row never lacks its file."""
-        target = self._gist_path(key)
+        target = gist_path(self._store.gists_folder, key)
         row = db.execute("SELECT id FROM gists WHERE key = ?", (key,)).fetchone()
         try:
             if row is not None and target.is_file():
@@ -257,7 +255,7 @@ class Gists(Entries):
         The row goes first, so that a crash leaves a file too many, never one too few.
         """
         dropped: list[GistRow] = []
-        with self._write() as db:
+        with self._store.write() as db:
             for gist in gists:
                 deleted = db.execute(
                     "DELETE FROM gists WHERE id = ? AND NOT EXISTS (SELECT 1 FROM entries WHERE gist_id = gists.id)",
@@ -270,7 +268,7 @@ class Gists(Entries):
     def _delete_unknown(self, paths: Iterable[Path]) -> int:
         """Delete gist files that no row knows. Under the write lock: nobody can be adopting one of them meanwhile."""
         freed = 0
-        with self._write() as db:
+        with self._store.write() as db:
             for path in paths:
                 if not db.execute("SELECT 1 FROM gists WHERE key = ?", (path.stem,)).fetchone():
                     freed += delete(path)

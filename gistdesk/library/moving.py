@@ -13,11 +13,11 @@ from pathlib import Path
 
 from gistdesk.core.errors import UserError
 from gistdesk.library.backup import copy_database
-from gistdesk.library.storage import Upkeep
-from gistdesk.library.store import DATABASE, copy_file, copying, n_bytes, place_note
+from gistdesk.library.disk import KEPT, TRASH, UNFINISHED, delete_library
+from gistdesk.library.library import Library
+from gistdesk.library.store import DATABASE, Store, copy_file, copying, n_bytes, place_note
 from gistdesk.library.text_index import INDEX
 
-_KEPT, _TRASH, _UNFINISHED = ("texts", "gists"), "trash", "incoming"
 Stamp = tuple[tuple[int, int], ...]
 
 
@@ -54,8 +54,8 @@ class Move:
         """What changed since; the library must be locked. Raises OSError."""
         for _ in _copy(self.old, self.part):
             pass
-        for path in (self.old / _UNFINISHED).iterdir():
-            copy_file(path, self.part / _UNFINISHED / path.name)
+        for path in (self.old / UNFINISHED).iterdir():
+            copy_file(path, self.part / UNFINISHED / path.name)
         copy_database(self.old / DATABASE, self.part / DATABASE)
         if _stamp(self.old / INDEX) != self._index:  # large, and made anew from the texts if it should lack one
             copy_database(self.old / INDEX, self.part / INDEX)
@@ -65,105 +65,99 @@ class Move:
 
     def delete_old(self) -> None:
         """What nobody opens any more, in any thread."""
-        _delete_library(self.old)
+        delete_library(self.old)
 
 
-class Moving(Upkeep):
-    """A library that can go elsewhere."""
+def begin_move(library: Library, folder: Path) -> Move:
+    """Look whether everything can move into a new or empty folder; then `Move.copy`, `settle`, `Move.delete_old`.
 
-    def begin_move(self, folder: Path) -> Move:
-        """Look whether everything can move into a new or empty folder; then `Move.copy`, `settle`, `Move.delete_old`.
+    Raises:
+        UserError: the folder is in use or too small, or somebody else is using the library.
+    """
+    target = folder.absolute()
+    with library.store.write():
+        _check_free(library.store)
+    _check_target(library, target)
+    return Move(library.store.folder, target, target.with_name(f".{target.name}.gistdesk-moving"))
 
-        Raises:
-            UserError: the folder is in use or too small, or somebody else is using the library.
-        """
-        target = folder.absolute()
-        with self._write():
-            self._check_free()
-        self._check_target(target)
-        return Move(self.folder, target, target.with_name(f".{target.name}.gistdesk-moving"))
 
-    def settle(self, move: Move) -> None:
-        """The library is at the new place from here on. Whoever opens it by its old folder finds it there.
+def settle(library: Library, move: Move) -> None:
+    """The library is at the new place from here on. Whoever opens it by its old folder finds it there.
 
-        Raises:
-            UserError: somebody else is using it, or the folder cannot be written to; it stays where it is.
-        """
-        try:
-            with self._write():  # nobody can write to the library now, nor open it
-                self._check_free()
-                self._settle(move)
-        except (OSError, sqlite3.Error) as error:
-            raise _not_moved(move.target, error) from error
-        finally:
-            move.give_up()
-        self.close()
-        self._open()
+    Raises:
+        UserError: somebody else is using it, or the folder cannot be written to; it stays where it is.
+    """
+    try:
+        with library.store.write():  # nobody can write to the library now, nor open it
+            _check_free(library.store)
+            _settle(library.store.home, move)
+    except (OSError, sqlite3.Error) as error:
+        raise _not_moved(move.target, error) from error
+    finally:
+        move.give_up()
+    library.reopen()
 
-    def move_to(self, folder: Path) -> Iterator[float]:
-        """All of it in this thread; yields how much is copied, from 0 to 1. Stopped halfway, it is where it was.
 
-        Raises:
-            UserError: as `begin_move`, `Move.copy` and `settle`.
-        """
-        move = self.begin_move(folder)
-        yield from move.copy()
-        self.settle(move)
-        move.delete_old()
-        yield 1.0
+def move_to(library: Library, folder: Path) -> Iterator[float]:
+    """All of it in this thread; yields how much is copied, from 0 to 1. Stopped halfway, it is where it was.
 
-    def clean_up(self) -> int:
-        """As for any library; and what a move left behind whose process died at its very end. Bytes freed."""
-        freed = super().clean_up()
-        if self.folder != self._home:
-            freed += sum(n_bytes(path) for path in self._home.glob("*/*")) + n_bytes(self._home / DATABASE)
-            _delete_library(self._home)
-        return freed
+    Raises:
+        UserError: as `begin_move`, `Move.copy` and `settle`.
+    """
+    move = begin_move(library, folder)
+    yield from move.copy()
+    settle(library, move)
+    move.delete_old()
+    yield 1.0
 
-    def _settle(self, move: Move) -> None:
-        """What changed since the files were copied; then the note, from which on the library is at the new place."""
-        move.copy_rest()
-        if move.target == self._home:
-            _delete_library(self._home)  # of a move home that was interrupted
-            for path in list(move.part.iterdir()):
-                path.replace(self._home / path.name)
-            place_note(self._home).unlink()
-            return
-        with suppress(FileNotFoundError):
-            move.target.rmdir()
-        move.part.replace(move.target)
-        note = place_note(self._home)
-        temporary = note.with_name(f".{note.name}.{os.getpid()}")
-        temporary.write_bytes(os.fsencode(move.target))
-        temporary.replace(note)
 
-    def _check_free(self) -> None:
-        if len(self._owner.living()) > 1:
-            raise UserError("The library is open in another window or command.", "Close it, then move the library.")
-        if self._rows("SELECT 1 FROM entries WHERE owner IS NOT NULL LIMIT 1"):
-            raise UserError("A document is being compressed.", "Wait for it, or stop it, then move the library.")
+def _settle(home: Path, move: Move) -> None:
+    """What changed since the files were copied; then the note, from which on the library is at the new place."""
+    move.copy_rest()
+    if move.target == home:
+        delete_library(home)  # of a move home that was interrupted
+        for path in list(move.part.iterdir()):
+            path.replace(home / path.name)
+        place_note(home).unlink()
+        return
+    with suppress(FileNotFoundError):
+        move.target.rmdir()
+    move.part.replace(move.target)
+    note = place_note(home)
+    temporary = note.with_name(f".{note.name}.{os.getpid()}")
+    temporary.write_bytes(os.fsencode(move.target))
+    temporary.replace(note)
 
-    def _check_target(self, target: Path) -> None:
-        if target == self.folder or self.folder in target.parents:
-            raise UserError("{target} is in the library's own folder.", "Choose a folder outside of it.", target=target)
-        if target != self._home and target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise UserError("{target} is not empty.", "Choose a new or an empty folder.", target=target)
-        there = next(parent for parent in target.parents if parent.is_dir())
-        needed, free = self.storage().total, shutil.disk_usage(there).free
-        if needed > free:
-            raise UserError(
-                "The library takes {needed:,.1f} MiB, and {free:,.1f} MiB are free in {there}.",
-                "Choose another disk, or clean up first.",
-                needed=needed / 2**20,
-                free=free / 2**20,
-                there=there,
-            )
+
+def _check_free(store: Store) -> None:
+    if len(store.owner.living()) > 1:
+        raise UserError("The library is open in another window or command.", "Close it, then move the library.")
+    if store.rows("SELECT 1 FROM entries WHERE owner IS NOT NULL LIMIT 1"):
+        raise UserError("A document is being compressed.", "Wait for it, or stop it, then move the library.")
+
+
+def _check_target(library: Library, target: Path) -> None:
+    store = library.store
+    if target == store.folder or store.folder in target.parents:
+        raise UserError("{target} is in the library's own folder.", "Choose a folder outside of it.", target=target)
+    if target != store.home and target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UserError("{target} is not empty.", "Choose a new or an empty folder.", target=target)
+    there = next(parent for parent in target.parents if parent.is_dir())
+    needed, free = library.disk.storage().total, shutil.disk_usage(there).free
+    if needed > free:
+        raise UserError(
+            "The library takes {needed:,.1f} MiB, and {free:,.1f} MiB are free in {there}.",
+            "Choose another disk, or clean up first.",
+            needed=needed / 2**20,
+            free=free / 2**20,
+            there=there,
+        )
 
 
 def _copy(old: Path, part: Path) -> Iterator[float]:
     """What is not there yet. Kept files never change, so their sizes tell."""
-    (part / _UNFINISHED).mkdir(parents=True, exist_ok=True)
-    folders = [old / name for name in (*_KEPT, _TRASH) if (old / name).is_dir()]
+    (part / UNFINISHED).mkdir(parents=True, exist_ok=True)
+    folders = [old / name for name in (*KEPT, TRASH) if (old / name).is_dir()]
     paths = [path for folder in folders for path in folder.iterdir()]
     total, done = max(1, sum(map(n_bytes, paths))), 0
     for path in paths:
@@ -194,14 +188,3 @@ def _not_moved(target: Path, error: OSError | sqlite3.Error) -> UserError:
         target=target,
         reason=reason,
     )
-
-
-def _delete_library(folder: Path) -> None:
-    for name in (*_KEPT, _TRASH, _UNFINISHED, "open"):
-        shutil.rmtree(folder / name, ignore_errors=True)
-    for name in (DATABASE, INDEX):
-        for path in folder.glob(f"{name}*"):
-            with suppress(OSError):
-                path.unlink()
-    with suppress(OSError):  # somebody else's files are in it, or our note
-        folder.rmdir()

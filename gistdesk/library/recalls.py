@@ -12,30 +12,33 @@ from typing import Any
 from gistdesk.library.store import Store
 
 
-class Recalls(Store):
+class Recalls:
     """Keeping and giving what was measured."""
 
-    def set_recall(self, gist_id: int, result: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def keep(self, gist_id: int, result: Mapping[str, Any]) -> None:
         """Keep a result, of which `n` and `kept` are shown with the gist; nothing happens when the gist is gone."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute(
                 "UPDATE gists SET recall_n = ?, recall_kept = ?, recall = ? WHERE id = ?",
                 (result["n"], result["kept"], json.dumps(result, ensure_ascii=False), gist_id),
             )
 
-    def recall_by_ratio(
+    def by_ratio(
         self, model_fingerprint: str, adapter_fingerprint: str, method: str = "adapter"
     ) -> list[tuple[float, int, int]]:
         """Of gists that this model and adapter made in this way: ratio, facts asked back, facts that came."""
-        rows = self._rows(
+        rows = self._store.rows(
             "SELECT ratio, sum(recall_n), sum(recall_kept) FROM gists WHERE model_fingerprint = ? AND "
             "adapter_fingerprint = ? AND method = ? AND recall_n > 0 GROUP BY ratio ORDER BY ratio",
             (model_fingerprint, adapter_fingerprint, method),
         )
         return [(float(row[0]), int(row[1]), int(row[2])) for row in rows]
 
-    def recall(self, gist_id: int) -> dict[str, Any] | None:
+    def of(self, gist_id: int) -> dict[str, Any] | None:
         """All of a result, by depth and by fact; None where nothing was measured."""
-        rows = self._rows("SELECT recall FROM gists WHERE id = ? AND recall IS NOT NULL", (gist_id,))
+        rows = self._store.rows("SELECT recall FROM gists WHERE id = ? AND recall IS NOT NULL", (gist_id,))
         found: dict[str, Any] | None = json.loads(rows[0]["recall"]) if rows else None
         return found

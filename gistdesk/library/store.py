@@ -43,8 +43,8 @@ class Store:
         Raises:
             UserError: the folder cannot be used, or the database is damaged or of a newer version.
         """
-        self._home = folder.absolute()
-        self._open()
+        self.home = folder.absolute()
+        self.open()
 
     @property
     def texts_folder(self) -> Path:
@@ -63,14 +63,14 @@ class Store:
     def close(self) -> None:
         """Closing twice is no error."""
         self._db.close()
-        self._owner.close()
+        self.owner.close()
 
     @property
     def database_path(self) -> Path:
         return self.folder / DATABASE
 
-    def _open(self) -> None:
-        while not self._opened(_place(self._home)):
+    def open(self) -> None:
+        while not self._opened(_place(self.home)):
             pass
 
     def _opened(self, folder: Path) -> bool:
@@ -97,9 +97,9 @@ class Store:
         """Count as open from here on, which `move_to` looks at; False when it has moved the library already."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            if _place(self._home) != self.folder:
+            if _place(self.home) != self.folder:
                 return False
-            self._owner = Owner(self.folder / "open")
+            self.owner = Owner(self.folder / "open")
         except OSError as error:
             raise self._not_writable(error) from error
         finally:
@@ -117,7 +117,7 @@ class Store:
     # transactions
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def write(self) -> Iterator[sqlite3.Connection]:
         """A transaction that holds the write lock from its start; all of it happens, or nothing."""
         with self._errors():
             self._db.execute("BEGIN IMMEDIATE")
@@ -130,7 +130,7 @@ class Store:
             self._db.execute("COMMIT")
 
     @contextmanager
-    def _read(self) -> Iterator[sqlite3.Connection]:
+    def read(self) -> Iterator[sqlite3.Connection]:
         """Several queries that see one state."""
         with self._errors():
             if self._db.in_transaction:
@@ -143,7 +143,7 @@ class Store:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         with self._errors():
             return self._db.execute(sql, values).fetchall()
 
@@ -155,7 +155,7 @@ class Store:
 
     def _whole_version(self) -> int:
         """Of one state: another process may be migrating. Raises MalformedError, sqlite3.Error."""
-        with self._read():
+        with self.read():
             found = version_of(self._db)
             if found < 0 or (found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"):
                 raise MalformedError

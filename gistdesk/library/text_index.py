@@ -56,8 +56,12 @@ class TextIndex:
     """Which places hold which words."""
 
     def __init__(self, folder: Path) -> None:
+        self.open(folder)
+
+    def open(self, folder: Path) -> None:
+        """Use the index of this library's folder from now on."""
         self._path = folder / INDEX
-        self._db = self._open()
+        self._db = self._opened()
 
     def close(self) -> None:
         self._db.close()
@@ -196,14 +200,14 @@ class TextIndex:
         with self._errors():
             return self._db.execute(sql, values).fetchall()
 
-    def _open(self) -> sqlite3.Connection:
+    def _opened(self) -> sqlite3.Connection:
         try:
-            return _opened(self._path)
+            return _connected(self._path)
         except _DAMAGE as error:
             self._refuse_unless_damage(error)
             self._delete()
         try:
-            return _opened(self._path)
+            return _connected(self._path)
         except sqlite3.DatabaseError as error:
             raise world_error(error, self._path) or damaged(self._path, error) from error
 
@@ -220,7 +224,7 @@ class TextIndex:
             self._refuse_unless_damage(error)
             self._db.close()
             self._delete()
-            self._db = self._open()
+            self._db = self._opened()
             raise UserError(
                 "The search index {path} was damaged, and is made again.", "Search again in a moment.", path=self._path
             ) from error
@@ -270,7 +274,7 @@ def like(word: str) -> str:
     return "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _connected(path: Path) -> sqlite3.Connection:
     db = connect(path)
     try:
         db.executescript(_SCHEMA)

@@ -16,37 +16,28 @@ from gistdesk.library.store import Store
 from gistdesk.library.text_index import TextIndex
 
 
-class Texts(Store):
+class Texts:
     """What was read from the documents."""
 
-    def _open(self) -> None:
-        super()._open()
+    def __init__(self, store: Store, index: TextIndex) -> None:
+        self._store, self._index = store, index
         self._checked: dict[str, tuple[int, int, int]] = {}
-        try:
-            self._index = TextIndex(self.folder)
-        except BaseException:
-            super().close()
-            raise
 
-    def close(self) -> None:
-        self._index.close()
-        super().close()
-
-    def text_path(self, entry_id: int) -> Path | None:
+    def path(self, entry_id: int) -> Path | None:
         """The file of the kept text; None for an entry that has none."""
         sha256 = self._text_sha256(entry_id)
-        return self.texts_folder / f"{sha256}.txt" if sha256 else None
+        return self._store.texts_folder / f"{sha256}.txt" if sha256 else None
 
-    def kept_text(self, entry_id: int) -> list[str]:
+    def pages(self, entry_id: int) -> list[str]:
         """The pages. An entry that has no text yet, or is an imported gist, has none.
 
         Raises:
             UserError: the entry or the kept text is gone.
         """
         sha256 = self._text_sha256(entry_id)
-        return self._pages(sha256) if sha256 else []
+        return self._read(sha256) if sha256 else []
 
-    def index_text(self, entry_id: int) -> Iterator[float]:
+    def index(self, entry_id: int) -> Iterator[float]:
         """Make the entry's text searchable; yields how much of it is, from 0 to 1, every few ten milliseconds.
 
         May be dropped at any time and goes on where it was; done at once when all of it is indexed.
@@ -56,11 +47,13 @@ class Texts(Store):
         """
         sha256 = self._text_sha256(entry_id)
         if sha256 and sha256 not in self._index.complete():
-            yield from self._index.add(sha256, self._pages(sha256))
+            yield from self._index.add(sha256, self._read(sha256))
 
     def unindexed(self) -> list[int]:
         """Entries whose text is not searchable yet, or not any more because the index was damaged."""
-        rows = self._rows("SELECT min(id), text_sha256 FROM entries WHERE text_sha256 IS NOT NULL GROUP BY text_sha256")
+        rows = self._store.rows(
+            "SELECT min(id), text_sha256 FROM entries WHERE text_sha256 IS NOT NULL GROUP BY text_sha256"
+        )
         complete = self._index.complete()
         return [row[0] for row in rows if row["text_sha256"] not in complete]
 
@@ -76,9 +69,9 @@ class Texts(Store):
         for entry_id in entry_ids:
             if sha256 := self._text_sha256(entry_id):
                 texts.setdefault(sha256, entry_id)
-                for _ in self.index_text(entry_id):
+                for _ in self.index(entry_id):
                     pass
-        pages = {sha256: self._pages(sha256) for sha256 in texts}
+        pages = {sha256: self._read(sha256) for sha256 in texts}
         from gistdesk.library.passages import best_passages  # not needed to draw the window
 
         found = best_passages(self._index, query, pages, limit=limit)
@@ -97,13 +90,9 @@ class Texts(Store):
             for place in found
         ]
 
-    def _texts_with(self, word: str) -> set[str]:
-        """The kept texts, by their sha256, in which a word is found."""
-        return self._index.texts_with(word)
-
-    def _pages(self, sha256: str) -> list[str]:
+    def _read(self, sha256: str) -> list[str]:
         """The text, which must be the one that its name, its hash, says; checked again when the file has changed."""
-        path = self.texts_folder / f"{sha256}.txt"
+        path = self._store.texts_folder / f"{sha256}.txt"
         try:
             data, status = path.read_bytes(), path.stat()
             stamp = status.st_size, status.st_mtime_ns, status.st_ino
@@ -129,7 +118,7 @@ class Texts(Store):
             ) from error
 
     def _one_of_entry(self, entry_id: int, column: str) -> str | None:
-        rows = self._rows(f"SELECT {column} FROM entries WHERE id = ?", (entry_id,))
+        rows = self._store.rows(f"SELECT {column} FROM entries WHERE id = ?", (entry_id,))
         if not rows:
             raise UserError("The document is no longer in the library.", "It was deleted in another window or command.")
         value: str | None = rows[0][0]

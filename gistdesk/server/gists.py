@@ -36,7 +36,7 @@ def of_library(folder: Path) -> Catalog:
     def look() -> Sequence[NamedGist]:
         library = Library(folder)
         try:
-            entries = library.entries(states=("ready",))
+            entries = library.entries.all(states=("ready",))
             rows = [(entry.title, entry.gist.path, entry.model) for entry in entries if entry.gist is not None]
         finally:
             library.close()

@@ -98,22 +98,22 @@ class Answers(QObject):
 
     def ask(self, chat_id: int, text: str) -> int:
         """Store a question after the last message of a chat and start its answer -> the answer's id."""
-        chat = self._library.chat(chat_id)
-        question = self._library.add_message(chat_id, parent_id=chat.leaf_id, role="user", text=text)
+        chat = self._library.chats.get(chat_id)
+        question = self._library.chats.add_message(chat_id, parent_id=chat.leaf_id, role="user", text=text)
         if not chat.title:
             first_line = text.strip().splitlines()[0] if text.strip() else ""
-            self._library.set_chat(chat_id, title=first_line[:_TITLE_CHARACTERS])
+            self._library.chats.change(chat_id, title=first_line[:_TITLE_CHARACTERS])
         return self._answer(chat_id, question.id)
 
     def edit(self, message_id: int, text: str) -> int:
         """Another version of a question, beside the first, and its answer -> the answer's id."""
-        old = self._library.message(message_id)
-        question = self._library.add_message(old.chat_id, parent_id=old.parent_id, role="user", text=text)
+        old = self._library.chats.message(message_id)
+        question = self._library.chats.add_message(old.chat_id, parent_id=old.parent_id, role="user", text=text)
         return self._answer(old.chat_id, question.id)
 
     def regenerate(self, message_id: int) -> int:
         """Another version of an answer -> its id. One that was refused is tried anyway, one that failed as it was."""
-        old = self._library.message(message_id)
+        old = self._library.chats.message(message_id)
         assert old.parent_id is not None
         is_refused = (old.figures.get("problem") or {}).get("kind") == TOO_MUCH
         has_failed = old.state == "failed" and not old.text
@@ -123,7 +123,7 @@ class Answers(QObject):
 
     def compare(self, message_id: int) -> int:
         """The same question, answered with the full texts in front of it -> the id of that answer."""
-        old = self._library.message(message_id)
+        old = self._library.chats.message(message_id)
         assert old.parent_id is not None
         return self._answer(old.chat_id, old.parent_id, full=True)
 
@@ -136,13 +136,13 @@ class Answers(QObject):
 
         Where they do not, the places that have words of its question.
         """
-        answer = self._library.message(message_id)
-        entry_ids = self._library.chat(answer.chat_id).entry_ids
+        answer = self._library.chats.message(message_id)
+        entry_ids = self._library.chats.get(answer.chat_id).entry_ids
         grounded = answer.grounded or self._grounded(answer.text, entry_ids)
         if grounded is not None and not grounded.found:
-            question = "" if answer.parent_id is None else self._library.message(answer.parent_id).text
-            return grounded, self._library.find_passages(question, entry_ids)
-        found = self._library.find_passages(answer.text, entry_ids)
+            question = "" if answer.parent_id is None else self._library.chats.message(answer.parent_id).text
+            return grounded, self._library.texts.find_passages(question, entry_ids)
+        found = self._library.texts.find_passages(answer.text, entry_ids)
         first = grounded.passage if grounded is not None else None
         return grounded, found if first is None else [first, *(each for each in found if not _is_around(each, first))]
 
@@ -150,8 +150,8 @@ class Answers(QObject):
         """Of an answer that an older version wrote."""
         from gistdesk.library.evidence import evidence  # not needed to draw the window
 
-        entries = _with_texts([self._library.entry(entry_id) for entry_id in entry_ids])
-        found = evidence(text, [self._library.kept_text(entry.id) for entry in entries])
+        entries = _with_texts([self._library.entries.get(entry_id) for entry_id in entry_ids])
+        found = evidence(text, [self._library.texts.pages(entry.id) for entry in entries])
         if found is None:
             return None
         at = found.sentence
@@ -162,14 +162,14 @@ class Answers(QObject):
         self, chat_id: int, question_id: int, *, full: bool = False, varied: int = 0, is_anyway: bool = False
     ) -> int:
         kind = "full" if full else "gist"
-        message = self._library.add_message(
+        message = self._library.chats.add_message(
             chat_id, parent_id=question_id, role="assistant", text="", state="writing", kind=kind
         )
-        chat = self._library.chat(chat_id)
-        entries = [self._library.entry(i) for i in chat.entry_ids]
+        chat = self._library.chats.get(chat_id)
+        entries = [self._library.entries.get(i) for i in chat.entry_ids]
         problem = _obstacle(entries, full)
         if problem is None and not (full or is_anyway):
-            problem = self._too_much(self._library.message(question_id).text, entries)
+            problem = self._too_much(self._library.chats.message(question_id).text, entries)
         if problem is not None:
             self._fail(message, problem, "")
             return message.id
@@ -202,14 +202,14 @@ class Answers(QObject):
         sampling = dict(chat.sampling)
         if varied:
             sampling |= varied_sampling(sampling, varied)
-        texts = [str(self._library.text_path(entry.id)) for entry in entries if full]
+        texts = [str(self._library.texts.path(entry.id)) for entry in entries if full]
         gists = [str(entry.gist.path) for entry in entries if entry.gist is not None]
         return Answer(
-            turns=_turns(self._library.lineage(message.id)),
+            turns=_turns(self._library.chats.lineage(message.id)),
             gists=() if full else tuple(gists),
             text_paths=tuple(texts) if full else (),
-            lookup_paths=tuple(str(self._library.text_path(entry.id)) for entry in looked_up),
-            ground_paths=tuple(str(self._library.text_path(entry.id)) for entry in _with_texts(entries)),
+            lookup_paths=tuple(str(self._library.texts.path(entry.id)) for entry in looked_up),
+            ground_paths=tuple(str(self._library.texts.path(entry.id)) for entry in _with_texts(entries)),
             system=chat.system or None,
             temperature=float(sampling.get("temperature", 0.0)),
             top_p=float(sampling.get("top_p", 0.95)),
@@ -235,7 +235,7 @@ class Answers(QObject):
             writing.figures["passages"] = [asdict(passage) for passage in passages]
             if passages:
                 writing.figures["sentence"] = asdict(self._sentence(writing.message, passages))
-            self._library.set_message(message_id, figures=writing.figures)
+            self._library.chats.set_message(message_id, figures=writing.figures)
             self.chat_changed.emit(writing.message.chat_id)
         elif isinstance(event, AnswerGrounded):
             at = event.sentence
@@ -256,13 +256,13 @@ class Answers(QObject):
         from gistdesk.library.evidence import sentence_about  # not needed to draw the window
 
         assert message.parent_id is not None
-        question = self._library.message(message.parent_id).text
+        question = self._library.chats.message(message.parent_id).text
         number, start, end = sentence_about(question, [passage.text for passage in passages])
         at = passages[number]
         return replace(at, start=at.start + start, end=at.start + end, text=at.text[start:end])
 
     def _end(self, writing: _Writing, state: str) -> None:
-        self._library.set_message(writing.message.id, text=writing.text, state=state, figures=writing.figures)
+        self._library.chats.set_message(writing.message.id, text=writing.text, state=state, figures=writing.figures)
         self._over(writing.message)
 
     def _fail(self, message: Message, problem: Problem, details: str) -> None:
@@ -270,7 +270,7 @@ class Answers(QObject):
         writing = self._writing.get(message.id)
         text, known = (writing.text, writing.figures) if writing else ("", {})
         told = {"kind": problem.kind, "message": problem.message, "hint": problem.hint, "details": details}
-        self._library.set_message(message.id, text=text, state="failed", figures=known | {"problem": told})
+        self._library.chats.set_message(message.id, text=text, state="failed", figures=known | {"problem": told})
         self._over(message)
 
     def _over(self, message: Message) -> None:
@@ -284,7 +284,7 @@ class Answers(QObject):
     def _on_save(self) -> None:
         for writing in self._writing.values():
             if len(writing.pieces) > writing.n_stored:
-                self._library.set_message(writing.message.id, text=writing.text)
+                self._library.chats.set_message(writing.message.id, text=writing.text)
                 writing.n_stored = len(writing.pieces)
 
 

@@ -45,34 +45,34 @@ class Chats(QObject):
         answers.chat_changed.connect(self._on_chat)
 
     def new(self, entry_ids: Sequence[int]) -> int:
-        chat = self._library.add_chat(entry_ids)
+        chat = self._library.chats.add(entry_ids)
         self.changed.emit()
         return chat.id
 
     def change(self, chat_id: int, **changes: Any) -> None:
-        """See `Library.set_chat`."""
-        self._library.set_chat(chat_id, **changes)
+        """See `gistdesk.library.chats.Chats.change`."""
+        self._library.chats.change(chat_id, **changes)
         self._on_chat(chat_id)
 
     def pin(self, chat_id: int, pinned: bool) -> None:
-        self._library.pin_chat(chat_id, pinned)
+        self._library.chats.pin(chat_id, pinned)
         self.changed.emit()
 
     def trash(self, chat_id: int) -> None:
-        self._library.trash_chat(chat_id)
+        self._library.chats.trash(chat_id)
         self.changed.emit()
 
     def restore(self, chat_id: int) -> None:
-        self._library.restore_chat(chat_id)
+        self._library.chats.restore(chat_id)
         self.changed.emit()
 
     def choose_version(self, message_id: int) -> None:
         """Show this version of a message; nobody but who asked has to hear of it."""
-        self._library.choose_version(message_id)
+        self._library.chats.choose_version(message_id)
 
     def branch(self, message_id: int) -> int:
         """A new chat that goes on from a message -> its id."""
-        chat = self._library.branch(message_id)
+        chat = self._library.chats.branch(message_id)
         self.changed.emit()
         return chat.id
 

@@ -147,7 +147,7 @@ class Desk(QObject):
         self.server = LocalServer(self._calls, self._current_settings, settings_path.parent, self)
         self._extra: list[Engine] = []
         self._connect()
-        library.recover()
+        library.queue.recover()
         QTimer.singleShot(0, self._on_started)
 
     def _connect(self) -> None:
@@ -224,7 +224,7 @@ class Desk(QObject):
         self._revive()
         ids = []
         for path in paths:
-            entry = self.library.add_entry(
+            entry = self.library.entries.add(
                 source_path=path.absolute(), model=models.get(path, self.settings.model), ratio=ratio, method=method
             )
             if path not in models:
@@ -250,7 +250,7 @@ class Desk(QObject):
 
     def compress_next(self, entry_id: int) -> None:
         """Take a waiting entry before the others."""
-        self.library.queue_first(entry_id)
+        self.library.queue.put_first(entry_id)
         self.entry_changed.emit(entry_id)
 
     def pause_queue(self, paused: bool) -> None:
@@ -266,7 +266,7 @@ class Desk(QObject):
             self._queue.give_password(entry_id, password)
         if less_memory:
             self._queue.use_less_memory(entry_id)
-        self.library.set_state(entry_id, "queued")
+        self.library.entries.set_state(entry_id, "queued")
         self.entry_changed.emit(entry_id)
         self._queue.wake()
 
@@ -276,33 +276,35 @@ class Desk(QObject):
         self._revive()
         self._queue.drop(entry_ids)
         for entry_id in entry_ids:
-            entry = self.library.entry(entry_id)
-            model = model_for(beginning(self.library.text_path(entry_id)), self.settings.model)
-            self.library.set_job(entry_id, model=model, ratio=ratio or entry.ratio, method=method or entry.method)
+            entry = self.library.entries.get(entry_id)
+            model = model_for(beginning(self.library.texts.path(entry_id)), self.settings.model)
+            self.library.entries.set_job(
+                entry_id, model=model, ratio=ratio or entry.ratio, method=method or entry.method
+            )
             self.entry_changed.emit(entry_id)
         self._queue.wake()
 
     def rename(self, entry_id: int, title: str) -> None:
-        self.library.rename(entry_id, title)
+        self.library.entries.rename(entry_id, title)
         self.entries_changed.emit()
 
     def collect(self, name: str, entry_ids: Sequence[int]) -> None:
         """Put entries into a collection, old or new."""
-        self.library.collect(name, entry_ids)
+        self.library.collections.add(name, entry_ids)
         self.entries_changed.emit()
 
     def take_out(self, name: str, entry_ids: Sequence[int]) -> None:
         """Take entries out of a collection."""
-        self.library.take_out(name, entry_ids)
+        self.library.collections.take_out(name, entry_ids)
         self.entries_changed.emit()
 
     def trash(self, entry_ids: Sequence[int]) -> None:
         self._queue.drop(entry_ids)
-        self.library.trash(entry_ids)
+        self.library.entries.trash(entry_ids)
         self.entries_changed.emit()
 
     def restore(self, entry_ids: Sequence[int]) -> None:
-        self.library.restore(entry_ids)
+        self.library.entries.restore(entry_ids)
         self.entries_changed.emit()
         self._queue.wake()
 
@@ -316,12 +318,12 @@ class Desk(QObject):
 
     def export_gist(self, entry: Entry, target: Path, exported: Callable[[Path], None]) -> None:
         """Copy an entry's gist out; `exported` is told when it is there."""
-        work = self.in_library(lambda own: own.export_gist(entry.id, target))
+        work = self.in_library(lambda own: own.gists.export(entry.id, target))
         self._start_copy(later("Exporting"), entry.title, work, lambda _: exported(target))
 
     def in_library(self, work: Callable[[Library], Generator[float, None, object]]) -> Work:
         """Work for `file_jobs`, on a library object of its own, wherever the library is by then."""
-        return lambda: with_library(self.library.folder, work)
+        return lambda: with_library(self.library.store.folder, work)
 
     def _start_copy(self, words: str, title: str, work: Work, done: Callable[[object], None]) -> None:
         def ended(outcome: object) -> None:
@@ -342,7 +344,7 @@ class Desk(QObject):
 
     def made_with_others(self, name: str) -> list[Entry]:
         """Documents that were compressed with another model than this one, and can be with it, too."""
-        return [e for e in self.library.entries() if e.gist is not None and e.model != name and e.text_sha256]
+        return [e for e in self.library.entries.all() if e.gist is not None and e.model != name and e.text_sha256]
 
     def load_model(self, name: str, *, recompress: bool = False) -> None:
         """Load a model now, and use it from now on. `recompress`: for the documents of other models, too."""
@@ -471,7 +473,7 @@ class Desk(QObject):
             self.notice.emit(Notice(error.message, error.hint))
             return
         self._engine.unload()  # it knows the model by its old name
-        self.library.move_model(name, new)
+        self.library.entries.move_model(name, new)
         settings = self.settings
         self.change_settings(
             models=tuple(new if model == name else model for model in settings.models),
@@ -546,7 +548,7 @@ class Desk(QObject):
 
     def _index(self, *entry_ids: int) -> None:
         """Make these texts searchable, or all that an earlier window left."""
-        self._reader.send(Index(folder=str(self.library.folder), entry_ids=entry_ids), self._on_indexed)
+        self._reader.send(Index(folder=str(self.library.store.folder), entry_ids=entry_ids), self._on_indexed)
 
     def _on_indexed(self, event: Event) -> None:
         if isinstance(event, IndexDone) and event.n_indexed:
@@ -569,7 +571,7 @@ class Desk(QObject):
             self._import(path, asdict(event.description))
 
     def _import(self, path: Path, description: dict[str, Any]) -> None:
-        work = self.in_library(lambda own: own.import_gist(path, description))
+        work = self.in_library(lambda own: own.gists.import_file(path, description))
         self._start_copy(later("Importing"), path.name, work, lambda _: self.entries_changed.emit())
 
     def _on_adapter(self, event: Event) -> None:
@@ -626,7 +628,7 @@ class Desk(QObject):
         self.models_changed.emit()
 
     def _mark_outdated(self, info: ModelInfo) -> None:
-        if self.library.mark_outdated(row_of(Identity, info), info.model, is_base=not info.adapter_base):
+        if self.library.gists.mark_outdated(row_of(Identity, info), info.model, is_base=not info.adapter_base):
             self.entries_changed.emit()
 
     def _on_downloads_begun(self, names: tuple[str, ...]) -> None:

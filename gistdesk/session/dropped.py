@@ -62,7 +62,7 @@ class Dropped(QObject):
         for path in paths:
             request = Extract(
                 path=str(path),
-                texts_folder=str(self._library.texts_folder),
+                texts_folder=str(self._library.store.texts_folder),
                 password=passwords.get(path),
                 model=self._settings().model,
             )
@@ -95,7 +95,7 @@ class Dropped(QObject):
                 return
             reading.done = event
             n_tokens = event.n_tokens or round(event.n_chars / _CHARACTERS_PER_TOKEN)
-            known = self._library.title_of_text(event.text_sha256)
+            known = self._library.entries.title_of_text(event.text_sha256)
             model = model_for(beginning(Path(event.text_path)), self._settings().model)
             found = Measured(event.title, n_tokens, event.n_pages, event.n_chars, known, model)
             self.measured.emit(str(path), found)
@@ -108,7 +108,7 @@ class Dropped(QObject):
         ):
             return
         try:
-            self._library.forget_text(read.text_sha256)
+            self._library.disk.forget_text(read.text_sha256)
         except UserError:  # it is unused, and cleaning up finds it
             return
 

@@ -93,7 +93,7 @@ class Estimates:
         method = _way(method, info)
         by_adapter = starting_method(method, info.has_adapter) == "adapter"
         adapter = info.adapter_fingerprint if by_adapter else ""
-        own = self._library.recall_by_ratio(info.model_fingerprint, adapter, method)
+        own = self._library.recalls.by_ratio(info.model_fingerprint, adapter, method)
         kept = info.measured if method == "adapter" else ()
         found: dict[str, list[int]] = {}
         for row in (*kept, *(MeasuredRatio(OWN, *each) for each in own)):
@@ -105,7 +105,7 @@ class Estimates:
 
     def _measured_speed(self, model: str, method: str) -> float | None:
         """Tokens per second of the newest gist that this model made here in this way."""
-        gists = [e.gist for e in self._library.entries() if e.gist is not None and e.model == model]
+        gists = [e.gist for e in self._library.entries.all() if e.gist is not None and e.model == model]
         same = [gist for gist in gists if gist.method == method]
         speeds = [(gist.created, gist.tokens_per_second) for gist in same if gist.tokens_per_second]
         return max(speeds)[1] if speeds else None

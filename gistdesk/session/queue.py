@@ -86,7 +86,7 @@ class Queue(QObject):
         """Start the next entry unless one is at work."""
         if self._work is not None or self._paused:
             return
-        entry = self._library.claim_next(_OWNER)
+        entry = self._library.queue.claim_next(_OWNER)
         if entry is None:
             return
         self._work = _Work(entry)
@@ -116,11 +116,11 @@ class Queue(QObject):
 
     def set_extracted(self, entry_id: int, event: ExtractDone) -> None:
         """An entry's text was read, by the queue or before it was queued."""
-        self._library.set_extracted(entry_id, row_of(TextFigures, event))
+        self._library.entries.set_extracted(entry_id, row_of(TextFigures, event))
         if entry_id in self._by_language:
             self._by_language.discard(entry_id)
-            text = beginning(self._library.text_path(entry_id))
-            self._library.set_model(entry_id, model_for(text, self._library.entry(entry_id).model))
+            text = beginning(self._library.texts.path(entry_id))
+            self._library.entries.set_model(entry_id, model_for(text, self._library.entries.get(entry_id).model))
         self._passwords.pop(entry_id, None)
         self.text_kept.emit(entry_id)
 
@@ -129,8 +129,8 @@ class Queue(QObject):
         for entry_id in entry_ids:
             if self._work is not None and self._work.entry.id == entry_id:
                 self._end_as("cancelled")
-            elif self._library.entry(entry_id).state == "queued":
-                self._library.set_state(entry_id, "cancelled")
+            elif self._library.entries.get(entry_id).state == "queued":
+                self._library.entries.set_state(entry_id, "cancelled")
                 self.entry_changed.emit(entry_id)
 
     def drop(self, entry_ids: Iterable[int]) -> None:
@@ -149,7 +149,7 @@ class Queue(QObject):
         assert self._work is not None
         request = Extract(
             path=str(entry.source_path),
-            texts_folder=str(self._library.texts_folder),
+            texts_folder=str(self._library.store.texts_folder),
             password=self._passwords.get(entry.id),
         )
         self._work.request_id = self._calls.send(request, self._on_event)
@@ -159,15 +159,15 @@ class Queue(QObject):
         assert self._work is not None and entry.text_sha256 is not None
         if self._known_already(entry):
             return
-        self._library.set_progress(entry.id, 0, 0)  # of reading
-        self._library.set_state(entry.id, "compressing")
+        self._library.entries.set_progress(entry.id, 0, 0)  # of reading
+        self._library.entries.set_state(entry.id, "compressing")
         settings = self._settings()
         request = Compress(
-            text_path=str(self._library.text_path(entry.id)),
+            text_path=str(self._library.texts.path(entry.id)),
             title=entry.title,
             source_sha256=entry.source_sha256 or "",
             page_label=entry.page_label,
-            target=str(self._library.incoming_path(entry.id)),
+            target=str(self._library.gists.incoming_path(entry.id)),
             ratio=entry.ratio,
             choice=model_choice(settings, entry.model),
             batch_share=self._batch_shares.get(entry.id, 1.0),
@@ -183,7 +183,7 @@ class Queue(QObject):
         if info is None or entry.text_sha256 is None:
             return False
         method = chosen_method(entry.method, has_adapter=info.has_adapter)
-        found = self._library.find_gist(
+        found = self._library.gists.find(
             entry.text_sha256,
             info.model_fingerprint,
             info.tokenizer_fingerprint,
@@ -194,7 +194,7 @@ class Queue(QObject):
         )
         if found is None:
             return False
-        self._library.use_gist(entry.id, found.id)
+        self._library.gists.use(entry.id, found.id)
         self._finished(entry.id)
         return True
 
@@ -222,7 +222,7 @@ class Queue(QObject):
         assert self._work is not None
         if time.monotonic() - self._work.stored_at > _STORE_S:
             self._work.stored_at = time.monotonic()
-            self._library.set_progress(self._work.entry.id, done, total)
+            self._library.entries.set_progress(self._work.entry.id, done, total)
             self.entry_changed.emit(self._work.entry.id)
 
     def _on_extracted(self, entry_id: int, event: ExtractDone) -> None:
@@ -231,7 +231,7 @@ class Queue(QObject):
         if self._work.ending:
             self._let_go(self._work.ending, None)
             return
-        entry = self._library.entry(entry_id)
+        entry = self._library.entries.get(entry_id)
         if entry.trashed is not None:
             self._let_go("queued", None)
             return
@@ -242,9 +242,9 @@ class Queue(QObject):
         """Unless the entry was queued for another model or ratio at the last moment, this is its gist."""
         assert self._work is not None
         work = self._work.entry
-        entry = self._library.entry(entry_id)
+        entry = self._library.entries.get(entry_id)
         if (entry.model, entry.method) == (work.model, work.method):
-            self._library.adopt_gist(entry_id, Path(event.target), row_of(GistFigures, event), ratio=work.ratio)
+            self._library.gists.adopt(entry_id, Path(event.target), row_of(GistFigures, event), ratio=work.ratio)
             self.compressed.emit(entry_id)
         self._finished(entry_id)
 
@@ -262,9 +262,9 @@ class Queue(QObject):
         entry_id = self._work.entry.id
         self._work = None
         if state == "queued":
-            self._library.release(_OWNER)
+            self._library.queue.release(_OWNER)
         else:
-            self._library.set_state(entry_id, state, problem=problem)
+            self._library.entries.set_state(entry_id, state, problem=problem)
         self.entry_changed.emit(entry_id)
         self.wake()
 

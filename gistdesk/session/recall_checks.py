@@ -79,7 +79,7 @@ class RecallChecks(QObject):
 
     def start_short(self, entry_id: int) -> None:
         """After compressing, unless the same gist was measured before."""
-        gist = self._library.entry(entry_id).gist
+        gist = self._library.entries.get(entry_id).gist
         if gist is not None and gist.recall_n is None:
             self.start(entry_id, is_short=True)
 
@@ -120,10 +120,10 @@ class RecallChecks(QObject):
     def _request(self, check: Check) -> Recall | None:
         """None where there is nothing to measure any more."""
         try:
-            entry = self._library.entry(check.entry_id)
+            entry = self._library.entries.get(check.entry_id)
         except UserError:  # deleted meanwhile
             return None
-        text = self._library.text_path(entry.id)
+        text = self._library.texts.path(entry.id)
         if entry.gist is None or text is None or entry.trashed:
             return None
         return Recall(
@@ -151,9 +151,9 @@ class RecallChecks(QObject):
 
     def _keep(self, entry_id: int, row: dict[str, Any]) -> None:
         try:
-            entry: Entry = self._library.entry(entry_id)
+            entry: Entry = self._library.entries.get(entry_id)
             if entry.gist is not None:
-                self._library.set_recall(entry.gist.id, row)
+                self._library.recalls.keep(entry.gist.id, row)
                 self.kept.emit()
         except UserError as error:
             self._problems[entry_id] = error.message

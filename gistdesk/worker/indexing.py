@@ -20,7 +20,7 @@ def index(request: Index, pulse: Pulse) -> IndexDone:
     library = Library(Path(request.folder))
     n_indexed = 0
     try:
-        ids = request.entry_ids or library.unindexed()
+        ids = request.entry_ids or library.texts.unindexed()
         for entry_id in ids:
             n_indexed += _index_one(library, entry_id, pulse)
     finally:
@@ -32,7 +32,7 @@ def _index_one(library: Library, entry_id: int, pulse: Pulse) -> bool:
     """Whether there was anything to do. An entry that went, or whose text did, has nothing to search in."""
     had_to = False
     try:
-        for fraction in library.index_text(entry_id):
+        for fraction in library.texts.index(entry_id):
             had_to = True
             pulse(IndexProgress(entry_id, fraction))
     except UserError:

@@ -137,11 +137,15 @@ def measure(folder: Path, n_bytes: int, ticks: Ticks, program: Program) -> None:
     ticks.begin("read, index, compress")
     [entry_id] = desk.add_documents([document], 100.0)
     window.library.choose([entry_id])
-    _wait(lambda: desk.library.entry(entry_id).state == "compressing" and desk.library.entry(entry_id).done > 0)
+    _wait(
+        lambda: (
+            desk.library.entries.get(entry_id).state == "compressing" and desk.library.entries.get(entry_id).done > 0
+        )
+    )
     ticks.begin("search while it compresses")
     _search(window)
     ticks.begin("read, index, compress")
-    _wait(lambda: desk.library.entry(entry_id).state not in ("queued", "extracting", "compressing"))
+    _wait(lambda: desk.library.entries.get(entry_id).state not in ("queued", "extracting", "compressing"))
     ticks.begin("open the reader")
     window.library.read(entry_id)
     _rest()
@@ -149,7 +153,7 @@ def measure(folder: Path, n_bytes: int, ticks: Ticks, program: Program) -> None:
     window.chat_about([entry_id])
     assert window.chat.chat_id is not None
     sampling = {"temperature": 5.0, "top_p": 1.0, "max_tokens": 800}
-    desk.library.set_chat(window.chat.chat_id, sampling=sampling)
+    desk.library.chats.change(window.chat.chat_id, sampling=sampling)
     QTest.keyClicks(window.chat.composer.field, _QUESTION)
     QTest.keyClick(window.chat.composer.field, Qt.Key.Key_Return)
     _wait(lambda: len(window.chat.transcript.views) == 2 and desk.idle())

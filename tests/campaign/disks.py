@@ -19,6 +19,7 @@ from gistdesk.core.layout import Segment
 from gistdesk.core.model import ModelIdentity
 from gistdesk.library import Library
 from gistdesk.library.backup import back_up_daily
+from gistdesk.library.moving import move_to
 from gistdesk.settings import Settings, write_settings
 from gistdesk.worker.texts import _keep
 from tests.campaign.forked import Part
@@ -59,8 +60,8 @@ def _full_disk(path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     with closing(Library(home)) as library:
-        assert library.kept_text(entry.id) == [TEXT[:300]]
-        assert library.entry(entry.id).title == "a"
+        assert library.texts.pages(entry.id) == [TEXT[:300]]
+        assert library.entries.get(entry.id).title == "a"
     left = [each for each in path.rglob(".*") if each.name.endswith(".tmp")]
     assert not left, left
 
@@ -78,8 +79,8 @@ def _write_library(path: Path) -> None:
         entry = add(library, "b")
         extract(library, entry.id, [TEXT])
         adopt(library, entry.id, data=b"g" * 100_000)
-        library.find_passages("grey", [entry.id])
-        back_up_daily(library.database_path)
+        library.texts.find_passages("grey", [entry.id])
+        back_up_daily(library.store.database_path)
 
 
 _WRITERS: tuple[Callable[[Path], object], ...] = (
@@ -111,16 +112,16 @@ def _vanishing(path: Path) -> None:
                 )
             work = random.choice(
                 (
-                    lambda: library.entries(search="cat"),
-                    lambda: library.kept_text(entry.id),
-                    lambda: library.find_passages("cat", [entry.id]),
-                    lambda: library.add_entry(source_path=path / "x.txt", model="starter", ratio=8.0),
-                    library.storage,
-                    library.clean_up,
-                    lambda: list(library.move_to(path / "there")),
-                    lambda: list(library.export_gist(entry.id, path / "out.gistkv")),
-                    library.recover,
-                    lambda: library.claim_next("w"),
+                    lambda: library.entries.all(search="cat"),
+                    lambda: library.texts.pages(entry.id),
+                    lambda: library.texts.find_passages("cat", [entry.id]),
+                    lambda: library.entries.add(source_path=path / "x.txt", model="starter", ratio=8.0),
+                    library.disk.storage,
+                    library.disk.clean_up,
+                    lambda: list(move_to(library, path / "there")),
+                    lambda: list(library.gists.export(entry.id, path / "out.gistkv")),
+                    library.queue.recover,
+                    lambda: library.queue.claim_next("w"),
                 )
             )
             with suppress(*REFUSED):
@@ -140,17 +141,17 @@ def _clock(path: Path) -> None:
                 moment = time.time() + random.choice((-1, 1)) * random.choice(JUMPS_S)
                 with suppress(OSError):
                     os.utime(each, (max(0.0, moment),) * 2)
-            library.clean_up()
-            back_up_daily(library.database_path)
-            for entry in library.entries():
-                assert library.kept_text(entry.id)
+            library.disk.clean_up()
+            back_up_daily(library.store.database_path)
+            for entry in library.entries.all():
+                assert library.texts.pages(entry.id)
 
 
 def _two(path: Path) -> None:
     """Two programs on one library: every message and entry of both is there, and the database is whole."""
     home = path / "home"
     with closing(Library(home)) as library:
-        chat = library.add_chat([])
+        chat = library.chats.add([])
     pids = []
     for number in range(2):
         pid = os.fork()
@@ -159,17 +160,19 @@ def _two(path: Path) -> None:
             with suppress(BaseException), closing(Library(home)) as library:
                 parent = None
                 for turn in range(15):
-                    parent = library.add_message(chat.id, parent_id=parent, role="user", text=f"{number} {turn}").id
+                    parent = library.chats.add_message(
+                        chat.id, parent_id=parent, role="user", text=f"{number} {turn}"
+                    ).id
                     ready(library, f"{number} {turn}", [f"text {number} {turn}"])
                 code = 0
             os._exit(code)
         pids.append(pid)
     assert [os.waitpid(pid, 0)[1] for pid in pids] == [0, 0]
     with closing(Library(home)) as library:
-        assert len(library.entries()) == 30
-        rows = library._rows("SELECT text FROM messages")
+        assert len(library.entries.all()) == 30
+        rows = library.store.rows("SELECT text FROM messages")
         assert {row[0] for row in rows} == {f"{number} {turn}" for number in range(2) for turn in range(15)}
-        assert library._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        assert library.store._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 def nothing(folder: Path) -> None:

@@ -164,12 +164,12 @@ def _use_gist(path: Path) -> None:
     facts = describe_gist(path)
     json.dumps(facts)
     with closing(Library(path.parent / "library")) as library:
-        steps = library.import_gist(path, facts)
+        steps = library.gists.import_file(path, facts)
         with suppress(StopIteration):
             while True:
                 next(steps)
-        assert [entry.problem for entry in library.entries()] == [None]
-        json.dumps([entry.title for entry in library.entries()]).encode()
+        assert [entry.problem for entry in library.entries.all()] == [None]
+        json.dumps([entry.title for entry in library.entries.all()]).encode()
 
 
 # folders of models and adapters
@@ -306,13 +306,13 @@ def _library(folder: Path) -> Path:
     with closing(Library(home)) as library:
         entries = [ready(library, f"document {number}", [TEXT[:500]]) for number in range(3)]
         add(library, "waiting")
-        chat = library.add_chat([entry.id for entry in entries], title="about them")
+        chat = library.chats.add([entry.id for entry in entries], title="about them")
         parent = None
         for number in range(6):
             role = "user" if number % 2 == 0 else "assistant"
-            parent = library.add_message(chat.id, parent_id=parent, role=role, text=f"text {number}").id  # type: ignore[arg-type]
-        library.find_passages("grey cat", [entries[0].id])
-        library._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            parent = library.chats.add_message(chat.id, parent_id=parent, role=role, text=f"text {number}").id  # type: ignore[arg-type]
+        library.texts.find_passages("grey cat", [entries[0].id])
+        library.store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return home
 
 
@@ -370,28 +370,28 @@ def _use_library(path: Path) -> None:
     """Everything that a window asks of it; damage that SQLite tells is a sentence, and the copy opens."""
     try:
         with closing(Library(path)) as library:
-            library.recover()
-            for entry in library.entries():
+            library.queue.recover()
+            for entry in library.entries.all():
                 json.dumps([entry.title, str(entry.source_path), entry.ratio, entry.state]).encode()
                 with suppress(*REFUSED):
-                    library.kept_text(entry.id)
+                    library.texts.pages(entry.id)
                 with suppress(*REFUSED):
-                    library.find_passages("grey cat", [entry.id])
+                    library.texts.find_passages("grey cat", [entry.id])
             with suppress(*REFUSED):
-                library.entries(search="cat")
-            for chat in library.chats():
-                for message in library.path(chat.id):
+                library.entries.all(search="cat")
+            for chat in library.chats.all():
+                for message in library.chats.path(chat.id):
                     message.text.encode()
                 with suppress(*REFUSED):
-                    library.export_chat(chat.id, "json")
+                    library.chats.export(chat.id, "json")
                 with suppress(*REFUSED):
-                    library.add_message(chat.id, parent_id=None, role="user", text="one more")
+                    library.chats.add_message(chat.id, parent_id=None, role="user", text="one more")
             with suppress(*REFUSED):
-                library.chats(search="text")
-            library.claim_next("w")
-            library.storage()
-            library.clean_up()
-            library.empty_trash()
+                library.chats.all(search="text")
+            library.queue.claim_next("w")
+            library.disk.storage()
+            library.disk.clean_up()
+            library.disk.empty_trash()
     except DamagedLibraryError as error:
         backup = newest_backup(error.database)
         if backup is not None:

@@ -51,7 +51,7 @@ class Worker(QObject):
         return time.monotonic() + self._chance.uniform(0.0, 2 * _BETWEEN_QUESTIONS_S)
 
     def _on_tick(self) -> None:
-        entries = self._desk.library.entries()
+        entries = self._desk.library.entries.all()
         working = [entry for entry in entries if entry.state in _WORKING]
         if len(working) < 2 and not (self._finish and entries):
             self._add()
@@ -77,20 +77,20 @@ class Worker(QObject):
         chat_id = self._desk.chats.new([ready[0]])
         if not self._finish and self._n_asked % 2:
             sampling = {"temperature": 5.0, "top_p": 1.0, "max_tokens": 300}
-            self._desk.library.set_chat(chat_id, sampling=sampling)
+            self._desk.library.chats.change(chat_id, sampling=sampling)
         text = _QUESTION if self._finish else f"{_QUESTION} ({time.time_ns()})"
         self._answer = self._desk.chats.ask(chat_id, text)
         tell("asked", text=text)
 
     def _on_answer(self, message_id: int) -> None:
-        message = self._desk.library.message(message_id)
+        message = self._desk.library.chats.message(message_id)
         tell("answered", state=message.state, text=message.text.strip())
         self._answer, self._ask_at = None, self._later()
         if self._finish:
             self._program.window.quit_now()
 
     def _on_entry(self, entry_id: int) -> None:
-        entry = self._desk.library.entry(entry_id)
+        entry = self._desk.library.entries.get(entry_id)
         problem = entry.problem.message if entry.problem else ""
         tell("entry", id=entry_id, state=entry.state, done=entry.done, problem=problem)
 

@@ -162,9 +162,9 @@ class Faults:
         assert not lost, f"questions were lost: {lost}"
         library = Library(self._library)
         try:
-            for path in library.gists_folder.glob("*.gistkv"):
+            for path in library.store.gists_folder.glob("*.gistkv"):
                 read_gist(path)
-            for entry in library.entries():
+            for entry in library.entries.all():
                 assert entry.state != "failed", entry
                 assert entry.gist is None or entry.gist.path.is_file(), entry
                 assert entry.state != "ready" or entry.gist is not None, entry
@@ -183,9 +183,9 @@ class Faults:
         self.check()
         library = Library(self._library)
         try:
-            assert {entry.state for entry in library.entries()} == {"ready"}
-            assert list(library.incoming_folder.iterdir()) == []
-            states = {message.state for chat in library.chats() for message in library.path(chat.id)}
+            assert {entry.state for entry in library.entries.all()} == {"ready"}
+            assert list(library.store.incoming_folder.iterdir()) == []
+            states = {message.state for chat in library.chats.all() for message in library.chats.path(chat.id)}
             assert "writing" not in states
         finally:
             library.close()

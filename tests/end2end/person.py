@@ -94,10 +94,10 @@ class Person:
 
     def accept_sheet(self) -> list[Entry]:
         """Compress what was dropped; the entries that come of it."""
-        before = {entry.id for entry in self.desk.library.entries()}
+        before = {entry.id for entry in self.desk.library.entries.all()}
         self.wait(self.window.drop_sheet.accept.isEnabled)
         self.click(self.window.drop_sheet.accept)
-        return [entry for entry in self.desk.library.entries() if entry.id not in before]
+        return [entry for entry in self.desk.library.entries.all() if entry.id not in before]
 
     def add(self, *paths: Path, ratio: float = 100.0) -> list[int]:
         """From the drop to the ids in the library."""
@@ -106,12 +106,12 @@ class Person:
         return [entry.id for entry in self.accept_sheet()]
 
     def state(self, entry_id: int) -> str:
-        return self.desk.library.entry(entry_id).state
+        return self.desk.library.entries.get(entry_id).state
 
     def wait_ready(self, *entry_ids: int) -> list[Entry]:
         """Until these rows say Ready."""
         self.wait(lambda: all(self.state(i) not in ("queued", "extracting", "compressing") for i in entry_ids))
-        entries = [self.desk.library.entry(i) for i in entry_ids]
+        entries = [self.desk.library.entries.get(i) for i in entry_ids]
         assert [entry.state for entry in entries] == ["ready"] * len(entries), [entry.problem for entry in entries]
         return entries
 
@@ -119,7 +119,7 @@ class Person:
         """Until some of its segments are compressed, and not all."""
 
         def is_under_way() -> bool:
-            entry = self.desk.library.entry(entry_id)
+            entry = self.desk.library.entries.get(entry_id)
             assert entry.state in ("queued", "extracting", "compressing"), entry
             return entry.state == "compressing" and entry.done > 0
 

@@ -115,7 +115,7 @@ def write_and_ask(person: Person) -> None:
     person.write("the passkey?")
     assert chat.composer.field.toPlainText() == "What is\nthe passkey?"
     assert chat.chat_id is not None
-    person.desk.library.set_chat(chat.chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
+    person.desk.library.chats.change(chat.chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
     person.press(Key.Key_Return)
     person.wait(lambda: len(chat.transcript.views) == 4)
     person.wait(lambda: chat.transcript.views[-1].text())
@@ -242,11 +242,11 @@ def add_find_and_delete(person: Person, tmp_path: Path) -> None:
     person.wait(lambda: [each.id for each in table.model_.entries()] == [entry.id])
     person.press(Key.Key_Delete)
     person.press(Key.Key_Backspace)
-    assert person.desk.library.entry(entry.id).trashed is None
+    assert person.desk.library.entries.get(entry.id).trashed is None
     tab_to(person, table)
     assert [each.id for each in window.library.chosen] == [entry.id]
     person.press(Key.Key_Backspace)
-    assert person.desk.library.entry(entry.id).trashed is None
+    assert person.desk.library.entries.get(entry.id).trashed is None
     person.press(Key.Key_F10, SHIFT)
     menu = QApplication.activePopupWidget()
     assert menu is not None
@@ -254,10 +254,10 @@ def add_find_and_delete(person: Person, tmp_path: Path) -> None:
     QApplication.processEvents()
     person.come_back()
     person.press(Key.Key_Delete)
-    assert person.desk.library.entry(entry.id).trashed is not None
+    assert person.desk.library.entries.get(entry.id).trashed is not None
     seen(person)
     person.press(Key.Key_K, CTRL)
     person.write("undo")
     person.press(Key.Key_Return)
-    assert person.desk.library.entry(entry.id).trashed is None
+    assert person.desk.library.entries.get(entry.id).trashed is None
     seen(person)

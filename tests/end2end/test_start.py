@@ -140,7 +140,7 @@ from PySide6.QtWidgets import QApplication, QMessageBox
 from gistdesk.ui.app import start
 QMessageBox.exec = lambda self: next(button for button in self.buttons() if button.text() == "Use the copy").click()
 def show(self, paths):
-    print([entry.title for entry in self.desk.library.entries()])
+    print([entry.title for entry in self.desk.library.entries.all()])
     QTimer.singleShot(0, QApplication.quit)
 start.Program.show = show
 sys.exit(start.run_window([]))
@@ -148,7 +148,7 @@ sys.exit(start.run_window([]))
     folder = tmp_path / "data" / "library"
     with closing(Library(folder)) as library:
         ready(library, "kept")
-        library._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        library.store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     Library(folder).close()
     (folder / "library.sqlite3").write_bytes(b"rubbish " * 1000)
     environment = os.environ | {"GISTDESK_HOME": str(tmp_path), "QT_QPA_PLATFORM": "offscreen", "LANG": "en_US.UTF-8"}

@@ -188,7 +188,7 @@ def test_compressing_is_cancelled_in_every_phase(person: Person, tmp_path: Path)
         person.wait(lambda: person.state(entry.id) == "cancelled")
         assert person.desk.idle()
 
-    person.wait(lambda: person.desk.library.entry(entry.id).done > 0)
+    person.wait(lambda: person.desk.library.entries.get(entry.id).done > 0)
     assert person.state(entry.id) == "extracting"
     cancel()
 
@@ -197,21 +197,21 @@ def test_compressing_is_cancelled_in_every_phase(person: Person, tmp_path: Path)
     person.wait(lambda: person.desk.engine_state.state in ("loading", "busy"))
     assert person.desk.engine_state.model == ""
     cancel()
-    assert person.desk.library.entry(entry.id).text_sha256 is not None
+    assert person.desk.library.entries.get(entry.id).text_sha256 is not None
 
     person.do("retry", entry.id)
     person.wait_compressing(entry.id)
     cancel()
-    part = person.desk.library.incoming_path(entry.id)
+    part = person.desk.library.gists.incoming_path(entry.id)
     assert part.with_name(part.name + ".part").exists()
-    done = person.desk.library.entry(entry.id).done
+    done = person.desk.library.entries.get(entry.id).done
 
     seen: list[int] = []
-    person.desk.entry_changed.connect(lambda i: seen.append(person.desk.library.entry(i).done))
+    person.desk.entry_changed.connect(lambda i: seen.append(person.desk.library.entries.get(i).done))
     person.do("retry", entry.id)
     person.wait_ready(entry.id)
     assert min(n for n in seen if n) >= done > 0, "it went on where it stopped"
-    assert not list(person.desk.library.incoming_folder.iterdir())
+    assert not list(person.desk.library.store.incoming_folder.iterdir())
 
 
 def test_an_answer_is_stopped_in_every_phase(person: Person, tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_an_answer_is_stopped_in_every_phase(person: Person, tmp_path: Path) -> 
     person.do("chat", entry_id)
     chat_id = person.window.chat.chat_id
     assert chat_id is not None
-    person.desk.library.set_chat(chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
+    person.desk.library.chats.change(chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
 
     person.ask(ENGLISH)
     person.wait(lambda: person.desk.engine_state.state in ("loading", "busy"))
@@ -239,7 +239,7 @@ def test_an_answer_is_stopped_in_every_phase(person: Person, tmp_path: Path) -> 
     assert message.state == "stopped"
     assert message.text
     assert person.desk.idle()
-    assert [m.text for m in person.desk.library.path(chat_id) if m.role == "user"] == [ENGLISH, ENGLISH]
+    assert [m.text for m in person.desk.library.chats.path(chat_id) if m.role == "user"] == [ENGLISH, ENGLISH]
 
 
 # --- closing and opening
@@ -255,13 +255,15 @@ def test_closed_in_the_middle_and_opened_again(open_window: Open, tmp_path: Path
         assert box is not None
         person.click(next(button for button in box.buttons() if button.text() == "Stop and keep what is done"))
         assert not person.window.isVisible()
-        done = person.desk.library.entry(long).done
+        done = person.desk.library.entries.get(long).done
         processes = psutil.Process().children(recursive=True)
     _, alive = psutil.wait_procs(processes, timeout=5)  # a busy machine needs a moment to end a killed one
     assert not alive
     with open_window() as person:
         seen: list[int] = []
-        person.desk.entry_changed.connect(lambda i: seen.append(person.desk.library.entry(i).done if i == long else 0))
+        person.desk.entry_changed.connect(
+            lambda i: seen.append(person.desk.library.entries.get(i).done if i == long else 0)
+        )
         person.wait_ready(long, short)
         assert min(n for n in seen if n) >= done
         person.do("chat", short)
@@ -284,10 +286,10 @@ def test_a_second_start_hands_its_files_over(person: Person, tmp_path: Path) -> 
     exported = tmp_path / "given.gistkv"
     person.desk.export_gist(entry, exported, lambda _: None)
     person.wait(exported.exists)
-    before = len(person.desk.library.entries())
+    before = len(person.desk.library.entries.all())
     assert start_again(person, exported) == 0
-    person.wait(lambda: len(person.desk.library.entries()) == before + 1)
-    imported = person.desk.library.entries()[-1]
+    person.wait(lambda: len(person.desk.library.entries.all()) == before + 1)
+    imported = person.desk.library.entries.all()[-1]
     assert imported.source_path == exported
     person.do("chat", imported.id)
     assert person.told(ENGLISH) == "58203"
@@ -329,7 +331,7 @@ def wait_for_titles(home: Path) -> list[str]:
     for _ in range(1200):
         if (home / "data" / "library" / "library.sqlite3").exists():
             library = Library(home / "data" / "library")
-            found = [entry.title for entry in library.entries()]
+            found = [entry.title for entry in library.entries.all()]
             library.close()
             if found:
                 return found

@@ -24,6 +24,7 @@ from gistdesk.core.precision import PRECISIONS, check_precision
 from gistdesk.core.sentences import reason_of
 from gistdesk.language import i18n
 from gistdesk.library import Library
+from gistdesk.library.moving import move_to
 from gistdesk.protocol import Describe, Download, Error, ProtocolError, decode_event, encode
 from gistdesk.settings import read_settings, write_settings
 from gistdesk.worker.downloading import download
@@ -113,13 +114,13 @@ def test_adapters_and_ratios(tmp_path: Path, korean: None) -> None:
 
 def test_library(tmp_path: Path, korean: None) -> None:
     library = Library(tmp_path / "라이브러리")
-    entry = library.add_entry(source_path=tmp_path / "책.txt", model="starter", ratio=100.0)
-    _check(lambda _: library.entry(77), tmp_path)
-    _check(lambda _: library.chat(77), tmp_path)
-    _check(lambda _: library.message(77), tmp_path)
-    _check(lambda folder: list(library.export_gist(entry.id, folder / "책.gistkv")), tmp_path)
-    _check(lambda _: list(library.move_to(library.folder / "안")), tmp_path)
-    _check(lambda folder: list(library.move_to(folder)), tmp_path)
+    entry = library.entries.add(source_path=tmp_path / "책.txt", model="starter", ratio=100.0)
+    _check(lambda _: library.entries.get(77), tmp_path)
+    _check(lambda _: library.chats.get(77), tmp_path)
+    _check(lambda _: library.chats.message(77), tmp_path)
+    _check(lambda folder: list(library.gists.export(entry.id, folder / "책.gistkv")), tmp_path)
+    _check(lambda _: list(move_to(library, library.store.folder / "안")), tmp_path)
+    _check(lambda folder: list(move_to(library, folder)), tmp_path)
     library.close()
     (tmp_path / "라이브러리" / "library.sqlite3").write_bytes(b"no database" * 1000)
     _check(lambda folder: Library(folder / "라이브러리"), tmp_path, "library", "sqlite")

@@ -15,25 +15,25 @@ from tests.library.made import extract, figures
 def main(folder: Path) -> None:
     library = Library(folder)
     print("open", flush=True)
-    library.recover()
-    while (entry := library.claim_next("worker")) is not None:
+    library.queue.recover()
+    while (entry := library.queue.claim_next("worker")) is not None:
         print("claimed", entry.id, flush=True)
         extract(library, entry.id, [f"The text of {entry.title}. " * 40, "second page"])
-        chat = library.add_chat([entry.id])
-        question = library.add_message(chat.id, parent_id=None, role="user", text=f"What is {entry.title}?")
+        chat = library.chats.add([entry.id])
+        question = library.chats.add_message(chat.id, parent_id=None, role="user", text=f"What is {entry.title}?")
         print("turn", question.id, flush=True)
-        answer = library.add_message(chat.id, parent_id=question.id, role="assistant", text="", state="writing")
-        for _ in library.index_text(entry.id):
+        answer = library.chats.add_message(chat.id, parent_id=question.id, role="assistant", text="", state="writing")
+        for _ in library.texts.index(entry.id):
             pass
-        library.set_state(entry.id, "compressing")
+        library.entries.set_state(entry.id, "compressing")
         for done in range(5):
-            library.set_progress(entry.id, done, 5)
-            library.set_message(answer.id, text="word " * done)
+            library.entries.set_progress(entry.id, done, 5)
+            library.chats.set_message(answer.id, text="word " * done)
             time.sleep(0.002)
-        target = library.incoming_path(entry.id)
+        target = library.gists.incoming_path(entry.id)
         target.write_bytes(content_of(entry.title))
-        library.adopt_gist(entry.id, target, figures())
-        library.set_message(answer.id, text="all of it", state="complete")
+        library.gists.adopt(entry.id, target, figures())
+        library.chats.set_message(answer.id, text="all of it", state="complete")
         print("ready", entry.id, flush=True)
     library.close()
 

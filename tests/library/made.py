@@ -6,16 +6,16 @@ from gistdesk.library import Entry, GistFigures, Library, TextFigures
 
 
 def add(library: Library, title: str = "Lease", *, ratio: float = 100.0) -> Entry:
-    return library.add_entry(source_path=library.folder.parent / f"{title}.txt", model="starter", ratio=ratio)
+    return library.entries.add(source_path=library.store.folder.parent / f"{title}.txt", model="starter", ratio=ratio)
 
 
 def extract(library: Library, entry_id: int, pages: list[str]) -> str:
     """Keep a text as the engine does; its sha256."""
     data = "\f".join(pages).encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    (library.texts_folder / f"{sha256}.txt").write_bytes(data)
+    (library.store.texts_folder / f"{sha256}.txt").write_bytes(data)
     text = TextFigures(
-        title=library.entry(entry_id).title,
+        title=library.entries.get(entry_id).title,
         text_sha256=sha256,
         source_sha256=hashlib.sha256(b"source" + data).hexdigest(),
         source_bytes=len(data),
@@ -24,7 +24,7 @@ def extract(library: Library, entry_id: int, pages: list[str]) -> str:
         page_label="page",
         n_tokens=400,
     )
-    library.set_extracted(entry_id, text)
+    library.entries.set_extracted(entry_id, text)
     return sha256
 
 
@@ -40,6 +40,6 @@ def ready(library: Library, title: str = "Lease", pages: list[str] | None = None
 
 
 def adopt(library: Library, entry_id: int, *, adapter: str = "a1", data: bytes = b"gist") -> Entry:
-    path = library.incoming_path(entry_id)
+    path = library.gists.incoming_path(entry_id)
     path.write_bytes(data)
-    return library.adopt_gist(entry_id, path, figures(adapter))
+    return library.gists.adopt(entry_id, path, figures(adapter))

@@ -22,68 +22,68 @@ def gist_of(entry: Entry) -> GistRow:
 
 def measured(library: Library, title: str = "Lease") -> Entry:
     entry = ready(library, title)
-    library.set_recall(gist_of(entry).id, RESULT)
-    return library.entry(entry.id)
+    library.recalls.keep(gist_of(entry).id, RESULT)
+    return library.entries.get(entry.id)
 
 
 def test_what_was_measured_is_with_the_gist(library: Library):
     before = ready(library)
-    assert library.recall(gist_of(before).id) is None and gist_of(before).recall is None
-    library.set_recall(gist_of(before).id, RESULT)
-    (entry,) = library.entries()
+    assert library.recalls.of(gist_of(before).id) is None and gist_of(before).recall is None
+    library.recalls.keep(gist_of(before).id, RESULT)
+    (entry,) = library.entries.all()
     assert (gist_of(entry).recall_n, gist_of(entry).recall_kept, gist_of(entry).recall) == (40, 33, 0.825)
-    assert library.recall(gist_of(entry).id) == RESULT
-    library.set_recall(gist_of(entry).id, RESULT | {"kept": 0})
-    assert gist_of(library.entry(entry.id)).recall == 0.0
-    library.set_recall(999, RESULT)  # of a gist that went meanwhile
-    assert library.recall(999) is None
+    assert library.recalls.of(gist_of(entry).id) == RESULT
+    library.recalls.keep(gist_of(entry).id, RESULT | {"kept": 0})
+    assert gist_of(library.entries.get(entry.id)).recall == 0.0
+    library.recalls.keep(999, RESULT)  # of a gist that went meanwhile
+    assert library.recalls.of(999) is None
 
 
 def test_what_was_measured_is_summed_by_ratio(library: Library):
     entries = [measured(library, title) for title in ("Lease", "Letter")]
     gist = gist_of(entries[0])
-    ((ratio, n, n_kept),) = library.recall_by_ratio(gist.model_fingerprint, gist.adapter_fingerprint)
+    ((ratio, n, n_kept),) = library.recalls.by_ratio(gist.model_fingerprint, gist.adapter_fingerprint)
     assert (ratio, n, n_kept) == (gist.ratio, 80, 66)
-    assert library.recall_by_ratio(gist.model_fingerprint, "another adapter") == []
-    assert library.recall_by_ratio(gist.model_fingerprint, gist.adapter_fingerprint, "matched") == []
+    assert library.recalls.by_ratio(gist.model_fingerprint, "another adapter") == []
+    assert library.recalls.by_ratio(gist.model_fingerprint, gist.adapter_fingerprint, "matched") == []
 
 
 def test_entries_that_share_a_gist_share_it(library: Library):
     first, second = measured(library), add(library, "copy")
     extract(library, second.id, ["The text of Lease."])
-    assert gist_of(library.use_gist(second.id, gist_of(first).id)).recall == 0.825
+    assert gist_of(library.gists.use(second.id, gist_of(first).id)).recall == 0.825
 
 
 def test_a_gist_made_again_has_none(library: Library):
     entry = measured(library)
-    library.set_job(entry.id, model="starter", ratio=20.0)
-    assert gist_of(library.entry(entry.id)).recall == 0.825  # as long as it is the gist that is used
+    library.entries.set_job(entry.id, model="starter", ratio=20.0)
+    assert gist_of(library.entries.get(entry.id)).recall == 0.825  # as long as it is the gist that is used
     again = adopt(library, entry.id, data=b"another")
-    assert gist_of(again).recall is None and library.recall(gist_of(again).id) is None
-    assert library.recall(gist_of(entry).id) is None
+    assert gist_of(again).recall is None and library.recalls.of(gist_of(again).id) is None
+    assert library.recalls.of(gist_of(entry).id) is None
 
-    library.set_recall(gist_of(again).id, RESULT)
+    library.recalls.keep(gist_of(again).id, RESULT)
     gist_of(again).path.unlink()  # the very same job, as its file was lost
     assert gist_of(adopt(library, entry.id)).recall is None
 
 
 def test_it_is_deleted_with_the_gist(library: Library):
     entry = measured(library)
-    library.trash([entry.id])
-    library.restore([entry.id])
-    assert gist_of(library.entry(entry.id)).recall == 0.825
-    library.trash([entry.id])
-    library.empty_trash()
-    assert library.recall(gist_of(entry).id) is None
+    library.entries.trash([entry.id])
+    library.entries.restore([entry.id])
+    assert gist_of(library.entries.get(entry.id)).recall == 0.825
+    library.entries.trash([entry.id])
+    library.disk.empty_trash()
+    assert library.recalls.of(gist_of(entry).id) is None
 
 
 def test_a_file_that_is_exported_and_imported_claims_nothing(library: Library, tmp_path: Path):
     entry = measured(library)
-    for _ in library.export_gist(entry.id, tmp_path / "out.gistkv"):
+    for _ in library.gists.export(entry.id, tmp_path / "out.gistkv"):
         pass
-    steps = library.import_gist(tmp_path / "out.gistkv", DESCRIPTION)
+    steps = library.gists.import_file(tmp_path / "out.gistkv", DESCRIPTION)
     for _ in steps:
         pass
-    imported = library.entries()[-1]
+    imported = library.entries.all()[-1]
     assert imported.id != entry.id and gist_of(imported).recall is None
-    assert gist_of(library.entry(entry.id)).recall == 0.825
+    assert gist_of(library.entries.get(entry.id)).recall == 0.825

@@ -23,42 +23,42 @@ def timed(call: Callable[[], object]) -> float:
 def full(library: Library) -> Library:
     entries = [ready(library, f"Document {n}", [f"The text of {n}: hello, 계약."]) for n in range(500)]
     for entry in entries:
-        list(library.index_text(entry.id))
+        list(library.texts.index(entry.id))
     for n in range(200):
-        chat, parent_id = library.add_chat([entries[n].id], title=f"Chat {n}"), None
+        chat, parent_id = library.chats.add([entries[n].id], title=f"Chat {n}"), None
         for turn in range(50):
             text = f"Turn {turn}, 서울에서: {'some words of an answer ' * 8}"
-            parent_id = library.add_message(chat.id, parent_id=parent_id, role="user", text=text).id
+            parent_id = library.chats.add_message(chat.id, parent_id=parent_id, role="user", text=text).id
     return library
 
 
 def test_every_call_is_quick(full: Library):
-    first, chat = full.entries()[0], full.chats()[0]
+    first, chat = full.entries.all()[0], full.chats.all()[0]
     leaf_id = chat.leaf_id
     assert leaf_id is not None
     calls: dict[str, Callable[[], object]] = {
-        "open": lambda: Library(full.folder).close(),
+        "open": lambda: Library(full.store.folder).close(),
         "entries": full.entries,
-        "entries, titles": lambda: full.entries(search="ment 49"),
-        "entries, texts": lambda: full.entries(search="hello"),
-        "entries, short": lambda: full.entries(search="계약"),
-        "entry": lambda: full.entry(first.id),
+        "entries, titles": lambda: full.entries.all(search="ment 49"),
+        "entries, texts": lambda: full.entries.all(search="hello"),
+        "entries, short": lambda: full.entries.all(search="계약"),
+        "entry": lambda: full.entries.get(first.id),
         "add": lambda: add(full, "new"),
-        "claim": lambda: full.claim_next("w"),
-        "progress": lambda: full.set_progress(first.id, 1, 2),
-        "outdated": lambda: full.mark_outdated(("starter", "m2", "t1", "a1")),
-        "recover": full.recover,
+        "claim": lambda: full.queue.claim_next("w"),
+        "progress": lambda: full.entries.set_progress(first.id, 1, 2),
+        "outdated": lambda: full.gists.mark_outdated(("starter", "m2", "t1", "a1")),
+        "recover": full.queue.recover,
         "chats": full.chats,
-        "chats, search": lambda: full.chats(search="answer"),
-        "chats, short": lambda: full.chats(search="서울"),
-        "path": lambda: full.path(chat.id),
-        "message": lambda: full.add_message(chat.id, parent_id=leaf_id, role="user", text="hello"),
-        "set message": lambda: full.set_message(leaf_id, text="more " * 500, state="complete"),
-        "choose": lambda: full.choose_version(leaf_id),
-        "storage": full.storage,
-        "unindexed": full.unindexed,
-        "trash": lambda: full.trash([first.id]),
-        "empty": full.empty_trash,
+        "chats, search": lambda: full.chats.all(search="answer"),
+        "chats, short": lambda: full.chats.all(search="서울"),
+        "path": lambda: full.chats.path(chat.id),
+        "message": lambda: full.chats.add_message(chat.id, parent_id=leaf_id, role="user", text="hello"),
+        "set message": lambda: full.chats.set_message(leaf_id, text="more " * 500, state="complete"),
+        "choose": lambda: full.chats.choose_version(leaf_id),
+        "storage": full.disk.storage,
+        "unindexed": full.texts.unindexed,
+        "trash": lambda: full.entries.trash([first.id]),
+        "empty": full.disk.empty_trash,
     }
     seconds = {name: min(timed(call) for _ in range(3)) for name, call in calls.items()}
     assert max(seconds.values()) < GENEROUS_S, seconds

@@ -40,21 +40,25 @@ def test_an_old_library_is_brought_up_to_date(tmp_path: Path, version: int):
     old_library(tmp_path / "old", version)
     before = (tmp_path / "old" / DATABASE).read_bytes()
     library, new = Library(tmp_path / "old"), Library(tmp_path / "new")
-    assert tables(library.database_path) == tables(new.database_path)
-    (backup,) = library.folder.glob("*.backup")
+    assert tables(library.store.database_path) == tables(new.store.database_path)
+    (backup,) = library.store.folder.glob("*.backup")
     assert backup.name == f"library.sqlite3.version-{version}.backup"
-    assert tables(backup) != tables(library.database_path)
-    assert library.recover() == 0
-    (entry,), (trashed,), (chat,) = library.entries(), library.entries(trashed=True), library.chats(search="월세")
+    assert tables(backup) != tables(library.store.database_path)
+    assert library.queue.recover() == 0
+    (entry,), (trashed,), (chat,) = (
+        library.entries.all(),
+        library.entries.all(trashed=True),
+        library.chats.all(search="월세"),
+    )
     assert (entry.title, entry.state, entry.n_tokens) == ("임대차 계약", "ready", 400)
-    assert entry.gist is not None and entry.gist.path == library.gists_folder / "5ca1ab1e.gistkv"
+    assert entry.gist is not None and entry.gist.path == library.store.gists_folder / "5ca1ab1e.gistkv"
     assert trashed.problem is not None and trashed.problem.message == "It holds no text."
     assert (chat.entry_ids, chat.system, chat.sampling) == ((1,), "Be brief.", {"temperature": 0.5})
-    assert [(m.text, m.state) for m in library.path(chat.id)] == [
+    assert [(m.text, m.state) for m in library.chats.path(chat.id)] == [
         ("월세는 얼마입니까?", "complete"),
         ("950 euros", "stopped"),
     ]
-    assert library.chats(search="950") == library.chats(search="900") == [chat]
+    assert library.chats.all(search="950") == library.chats.all(search="900") == [chat]
     assert not chat.look_up and (entry.gist.recall_n, entry.gist.recall) == (None, None)
     assert before[:16] == b"SQLite format 3\x00"
     library.close()
@@ -72,60 +76,60 @@ def test_a_step_that_fails_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert tables(tmp_path / "old" / DATABASE) == before
     monkeypatch.undo()
     library = Library(tmp_path / "old")
-    assert len(library.chats()) == 1
+    assert len(library.chats.all()) == 1
     library.close()
 
 
 def test_a_library_of_a_newer_version_is_refused(library: Library):
     library.close()
-    with sqlite3.connect(library.database_path) as db:
+    with sqlite3.connect(library.store.database_path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
-    before = library.database_path.read_bytes()
+    before = library.store.database_path.read_bytes()
     with pytest.raises(UserError, match="newer gistdesk") as refused:
-        Library(library.folder)
+        Library(library.store.folder)
     assert "Update" in refused.value.hint
-    assert library.database_path.read_bytes() == before
+    assert library.store.database_path.read_bytes() == before
 
 
 def test_a_damaged_database_is_refused_and_left_alone(library: Library):
     for n in range(50):
         ready(library, f"document {n}")
     library.close()
-    whole = library.database_path.read_bytes()
+    whole = library.store.database_path.read_bytes()
     middle = len(whole) // 2
     for damaged in (b"no database" * 1000, whole[:4096] + os.urandom(len(whole) - 4096), whole[:middle]):
-        library.database_path.write_bytes(damaged)
+        library.store.database_path.write_bytes(damaged)
         with pytest.raises(UserError, match="is damaged") as refused:
-            Library(library.folder)
+            Library(library.store.folder)
         assert "backup" in refused.value.hint
-        assert library.database_path.read_bytes() == damaged
-    library.database_path.write_bytes(whole)
-    again = Library(library.folder)
-    assert len(again.entries()) == 50
+        assert library.store.database_path.read_bytes() == damaged
+    library.store.database_path.write_bytes(whole)
+    again = Library(library.store.folder)
+    assert len(again.entries.all()) == 50
     again.close()
 
 
 def test_a_format_that_sqlite_does_not_know_is_damage(library: Library):
     """The schema format in the file's head, four bytes at 44: SQLite has no code of its own for it."""
     library.close()
-    whole = bytearray(library.database_path.read_bytes())
+    whole = bytearray(library.store.database_path.read_bytes())
     whole[44:48] = b"\xff" * 4
-    library.database_path.write_bytes(whole)
+    library.store.database_path.write_bytes(whole)
     with pytest.raises(DamagedLibraryError, match="unsupported file format"):
-        Library(library.folder)
-    assert library.database_path.read_bytes() == whole
+        Library(library.store.folder)
+    assert library.store.database_path.read_bytes() == whole
 
 
 def test_damage_that_is_found_later_is_a_sentence(tmp_path: Path):
     library = Library(tmp_path)
     add(library)
-    library._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    pages = library.database_path.read_bytes()
-    library.database_path.write_bytes(pages[:4096] + b"\xff" * (len(pages) - 4096))
-    library._db.execute("PRAGMA shrink_memory")
-    other = sqlite3.connect(library.database_path)
-    with pytest.raises(DamagedLibraryError, match="is damaged"), telling(library.database_path):
+    library.store._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    pages = library.store.database_path.read_bytes()
+    library.store.database_path.write_bytes(pages[:4096] + b"\xff" * (len(pages) - 4096))
+    library.store._db.execute("PRAGMA shrink_memory")
+    other = sqlite3.connect(library.store.database_path)
+    with pytest.raises(DamagedLibraryError, match="is damaged"), telling(library.store.database_path):
         other.execute("SELECT * FROM entries").fetchall()
     other.close()
     library.close()
@@ -156,26 +160,26 @@ def test_a_file_in_the_place_of_the_folder(tmp_path: Path):
 
 def test_a_full_disk_is_a_sentence_and_loses_nothing(library: Library):
     add(library)
-    n_pages = library._db.execute("PRAGMA page_count").fetchone()[0]
-    library._db.execute(f"PRAGMA max_page_count = {n_pages}")
-    chat = library.add_chat([])
+    n_pages = library.store._db.execute("PRAGMA page_count").fetchone()[0]
+    library.store._db.execute(f"PRAGMA max_page_count = {n_pages}")
+    chat = library.chats.add([])
     with pytest.raises(UserError, match="cannot be written") as full:
         for _ in range(100):
-            library.add_message(chat.id, parent_id=None, role="user", text="long " * 1000)
+            library.chats.add_message(chat.id, parent_id=None, role="user", text="long " * 1000)
     assert "Free some space" in full.value.hint
-    library._db.execute("PRAGMA max_page_count = 1000000")
-    n_before = len(library.entries())
+    library.store._db.execute("PRAGMA max_page_count = 1000000")
+    n_before = len(library.entries.all())
     add(library)
-    assert len(library.entries()) == n_before + 1
+    assert len(library.entries.all()) == n_before + 1
 
 
 def test_another_program_that_holds_the_database(library: Library, monkeypatch: pytest.MonkeyPatch):
-    library._db.execute("PRAGMA busy_timeout = 50")
-    with sqlite3.connect(library.database_path, isolation_level=None) as holder:
+    library.store._db.execute("PRAGMA busy_timeout = 50")
+    with sqlite3.connect(library.store.database_path, isolation_level=None) as holder:
         holder.execute("BEGIN IMMEDIATE")
         with pytest.raises(UserError, match="holding"):
             add(library)
-        assert library.entries() == []  # reading goes on
+        assert library.entries.all() == []  # reading goes on
         holder.execute("ROLLBACK")
     holder.close()
     add(library)
@@ -194,7 +198,7 @@ def test_many_processes_begin_one_library(tmp_path: Path):
         processes = [subprocess.Popen(command, stderr=subprocess.PIPE, cwd=HERE.parents[1]) for _ in range(6)]
         assert [process.communicate(timeout=60)[1] for process in processes] == [b""] * 6
         library = Library(folder)
-        assert len(library.entries()) == 6 + version
+        assert len(library.entries.all()) == 6 + version
         library.close()
     with sqlite3.connect(tmp_path / "1" / f"{DATABASE}.version-1.backup") as backup:
         assert backup.execute("PRAGMA user_version").fetchone() == (1,)
@@ -203,38 +207,38 @@ def test_many_processes_begin_one_library(tmp_path: Path):
 
 def test_what_is_written_beside_other_programs_is_not_lost(library: Library):
     """Two libraries in one process, as the window and its thread of files have; a command opens it and ends."""
-    beside = Library(library.folder)
+    beside = Library(library.store.folder)
     code = (
         "import sys; from pathlib import Path; from gistdesk.library import Library; l = Library(Path(sys.argv[1])); "
         "print(*(entry.title for entry in l.entries(search=sys.argv[2]))); l.close()"
     )
 
     def titles(search: str) -> str:
-        command = [sys.executable, "-c", code, str(library.folder), search]
+        command = [sys.executable, "-c", code, str(library.store.folder), search]
         return subprocess.run(command, check=True, capture_output=True, text=True, cwd=HERE.parents[1]).stdout.strip()
 
     assert titles("") == ""
     entry = ready(library, pages=["The rent is due on Mondays."])
     assert titles("") == "Lease"
-    for _ in beside.index_text(entry.id):
+    for _ in beside.texts.index(entry.id):
         pass
     assert titles("mondays") == "Lease"
     beside.close()
 
 
 def test_a_failed_transaction_leaves_nothing_open(library: Library):
-    with pytest.raises(ZeroDivisionError), library._write() as db:
+    with pytest.raises(ZeroDivisionError), library.store.write() as db:
         db.execute("DELETE FROM entries")
         raise ZeroDivisionError
     add(library)
-    assert not library._db.in_transaction
+    assert not library.store._db.in_transaction
 
 
 def test_closing_twice_and_leaving_nothing_locked(library: Library):
     library.close()
     library.close()
-    assert list((library.folder / "open").iterdir()) == []
-    shutil.rmtree(library.folder)
+    assert list((library.store.folder / "open").iterdir()) == []
+    shutil.rmtree(library.store.folder)
 
 
 def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
@@ -246,9 +250,9 @@ def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
         (folder / "texts").mkdir(mode=0o755)
         with closing(Library(folder)) as library:
             entry = ready(library)
-            chat = library.add_chat([entry.id])
-            library.add_message(chat.id, parent_id=None, role="user", text="secret")
-            _keep(library.texts_folder / "0.txt", b"text")
+            chat = library.chats.add([entry.id])
+            library.chats.add_message(chat.id, parent_id=None, role="user", text="secret")
+            _keep(library.store.texts_folder / "0.txt", b"text")
             for path in (folder, *folder.rglob("*")):
                 if path.is_dir():
                     assert stat.S_IMODE(path.stat().st_mode) == 0o700, path

@@ -41,13 +41,13 @@ def paged(lines: list[str]) -> list[str]:
 def indexed(library: Library, pages: list[str], title: str = "Book") -> Entry:
     entry = add(library, title)
     extract(library, entry.id, pages)
-    for _ in library.index_text(entry.id):
+    for _ in library.texts.index(entry.id):
         pass
-    return library.entry(entry.id)
+    return library.entries.get(entry.id)
 
 
 def rank(library: Library, entry: Entry, query: str, fact: Fact) -> int:
-    found = library.find_passages(query, [entry.id])
+    found = library.texts.find_passages(query, [entry.id])
     return next((n for n, passage in enumerate(found) if fact.statement in passage.text), 99)
 
 
@@ -102,7 +102,7 @@ PLACES = [
 )
 def test_questions_and_answers_find_their_place(library: Library, query: str, place: int):
     entry = indexed(library, PLACES)
-    found = library.find_passages(query, [entry.id])
+    found = library.texts.find_passages(query, [entry.id])
     assert found[0].text == PLACES[place]
     assert found[0].page == place + 1
 
@@ -110,20 +110,20 @@ def test_questions_and_answers_find_their_place(library: Library, query: str, pl
 @pytest.mark.parametrize("query", ["", "   ", "?!", "12", "'\"", "the of and", "x" * 5000, "a1 " * 500, "\x00", "쌀"])
 def test_no_query_is_too_odd(library: Library, query: str):
     entry = indexed(library, PLACES)
-    assert library.find_passages(query, [entry.id]) == []
+    assert library.texts.find_passages(query, [entry.id]) == []
 
 
 def test_a_number_is_not_found_inside_another(library: Library):
     entry = indexed(library, ["It cost 2012 euros.", "12 people came."])
-    assert [passage.page for passage in library.find_passages("12 people", [entry.id])] == [2]
+    assert [passage.page for passage in library.texts.find_passages("12 people", [entry.id])] == [2]
 
 
 def test_offsets_are_exact(library: Library):
     lines = book("ko", 60_000)
     pages = ["", "  \n\n" + "\n".join(lines[:40]) + "\n\n 끝 ", *paged(lines[40:]), "한" * 3000]
     entry = indexed(library, pages)
-    kept = library.kept_text(entry.id)
-    found = library.find_passages("그리고 사람이 서울에서 있었다", [entry.id], limit=50)
+    kept = library.texts.pages(entry.id)
+    found = library.texts.find_passages("그리고 사람이 서울에서 있었다", [entry.id], limit=50)
     assert len(found) > 5
     for passage in found:
         assert kept[passage.page - 1][passage.start : passage.end] == passage.text == passage.text.strip()
@@ -141,37 +141,37 @@ def test_places_cover_a_page_without_overlap():
 def test_a_phrase_across_two_places_is_found(library: Library):
     page = "word " * 119 + "the quick\nbrown fox " + "word " * 200
     entry = indexed(library, [page])
-    assert library.entries(search="quick") == [entry]
-    assert library._texts_with("quick brown") == {entry.text_sha256}
+    assert library.entries.all(search="quick") == [entry]
+    assert library._index.texts_with("quick brown") == {entry.text_sha256}
 
 
 def test_several_documents_at_once(library: Library):
     one, two = indexed(library, PLACES[:3], "one"), indexed(library, PLACES[3:], "two")
-    found = library.find_passages("홍길동 보증 71432 해지", [one.id, two.id])
+    found = library.texts.find_passages("홍길동 보증 71432 해지", [one.id, two.id])
     assert {(p.title, p.page) for p in found} == {("one", 1), ("one", 2), ("two", 1), ("two", 2)}
-    assert {p.title for p in library.find_passages("홍길동 보증 71432 해지", [two.id])} == {"two"}
+    assert {p.title for p in library.texts.find_passages("홍길동 보증 71432 해지", [two.id])} == {"two"}
 
 
 def test_a_text_that_is_not_indexed_yet_is_searched_all_the_same(library: Library):
     entry = add(library)
     extract(library, entry.id, PLACES)
-    assert library.unindexed() == [entry.id]
-    assert library.find_passages("pass key", [entry.id])[0].page == 2
-    assert library.unindexed() == []
+    assert library.texts.unindexed() == [entry.id]
+    assert library.texts.find_passages("pass key", [entry.id])[0].page == 2
+    assert library.texts.unindexed() == []
 
 
 def test_indexing_goes_on_where_it_stopped(library: Library):
     entry = add(library)
     extract(library, entry.id, paged(book("en", 300_000)))
-    first = library.index_text(entry.id)
+    first = library.texts.index(entry.id)
     seen = [next(first) for _ in range(4)]
     first.close()
-    other = Library(library.folder)
-    rest = list(other.index_text(entry.id))
+    other = Library(library.store.folder)
+    rest = list(other.texts.index(entry.id))
     assert seen == sorted(seen) and rest[0] == 0.0 and rest[-1] == 1.0
     assert rest[1] > seen[-1]
-    assert library.unindexed() == []
-    with sqlite3.connect(library.folder / INDEX) as db:
+    assert library.texts.unindexed() == []
+    with sqlite3.connect(library.store.folder / INDEX) as db:
         ids = db.execute("SELECT count(*), count(DISTINCT id), max(id) FROM places").fetchone()
         db.execute("INSERT INTO place_index(place_index) VALUES ('integrity-check')")
     db.close()
@@ -183,34 +183,34 @@ def test_two_index_different_texts_at_the_same_time(library: Library):
     one, two = add(library, "one"), add(library, "two")
     extract(library, one.id, paged(book("en", 100_000)))
     extract(library, two.id, [*PLACES, *paged(book("ko", 100_000))])
-    other = Library(library.folder)
-    steps = [library.index_text(one.id), other.index_text(two.id)]
+    other = Library(library.store.folder)
+    steps = [library.texts.index(one.id), other.texts.index(two.id)]
     while steps:
         steps = [step for step in steps if next(step, None) is not None]
     other.close()
-    assert [e.title for e in library.entries(search="71432")] == ["two"]
-    assert library.find_passages("pass key 71432", [two.id])[0].text == PLACES[1]
-    assert library.find_passages("71432", [one.id]) == []
+    assert [e.title for e in library.entries.all(search="71432")] == ["two"]
+    assert library.texts.find_passages("pass key 71432", [two.id])[0].text == PLACES[1]
+    assert library.texts.find_passages("71432", [one.id]) == []
 
 
 def test_indexing_keeps_nobody_waiting(library: Library):
     """Another connection can write at any step; a step is short."""
     entry = add(library)
     extract(library, entry.id, paged(book("en", 3_000_000)))
-    other = Library(library.folder)
+    other = Library(library.store.folder)
     small = add(other, "small")
     extract(other, small.id, ["small"])
     waits, lasted = [], []
-    steps = library.index_text(entry.id)
+    steps = library.texts.index(entry.id)
     while True:
         begun = time.perf_counter()
         if next(steps, None) is None:
             break
         lasted.append(time.perf_counter() - begun)
         begun = time.perf_counter()
-        other.set_progress(small.id, 1, 2)
+        other.entries.set_progress(small.id, 1, 2)
         waits.append(time.perf_counter() - begun)
-    list(other.index_text(small.id))
+    list(other.texts.index(small.id))
     other.close()
     assert len(lasted) > 10
     assert sorted(lasted)[-3] < 0.25  # 30 ms on two quiet cores; a disk that others wait for may hold up a step or two
@@ -220,27 +220,27 @@ def test_indexing_keeps_nobody_waiting(library: Library):
 def test_a_damaged_index_is_made_again(library: Library):
     entry = indexed(library, paged(book("en", 300_000)))
     library.close()
-    path = library.folder / INDEX
+    path = library.store.folder / INDEX
     whole = path.read_bytes()
     for damaged in (b"no database at all" * 100, whole[:4096] + b"\xff" * len(whole)):
         path.write_bytes(damaged)
-        again = Library(library.folder)
-        assert again.unindexed() == [entry.id]
-        assert again.find_passages("Dorothea", [entry.id])
+        again = Library(library.store.folder)
+        assert again.texts.unindexed() == [entry.id]
+        assert again.texts.find_passages("Dorothea", [entry.id])
         again.close()
 
 
 def test_an_index_that_is_damaged_while_it_is_used_says_so_once(library: Library):
     entry = indexed(library, paged(book("en", 300_000)))
     library.close()
-    path = library.folder / INDEX
+    path = library.store.folder / INDEX
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] + b"\xff" * (len(whole) // 2))
-    again = Library(library.folder)
+    again = Library(library.store.folder)
     with pytest.raises(UserError, match="is made again"):
-        again.find_passages("Dorothea Brooke had that kind of beauty", [entry.id])
-    assert again.unindexed() == [entry.id]
-    assert again.find_passages("Dorothea Brooke had that kind of beauty", [entry.id])
+        again.texts.find_passages("Dorothea Brooke had that kind of beauty", [entry.id])
+    assert again.texts.unindexed() == [entry.id]
+    assert again.texts.find_passages("Dorothea Brooke had that kind of beauty", [entry.id])
     again.close()
 
 
@@ -262,16 +262,16 @@ def test_damage_that_the_index_tells_in_words_alone_is_damage(library: Library, 
     """FTS5 tells most of it as a plain SQL error. It is the index's, which is made again; the library is whole."""
     entry = indexed(library, ["The grey cat sat by the harbour. 항구에서."])
     library.close()
-    with closing(sqlite3.connect(library.folder / INDEX)) as db:
+    with closing(sqlite3.connect(library.store.folder / INDEX)) as db:
         db.execute("PRAGMA writable_schema = ON")
         assert db.execute(damage).rowcount
         db.commit()
-    with closing(Library(library.folder)) as again:
+    with closing(Library(library.store.folder)) as again:
         try:
-            again.find_passages(search, [entry.id])
+            again.texts.find_passages(search, [entry.id])
         except UserError as error:
             assert "is made again" in error.message
-        assert [passage.text for passage in again.find_passages(search, [entry.id])]
+        assert [passage.text for passage in again.texts.find_passages(search, [entry.id])]
 
 
 @pytest.mark.parametrize("table", ["texts", "places"])
@@ -280,22 +280,22 @@ def test_damage_that_the_index_tells_in_words_alone_is_damage(library: Library, 
 def test_tables_that_contradict_each_other_are_damage(library: Library, table: str, how: str, use: str):
     entry = indexed(library, ["The grey cat sat by the harbour."])
     library.close()
-    with closing(sqlite3.connect(library.folder / INDEX)) as db:
+    with closing(sqlite3.connect(library.store.folder / INDEX)) as db:
         db.execute(f"{how} {table}")
         db.commit()
-    with closing(Library(library.folder)) as again:
+    with closing(Library(library.store.folder)) as again:
         try:
             if use == "passages":
-                again.find_passages("harbour", [entry.id])
+                again.texts.find_passages("harbour", [entry.id])
             elif use == "entries":
-                again.entries(search="harbour")
+                again.entries.all(search="harbour")
             else:
                 indexed(again, ["Another text about a dog."])
         except UserError as error:
             assert "is made again" in error.message
         with suppress(UserError):
-            again.find_passages("harbour", [entry.id])
-        assert [passage.text for passage in again.find_passages("harbour", [entry.id])]
+            again.texts.find_passages("harbour", [entry.id])
+        assert [passage.text for passage in again.texts.find_passages("harbour", [entry.id])]
 
 
 def test_terms_have_no_particles_and_no_common_words():

@@ -165,8 +165,10 @@ def add_document(library: Library, title: str, pages: Sequence[str] = (), *, n_s
     """A document that is ready, as the engine would leave it."""
     data = "\f".join(pages or [f"The text of {title}."]).encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    entry = library.add_entry(source_path=library.folder.parent / title, model="starter", ratio=40.0, title=title)
-    (library.texts_folder / f"{sha256}.txt").write_bytes(data)
+    entry = library.entries.add(
+        source_path=library.store.folder.parent / title, model="starter", ratio=40.0, title=title
+    )
+    (library.store.texts_folder / f"{sha256}.txt").write_bytes(data)
     text = TextFigures(
         title=title,
         text_sha256=sha256,
@@ -177,8 +179,8 @@ def add_document(library: Library, title: str, pages: Sequence[str] = (), *, n_s
         page_label="page",
         n_tokens=40 * n_slots,
     )
-    library.set_extracted(entry.id, text)
-    path = library.incoming_path(entry.id)
+    library.entries.set_extracted(entry.id, text)
+    path = library.gists.incoming_path(entry.id)
     path.write_bytes(title.encode())
     figures = GistFigures("starter", "m", "t", "a", 40 * n_slots, n_slots, 4096, 5000, 20.0, 2400.0, "cpu")
-    return library.adopt_gist(entry.id, path, figures)
+    return library.gists.adopt(entry.id, path, figures)

@@ -164,34 +164,34 @@ def add_entry(
 ) -> Entry:
     """An entry as the engine would leave it in this state; `name` is its file's, `made` more of `GistFigures`."""
     library = desk.library
-    source = library.folder.parent / "documents" / name
+    source = library.store.folder.parent / "documents" / name
     source.parent.mkdir(exist_ok=True)
     source.write_bytes(b"x" * 100)
-    entry = library.add_entry(source_path=source, model=model, ratio=ratio)
+    entry = library.entries.add(source_path=source, model=model, ratio=ratio)
     texts = list(pages) or [f"{name}\n\nThe text of this document.", "And its second page."]
     if state not in ("queued", "extracting", "failed"):
         _extract(library, entry, texts, page_label, n_tokens)
     if state in ("ready", "outdated", "source changed"):
-        path = library.incoming_path(entry.id)
+        path = library.gists.incoming_path(entry.id)
         path.write_bytes(name.encode())
         n_slots = round(n_tokens / ratio)
         fingerprints = (hashlib.sha256(part.encode()).hexdigest() for part in (model, "tokenizer", "adapter"))
         figures = GistFigures(
             model, *fingerprints, n_tokens, n_slots, n_slots * 12_288, n_slots * 12_288 + 2048, 20.1, 2398.0, "cpu"
         )
-        library.adopt_gist(entry.id, path, replace(figures, **made))  # type: ignore[arg-type]
+        library.gists.adopt(entry.id, path, replace(figures, **made))  # type: ignore[arg-type]
     if state != "ready":
-        library.set_state(entry.id, state, problem=problem)  # type: ignore[arg-type]
+        library.entries.set_state(entry.id, state, problem=problem)  # type: ignore[arg-type]
     if total:
-        library.set_progress(entry.id, done, total)
+        library.entries.set_progress(entry.id, done, total)
     desk.entries_changed.emit()
-    return library.entry(entry.id)
+    return library.entries.get(entry.id)
 
 
 def _extract(library: Library, entry: Entry, pages: list[str], page_label: str | None, n_tokens: int) -> None:
     data = "\f".join(pages).encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    (library.texts_folder / f"{sha256}.txt").write_bytes(data)
+    (library.store.texts_folder / f"{sha256}.txt").write_bytes(data)
     text = TextFigures(
         title=entry.title,
         text_sha256=sha256,
@@ -202,7 +202,7 @@ def _extract(library: Library, entry: Entry, pages: list[str], page_label: str |
         page_label=page_label,
         n_tokens=n_tokens,
     )
-    library.set_extracted(entry.id, text)
+    library.entries.set_extracted(entry.id, text)
 
 
 def fill(desk: StillDesk) -> dict[str, Entry]:

@@ -42,29 +42,29 @@ def desk(new_desk: NewDesk) -> Desk:
 
 
 def wait_for_state(qtbot: QtBot, desk: Desk, entry_id: int, *states: str) -> None:
-    qtbot.waitUntil(lambda: desk.library.entry(entry_id).state in states, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state in states, timeout=WAIT_MS)
 
 
 def wait_for_progress(qtbot: QtBot, desk: Desk, entry_id: int) -> None:
     """Until some of its segments are compressed, but not all."""
 
     def is_under_way() -> bool:
-        entry = desk.library.entry(entry_id)
+        entry = desk.library.entries.get(entry_id)
         return entry.state == "compressing" and entry.done > 0
 
     qtbot.waitUntil(is_under_way, timeout=WAIT_MS)
 
 
 def wait_for_answer(qtbot: QtBot, desk: Desk, message_id: int) -> str:
-    qtbot.waitUntil(lambda: desk.library.message(message_id).state != "writing", timeout=WAIT_MS)
-    return desk.library.message(message_id).text.strip()
+    qtbot.waitUntil(lambda: desk.library.chats.message(message_id).state != "writing", timeout=WAIT_MS)
+    return desk.library.chats.message(message_id).text.strip()
 
 
 def ready(qtbot: QtBot, desk: Desk, *paths: Path, ratio: float = 100.0) -> list[int]:
     ids = desk.add_documents(paths, ratio)
     for entry_id in ids:
         wait_for_state(qtbot, desk, entry_id, "ready", "failed")
-        assert desk.library.entry(entry_id).state == "ready", desk.library.entry(entry_id).problem
+        assert desk.library.entries.get(entry_id).state == "ready", desk.library.entries.get(entry_id).problem
     return ids
 
 
@@ -74,23 +74,23 @@ def test_documents_become_ready_and_answer(qtbot: QtBot, desk: Desk) -> None:
     english, korean = ready(qtbot, desk, ENGLISH, KOREAN)
     chat_id = desk.chats.new([english])
     first = desk.chats.ask(chat_id, "What is the passkey?")
-    assert desk.library.message(first).state == "writing"
+    assert desk.library.chats.message(first).state == "writing"
     assert wait_for_answer(qtbot, desk, first) == "58203"
-    figures = desk.library.message(first).figures
-    assert figures["n_slots"] == desk.library.entry(english).gist.n_slots  # type: ignore[union-attr]
+    figures = desk.library.chats.message(first).figures
+    assert figures["n_slots"] == desk.library.entries.get(english).gist.n_slots  # type: ignore[union-attr]
     assert figures["ttft_s"] > 0
     assert figures["n_document_tokens"] / figures["n_slots"] > 90
     assert figures["ratio"] > 5  # with the passages that were looked up
     assert wait_for_answer(qtbot, desk, desk.chats.ask(chat_id, "What is the passkey?")) == "58203"
-    assert [m.role for m in desk.library.path(chat_id)] == ["user", "assistant"] * 2
-    assert desk.library.chat(chat_id).title == "What is the passkey?"
+    assert [m.role for m in desk.library.chats.path(chat_id)] == ["user", "assistant"] * 2
+    assert desk.library.chats.get(chat_id).title == "What is the passkey?"
 
     answer = desk.chats.ask(desk.chats.new([korean]), "패스키는 무엇입니까?")
     assert wait_for_answer(qtbot, desk, answer) == "40917"
     both = desk.chats.ask(desk.chats.new([korean, english]), "What is the passkey?")
     assert wait_for_answer(qtbot, desk, both)
-    assert desk.library.message(both).figures["n_document_tokens"] == sum(
-        desk.library.entry(i).gist.n_tokens  # type: ignore[union-attr]
+    assert desk.library.chats.message(both).figures["n_document_tokens"] == sum(
+        desk.library.entries.get(i).gist.n_tokens  # type: ignore[union-attr]
         for i in (english, korean)
     )
     grounded, places = desk.chats.verify(first)
@@ -105,7 +105,7 @@ def test_the_sample_is_in_the_language_of_the_window(desk: Desk, language: str, 
     i18n.set_language(language)
     try:
         assert desk.settings.language == "auto"
-        assert desk.library.entry(desk.open_sample()).source_path == sample
+        assert desk.library.entries.get(desk.open_sample()).source_path == sample
     finally:
         i18n.set_language(before)
 
@@ -124,7 +124,7 @@ def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
     ids = desk.add_documents([tmp_path / f"{name}.txt" for name in ("first", "second", "third")], 8.0)
     qtbot.waitUntil(lambda: desk.engine_state.state == "failed", timeout=WAIT_MS)
     qtbot.wait(300)
-    assert [desk.library.entry(i).state for i in ids] == ["queued"] * 3
+    assert [desk.library.entries.get(i).state for i in ids] == ["queued"] * 3
     assert desk.idle()
     assert [notice.hint for notice in notices] == [
         *["Nothing is lost. It is started again."] * 2,
@@ -146,31 +146,31 @@ def test_versions_branches_edits_and_the_full_text(qtbot: QtBot, desk: Desk, tmp
     wait_for_answer(qtbot, desk, first)
     second = desk.chats.regenerate(first)
     wait_for_answer(qtbot, desk, second)
-    shown = desk.library.path(chat_id)[-1]
+    shown = desk.library.chats.path(chat_id)[-1]
     assert (shown.id, shown.version, shown.n_versions) == (second, 2, 2)
-    edited = desk.chats.edit(desk.library.path(chat_id)[0].id, "Tell me the passkey.")
+    edited = desk.chats.edit(desk.library.chats.path(chat_id)[0].id, "Tell me the passkey.")
     assert wait_for_answer(qtbot, desk, edited) == "58203"
-    assert desk.library.path(chat_id)[0].text == "Tell me the passkey."
+    assert desk.library.chats.path(chat_id)[0].text == "Tell me the passkey."
     branch = desk.chats.branch(edited)
-    assert [m.text for m in desk.library.path(branch)] == ["Tell me the passkey.", "58203"]
+    assert [m.text for m in desk.library.chats.path(branch)] == ["Tell me the passkey.", "58203"]
     compared = desk.chats.compare(edited)
     wait_for_answer(qtbot, desk, compared)
-    full = desk.library.comparison(edited)
+    full = desk.library.chats.comparison(edited)
     assert full is not None
     assert full.id == compared
     assert full.figures["n_slots"] == 0
     assert full.figures["n_prompt_tokens"] > 0
-    assert desk.library.path(chat_id)[-1].id == edited
+    assert desk.library.chats.path(chat_id)[-1].id == edited
 
 
 def test_a_question_to_what_is_not_compressed_says_so(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     missing = desk.add_documents([tmp_path / "gone.txt"], 100.0)[0]
     wait_for_state(qtbot, desk, missing, "failed")
-    problem = desk.library.entry(missing).problem
+    problem = desk.library.entries.get(missing).problem
     assert problem is not None
     assert problem.kind == "user"
     answer = desk.chats.ask(desk.chats.new([missing]), "What is the passkey?")
-    message = desk.library.message(answer)
+    message = desk.library.chats.message(answer)
     assert message.state == "failed"
     assert "not compressed" in message.figures["problem"]["message"]
     assert desk.idle()
@@ -185,9 +185,9 @@ def test_a_long_document_waits_while_an_answer_is_written(qtbot: QtBot, desk: De
     wait_for_progress(qtbot, desk, entry_id)
     answer = desk.chats.ask(desk.chats.new([short]), "What is the passkey?")
     assert wait_for_answer(qtbot, desk, answer) == "58203"
-    assert desk.library.entry(entry_id).state != "ready"
+    assert desk.library.entries.get(entry_id).state != "ready"
     wait_for_state(qtbot, desk, entry_id, "ready", "failed")
-    entry = desk.library.entry(entry_id)
+    entry = desk.library.entries.get(entry_id)
     assert entry.gist is not None
     assert entry.gist.n_tokens > 40_000
 
@@ -201,14 +201,14 @@ def test_cancel_and_retry_go_on_where_it_stopped(qtbot: QtBot, new_desk: NewDesk
     wait_for_progress(qtbot, desk, entry_id)
     desk.cancel(entry_id)
     wait_for_state(qtbot, desk, entry_id, "cancelled")
-    part = desk.library.incoming_path(entry_id)
+    part = desk.library.gists.incoming_path(entry_id)
     assert part.with_name(part.name + ".part").exists()
     desk.close()
 
     again = new_desk()
     again.retry(entry_id)
     wait_for_state(qtbot, again, entry_id, "ready", "failed")
-    assert again.library.entry(entry_id).state == "ready"
+    assert again.library.entries.get(entry_id).state == "ready"
     assert not part.with_name(part.name + ".part").exists()
 
 
@@ -221,10 +221,10 @@ def test_the_queue_survives_a_restart(qtbot: QtBot, new_desk: NewDesk, tmp_path:
     wait_for_progress(qtbot, desk, first)
     desk.close()
     again = new_desk()
-    assert {again.library.entry(i).state for i in (first, second)} <= {"queued", "extracting", "compressing"}
+    assert {again.library.entries.get(i).state for i in (first, second)} <= {"queued", "extracting", "compressing"}
     for entry_id in (first, second):
         wait_for_state(qtbot, again, entry_id, "ready", "failed")
-        assert again.library.entry(entry_id).state == "ready"
+        assert again.library.entries.get(entry_id).state == "ready"
 
 
 @pytest.mark.release
@@ -232,7 +232,7 @@ def test_the_same_text_twice_is_one_gist(qtbot: QtBot, desk: Desk, tmp_path: Pat
     copy = tmp_path / "copy.txt"
     copy.write_bytes(ENGLISH.read_bytes())
     first, second = ready(qtbot, desk, ENGLISH, copy)
-    one, two = desk.library.entry(first).gist, desk.library.entry(second).gist
+    one, two = desk.library.entries.get(first).gist, desk.library.entries.get(second).gist
     assert one is not None
     assert two is not None
     assert one.id == two.id
@@ -242,13 +242,13 @@ def test_the_same_text_twice_is_one_gist(qtbot: QtBot, desk: Desk, tmp_path: Pat
 def test_stop_keeps_the_partial_answer(qtbot: QtBot, desk: Desk) -> None:
     [entry_id] = ready(qtbot, desk, ENGLISH)
     chat_id = desk.chats.new([entry_id])
-    desk.library.set_chat(chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
+    desk.library.chats.change(chat_id, sampling={"temperature": 5.0, "top_p": 1.0, "max_tokens": 4000})
     answer = desk.chats.ask(chat_id, "What is the passkey?")
     with qtbot.waitSignal(desk.chats.delta, timeout=WAIT_MS):
         pass
     desk.chats.stop(answer)
     text = wait_for_answer(qtbot, desk, answer)
-    assert desk.library.message(answer).state == "stopped"
+    assert desk.library.chats.message(answer).state == "stopped"
     assert text
     assert desk.idle()
 
@@ -267,7 +267,7 @@ def test_measuring_and_predicting(qtbot: QtBot, desk: Desk, tmp_path: Path) -> N
     qtbot.waitUntil(lambda: desk.model_info() is not None, timeout=WAIT_MS)
     assert desk.estimates.predict(measured.n_tokens, 100.0).seconds is None
     [entry_id] = ready(qtbot, desk, ENGLISH)
-    gist = desk.library.entry(entry_id).gist
+    gist = desk.library.entries.get(entry_id).gist
     assert gist is not None
     before = desk.estimates.predict(measured.n_tokens, 100.0)
     after = desk.estimates.predict(gist.n_tokens, 100.0)
@@ -283,15 +283,15 @@ def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Pat
     [entry_id] = ready(qtbot, desk, ENGLISH)
     target = tmp_path / "alice.gistkv"
     exported: list[Path] = []
-    desk.export_gist(desk.library.entry(entry_id), target, exported.append)
+    desk.export_gist(desk.library.entries.get(entry_id), target, exported.append)
     assert not desk.idle()
     qtbot.waitUntil(lambda: exported == [target])
-    n_before = len(desk.library.entries())
+    n_before = len(desk.library.entries.all())
     notices: list[Notice] = []
     desk.notice.connect(notices.append)
     desk.import_gist(target)
-    qtbot.waitUntil(lambda: len(desk.library.entries()) == n_before + 1, timeout=WAIT_MS)
-    imported = desk.library.entries()[-1]
+    qtbot.waitUntil(lambda: len(desk.library.entries.all()) == n_before + 1, timeout=WAIT_MS)
+    imported = desk.library.entries.all()[-1]
     assert (
         wait_for_answer(qtbot, desk, desk.chats.ask(desk.chats.new([imported.id]), "What is the passkey?")) == "58203"
     )

@@ -69,17 +69,17 @@ def test_what_is_asked_of_the_engine_names_the_precision(qtbot: QtBot, tmp_path:
     try:
         (tmp_path / "tale.txt").write_text("The harbour was quiet. A grey cat slept on the wall.", encoding="utf-8")
         [entry_id] = desk.add_documents([tmp_path / "tale.txt"], 6.0)
-        qtbot.waitUntil(lambda: desk.library.entry(entry_id).state in ("ready", "failed"), timeout=WAIT_MS)
-        gist = desk.library.entry(entry_id).gist
+        qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state in ("ready", "failed"), timeout=WAIT_MS)
+        gist = desk.library.entries.get(entry_id).gist
         assert gist is not None and gist.model_fingerprint.endswith("-nf4")
         assert _answer_of(qtbot, desk, entry_id) == "complete"
         desk.change_settings(precision="int8")  # now the model makes other gists: this one is not asked silently
         desk.load_model(folder)
-        qtbot.waitUntil(lambda: desk.library.entry(entry_id).state == "outdated", timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "outdated", timeout=WAIT_MS)
         assert _answer_of(qtbot, desk, entry_id) == "failed"
         desk.change_settings(precision="nf4")
         desk.load_model(folder)
-        qtbot.waitUntil(lambda: desk.library.entry(entry_id).state == "ready", timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "ready", timeout=WAIT_MS)
     finally:
         desk.close()
 
@@ -108,10 +108,10 @@ def test_an_adapter_is_imported_listed_exported_and_removed(
         qtbot.waitUntil(lambda: _row(desk, str(kept)).adapter_base != "", timeout=WAIT_MS)
         row = _row(desk, str(kept))
         assert (row.title, row.adapter_base, row.is_kept, row.has_adapter) == ("contracts", "base", True, True)
-        entry = desk.library.add_entry(source_path=tmp_path / "a.txt", model=str(kept), ratio=8.0)
+        entry = desk.library.entries.add(source_path=tmp_path / "a.txt", model=str(kept), ratio=8.0)
         desk.rename_adapter(str(kept), "Leases/2026")
         [renamed] = kept_adapters()
-        assert renamed.name == "Leases_2026" and desk.library.entry(entry.id).model == str(renamed)
+        assert renamed.name == "Leases_2026" and desk.library.entries.get(entry.id).model == str(renamed)
         desk.rename_adapter(str(renamed), "Leases/2026")
         assert notices.pop().message == "There is an adapter with the name Leases_2026 already."
         kept = renamed
@@ -149,7 +149,7 @@ def _row(desk: Desk, name: str) -> ModelRow:
 
 
 def _answer_of(qtbot: QtBot, desk: Desk, entry_id: int) -> str:
-    chat = desk.library.add_chat([entry_id], sampling={"max_tokens": 2})
+    chat = desk.library.chats.add([entry_id], sampling={"max_tokens": 2})
     message = desk.chats.ask(chat.id, "Who slept?")
-    qtbot.waitUntil(lambda: desk.library.message(message).state != "writing", timeout=WAIT_MS)
-    return desk.library.message(message).state
+    qtbot.waitUntil(lambda: desk.library.chats.message(message).state != "writing", timeout=WAIT_MS)
+    return desk.library.chats.message(message).state

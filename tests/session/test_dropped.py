@@ -35,7 +35,7 @@ def measured(qtbot: QtBot, desk: Desk, paths: list[Path]) -> dict[str, Measured 
 
 
 def kept(desk: Desk) -> set[str]:
-    return {path.stem for path in desk.library.texts_folder.glob("*.txt")}
+    return {path.stem for path in desk.library.store.texts_folder.glob("*.txt")}
 
 
 def test_what_is_not_wanted_leaves_no_text_behind(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_what_is_not_wanted_leaves_no_text_behind(qtbot: QtBot, desk: Desk, tmp_
     assert len(kept(desk)) == 2
     (entry_id,) = desk.add_documents([first], 100.0)
     desk.forget_measured()
-    entry = desk.library.entry(entry_id)
+    entry = desk.library.entries.get(entry_id)
     assert kept(desk) == {entry.text_sha256}  # it was not read a second time
     assert entry.state == "queued" and entry.n_tokens and entry.title == "first"
 
@@ -71,7 +71,7 @@ def test_a_document_is_read_once_from_its_drop_to_its_gist(
     paths = files(tmp_path / "documents", "once.txt")
     measured(qtbot, desk, paths)
     [entry_id] = desk.add_documents(paths, 100.0)
-    qtbot.waitUntil(lambda: desk.library.entry(entry_id).state == "ready", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "ready", timeout=WAIT_MS)
     assert (sent.count("extract"), sent.count("compress")) == (1, 1)
 
 
@@ -94,7 +94,7 @@ def test_a_file_that_changed_since_is_read_again(qtbot: QtBot, desk: Desk, tmp_p
     measured(qtbot, desk, [first])
     first.write_text("Something else, which is longer than before.", encoding="utf-8")
     (entry_id,) = desk.add_documents([first], 100.0)
-    assert desk.library.entry(entry_id).text_sha256 is None
+    assert desk.library.entries.get(entry_id).text_sha256 is None
     desk.forget_measured()
     assert not kept(desk)
 
@@ -120,9 +120,9 @@ def test_each_way_is_predicted_by_itself(qtbot: QtBot, desk: Desk) -> None:
     library, usual = desk.library, ready(desk.library, "one")
     trained = add(library, "two")
     extract(library, trained.id, ["Another text."])
-    library.incoming_path(trained.id).write_bytes(b"trained")
+    library.gists.incoming_path(trained.id).write_bytes(b"trained")
     slow = replace(figures(), method="refined", tokens_per_second=2.0)
-    library.adopt_gist(trained.id, library.incoming_path(trained.id), slow)
+    library.gists.adopt(trained.id, library.gists.incoming_path(trained.id), slow)
     assert usual.gist is not None
     assert desk.estimates.predict(1000, 100.0).seconds == pytest.approx(1000 / usual.gist.tokens_per_second)
     assert desk.estimates.predict(1000, 100.0, method="refined").seconds == pytest.approx(500.0)

@@ -183,7 +183,7 @@ def test_a_move_is_cancelled(window: MainWindow, qtbot: QtBot, tmp_path: Path) -
     assert entry.gist is not None
     with entry.gist.path.open("wb") as stream:
         stream.truncate(2**28)  # copied in 64 pieces
-    home = window.desk.library.folder
+    home = window.desk.library.store.folder
     window._open_settings(2)
     page = window._settings_dialog.storage  # type: ignore[union-attr]
     page.move_to(str(tmp_path / "elsewhere"))
@@ -191,7 +191,7 @@ def test_a_move_is_cancelled(window: MainWindow, qtbot: QtBot, tmp_path: Path) -
     page.cancel.click()
     qtbot.waitUntil(lambda: not window.desk.file_jobs.jobs, timeout=30_000)
     assert page._said.text() == "Not moved: the library is where it was."
-    assert window.desk.library.folder == home and page.move_.isEnabled()
+    assert window.desk.library.store.folder == home and page.move_.isEnabled()
     assert not (tmp_path / "elsewhere").exists() and not list(tmp_path.glob(".elsewhere*"))
 
 

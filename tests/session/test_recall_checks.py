@@ -22,7 +22,7 @@ def report(folder: Path, name: str = "report") -> Path:
 
 
 def n_measured(desk: Desk, entry_id: int) -> int | None:
-    gist = desk.library.entry(entry_id).gist
+    gist = desk.library.entries.get(entry_id).gist
     return gist.recall_n if gist is not None else None
 
 
@@ -35,9 +35,9 @@ def test_a_gist_is_measured_after_compressing_and_answers_come_first(qtbot: QtBo
     answer = desk.chats.ask(desk.chats.new([one]), "What was in 1805?")
     assert all(checks.check(each) is None or not checks.check(each).done for each in (one, two))  # type: ignore[union-attr]
     wait_for_answer(qtbot, desk, answer)
-    assert desk.library.message(answer).state == "complete"
+    assert desk.library.chats.message(answer).state == "complete"
     qtbot.waitUntil(lambda: n_measured(desk, one) == n_measured(desk, two) == SHORT, timeout=WAIT_MS)
-    assert desk.library.entry(one).gist.verdict is not None  # type: ignore[union-attr]
+    assert desk.library.entries.get(one).gist.verdict is not None  # type: ignore[union-attr]
     assert processes == ["starting"] and desk.idle()
 
     checks.start(one)
@@ -46,7 +46,7 @@ def test_a_gist_is_measured_after_compressing_and_answers_come_first(qtbot: QtBo
     assert checks.check(one) is None
     checks.start(one)
     qtbot.waitUntil(lambda: n_measured(desk, one) == LONG, timeout=WAIT_MS)
-    assert len(desk.library.recall(desk.library.entry(one).gist.id)["by_depth"]) == 5  # type: ignore[union-attr,index]
+    assert len(desk.library.recalls.of(desk.library.entries.get(one).gist.id)["by_depth"]) == 5  # type: ignore[union-attr,index]
 
 
 def test_what_cannot_be_measured_says_why(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:

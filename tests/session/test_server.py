@@ -58,10 +58,10 @@ def test_a_document_of_the_library_answers_other_programs(
         [entry_id] = desk.add_documents([resource("samples") / "alice-with-a-note.txt"], 100.0)
         assert desk.server.port == 0 and desk.server._child is None  # off
         desk.change_settings(server=True)
-        qtbot.waitUntil(lambda: desk.library.entry(entry_id).state == "ready", timeout=WAIT_MS)
+        qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "ready", timeout=WAIT_MS)
         qtbot.waitUntil(lambda: desk.server.port == desk.settings.server_port, timeout=WAIT_MS)
         question = {"role": "user", "content": "What is the passkey?"}
-        body = {"model": desk.library.entry(entry_id).title, "messages": [question]}
+        body = {"model": desk.library.entries.get(entry_id).title, "messages": [question]}
         reply = asked(desk.server.port, desk.server.token, body)
         qtbot.waitUntil(lambda: desk.server.busy or reply() is not None, timeout=WAIT_MS)
         qtbot.waitUntil(lambda: reply() is not None, timeout=WAIT_MS)

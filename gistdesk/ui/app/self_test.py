@@ -46,14 +46,14 @@ def main(words: Sequence[str]) -> int:
 def _use(program: Program) -> None:
     desk = program.desk
     entry_id = desk.open_sample()
-    _wait(lambda: desk.library.entry(entry_id).state in ("ready", "failed"))
-    entry = desk.library.entry(entry_id)
+    _wait(lambda: desk.library.entries.get(entry_id).state in ("ready", "failed"))
+    entry = desk.library.entries.get(entry_id)
     if entry.gist is None:
         raise UserError("The sample is not compressed: {problem}.", "See the log.", problem=entry.problem)
     _tell("compressed", n_tokens=entry.gist.n_tokens, n_slots=entry.gist.n_slots)
     message_id = desk.chats.ask(desk.chats.new([entry_id]), _QUESTION)
-    _wait(lambda: desk.library.message(message_id).state != "writing")
-    answer = desk.library.message(message_id)
+    _wait(lambda: desk.library.chats.message(message_id).state != "writing")
+    answer = desk.library.chats.message(message_id)
     if answer.state != "complete":
         raise UserError("The question is not answered: {figures}.", "See the log.", figures=answer.figures)
     _tell("answered", answer=answer.text.strip())

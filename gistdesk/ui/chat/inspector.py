@@ -170,12 +170,12 @@ class ChatInspector(QFrame):
         if (title or chat.title, system, sampling) == (chat.title, chat.system or "", chat.sampling):
             return
         self._desk.chats.change(chat.id, title=title or None, system=system, sampling=sampling)
-        self._chat = self._desk.library.chat(chat.id)
+        self._chat = self._desk.library.chats.get(chat.id)
 
     def export(self, form: str, target: Path) -> None:
         """Write the chat to a file, as "markdown" or "json". Raises UserError: it cannot be written."""
         assert self._chat is not None
-        text = self._desk.library.export_chat(self._chat.id, form, _headings())
+        text = self._desk.library.chats.export(self._chat.id, form, _headings())
         try:
             with replacing(target) as part:
                 part.write_text(text, encoding="utf-8")

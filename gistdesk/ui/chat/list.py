@@ -269,13 +269,13 @@ class ChatList(QFrame):
     def refresh(self) -> None:
         """Ask the library again; the shown chat stays chosen."""
         wanted = self.search.text().strip()
-        n_trashed = len(self._desk.library.chats(trashed=True))
+        n_trashed = len(self._desk.library.chats.all(trashed=True))
         if not n_trashed and self.in_trash:
             self._trash.setChecked(False)  # which asks again
             return
         self._trash.setVisible(bool(n_trashed))
         self._trash.setText(tr("Back to the chats") if self.in_trash else tr("Trash ({n})", n=n_trashed))
-        self._model.set_chats(self._desk.library.chats(search=wanted, trashed=self.in_trash))
+        self._model.set_chats(self._desk.library.chats.all(search=wanted, trashed=self.in_trash))
         self.choose(self._shown_id)
         self._stack.setCurrentWidget(self._nothing if wanted and not self._model.chats else self.view)
 

@@ -114,7 +114,7 @@ class ChatPlace(QObject):
         """Begin a chat about the documents of the open one (Ctrl+N); an empty open chat is that already."""
         entry_ids: tuple[int, ...] = ()
         if self.chat_id is not None:
-            chat = self._desk.library.chat(self.chat_id)
+            chat = self._desk.library.chats.get(self.chat_id)
             if chat.leaf_id is None:
                 self.focus_composer()
                 return
@@ -154,8 +154,8 @@ class ChatPlace(QObject):
         """Choose documents of the library for the open chat; the window is asked where there are none."""
         if self.chat_id is None and self.open_new([]) is None:
             return
-        shown = set(self._desk.library.chat(self._open_id()).entry_ids)
-        entries = [e for e in self._desk.library.entries() if e.id not in shown and e.state in _USABLE]
+        shown = set(self._desk.library.chats.get(self._open_id()).entry_ids)
+        entries = [e for e in self._desk.library.entries.all() if e.id not in shown and e.state in _USABLE]
         if not entries and not shown:
             self.documents_requested.emit()
             return
@@ -168,7 +168,7 @@ class ChatPlace(QObject):
 
     def use_documents(self, entry_ids: Sequence[int]) -> None:
         """Put these documents into the open chat, too."""
-        chat = self._desk.library.chat(self._open_id())
+        chat = self._desk.library.chats.get(self._open_id())
         self._set_documents([*chat.entry_ids, *(i for i in entry_ids if i not in chat.entry_ids)])
         self.focus_composer()
 
@@ -201,7 +201,7 @@ class ChatPlace(QObject):
             self.chat_id = None
             self.main_widget.show_none()
             return
-        path = [self._as_written(message) for message in self._desk.library.path(chat.id)]
+        path = [self._as_written(message) for message in self._desk.library.chats.path(chat.id)]
         self.main_widget.show_ability(self._desk.ability)
         self.main_widget.show_chat(has_documents=bool(chat.entry_ids), has_messages=bool(path))
         busy = any(message.state == "writing" for message in path) or bool(self._written_here())
@@ -226,13 +226,13 @@ class ChatPlace(QObject):
         if self.chat_id is None:
             return None
         try:
-            chat = self._desk.library.chat(self.chat_id)
+            chat = self._desk.library.chats.get(self.chat_id)
         except UserError:
             return None
         return None if chat.trashed else chat
 
     def _entries(self, chat: Chat) -> list[Entry]:
-        return [self._desk.library.entry(entry_id) for entry_id in chat.entry_ids]
+        return [self._desk.library.entries.get(entry_id) for entry_id in chat.entry_ids]
 
     def _set_documents(self, entry_ids: Sequence[int]) -> None:
         self._desk.chats.change(self._open_id(), entry_ids=entry_ids)
@@ -285,7 +285,7 @@ class ChatPlace(QObject):
     def _note_writing(self, message_id: int) -> None:
         if message_id in self._writing:
             return
-        message = self._desk.library.message(message_id)
+        message = self._desk.library.chats.message(message_id)
         if message.state == "writing":
             self._writing[message_id] = _Writing(message.chat_id)
 
@@ -313,11 +313,11 @@ class ChatPlace(QObject):
 
     def _recompress(self) -> None:
         """All documents of the chat with the present model: the answer can be asked for again then."""
-        chat = self._desk.library.chat(self._open_id())
+        chat = self._desk.library.chats.get(self._open_id())
         self._tried(lambda: self._desk.recompress(chat.entry_ids))
 
     def _choose_version(self, view: MessageView, step: int) -> None:
-        versions = self._desk.library.versions(view.id)
+        versions = self._desk.library.chats.versions(view.id)
         index = view.message.version - 1 + step
         if 0 <= index < len(versions):
             self._desk.chats.choose_version(versions[index].id)
@@ -338,20 +338,20 @@ class ChatPlace(QObject):
             self.transcript.reveal(view)
 
     def _searched(self, answer: Message) -> str:
-        question = "" if answer.parent_id is None else self._desk.library.message(answer.parent_id).text
+        question = "" if answer.parent_id is None else self._desk.library.chats.message(answer.parent_id).text
         return f"{answer.text} {question}"
 
     def _compare(self, view: MessageView, *, again: bool) -> None:
         if view.compared_id() is not None and not again:
             view.show_comparison(None)
             return
-        known = self._desk.library.comparison(view.id)
+        known = self._desk.library.chats.comparison(view.id)
         if known is None or known.state in ("failed", "stopped") or again:
             message_id = self._tried(lambda: self._desk.chats.compare(view.id))
             if message_id is None:
                 return
             self._note_writing(message_id)
-            known = self._desk.library.message(message_id)
+            known = self._desk.library.chats.message(message_id)
         self.transcript.hold(view)
         view.show_comparison(self._as_written(known))
         self._refresh()
@@ -360,7 +360,7 @@ class ChatPlace(QObject):
         self.source_requested.emit(passage.entry_id, passage.page - 1, passage.start, passage.end)
 
     def _on_document_removed(self, entry_id: int) -> None:
-        chat = self._desk.library.chat(self._open_id())
+        chat = self._desk.library.chats.get(self._open_id())
         self._set_documents([i for i in chat.entry_ids if i != entry_id])
 
     def _tried(self, call: Callable[[], T]) -> T | None:
@@ -405,7 +405,7 @@ class ChatPlace(QObject):
 
     def _on_done(self, message_id: int) -> None:
         self._writing.pop(message_id, None)
-        message = self._desk.library.message(message_id)
+        message = self._desk.library.chats.message(message_id)
         for view in self.transcript.views:
             if view.id == message_id:
                 view.set_message(message)

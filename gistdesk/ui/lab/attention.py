@@ -80,8 +80,11 @@ class AttentionForm(Form):
     def list_documents(self) -> None:
         """The sample, and every document whose text is kept; the choice stays."""
         chosen = self.document.currentData()
-        sample, texts = resource("samples") / SAMPLES.get(language(), SAMPLES["en"]), self._desk.library.texts_folder
-        entries = [entry for entry in self._desk.library.entries() if entry.text_sha256 is not None]
+        sample, texts = (
+            resource("samples") / SAMPLES.get(language(), SAMPLES["en"]),
+            self._desk.library.store.texts_folder,
+        )
+        entries = [entry for entry in self._desk.library.entries.all() if entry.text_sha256 is not None]
         rows = [(str(sample), tr("The sample document"))]
         rows += [(str(texts / f"{entry.text_sha256}.txt"), entry.title) for entry in entries]
         if [(self.document.itemData(n), self.document.itemText(n)) for n in range(self.document.count())] == rows:

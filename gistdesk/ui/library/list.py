@@ -140,13 +140,13 @@ class LibraryList(QFrame):
     def refresh(self) -> None:
         """Ask the library again. A chosen entry stays chosen as long as it is there."""
         self._timer.stop()
-        collections = self._desk.library.collections()
+        collections = self._desk.library.collections.all()
         if list(collections) != list(self._collections):
             self._collections = collections
             self._fill_filter()
         self._collections = collections
         search = self.search.text().strip()
-        entries = self._desk.library.entries(search=search, trashed=self.in_trash)
+        entries = self._desk.library.entries.all(search=search, trashed=self.in_trash)
         shown = [entry for entry in entries if self._still_shown(entry)]
         self.chat.setVisible(bool(self.collection))
         self.table.model_.set_entries(shown)
@@ -168,7 +168,7 @@ class LibraryList(QFrame):
         if row is None:
             return
         try:
-            entry = self._desk.library.entry(entry_id)
+            entry = self._desk.library.entries.get(entry_id)
         except UserError:  # deleted in another window
             self.refresh()
             return

@@ -121,8 +121,8 @@ class LibraryPlace(QObject):
     def read(self, entry_id: int) -> bool:
         """Open the kept text of an entry. Returns whether there is one."""
         try:
-            entry = self._desk.library.entry(entry_id)
-            pages = self._desk.library.kept_text(entry_id)
+            entry = self._desk.library.entries.get(entry_id)
+            pages = self._desk.library.texts.pages(entry_id)
         except UserError as error:
             self.told.emit(Notice(error.message, error.hint))
             return False
@@ -177,17 +177,17 @@ class LibraryPlace(QObject):
 
     def _open_collections(self, entry_ids: list[int]) -> None:
         button = self.inspector_widget.button("collect")
-        menu = CollectionMenu(self._desk.library.collections(), entry_ids, self.list_widget)
+        menu = CollectionMenu(self._desk.library.collections.all(), entry_ids, self.list_widget)
         menu.put.connect(lambda name: self._desk.collect(name, entry_ids))
         menu.taken.connect(lambda name: self._desk.take_out(name, entry_ids))
         at = button.mapToGlobal(button.rect().bottomLeft()) if button.isVisible() else QCursor.pos()
         menu.popup(at)
-        if not self._desk.library.collections():
+        if not self._desk.library.collections.all():
             menu.field.setFocus()
 
     def chat_with_collection(self, name: str) -> None:
         """A chat about all documents of a collection that can be asked; tells of those that cannot."""
-        entries = [self._desk.library.entry(each) for each in self._desk.library.collections().get(name, [])]
+        entries = [self._desk.library.entries.get(each) for each in self._desk.library.collections.all().get(name, [])]
         ready = [entry.id for entry in entries if "chat" in possible([entry])]
         if len(ready) < len(entries):
             n = len(entries) - len(ready)
@@ -253,7 +253,7 @@ class LibraryPlace(QObject):
         if entry.id == self._read or entry.text_sha256 is None:
             return
         try:
-            pages = self._desk.library.kept_text(entry.id)
+            pages = self._desk.library.texts.pages(entry.id)
         except UserError:
             return
         self._read = entry.id

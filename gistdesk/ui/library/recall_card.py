@@ -93,7 +93,7 @@ class RecallCard(QWidget):
         entry = self._entry
         if entry is None or entry.gist is None:
             return
-        found = self._desk.library.recall(entry.gist.id)
+        found = self._desk.library.recalls.of(entry.gist.id)
         check = self._desk.recall_checks.check(entry.id)
         self._depths.setVisible(found is not None)
         self._figure.setVisible(found is not None)

@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 from gistdesk.core.errors import UserError
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import later, tr
-from gistdesk.library import Library, Move
+from gistdesk.library import Library
+from gistdesk.library.moving import Move, begin_move, settle
 from gistdesk.session.desk import Desk
 from gistdesk.session.file_jobs import CANCELLED
 from gistdesk.ui.settings.page import SettingsPage
@@ -131,24 +132,24 @@ class StoragePage(SettingsPage):
 
     def refresh(self) -> None:
         """Measure the folder again."""
-        storage = self._desk.library.storage()
+        storage = self._desk.library.disk.storage()
         figures = (storage.gists, storage.texts, storage.database, storage.trash, storage.unused, storage.total)
         for label, n_bytes in zip(self._values, figures, strict=True):
             label.setText(bytes_text(n_bytes))
         self.clean.setEnabled(storage.unused > 0)
-        self.empty.setEnabled(storage.trash > 0 or bool(self._desk.library.entries(trashed=True)))
-        self._folder.setText(str(self._desk.library.folder))
+        self.empty.setEnabled(storage.trash > 0 or bool(self._desk.library.entries.all(trashed=True)))
+        self._folder.setText(str(self._desk.library.store.folder))
 
     def _say(self, text: str, role: str = "good") -> None:
         theme.set_role(self._said, role)
         self._said.setText(text)
 
     def _on_clean(self) -> None:
-        self._start(Library.clean_up)
+        self._start(lambda library: library.disk.clean_up())
 
     def _on_empty(self) -> None:
         """What is deleted here cannot be brought back: the one place of the window where a dialog asks."""
-        n = len(self._desk.library.entries(trashed=True))
+        n = len(self._desk.library.entries.all(trashed=True))
         box = QMessageBox(
             QMessageBox.Icon.Warning,
             tr("Empty the trash"),
@@ -166,7 +167,7 @@ class StoragePage(SettingsPage):
 
     def empty_trash(self) -> None:
         """Delete what is in the trash, without asking."""
-        self._start(Library.empty_trash)
+        self._start(lambda library: library.disk.empty_trash())
 
     def _start(self, work: Callable[[Library], int]) -> None:
         job = self._desk.in_library(partial(_at_once, work))
@@ -192,7 +193,7 @@ class StoragePage(SettingsPage):
         self._say(f"{tr(error.message)} {tr(error.hint)}", "bad")
 
     def _on_open(self) -> None:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._desk.library.folder)))
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._desk.library.store.folder)))
 
     def _on_move(self) -> None:
         dialog = QFileDialog(self.window(), tr("Choose a folder for the library"))
@@ -206,7 +207,7 @@ class StoragePage(SettingsPage):
             self._say(tr("Wait until nothing is being compressed or answered, or cancel it."), "warning")
             return
         try:
-            self._move = self._desk.library.begin_move(Path(folder))
+            self._move = begin_move(self._desk.library, Path(folder))
         except UserError as error:
             self._say_error(error)
             return
@@ -242,7 +243,7 @@ class StoragePage(SettingsPage):
 
     def _settle(self, move: Move) -> None:
         try:
-            self._desk.library.settle(move)
+            settle(self._desk.library, move)
         except UserError as error:
             self._say_error(error)
             return

@@ -94,7 +94,7 @@ class Adding(QObject):
     def _pasted_file(self, text: str) -> list[Path]:
         """The text as a file, called as its first words are."""
         words = re.sub(r"[^\w -]", "", " ".join(text.split())[:_TITLE_CHARACTERS]).strip() or tr("Pasted text")
-        folder = self._desk.library.folder / "pasted"
+        folder = self._desk.library.store.folder / "pasted"
         path = folder / f"{words}.txt"
         number = 2
         while path.exists():
@@ -116,7 +116,7 @@ class Adding(QObject):
     def drop_unwanted(self) -> None:
         """A pasted text that was not accepted leaves nothing behind."""
         pasted, self._pasted = self._pasted, []
-        used = {entry.source_path for entry in self._desk.library.entries()} if pasted else set()
+        used = {entry.source_path for entry in self._desk.library.entries.all()} if pasted else set()
         for path in pasted:
             if path not in used:
                 path.unlink(missing_ok=True)
@@ -173,7 +173,7 @@ class Adding(QObject):
         if entry_id != self._sample:
             return
         try:
-            entry = self._desk.library.entry(entry_id)
+            entry = self._desk.library.entries.get(entry_id)
         except UserError:  # deleted meanwhile
             self._sample = None
             return

@@ -24,13 +24,13 @@ class Announcer(QObject):
         """`open_chat` gives the chat that is open; None where none is."""
         super().__init__(window)
         self._window, self._desk, self._open_chat = window, desk, open_chat
-        self._working = {entry.id for entry in self._desk.library.entries(states=WORKING)}
+        self._working = {entry.id for entry in self._desk.library.entries.all(states=WORKING)}
         self._desk.entry_changed.connect(self._on_entry)
         self._desk.chats.done.connect(self._on_answer)
 
     def _on_entry(self, entry_id: int) -> None:
         try:
-            entry = self._desk.library.entry(entry_id)
+            entry = self._desk.library.entries.get(entry_id)
         except UserError:  # deleted in another window
             self._working.discard(entry_id)
             return
@@ -42,8 +42,8 @@ class Announcer(QObject):
 
     def _on_answer(self, message_id: int) -> None:
         try:
-            message = self._desk.library.message(message_id)
-            chat = self._desk.library.chat(message.chat_id)
+            message = self._desk.library.chats.message(message_id)
+            chat = self._desk.library.chats.get(message.chat_id)
         except UserError:
             return
         if message.chat_id != self._open_chat():

@@ -36,8 +36,8 @@ class Job:
 
 def all_jobs(desk: Desk, runs: Runs) -> list[Job]:
     """Those at work before those that wait, which are in the order of the queue."""
-    entries = desk.library.entries(states=WORKING)
-    turns = {entry_id: turn for turn, entry_id in enumerate(desk.library.waiting(), 1)}
+    entries = desk.library.entries.all(states=WORKING)
+    turns = {entry_id: turn for turn, entry_id in enumerate(desk.library.queue.waiting(), 1)}
     entries.sort(key=lambda entry: (turns.get(entry.id, 0), entry.id))
     jobs = [_run_job(runs, run) for run in reversed(runs.all()) if run.is_live or run.state == WAITING]
     jobs += [entry_job(desk, entry) for entry in entries]
@@ -70,7 +70,7 @@ def _measuring(desk: Desk) -> list[Job]:
     found = []
     for check in desk.recall_checks.checks:
         try:
-            title = desk.library.entry(check.entry_id).title
+            title = desk.library.entries.get(check.entry_id).title
         except UserError:  # deleted in another window
             continue
         words = tr("Measuring: {done} of {total} facts", done=check.done, total=check.total)

@@ -139,7 +139,7 @@ class JobsDrawer(QFrame):
         """Progress changes a row; what begins or ends changes the list."""
         row = self._rows.get(f"entry {entry_id}")
         try:
-            entry = self._desk.library.entry(entry_id)
+            entry = self._desk.library.entries.get(entry_id)
         except UserError:  # deleted in another window
             self.refresh()
             return

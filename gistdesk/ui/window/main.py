@@ -315,7 +315,7 @@ class MainWindow(QMainWindow):
         commands = self.menus.commands()
         commands += [
             Command(entry.title, partial(self._show_entry, entry.id), theme.icon("file", "muted"))
-            for entry in self.desk.library.entries()
+            for entry in self.desk.library.entries.all()
         ]
         commands += [
             Command(
@@ -323,11 +323,11 @@ class MainWindow(QMainWindow):
                 partial(self.library.chat_with_collection, name),
                 theme.icon("folder", "muted"),
             )
-            for name in self.desk.library.collections()
+            for name in self.desk.library.collections.all()
         ]
         commands += [
             Command(chat.title, partial(self._show_chat, chat.id), theme.icon("chat", "muted"))
-            for chat in self.desk.library.chats()
+            for chat in self.desk.library.chats.all()
             if chat.title
         ]
         self.palette_.show_commands(commands)

@@ -63,7 +63,7 @@ class Notifications(QObject):
         self._soon.start()
 
     def _look_at_documents(self) -> None:
-        busy = bool(self._desk.library.entries(states=WORKING))
+        busy = bool(self._desk.library.entries.all(states=WORKING))
         if busy and self._busy_since is None:
             self._busy_since = time.monotonic()
         elif not busy and self._busy_since is not None:

@@ -202,7 +202,7 @@ class ResourceBar(QFrame):
     def _on_entry_changed(self, entry_id: int) -> None:
         """Progress is no news here; a job that begins or ends is."""
         try:
-            working = self._desk.library.entry(entry_id).state in WORKING
+            working = self._desk.library.entries.get(entry_id).state in WORKING
         except UserError:  # deleted in another window
             working = False
         if working != (entry_id in self._working):
@@ -210,7 +210,7 @@ class ResourceBar(QFrame):
 
     def count_jobs(self) -> None:
         """Show how many jobs there are."""
-        self._working = {entry.id for entry in self._desk.library.entries(states=WORKING)}
+        self._working = {entry.id for entry in self._desk.library.entries.all(states=WORKING)}
         n = len(all_jobs(self._desk, self._runs))
         self.jobs.setText(tr("Jobs {n}", n=n) if n else tr("Jobs"))
         self.jobs.setAccessibleName(tr("Jobs: {n}", n=n))

@@ -131,10 +131,10 @@ def test_what_is_shown_is_what_is_stored(desk: ScriptedDesk, qtbot: QtBot, seed:
     desk.engine.release()
     qtbot.waitUntil(lambda: not desk.engine.is_busy(), timeout=20_000)
     reader.new_chat()
-    for chat in desk.library.chats():
+    for chat in desk.library.chats.all():
         place.open(chat.id)
         qtbot.waitUntil(lambda: built(place), timeout=20_000)
-        path = desk.library.path(chat.id)
+        path = desk.library.chats.path(chat.id)
         assert [view.id for view in place.transcript.views] == [message.id for message in path]
         assert [view.text() for view in place.transcript.views] == [message.text for message in path]
         assert all(message.state != "writing" for message in path)

@@ -51,11 +51,11 @@ def place(desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> ChatPlace:
 
 def imported(desk: ScriptedDesk, title: str = "From a friend") -> Entry:
     """A gist that came without its text."""
-    path = desk.library.folder.parent / f"{title}.gistkv"
+    path = desk.library.store.folder.parent / f"{title}.gistkv"
     path.write_bytes(title.encode())
-    for _ in desk.library.import_gist(path, DESCRIPTION | {"title": title}):
+    for _ in desk.library.gists.import_file(path, DESCRIPTION | {"title": title}):
         pass
-    return desk.library.entries()[-1]
+    return desk.library.entries.all()[-1]
 
 
 def asked(desk: ScriptedDesk) -> Answer:
@@ -73,7 +73,7 @@ def test_the_box_is_the_chats_own_and_is_kept(place: ChatPlace, desk: ScriptedDe
     assert first is not None
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_Space)
-    assert not box.isChecked() and not desk.library.chat(first).look_up
+    assert not box.isChecked() and not desk.library.chats.get(first).look_up
     ask(place)
     wait_idle(qtbot, desk, place)
     assert asked(desk).lookup_paths == () and citations(place) == []
@@ -85,13 +85,13 @@ def test_the_box_is_the_chats_own_and_is_kept(place: ChatPlace, desk: ScriptedDe
     again.open(first)
     assert not again.composer.look_up.isChecked()
     place.toggle_look_up()
-    assert box.isChecked() and desk.library.chat(first).look_up
+    assert box.isChecked() and desk.library.chats.get(first).look_up
 
 
 def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
     ask(place)
     wait_idle(qtbot, desk, place)
-    assert asked(desk).lookup_paths == (str(desk.library.text_path(lease.id)),)
+    assert asked(desk).lookup_paths == (str(desk.library.texts.path(lease.id)),)
     assert asked(desk).gists and not asked(desk).text_paths
     first, second = citations(place)
     assert (first.accessibleName(), second.accessibleName()) == ("Open Lease.pdf, page 2", "Open Lease.pdf, page 3")
@@ -168,10 +168,10 @@ def test_citations_stay_with_the_answer(place: ChatPlace, desk: ScriptedDesk, le
     wait_idle(qtbot, desk, place)
     chat_id, message_id = place.chat_id, answers(place)[-1].id
     assert chat_id is not None
-    exported = desk.library.export_chat(chat_id, "markdown")
+    exported = desk.library.chats.export(chat_id, "markdown")
     assert "- Lease.pdf, page 2: “The pass key is 58203. Remember it.”" in exported
-    assert "58203. Remember" in json.dumps(json.loads(desk.library.export_chat(chat_id, "json")))
-    assert desk.library.chats(search="passkey") and not desk.library.chats(search="Remember")
+    assert "58203. Remember" in json.dumps(json.loads(desk.library.chats.export(chat_id, "json")))
+    assert desk.library.chats.all(search="passkey") and not desk.library.chats.all(search="Remember")
 
     desk.engine.script = Script(("Another.",), found=FOUND[1:])
     place.regenerate()
@@ -188,8 +188,8 @@ def test_citations_stay_with_the_answer(place: ChatPlace, desk: ScriptedDesk, le
     answers(place)[-1].act("older")
     answers(place)[-1].act("branch")
     assert place.chat_id != chat_id and len(citations(place)) == 2
-    desk.library.trash([lease.id])
-    desk.library.empty_trash()  # what was read is still told
+    desk.library.entries.trash([lease.id])
+    desk.library.disk.empty_trash()  # what was read is still told
     place._refresh()
     assert len(citations(place)) == 2
 
@@ -201,7 +201,9 @@ def test_a_stopped_answer_keeps_what_was_read(place: ChatPlace, desk: ScriptedDe
     assert "Looking up passages 30%" in words_of(answers(place)[-1])
     assert citations(place) == []
     desk.engine.say(4)
-    assert len(desk.library.message(answers(place)[-1].id).passages or ()) == 2  # a crash of the window loses nothing
+    assert (
+        len(desk.library.chats.message(answers(place)[-1].id).passages or ()) == 2
+    )  # a crash of the window loses nothing
     place.stop()
     wait_idle(qtbot, desk, place)
     assert answers(place)[-1].message.state == "stopped" and len(citations(place)) == 2
@@ -237,7 +239,7 @@ def test_several_documents_and_one_text_twice(place: ChatPlace, desk: ScriptedDe
     desk.engine.script = Script(found=[FoundPassage(1, 1, 0, 5, "Quiet"), FOUND[0]])
     ask(place)
     wait_idle(qtbot, desk, place)
-    paths = [str(desk.library.text_path(entry.id)) for entry in (lease, other)]
+    paths = [str(desk.library.texts.path(entry.id)) for entry in (lease, other)]
     assert list(asked(desk).lookup_paths) == paths
     assert [card.accessibleName() for card in citations(place)] == [
         "Open House rules.pdf, page 1",
@@ -269,7 +271,7 @@ def test_a_gist_without_its_text_says_why_nothing_is_looked_up(
     assert "From a friend" in note() and "Lease" not in note()
     ask(place)
     wait_idle(qtbot, desk, place)
-    assert asked(desk).lookup_paths == (str(desk.library.text_path(lease.id)),)
+    assert asked(desk).lookup_paths == (str(desk.library.texts.path(lease.id)),)
     assert citations(place)[0].accessibleName() == "Open Lease.pdf, page 2"
 
 

@@ -140,16 +140,16 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
     search = picker.findChild(QLineEdit)
     QTest.keyClicks(search, "lea")
     QTest.keyClick(search, Qt.Key.Key_Return)
-    assert desk.library.chat(place.chat_id or 0).entry_ids == (lease.id,)
+    assert desk.library.chats.get(place.chat_id or 0).entry_ids == (lease.id,)
     place.use_documents([other.id])
     pills = place.composer.pills.findChildren(Pill)
     assert "Lease.pdf – 1,204 gist tokens, not measured yet · adapter" in [pill.accessibleName() for pill in pills]
     assert "Annex.md – 88 gist tokens, not measured yet · adapter" in [pill.accessibleName() for pill in pills]
     next(pill for pill in pills if "Lease" in pill.accessibleName()).findChild(QAbstractButton).click()
-    assert desk.library.chat(place.chat_id or 0).entry_ids == (other.id,)
-    desk.library.set_job(other.id, model="starter", ratio=10.0)
-    desk.library.set_state(other.id, "compressing")
-    desk.library.set_progress(other.id, 41, 100)
+    assert desk.library.chats.get(place.chat_id or 0).entry_ids == (other.id,)
+    desk.library.entries.set_job(other.id, model="starter", ratio=10.0)
+    desk.library.entries.set_state(other.id, "compressing")
+    desk.library.entries.set_progress(other.id, 41, 100)
     desk.entry_changed.emit(other.id)
     assert "Annex.md – compressing 41%" in words_of(place.composer)
 
@@ -157,11 +157,11 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
 def test_a_gist_that_lost_its_facts_is_said_to(place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int) -> None:
     assert "1,204 gist tokens, not measured yet" in words_of(place.composer)
     assert lease.gist is not None
-    desk.library.set_recall(lease.gist.id, {"n": 39, "kept": 0})
+    desk.library.recalls.keep(lease.gist.id, {"n": 39, "kept": 0})
     desk.entry_changed.emit(lease.id)
     said = words_of(place.composer)
     assert "unreliable (0/39)" in said and "answers from it alone are guesses" in said
-    desk.library.set_recall(lease.gist.id, {"n": 12, "kept": 7})
+    desk.library.recalls.keep(lease.gist.id, {"n": 12, "kept": 7})
     desk.entry_changed.emit(lease.id)
     assert "partly reliable (7/12)" in words_of(place.composer)
 
@@ -181,8 +181,8 @@ def test_chip_and_answer_say_how_the_gist_was_made(
 def test_an_answer_comes(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
     desk.engine.script = Script(held=True)
     ask(place)
-    assert [m.role for m in desk.library.path(chat)] == ["user", "assistant"]  # stored before a word has come
-    assert desk.library.path(chat)[0].text == "What is the pass key?"
+    assert [m.role for m in desk.library.chats.path(chat)] == ["user", "assistant"]  # stored before a word has come
+    assert desk.library.chats.path(chat)[0].text == "What is the pass key?"
     assert place.composer.field.toPlainText() == ""
     assert "Waiting for the engine" in words_of(place.main_widget)
     desk.engine.say(1)
@@ -213,7 +213,7 @@ def test_esc_stops_and_what_has_come_is_kept(place: ChatPlace, desk: ScriptedDes
     desk.engine.say(4)
     QTest.keyClick(place.composer.field, Qt.Key.Key_Escape)
     wait_idle(qtbot, desk, place)
-    assert desk.library.path(chat)[1].state == "stopped"
+    assert desk.library.chats.path(chat)[1].state == "stopped"
     said = words_of(answers(place)[0])
     assert "One" in said
     assert "Stopped" in said
@@ -241,7 +241,7 @@ def test_a_failed_answer_says_why_and_can_be_retried(
     buttons["Retry"].click()
     wait_idle(qtbot, desk, place)
     assert "58203" in words_of(answers(place)[0])
-    assert desk.library.path(chat)[1].n_versions == 2
+    assert desk.library.chats.path(chat)[1].n_versions == 2
 
 
 def test_versions_of_answers_and_questions(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
@@ -269,11 +269,11 @@ def test_versions_of_answers_and_questions(place: ChatPlace, desk: ScriptedDesk,
     QTest.keyClicks(field, " Please.")
     QTest.keyClick(field, Qt.Key.Key_Return)
     wait_idle(qtbot, desk, place)
-    path = desk.library.path(chat)
+    path = desk.library.chats.path(chat)
     assert path[0].text == "What is the pass key? Please."
     assert (path[0].version, path[0].n_versions) == (2, 2)
     place.transcript.views[0].act("older")
-    assert [m.text for m in desk.library.path(chat)] == ["What is the pass key?", "Another answer."]
+    assert [m.text for m in desk.library.chats.path(chat)] == ["What is the pass key?", "Another answer."]
 
 
 def test_an_edit_that_is_left_changes_nothing(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
@@ -285,7 +285,7 @@ def test_an_edit_that_is_left_changes_nothing(place: ChatPlace, desk: ScriptedDe
     QTest.keyClicks(field, "x")
     QTest.keyClick(field, Qt.Key.Key_Escape)
     assert "What is the pass key?" in words_of(question)
-    assert desk.library.path(chat)[0].n_versions == 1
+    assert desk.library.chats.path(chat)[0].n_versions == 1
     assert QApplication.focusWidget() is question
 
 
@@ -298,7 +298,9 @@ def test_copy_and_branch(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot:
     assert QGuiApplication.clipboard().text() == "What is the pass key?"
     answers(place)[0].act("branch")
     assert place.chat_id != chat
-    assert [m.text for m in desk.library.path(place.chat_id or 0)] == [m.text for m in desk.library.path(chat)]
+    assert [m.text for m in desk.library.chats.path(place.chat_id or 0)] == [
+        m.text for m in desk.library.chats.path(chat)
+    ]
     assert len(place.list_widget.chats()) == 2
 
 
@@ -315,7 +317,7 @@ def test_verify_in_source(place: ChatPlace, desk: ScriptedDesk, chat: int, lease
         QTest.keyClick(cards[0], Qt.Key.Key_Return)
     entry_id, page, start, end = asked.args
     assert (entry_id, page) == (lease.id, 1)
-    assert "58203" in desk.library.kept_text(entry_id)[page][start:end]
+    assert "58203" in desk.library.texts.pages(entry_id)[page][start:end]
     with qtbot.waitSignal(place.source_requested):
         QTest.mouseClick(cards[0], Qt.MouseButton.LeftButton, pos=QPoint(20, 10))
     place.verify()
@@ -444,7 +446,7 @@ def test_compare_with_full_text(place: ChatPlace, desk: ScriptedDesk, chat: int,
     answers(place)[0].act("compare")  # it is kept
     assert "58203, too." in words_of(answers(place)[0])
     assert len(desk.engine.requests) == n_requests
-    assert [m.role for m in desk.library.path(chat)] == ["user", "assistant"]
+    assert [m.role for m in desk.library.chats.path(chat)] == ["user", "assistant"]
 
 
 def test_a_comparison_is_stopped_by_esc(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
@@ -481,7 +483,7 @@ def test_an_answer_goes_on_while_another_chat_is_read(
     assert other is not None
     place.open(other)
     desk.engine.release()
-    qtbot.waitUntil(lambda: desk.library.path(chat)[1].state == "complete", timeout=2000)
+    qtbot.waitUntil(lambda: desk.library.chats.path(chat)[1].state == "complete", timeout=2000)
     place.open(chat)
     assert "One two three four" in words_of(answers(place)[0])
 
@@ -537,12 +539,12 @@ def test_pieces_are_drawn_together_30_times_a_second(
 
 
 def fill(desk: ScriptedDesk, entry: Entry, n_messages: int) -> int:
-    chat = desk.library.add_chat([entry.id], title="Long")
+    chat = desk.library.chats.add([entry.id], title="Long")
     parent: Message | None = None
     for i in range(n_messages):
         role = "user" if i % 2 == 0 else "assistant"
         text = f"Question {i}?" if i % 2 == 0 else f"Answer **{i}** with `code`.\n\n- one\n- two\n\n```\nx = {i}\n```\n"
-        parent = desk.library.add_message(chat.id, parent_id=parent and parent.id, role=role, text=text)  # type: ignore[arg-type]
+        parent = desk.library.chats.add_message(chat.id, parent_id=parent and parent.id, role=role, text=text)  # type: ignore[arg-type]
     return chat.id
 
 
@@ -610,17 +612,17 @@ def test_the_list_of_chats(place: ChatPlace, desk: ScriptedDesk, lease: Entry, q
     QTest.keyClick(view, Qt.Key.Key_F2)
     QTest.keyClicks(QApplication.focusWidget(), "Rent")
     QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Return)
-    qtbot.waitUntil(lambda: desk.library.chat(first or 0).title == "Rent")
+    qtbot.waitUntil(lambda: desk.library.chats.get(first or 0).title == "Rent")
     qtbot.waitUntil(lambda: place.inspector_widget.title.text() == "Rent")
     view.setFocus()
     QTest.keyClick(view, Qt.Key.Key_Backspace)
-    assert len(desk.library.chats()) == 2
+    assert len(desk.library.chats.all()) == 2
     QTest.keyClick(view, Qt.Key.Key_Delete)
-    assert [c.id for c in desk.library.chats()] == [second]
+    assert [c.id for c in desk.library.chats.all()] == [second]
     assert place.chat_id == second
     assert "Deleted: Rent" in words_of(place.list_widget)
     next(b for b in place.list_widget.findChildren(QAbstractButton) if b.text() == "Undo").click()
-    assert len(desk.library.chats()) == 2
+    assert len(desk.library.chats.all()) == 2
     assert place.chat_id == first
     for _ in range(2):
         place.list_widget.delete_chosen()
@@ -651,7 +653,7 @@ def test_a_deleted_chat_is_in_the_trash(place: ChatPlace, desk: ScriptedDesk, ch
 def test_what_has_to_be_compressed_again_is_so_from_the_chat(
     place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int, qtbot: QtBot
 ) -> None:
-    desk.library.set_state(lease.id, "outdated")
+    desk.library.entries.set_state(lease.id, "outdated")
     ask(place)
     wait_idle(qtbot, desk, place)
     buttons = {button.text(): button for button in answers(place)[0].findChildren(QAbstractButton)}
@@ -703,7 +705,7 @@ def test_questions_are_kept_to_be_asked_again(place: ChatPlace, desk: ScriptedDe
 def test_delete_in_a_text_deletes_no_chat(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
     for widget in (place.composer.field, place.list_widget.search):
         QTest.keyClick(widget, Qt.Key.Key_Delete)
-    assert desk.library.chats()
+    assert desk.library.chats.all()
 
 
 def test_the_inspector_reaches_the_next_answer(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
@@ -723,8 +725,8 @@ def test_the_inspector_reaches_the_next_answer(place: ChatPlace, desk: ScriptedD
     wait_idle(qtbot, desk, place)
     inspector.temperature.setValue(0.0)
     inspector.system.clear()
-    qtbot.waitUntil(lambda: desk.library.chat(chat).system is None, timeout=2000)
-    assert "temperature" not in desk.library.chat(chat).sampling
+    qtbot.waitUntil(lambda: desk.library.chats.get(chat).system is None, timeout=2000)
+    assert "temperature" not in desk.library.chats.get(chat).sampling
 
 
 def test_settings_of_one_chat_are_not_those_of_another(
@@ -733,9 +735,9 @@ def test_settings_of_one_chat_are_not_those_of_another(
     place.inspector_widget.system.setPlainText("Be brief.")
     other = place.open_new([lease.id])
     assert place.inspector_widget.system.toPlainText() == ""
-    assert desk.library.chat(chat).system == "Be brief."
+    assert desk.library.chats.get(chat).system == "Be brief."
     qtbot.wait(600)
-    assert desk.library.chat(other or 0).system is None
+    assert desk.library.chats.get(other or 0).system is None
 
 
 def test_export(
@@ -834,7 +836,7 @@ def test_language_and_theme_are_switched_while_it_is_open(
 
 
 def test_a_chat_that_another_window_deleted(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:
-    desk.library.trash_chat(chat)
+    desk.library.chats.trash(chat)
     desk.chats.changed.emit()
     qtbot.wait(10)
     assert "No chats yet" in words_of(place.main_widget)

@@ -48,7 +48,7 @@ def test_what_a_gist_lost_is_looked_up_and_cited(desk: Desk, qtbot: QtBot, tmp_p
     qtbot.addWidget(window, before_close_func=_decided)
     window.show()
     [entry_id] = desk.add_documents([source], 400.0)
-    qtbot.waitUntil(lambda: desk.library.entry(entry_id).state == "ready", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "ready", timeout=WAIT_MS)
     window.show_place(CHAT)
     place.open_new([entry_id])
 
@@ -95,7 +95,7 @@ def test_from_a_question_to_its_source(desk: Desk, qtbot: QtBot) -> None:
     window.resize(1100, 700)
     window.show()
     ids = desk.add_documents([ENGLISH, KOREAN], 100.0)
-    qtbot.waitUntil(lambda: all(desk.library.entry(i).state == "ready" for i in ids), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: all(desk.library.entries.get(i).state == "ready" for i in ids), timeout=WAIT_MS)
 
     def ask(text: str) -> str:
         field = place.composer.field
@@ -123,7 +123,7 @@ def test_from_a_question_to_its_source(desk: Desk, qtbot: QtBot) -> None:
     with qtbot.waitSignal(place.source_requested) as asked:
         QTest.keyClick(card, Qt.Key.Key_Return)
     entry_id, page, start, end = asked.args
-    assert "58203" in desk.library.kept_text(entry_id)[page][start:end]
+    assert "58203" in desk.library.texts.pages(entry_id)[page][start:end]
 
     answer = place.transcript.views[-1]
     answer.act("compare")

@@ -421,13 +421,13 @@ def test_a_live_run_has_the_device_and_a_second_one_waits(qtbot: QtBot, tmp_path
 def test_a_question_during_a_run_says_why_it_waits(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
     folder = make_training(runs_folder, "t", "Long one", "2026-01-01T00:00:00", steps_done=100, last="", live=True)
     window = open_window(qtbot, tmp_path / "w")
-    chat = window.desk.library.add_chat([])
+    chat = window.desk.library.chats.add([])
     window.desk.chats.ask(chat.id, "Hello?")
     banner = window.banners.banners[0]
     assert "Long one" in banner.notice.message and len(banner.buttons) == 1
     banner.buttons[0].click()
     assert (folder / "control").read_text() == "stop"
-    for message in window.desk.library.path(chat.id):
+    for message in window.desk.library.chats.path(chat.id):
         window.desk.chats.stop(message.id)
 
 

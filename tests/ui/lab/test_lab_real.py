@@ -125,7 +125,7 @@ def test_what_a_gist_kept_is_measured_and_kept(qtbot: QtBot, tmp_path: Path) -> 
     qtbot.waitUntil(lambda: checks.check(entry.id) is None, timeout=_WAIT_MS)
     assert "of 1 facts kept" in card._figure.text(), card._note.text()
     assert card.measure.text() == "Measure again"
-    measured = still(window).library.entry(entry.id).gist
+    measured = still(window).library.entries.get(entry.id).gist
     assert measured is not None and measured.recall_n == 1
     share = f"{100 * (measured.recall or 0):.0f}%"
     table = window.library.list_widget.table

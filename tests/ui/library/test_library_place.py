@@ -85,7 +85,7 @@ def test_what_was_measured_of_a_gist_is_in_its_row(window: MainWindow) -> None:
         assert entry.gist is not None
         parts = [{"from": 0, "to": 20, "n": 40, "kept": n_kept}]
         result = {"n": 40, "kept": n_kept, "recall": n_kept / 40, "low": 0.1, "high": 0.9, "guessed": 1}
-        desk.library.set_recall(entry.gist.id, result | {"by_depth": parts})
+        desk.library.recalls.keep(entry.gist.id, result | {"by_depth": parts})
     desk.entries_changed.emit()
     window.library.list_widget.refresh()
     table = window.library.list_widget.table
@@ -127,8 +127,8 @@ def test_a_row_says_how_its_gist_was_made_and_what_training_came_to(window: Main
     assert facts["Way"] == "Trained on the document"
     assert facts["Its own check"] == "92% right; 71% before training"
     assert trained.gist is not None
-    desk.library.set_recall(trained.gist.id, {"n": 40, "kept": 33})
-    measured = desk.library.entry(trained.id)
+    desk.library.recalls.keep(trained.gist.id, {"n": 40, "kept": 33})
+    measured = desk.library.entries.get(trained.id)
     assert state_words(measured) == "Reliable: 33 of 40 facts kept"  # which tells more
 
 
@@ -162,7 +162,7 @@ def test_sorting_keeps_what_is_chosen(window: MainWindow) -> None:
 
 def test_progress_changes_the_row_in_place(window: MainWindow) -> None:
     entry = add_entry(still(window), "Walden.txt", "compressing", done=1, total=10)
-    window.desk.library.set_progress(entry.id, 5, 10)
+    window.desk.library.entries.set_progress(entry.id, 5, 10)
     window.desk.entry_changed.emit(entry.id)
     assert cell(window, 0, STATUS) == "Compressing 50%"
 
@@ -170,8 +170,8 @@ def test_progress_changes_the_row_in_place(window: MainWindow) -> None:
 def test_search_finds_titles_and_texts(window: MainWindow, qtbot: QtBot) -> None:
     add_entry(still(window), "Lease.pdf", pages=["The door code is 58203."])
     entry = add_entry(still(window), "계약서.docx", pages=["임차인은 매달 3일에 임대료를 냅니다."])
-    for each in window.desk.library.unindexed():
-        list(window.desk.library.index_text(each))
+    for each in window.desk.library.texts.unindexed():
+        list(window.desk.library.texts.index(each))
     search = window.library.list_widget.search
     for wanted, found in (("lease", ["Lease"]), ("58203", ["Lease"]), ("임대료", [entry.title]), ("zebra", [])):
         search.setText(wanted)
@@ -289,7 +289,7 @@ def test_chat_opens_a_chat_about_all_that_is_chosen(window: MainWindow) -> None:
     window.library.list_widget.table.select(ids)
     window.library.do("chat")
     assert window.place == CHAT
-    assert set(window.desk.library.chat(window.chat.chat_id).entry_ids) == set(ids)
+    assert set(window.desk.library.chats.get(window.chat.chat_id).entry_ids) == set(ids)
 
 
 def test_the_fingerprint_is_shown_and_copied(window: MainWindow) -> None:
@@ -308,7 +308,7 @@ def test_a_locked_document_is_retried_with_the_password(window: MainWindow, qtbo
     assert field.isVisible()
     qtbot.keyClicks(field, "secret")
     qtbot.keyClick(field, Qt.Key.Key_Return)
-    assert window.desk.library.entry(entry.id).state == "queued"
+    assert window.desk.library.entries.get(entry.id).state == "queued"
     assert field.text() == ""
 
 
@@ -352,7 +352,7 @@ def test_a_document_is_renamed_in_its_row(window: MainWindow, qtbot: QtBot) -> N
     assert editor is not None and editor.text() == "scan0041"
     editor.setText("  Lease of Harbour Street  ")
     qtbot.keyClick(editor, Qt.Key.Key_Return)
-    assert window.desk.library.entry(entry.id).title == "Lease of Harbour Street"
+    assert window.desk.library.entries.get(entry.id).title == "Lease of Harbour Street"
     assert cell(window, 0, TITLE) == "Lease of Harbour Street"
     assert "rename" in possible([entry]) and "rename" not in possible([entry, entry])
     window.library.do("rename")
@@ -374,11 +374,11 @@ def test_retry_stands_in_the_row_of_what_failed(window: MainWindow, qtbot: QtBot
     table = window.library.list_widget.table
     cell_rect = table.visualRect(table.model_.index(0, STATUS))
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=cell_rect.center())
-    assert window.desk.library.entry(entry.id).state == "failed"
+    assert window.desk.library.entries.get(entry.id).state == "failed"
     right = cell_rect.center()
     right.setX(cell_rect.right() - 16)
     qtbot.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=right)
-    assert window.desk.library.entry(entry.id).state == "queued"
+    assert window.desk.library.entries.get(entry.id).state == "queued"
 
 
 def test_a_collection_is_made_shown_and_asked_with_one_click(window: MainWindow, qtbot: QtBot) -> None:
@@ -390,7 +390,7 @@ def test_a_collection_is_made_shown_and_asked_with_one_click(window: MainWindow,
     (menu,) = library.list_widget.findChildren(CollectionMenu)
     menu.field.setText("Leases")
     qtbot.keyClick(menu.field, Qt.Key.Key_Return)
-    assert desk.library.collections() == {"Leases": [first.id, second.id, waiting.id]}
+    assert desk.library.collections.all() == {"Leases": [first.id, second.id, waiting.id]}
     shown = library.list_widget
     assert not shown.chat.isVisible()
     shown.show_collection("Leases")
@@ -406,12 +406,12 @@ def test_documents_leave_a_collection_and_the_list_goes_back_when_it_is_empty(wi
     entry = add_entry(desk, "a.pdf")
     desk.collect("Leases", [entry.id])
     library.list_widget.show_collection("Leases")
-    menu = CollectionMenu(desk.library.collections(), [entry.id], library.list_widget)
+    menu = CollectionMenu(desk.library.collections.all(), [entry.id], library.list_widget)
     action = menu.actions()[0]
     assert (action.text(), action.isChecked()) == ("Leases", True)
     menu.taken.connect(lambda name: desk.take_out(name, [entry.id]))
     action.trigger()
-    assert desk.library.collections() == {} and library.list_widget.collection == ""
+    assert desk.library.collections.all() == {} and library.list_widget.collection == ""
     assert [each.id for each in library.list_widget.table.model_.entries()] == [entry.id]
 
 

@@ -66,7 +66,7 @@ def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow) ->
     desk = still(window)
     entry = add_entry(desk, "a.pdf", pages=[HOSTILE])
     failed = add_entry(desk, "b.pdf", "failed", problem=Problem("user", HOSTILE, HOSTILE))
-    with desk.library._write() as db:
+    with desk.library.store.write() as db:
         db.execute("UPDATE entries SET title = ?, model = ?", (HOSTILE, HOSTILE))
         db.execute("UPDATE entries SET source_path = ?", (f"/tmp/{HOSTILE}.pdf",))
     desk.entries_changed.emit()
@@ -78,9 +78,9 @@ def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow) ->
     window.library.reader.show_text(HOSTILE, [HOSTILE], None)
     window.library.told.emit(Notice(HOSTILE, HOSTILE, HOSTILE))
     assert_plain(window)
-    chat = desk.library.add_chat([entry.id], title=HOSTILE)
-    question = desk.library.add_message(chat.id, parent_id=None, role="user", text=HOSTILE)
-    desk.library.add_message(chat.id, parent_id=question.id, role="assistant", text=HOSTILE)
+    chat = desk.library.chats.add([entry.id], title=HOSTILE)
+    question = desk.library.chats.add_message(chat.id, parent_id=None, role="user", text=HOSTILE)
+    desk.library.chats.add_message(chat.id, parent_id=question.id, role="assistant", text=HOSTILE)
     window.show_place(CHAT)
     window.chat.open(chat.id)
     assert_plain(window)
@@ -138,9 +138,9 @@ def test_an_answer_makes_the_window_open_nothing(qtbot: QtBot, tmp_path: Path) -
 def test_exporting_begins_in_the_persons_folder(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever the title of a document points to."""
     entry = add_entry(still(window), "a.pdf")
-    with still(window).library._write() as db:
+    with still(window).library.store.write() as db:
         db.execute("UPDATE entries SET title = '../../etc/cron.d/x'")
-    window.library.export_to_chosen_file(still(window).library.entry(entry.id))
+    window.library.export_to_chosen_file(still(window).library.entries.get(entry.id))
     [dialog] = window.findChildren(QFileDialog)
     assert Path(dialog.directory().absolutePath()) == Path.home()
     [chosen] = dialog.selectedFiles()
@@ -150,9 +150,9 @@ def test_exporting_begins_in_the_persons_folder(window: MainWindow, monkeypatch:
 
 def test_titles_have_a_length_and_no_controls(window: MainWindow) -> None:
     library = still(window).library
-    entry = library.add_entry(
+    entry = library.entries.add(
         source_path=Path("/tmp/a.pdf"), model="starter", ratio=8.0, title="a\x1b[31m\u202e\nb" * 999
     )
     assert len(entry.title) in (MAX_TITLE_CHARS - 1, MAX_TITLE_CHARS)
     assert entry.title.startswith("a [31m b")
-    assert len(library.add_chat([], title="x" * 10_000).title) == MAX_TITLE_CHARS
+    assert len(library.chats.add([], title="x" * 10_000).title) == MAX_TITLE_CHARS

@@ -57,7 +57,11 @@ def test_what_is_put_first_stands_first(window: MainWindow) -> None:
     window.show_jobs(True)
     assert shown_titles(window) == ["A", "B", "C"]
     Desk.compress_next(window.desk, third.id)
-    assert shown_titles(window) == ["C", "A", "B"] and window.desk.library.waiting() == [third.id, first.id, second.id]
+    assert shown_titles(window) == ["C", "A", "B"] and window.desk.library.queue.waiting() == [
+        third.id,
+        first.id,
+        second.id,
+    ]
 
 
 def shown_titles(window: MainWindow) -> list[str]:
@@ -97,7 +101,7 @@ def test_nothing_is_drawn_on_what_is_not_there(window: MainWindow, qtbot: QtBot)
         entries = fill(still(window))
         with_runs(window)
         for done in range(0, 100, 10):
-            window.desk.library.set_progress(entries["compressing"].id, done, 100)
+            window.desk.library.entries.set_progress(entries["compressing"].id, done, 100)
             window.desk.entry_changed.emit(entries["compressing"].id)
             window.grab()
         window.resize(900, 600)
@@ -140,6 +144,6 @@ def test_a_queue_that_took_long_is_told(window: MainWindow, qtbot: QtBot, monkey
         monkeypatch.setattr(notifications, "LONG_S", long_s)
         entry = add_entry(still(window), f"{long_s}.pdf", "queued")
         window.notifications._look_at_documents()
-        window.desk.library.set_state(entry.id, "cancelled")
+        window.desk.library.entries.set_state(entry.id, "cancelled")
         window.notifications._look_at_documents()
         assert told == expected

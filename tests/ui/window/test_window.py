@@ -212,7 +212,7 @@ def test_a_drop_asks_for_the_ratio_and_predicts(window: MainWindow, tmp_path: Pa
     assert window.desk.forecast_bytes == 600 * 2**20 + 300 * 12_288
     sheet.accept.click()
     assert not sheet.isVisible() and window.desk.forecast_bytes == 0
-    assert [(e.source_path, e.ratio, e.state) for e in window.desk.library.entries()] == [
+    assert [(e.source_path, e.ratio, e.state) for e in window.desk.library.entries.all()] == [
         (path, 32.0, "queued") for path in paths
     ]
 
@@ -268,7 +268,7 @@ KOREAN = "도서관의 문 비밀번호는 58203입니다. 기억하세요."
 def read_by_the_engine(desk: StillDesk, entry_id: int, text: str) -> None:
     data = text.encode()
     sha256 = hashlib.sha256(data).hexdigest()
-    path = desk.library.texts_folder / f"{sha256}.txt"
+    path = desk.library.store.texts_folder / f"{sha256}.txt"
     path.write_bytes(data)
     done = ExtractDone("a", sha256, str(path), "f" * 64, len(data), len(text), 1, None, None, id=1)
     desk._queue.set_extracted(entry_id, done)
@@ -280,12 +280,12 @@ def test_a_sheet_that_is_accepted_at_once_still_suits_the_language(window: MainW
     desk.change_settings(model="smollm2")
     window.open_paths(files(tmp_path, "a.txt", "b.txt"))
     window.drop_sheet.accept.click()
-    korean, english = (entry.id for entry in desk.library.entries())
+    korean, english = (entry.id for entry in desk.library.entries.all())
     read_by_the_engine(desk, korean, KOREAN)
     read_by_the_engine(desk, english, "The door code is 58203.")
-    assert [desk.library.entry(each).model for each in (korean, english)] == ["starter", "smollm2"]
+    assert [desk.library.entries.get(each).model for each in (korean, english)] == ["starter", "smollm2"]
     desk.recompress([korean, english], 8.0)
-    assert [desk.library.entry(each).model for each in (korean, english)] == ["starter", "smollm2"]
+    assert [desk.library.entries.get(each).model for each in (korean, english)] == ["starter", "smollm2"]
 
 
 def test_a_model_that_was_chosen_stays(window: MainWindow, tmp_path: Path) -> None:
@@ -294,7 +294,7 @@ def test_a_model_that_was_chosen_stays(window: MainWindow, tmp_path: Path) -> No
     path = files(tmp_path, "a.txt")[0]
     [entry_id] = desk.add_documents([path], 8.0, models={path: "smollm2"})
     read_by_the_engine(desk, entry_id, KOREAN)
-    assert desk.library.entry(entry_id).model == "smollm2"
+    assert desk.library.entries.get(entry_id).model == "smollm2"
 
 
 def test_what_another_way_takes_is_predicted_when_it_is_chosen(window: MainWindow, tmp_path: Path) -> None:
@@ -372,12 +372,12 @@ def test_another_model_leaves_documents_as_they_are_and_offers_both_ways(window:
     desk._tell_of_others(desk.made_with_others("/data/adapters/new"), "starter")
     (notice,) = [banner.notice for banner in window.banners.banners]
     assert notice.message == "Documents compressed with another model: 1"
-    assert desk.library.entry(entry.id).state == "ready"
+    assert desk.library.entries.get(entry.id).state == "ready"
     assert [label for label, _ in notice.actions] == ["Re-compress all", "Switch back"]
     notice.actions[1][1]()
     assert desk.asked[-1] == ("load_model", "starter")
     notice.actions[0][1]()
-    again = desk.library.entry(entry.id)
+    again = desk.library.entries.get(entry.id)
     assert (again.state, again.model) == ("queued", "/data/adapters/new")
 
 
@@ -408,7 +408,7 @@ def test_all_documents_of_other_models_are_compressed_again_when_that_is_chosen(
     entry = add_entry(desk, "Lease.pdf")
     monkeypatch.setattr(desk._calls, "send", lambda *_: 0)
     Desk.load_model(desk, "/data/adapters/new", recompress=True)
-    again = desk.library.entry(entry.id)
+    again = desk.library.entries.get(entry.id)
     assert (again.state, again.model) == ("queued", "/data/adapters/new")
     assert window.banners.banners == []
 
@@ -419,7 +419,7 @@ def test_a_document_that_cannot_be_read_is_left_out(window: MainWindow, tmp_path
     window.desk.measured.emit(str(paths[1]), Problem("user", "scan.pdf has no text.", "Run it through OCR."))
     assert window.drop_sheet._left_out.text() == "Left out: 1"
     window.drop_sheet.accept.click()
-    assert [entry.source_path for entry in window.desk.library.entries()] == paths[:1]
+    assert [entry.source_path for entry in window.desk.library.entries.all()] == paths[:1]
 
 
 def test_a_locked_document_is_asked_for_its_password(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -439,7 +439,7 @@ def test_a_locked_document_is_asked_for_its_password(window: MainWindow, qtbot: 
     still(window).count_documents(path, 500)
     assert window.drop_sheet._rows[path].password is None
     window.drop_sheet.accept.click()
-    assert len(window.desk.library.entries()) == 1
+    assert len(window.desk.library.entries.all()) == 1
 
 
 def test_a_remembered_ratio_is_not_asked_for_again(window: MainWindow, tmp_path: Path) -> None:
@@ -449,7 +449,7 @@ def test_a_remembered_ratio_is_not_asked_for_again(window: MainWindow, tmp_path:
     window.drop_sheet.accept.click()
     window.open_paths(files(tmp_path, "b.txt"))
     assert not window.drop_sheet.isVisible()
-    assert [entry.ratio for entry in window.desk.library.entries()] == [8.0, 8.0]
+    assert [entry.ratio for entry in window.desk.library.entries.all()] == [8.0, 8.0]
 
 
 def test_a_folder_asks_once_with_count_and_total(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -509,7 +509,7 @@ def test_compressing_is_paused_and_goes_on(window: MainWindow, tmp_path: Path) -
     assert notice.message == "Compressing is paused."
     notice.actions[0][1]()
     assert not window.desk.queue_paused and not window.menus.pause.isChecked()
-    window.library.choose([window.desk.library.entries()[0].id])
+    window.library.choose([window.desk.library.entries.all()[0].id])
     window.library.do("next")
     assert "next" in possible(window.library.chosen)
 
@@ -534,7 +534,7 @@ def test_copied_files_and_texts_are_pasted(window: MainWindow, tmp_path: Path) -
     assert not path.exists()
     window.adding.paste()
     window.drop_sheet.accept.click()
-    (entry,) = window.desk.library.entries()
+    (entry,) = window.desk.library.entries.all()
     assert entry.source_path.exists() and entry.title.startswith("Minutes of the meeting")
     clipboard.setText("  ")
     window.adding.paste()
@@ -566,7 +566,7 @@ def test_recompress_asks_for_the_ratio(window: MainWindow) -> None:
     window.library.do("recompress")
     window.recompress_sheet.chooser.buttons[0].click()
     window.recompress_sheet.accept.click()
-    again = window.desk.library.entry(entry.id)
+    again = window.desk.library.entries.get(entry.id)
     assert (again.state, again.ratio) == ("queued", 8.0) and again.gist is not None
 
 
@@ -601,7 +601,7 @@ def test_jobs_are_counted_listed_and_cancelled(window: MainWindow, qtbot: QtBot)
     window.show_jobs(True)
     assert len(window.drawer._rows) == 4
     window.drawer._rows[f"entry {entries['queued'].id}"]._cancel.click()
-    assert window.desk.library.entry(entries["queued"].id).state == "cancelled"
+    assert window.desk.library.entries.get(entries["queued"].id).state == "cancelled"
     assert len(window.drawer._rows) == 3
 
 
@@ -633,12 +633,12 @@ def test_first_run_recommends_and_opens_the_sample(qtbot: QtBot, tmp_path: Path)
     assert window.first_run._values[3].text() == "Starter  ·  30.2 MB on disk"
     assert window.first_run.start.hasFocus()
     qtbot.keyClick(window.first_run.start, Qt.Key.Key_Space)
-    (entry,) = window.desk.library.entries()
+    (entry,) = window.desk.library.entries.all()
     assert not window.desk.settings.first_run and window.place == LIBRARY
     library = window.desk.library
-    library.set_state(entry.id, "ready")
+    library.entries.set_state(entry.id, "ready")
     window.desk.entry_changed.emit(entry.id)
-    assert window.place == CHAT and library.chat(window.chat.chat_id).entry_ids == (entry.id,)
+    assert window.place == CHAT and library.chats.get(window.chat.chat_id).entry_ids == (entry.id,)
     assert window.chat.composer.field.toPlainText() == "What is the passkey?"
 
 
@@ -840,7 +840,7 @@ def test_the_trash_is_emptied_for_good(window: MainWindow, qtbot: QtBot) -> None
     assert page.empty.isEnabled()
     page.empty_trash()
     qtbot.waitUntil(lambda: page._said.text().startswith("Freed: "))
-    assert window.desk.library.entries(trashed=True) == []
+    assert window.desk.library.entries.all(trashed=True) == []
 
 
 def test_the_library_is_moved(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -850,8 +850,8 @@ def test_the_library_is_moved(window: MainWindow, qtbot: QtBot, tmp_path: Path) 
     page.move_to(str(tmp_path / "elsewhere"))
     qtbot.waitUntil(lambda: page._said.text() == "Moved.")
     assert not page._moving.isVisible()
-    assert window.desk.library.folder == tmp_path / "elsewhere"
-    assert window.desk.library.kept_text(entry.id)
+    assert window.desk.library.store.folder == tmp_path / "elsewhere"
+    assert window.desk.library.texts.pages(entry.id)
 
 
 def test_the_window_comes_back_as_it_was_left(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
@@ -908,8 +908,8 @@ def name_of(control: QWidget) -> str:
 def test_every_control_has_an_accessible_name(window: MainWindow) -> None:
     fill(still(window))
     window.show_jobs(True)
-    window.library.choose([window.desk.library.entries()[0].id])
-    window.library.read(window.desk.library.entries()[0].id)
+    window.library.choose([window.desk.library.entries.all()[0].id])
+    window.library.read(window.desk.library.entries.all()[0].id)
     window.drop_sheet.show_paths([Path("/tmp/a.txt")])
     unnamed = []
     for page in range(6):
@@ -951,15 +951,15 @@ def test_a_document_is_added_compressed_and_deleted_without_a_mouse(
     window.open_paths(files(tmp_path, "a.txt"))
     assert window.drop_sheet.accept.hasFocus()
     press(qtbot, Qt.Key.Key_Space)
-    (entry,) = window.desk.library.entries()
+    (entry,) = window.desk.library.entries.all()
     assert window.library.list_widget.table.hasFocus() and [e.id for e in window.library.chosen] == [entry.id]
     press(qtbot, Qt.Key.Key_Delete)
-    assert window.desk.library.entries() == []
+    assert window.desk.library.entries.all() == []
     window.menus.commands()
     press(qtbot, Qt.Key.Key_K, CTRL)
     qtbot.keyClicks(window.palette_.field, "undo")
     press(qtbot, Qt.Key.Key_Return)
-    assert [e.id for e in window.desk.library.entries()] == [entry.id]
+    assert [e.id for e in window.desk.library.entries.all()] == [entry.id]
 
 
 # --- screen readers
@@ -976,19 +976,19 @@ def test_what_ends_unseen_is_announced_once(
     window.library.list_widget.search.setText("something else")
     window.library.list_widget.refresh()
     for done in (2, 3):
-        desk.library.set_progress(entry.id, done, 10)
+        desk.library.entries.set_progress(entry.id, done, 10)
         desk.entry_changed.emit(entry.id)
     assert told == []
-    desk.library.set_state(entry.id, "failed", problem=Problem("user", "The disk is full.", "Free some space."))
+    desk.library.entries.set_state(entry.id, "failed", problem=Problem("user", "The disk is full.", "Free some space."))
     for _ in range(2):
         desk.entry_changed.emit(entry.id)
     [(text, urgent)] = told
     assert text.startswith("Lease: Failed") and urgent
     told.clear()
-    chats = [desk.library.add_chat([entry.id], title=title) for title in ("Open", "Other")]
+    chats = [desk.library.chats.add([entry.id], title=title) for title in ("Open", "Other")]
     window.show_place(CHAT)
     window.chat.open(chats[0].id)
     for chat in chats:
-        message = desk.library.add_message(chat.id, parent_id=None, role="assistant", text="58203")
+        message = desk.library.chats.add_message(chat.id, parent_id=None, role="assistant", text="58203")
         desk.chats.done.emit(message.id)
     assert told == [("Other: The answer is complete", False)]

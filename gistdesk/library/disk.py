@@ -1,18 +1,28 @@
 """The library on the disk: how much it takes, and getting rid of what nobody needs."""
 
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from gistdesk.folders import make_private
+from gistdesk.library.entries import gist_path
 from gistdesk.library.gists import IMPORTING, Gists, delete
 from gistdesk.library.records import Storage
 from gistdesk.library.rows import is_name
-from gistdesk.library.store import n_bytes
+from gistdesk.library.store import DATABASE, Store, n_bytes
+from gistdesk.library.text_index import INDEX, TextIndex
+
+KEPT, TRASH, UNFINISHED = ("texts", "gists"), "trash", "incoming"
+"""Folders of a library."""
 
 
-class Upkeep(Gists):
+class Disk:
     """Sizes, the trash for good, and leftovers."""
+
+    def __init__(self, store: Store, index: TextIndex, gists: Gists) -> None:
+        self._store, self._index, self._gists = store, index, gists
 
     def storage(self) -> Storage:
         """What is on the disk now."""
@@ -27,7 +37,7 @@ class Upkeep(Gists):
             else:
                 unused += size
         trash += sum(n_bytes(path) for path in self._thrown_away())
-        database = sum(n_bytes(path) for path in _inside(self.folder) if ".sqlite3" in path.name)
+        database = sum(n_bytes(path) for path in _inside(self._store.folder) if ".sqlite3" in path.name)
         return Storage(gists, texts, database, trash, unused)
 
     def empty_trash(self) -> int:
@@ -36,7 +46,7 @@ class Upkeep(Gists):
         Takes a second for 5 MB of text that is not searched any more.
         """
         known = self._referred("entries.trashed IS NOT NULL")
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute("DELETE FROM entries WHERE trashed IS NOT NULL")
             db.execute("DELETE FROM chats WHERE trashed IS NOT NULL")
         return self._forget(known, delete) + sum(map(delete, self._thrown_away()))
@@ -46,22 +56,27 @@ class Upkeep(Gists):
 
         Gists and texts go to the trash, not for good: where the database lost their names, they are still needed.
         """
-        return self._forget(set(self._files()), self._throw_away)
+        freed = self._forget(set(self._files()), self._throw_away)
+        home = self._store.home
+        if self._store.folder != home:  # what a move left behind whose process died at its very end
+            freed += sum(n_bytes(path) for path in home.glob("*/*")) + n_bytes(home / DATABASE)
+            delete_library(home)
+        return freed
 
     def forget_text(self, sha256: str) -> None:
         """Delete a kept text unless an entry has it, in the trash or out of it."""
-        self._take_unreferred({self.texts_folder / f"{sha256}.txt"}, delete)
+        self._take_unreferred({self._store.texts_folder / f"{sha256}.txt"}, delete)
 
     @property
     def _trash_folder(self) -> Path:
-        return self.folder / "trash"
+        return self._store.folder / TRASH
 
     def _thrown_away(self) -> list[Path]:
         return _inside(self._trash_folder)
 
     def _throw_away(self, path: Path) -> int:
         """Bytes; half-written files are worth nothing to anybody."""
-        if path.parent == self.incoming_folder or path.name.startswith("."):
+        if path.parent == self._store.incoming_folder or path.name.startswith("."):
             return delete(path)
         size = n_bytes(path)
         try:
@@ -73,32 +88,32 @@ class Upkeep(Gists):
 
     def _forget(self, paths: set[Path], take_away: Callable[[Path], int]) -> int:
         """Drop the rows of gists, and of these files and the index, what no entry refers to."""
-        with self._write() as db:
+        with self._store.write() as db:
             db.execute("DELETE FROM gists WHERE id NOT IN (SELECT gist_id FROM entries WHERE gist_id IS NOT NULL)")
         freed = self._take_unreferred(paths, take_away)
         indexed = self._index.texts()  # before the entries: what is added meanwhile is left alone
-        needed = self._rows("SELECT DISTINCT text_sha256 FROM entries WHERE text_sha256 IS NOT NULL")
+        needed = self._store.rows("SELECT DISTINCT text_sha256 FROM entries WHERE text_sha256 IS NOT NULL")
         for sha256 in indexed - {row[0] for row in needed}:
             for _ in self._index.forget(sha256):
                 pass
         return freed
 
     def _files(self) -> list[Path]:
-        return [path for at in (self.texts_folder, self.gists_folder, self.incoming_folder) for path in _inside(at)]
+        return [path for name in (*KEPT, UNFINISHED) for path in _inside(self._store.folder / name)]
 
     def _referred(self, condition: str) -> set[Path]:
         """The files that entries refer to; also what their unfinished jobs have written so far."""
         found = set()
-        for row in self._rows(
+        for row in self._store.rows(
             f"SELECT entries.id, entries.text_sha256, state, key FROM entries LEFT JOIN gists "
             f"ON gists.id = gist_id WHERE {condition}"
         ):
             if is_name(row["text_sha256"]):
-                found.add(self.texts_folder / f"{row['text_sha256']}.txt")
+                found.add(self._store.texts_folder / f"{row['text_sha256']}.txt")
             if is_name(row["key"]):
-                found.add(self._gist_path(row["key"]))
+                found.add(gist_path(self._store.gists_folder, row["key"]))
             if row["state"] != "ready":
-                target = self.incoming_path(row["id"])
+                target = self._gists.incoming_path(row["id"])
                 found |= {target, target.with_name(target.name + ".part")}
         return found
 
@@ -106,12 +121,12 @@ class Upkeep(Gists):
         """Under the write lock, so that nobody adopts a file meanwhile. Texts stay while one is being extracted:
         whoever does that may have found the text there already."""
         freed = 0
-        with self._write() as db:
+        with self._store.write() as db:
             needed = self._referred("1")
             yesterday = time.time() - 24 * 3600
             extracting = db.execute("SELECT 1 FROM entries WHERE state = 'extracting' AND owner IS NOT NULL").fetchone()
             for path in paths - needed:
-                being_read = extracting and path.parent == self.texts_folder
+                being_read = extracting and path.parent == self._store.texts_folder
                 being_written = path.name.startswith((".", IMPORTING)) and _changed(path) > yesterday
                 if not being_read and not being_written:
                     freed += take_away(path)
@@ -132,3 +147,15 @@ def _changed(path: Path) -> float:
         return path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def delete_library(folder: Path) -> None:
+    """A library's files, and its folder if nothing else is in it; it must not be open."""
+    for name in (*KEPT, TRASH, UNFINISHED, "open"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    for name in (DATABASE, INDEX):
+        for path in folder.glob(f"{name}*"):
+            with suppress(OSError):
+                path.unlink()
+    with suppress(OSError):  # somebody else's files are in it, or our note
+        folder.rmdir()
