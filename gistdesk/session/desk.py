@@ -51,6 +51,7 @@ from gistdesk.session.queue import Queue
 from gistdesk.session.recall_checks import RecallChecks
 from gistdesk.session.recommended import Recommended
 from gistdesk.session.server import LocalServer
+from gistdesk.session.upkeep import Upkeep
 from gistdesk.settings import Settings, write_settings
 
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice"]
@@ -103,6 +104,7 @@ class Desk(QObject):
         estimates: what compressing would come to, and from which ratio to start.
         found_models: what other programs have put on this computer, which widgets talk to directly.
         server: for other programs on this computer; it follows the settings.
+        upkeep: the library on the disk, which widgets talk to directly.
         recall_checks: measuring what gists kept, which widgets talk to directly.
         engine_state: the main engine process.
         forecast_bytes: what the pending action will need, hatched in the memory bar.
@@ -142,6 +144,7 @@ class Desk(QObject):
         self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)
         self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
         self.chats = Chats(library, self._answers, self._revive, self._waits_for_run, self)
+        self.upkeep = Upkeep(library, self.file_jobs, self)
         self._dropped = Dropped(library, self._reader, self._current_settings, self)
         self.cuda, self.found_models = CudaSetUp(self), FoundModels(self)
         self.server = LocalServer(self._calls, self._current_settings, settings_path.parent, self)
@@ -155,6 +158,7 @@ class Desk(QObject):
         self._engine.crashed.connect(self._on_crash)
         self._engine.event.connect(self._on_engine_event)
         self._dropped.measured.connect(self.measured)
+        self.upkeep.changed.connect(self.entries_changed)
         self._queue.entry_changed.connect(self._on_entry)
         self._queue.text_kept.connect(self._on_text_kept)
         self._queue.compressed.connect(self.recall_checks.start_short)
@@ -557,10 +561,6 @@ class Desk(QObject):
     def tell(self, notice: Notice) -> None:
         """Put it into the window's banner."""
         self.notice.emit(notice)
-
-    def library_was_cleaned(self) -> None:
-        """Work with a library of its own has removed what is not needed: whoever shows entries reads them again."""
-        self.entries_changed.emit()
 
     def _on_described(self, path: Path, event: Event) -> None:
         if isinstance(event, Error):

@@ -38,7 +38,7 @@ def test_every_call_is_quick(full: Library):
     assert leaf_id is not None
     calls: dict[str, Callable[[], object]] = {
         "open": lambda: Library(full.store.folder).close(),
-        "entries": full.entries,
+        "entries": full.entries.all,
         "entries, titles": lambda: full.entries.all(search="ment 49"),
         "entries, texts": lambda: full.entries.all(search="hello"),
         "entries, short": lambda: full.entries.all(search="계약"),
@@ -48,7 +48,7 @@ def test_every_call_is_quick(full: Library):
         "progress": lambda: full.entries.set_progress(first.id, 1, 2),
         "outdated": lambda: full.gists.mark_outdated(("starter", "m2", "t1", "a1")),
         "recover": full.queue.recover,
-        "chats": full.chats,
+        "chats": full.chats.all,
         "chats, search": lambda: full.chats.all(search="answer"),
         "chats, short": lambda: full.chats.all(search="서울"),
         "path": lambda: full.chats.path(chat.id),

@@ -188,7 +188,7 @@ def test_another_program_that_holds_the_database(library: Library, monkeypatch: 
 def test_many_processes_begin_one_library(tmp_path: Path):
     code = (
         "import sys; from pathlib import Path; from gistdesk.library import Library; l = Library(Path(sys.argv[1])); "
-        "l.add_entry(source_path=Path('x.txt'), model='starter', ratio=10.0); l.close()"
+        "l.entries.add(source_path=Path('x.txt'), model='starter', ratio=10.0); l.close()"
     )
     for version in (0, 1):
         folder = tmp_path / str(version)
@@ -210,7 +210,7 @@ def test_what_is_written_beside_other_programs_is_not_lost(library: Library):
     beside = Library(library.store.folder)
     code = (
         "import sys; from pathlib import Path; from gistdesk.library import Library; l = Library(Path(sys.argv[1])); "
-        "print(*(entry.title for entry in l.entries(search=sys.argv[2]))); l.close()"
+        "print(*(entry.title for entry in l.entries.all(search=sys.argv[2]))); l.close()"
     )
 
     def titles(search: str) -> str:

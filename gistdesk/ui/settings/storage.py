@@ -1,10 +1,8 @@
 """The Storage page of the settings: how much the library takes, emptying its trash, cleaning up, moving it.
 
-Knows the library's upkeep.
+Knows the session's upkeep of the library; reads the library, and changes nothing in it.
 """
 
-from collections.abc import Callable, Generator
-from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl
@@ -23,8 +21,6 @@ from PySide6.QtWidgets import (
 from gistdesk.core.errors import UserError
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import later, tr
-from gistdesk.library import Library
-from gistdesk.library.moving import Move, begin_move, settle
 from gistdesk.session.desk import Desk
 from gistdesk.session.file_jobs import CANCELLED
 from gistdesk.ui.settings.page import SettingsPage
@@ -34,17 +30,6 @@ from gistdesk.ui.widgets.labels import ElidedLabel, Label
 _BITS = ((later("16 bits"), 16), (later("8 bits: about half the file"), 8))
 
 
-def _at_once(work: Callable[[Library], int], library: Library) -> Generator[float, None, int]:
-    """Work that cannot be cut into steps."""
-    yield 0.0
-    return work(library)
-
-
-def _delete_old(move: Move) -> Generator[None, None, None]:
-    yield
-    move.delete_old()
-
-
 class StoragePage(SettingsPage):
     """Figures of the library's folder, and what can be done about them."""
 
@@ -52,7 +37,6 @@ class StoragePage(SettingsPage):
         super().__init__(later("Storage"))
         self._desk = desk
         self._values = [Label() for _ in range(6)]
-        self._move: Move | None = None
         self._job = 0
         self._folder = ElidedLabel()
         self.open, self.move_, self.clean, self.empty, self.cancel = (QPushButton() for _ in range(5))
@@ -132,7 +116,7 @@ class StoragePage(SettingsPage):
 
     def refresh(self) -> None:
         """Measure the folder again."""
-        storage = self._desk.library.disk.storage()
+        storage = self._desk.upkeep.storage()
         figures = (storage.gists, storage.texts, storage.database, storage.trash, storage.unused, storage.total)
         for label, n_bytes in zip(self._values, figures, strict=True):
             label.setText(bytes_text(n_bytes))
@@ -145,7 +129,8 @@ class StoragePage(SettingsPage):
         self._said.setText(text)
 
     def _on_clean(self) -> None:
-        self._start(lambda library: library.disk.clean_up())
+        self._desk.upkeep.clean_up(self._on_cleaned)
+        self._show_cleaning()
 
     def _on_empty(self) -> None:
         """What is deleted here cannot be brought back: the one place of the window where a dialog asks."""
@@ -167,11 +152,10 @@ class StoragePage(SettingsPage):
 
     def empty_trash(self) -> None:
         """Delete what is in the trash, without asking."""
-        self._start(lambda library: library.disk.empty_trash())
+        self._desk.upkeep.empty_trash(self._on_cleaned)
+        self._show_cleaning()
 
-    def _start(self, work: Callable[[Library], int]) -> None:
-        job = self._desk.in_library(partial(_at_once, work))
-        self._desk.file_jobs.start(later("Cleaning up"), "", job, self._on_cleaned)
+    def _show_cleaning(self) -> None:
         self._set_busy(True)
         self._say(tr("Cleaning up…"), "muted")
 
@@ -180,7 +164,6 @@ class StoragePage(SettingsPage):
             button.setEnabled(not busy)
         if not busy:
             self.refresh()
-            self._desk.library_was_cleaned()
 
     def _on_cleaned(self, outcome: object) -> None:
         if isinstance(outcome, UserError):
@@ -207,7 +190,7 @@ class StoragePage(SettingsPage):
             self._say(tr("Wait until nothing is being compressed or answered, or cancel it."), "warning")
             return
         try:
-            self._move = begin_move(self._desk.library, Path(folder))
+            self._job = self._desk.upkeep.move_to(Path(folder), self._on_moved)
         except UserError as error:
             self._say_error(error)
             return
@@ -217,7 +200,6 @@ class StoragePage(SettingsPage):
         self._bar.setAccessibleName(tr("Moving"))
         self._moving.show()
         self.cancel.setEnabled(True)
-        self._job = self._desk.file_jobs.start(later("Moving the library"), folder, self._move.copy, self._on_copied)
 
     def _on_progress(self) -> None:
         for job in self._desk.file_jobs.jobs:
@@ -228,27 +210,15 @@ class StoragePage(SettingsPage):
         self.cancel.setEnabled(False)
         self._desk.file_jobs.cancel(self._job)
 
-    def _on_copied(self, outcome: object) -> None:
-        """What is left is short, and nobody may change the library meanwhile."""
-        move, self._move = self._move, None
-        assert move is not None
+    def _on_moved(self, outcome: object) -> None:
         self._moving.hide()
         if isinstance(outcome, UserError):
             self._say_error(outcome)
         elif outcome is CANCELLED:
             self._say(tr("Not moved: the library is where it was."), "muted")
         else:
-            self._settle(move)
+            self._say(tr("Moved."))
         self._set_busy(False)
-
-    def _settle(self, move: Move) -> None:
-        try:
-            settle(self._desk.library, move)
-        except UserError as error:
-            self._say_error(error)
-            return
-        self._say(tr("Moved."))
-        self._desk.file_jobs.start(later("Cleaning up"), str(move.old), partial(_delete_old, move), lambda _: None)
 
     def _retranslate(self) -> None:
         super()._retranslate()
