@@ -1,4 +1,4 @@
-"""Short questions about the facts of a text, each with the words that answer it, made by the model itself.
+"""Short questions about the facts of a text, each with the sentence that answers it, made by the model itself.
 
 Asked in a chat for a question, a small model writes nonsense; shown a few examples of a sentence, a question and an
 answer, it goes on with sensible ones. Every sentence is asked about with each question word, and about each number,
@@ -37,7 +37,7 @@ _EXAMPLES = (
 _ANSWERED = "\n\n".join(f"Sentence: {text}\nQuestion: {asked}\nAnswer: {told}" for text, asked, told in _EXAMPLES)
 _ASKED = "\n\n".join(f"Sentence: {text}\nAnswer: {told}\nQuestion: {asked}" for text, asked, told in _EXAMPLES)
 _NEXT = "\n\nSentence:"
-_OPENINGS = (" Who", " What", " Where", " How many", " How much", " Which")
+_OPENINGS = ("", " Who", " What", " When", " Where", " How many", " How much", " Which")
 """Of every sentence; left to itself, a model mostly says What."""
 _OPENINGS_OF: dict[FactKind, tuple[str, ...]] = {
     "date": (" When", ""),
@@ -48,16 +48,22 @@ _OPENINGS_OF: dict[FactKind, tuple[str, ...]] = {
 _QUESTION_TOKENS, _ANSWER_TOKENS = 24, 14
 _FEWEST_WORDS = 4
 _BATCH = 16
+_ONES = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+_NUMBERS = {word: number for number, word in enumerate(f"{_ONES} seventeen eighteen nineteen".split())}
+_TENS = {word: 10 * n for n, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)}
+_NUMBER_WORD = re.compile(
+    rf"\b(?:(?P<ten>{'|'.join(_TENS)})(?:-(?P<one>{'|'.join([*_NUMBERS][1:10])}))?|(?P<small>{'|'.join(_NUMBERS)}))\b"
+)
 _EMPTY = re.compile(r"the answer to the question|of the following|th(?:is|e) sentence", re.IGNORECASE)
 """What a model asks about when it has nothing to ask."""
 
 
 @dataclass(frozen=True)
 class FactQuestion:
-    """A question, and words of the text that answer it."""
+    """A question, and the sentence of the text that answers it."""
 
     question: str
-    answer: str
+    sentence: str
 
 
 def ask_for_facts(model: GistModel, text: str) -> Generator[None, None, list[FactQuestion]]:
@@ -94,15 +100,14 @@ def ask_for_facts(model: GistModel, text: str) -> Generator[None, None, list[Fac
 
 
 def _worth_asking(asked: Iterable[tuple[str, str]], answers: Iterable[str]) -> Iterator[FactQuestion]:
-    """Whose answers stand in their sentences; what two sentences answer differently asks for neither."""
+    """Whose answers stand in their sentences; what two sentences answer asks for neither."""
     by_question: dict[str, set[str]] = {}
     for (line, question), told in zip(asked, answers, strict=True):
-        answer = told.strip().removesuffix(".")
-        if _tells(line, question, answer):
-            by_question.setdefault(question, set()).add(answer)
-    for question, different in by_question.items():
-        if len(different) == 1:
-            yield FactQuestion(question, *different)
+        if _tells(line, question, told.strip().removesuffix(".")):
+            by_question.setdefault(question, set()).add(line)
+    for question, lines in by_question.items():
+        if len(lines) == 1:
+            yield FactQuestion(question, *lines)
 
 
 def _question(opening: str, more: str) -> str:
@@ -113,9 +118,20 @@ def _question(opening: str, more: str) -> str:
 
 def _tells(line: str, question: str, answer: str) -> bool:
     """Whether an answer is words of the sentence, and not all of them the question's."""
-    stands = re.search(rf"(?<!\w){re.escape(answer.lower())}(?!\w)", line.lower())
+    stands = re.search(rf"(?<!\w){re.escape(_in_digits(answer))}(?!\w)", _in_digits(line))
     terms = terms_of(answer)
     return bool(stands) and bool(terms) and not all(term.is_in(question.lower()) for term in terms)
+
+
+def _in_digits(text: str) -> str:
+    """In small letters, 26 for twenty-six and 61240 for 61,240: a model writes numbers its own way."""
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.lower())
+    return _NUMBER_WORD.sub(_digits, text)
+
+
+def _digits(found: re.Match[str]) -> str:
+    small, ten, one = found["small"], found["ten"], found["one"]
+    return str(_NUMBERS[small] if small else _TENS[ten] + _NUMBERS.get(one or "zero", 0))
 
 
 class _Examples:

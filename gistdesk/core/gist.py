@@ -20,8 +20,9 @@ class Refinement:
 
     Attributes:
         n_rounds: done so far.
-        before, after: share of an answer's tokens that come out right, on average over a check's questions, completions
-            and quotations, none of which is trained on in the same words; before the first round, and now.
+        before, after: how much of a check comes out right, before the first round and now: of its questions, the share
+            that the right sentence answers; of its completions and quotations, the share of tokens. None of them is
+            trained on in the same words.
     """
 
     n_rounds: int
