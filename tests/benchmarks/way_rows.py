@@ -85,14 +85,19 @@ def _mean(values: Values, full: Values, nothing: Values) -> str:
 
 
 def _gain(values: Values, full: Values, nothing: Values) -> str:
-    """The loss, and what it is less than from nothing: a share of what the full text gives for the same answers."""
+    """Nats, and how many fewer than from nothing: as a share of what the full text gives for the same items.
+
+    The interval is that of a ratio of two means over the same items, linearized (Cochran, Sampling Techniques, 6.5).
+    """
     items = [item for item in values if item in full and item in nothing]
     if not items:
         return _mean(values, full, nothing)
-    whole, _ = _mean_of([nothing[item] - full[item] for item in items])
-    gain, half = _mean_of([nothing[item] - values[item] for item in items])
+    whole = sum(nothing[item] - full[item] for item in items)
+    share = sum(nothing[item] - values[item] for item in items) / whole
+    rests = [nothing[item] - values[item] - share * (nothing[item] - full[item]) for item in items]
+    half = 1.96 * math.sqrt(sum(rest**2 for rest in rests)) / abs(whole)
     loss, _ = _mean_of([values[item] for item in items])
-    return f"{loss:.2f}: {gain / whole:.0%} ± {half / abs(whole) * 100:.0f}, n = {len(items)}"
+    return f"{loss:.2f}: {share:.0%} ± {half * 100:.0f}, n = {len(items)}"
 
 
 def _times(values: Values, full: Values, nothing: Values) -> str:
@@ -110,10 +115,10 @@ def _mean_of(values: list[float]) -> tuple[float, float]:
 
 
 MEASURES = {
-    CONTINUATION: ("KL of what follows, nats", _mean),
+    CONTINUATION: ("KL of what follows, nats: kept of what the full text gives", _gain),
     REPORTS: ("questions about reports", _share),
     PASSKEYS: ("passkeys, 512 tokens", _share),
-    ANSWER_LOSS: ("loss of experts' answers about stories: of what the full text gives", _gain),
+    ANSWER_LOSS: ("loss of experts' answers about stories: kept of what the full text gives", _gain),
     ANSWER_F1: ("token F1 of answers about stories", _mean),
     N_READINGS: ("to make, plain readings", _times),
     N_BYTES: ("file, KiB", _kibibytes),
