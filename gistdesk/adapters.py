@@ -31,7 +31,7 @@ def rename_adapter(folder: Path, title: str) -> Path:
     _check_kept(folder)
     target = folder.with_name(file_name(title))
     if target.exists():
-        raise UserError("There is an adapter with the name {name} already.", "Choose another name.", name=target.name)
+        raise UserError("There is already an adapter called {name}.", "Choose another name.", name=target.name)
     try:
         folder.rename(target)
     except OSError as error:
@@ -46,9 +46,7 @@ def rename_adapter(folder: Path, title: str) -> Path:
 
 def _check_kept(folder: Path) -> None:
     if folder not in kept_adapters():
-        raise UserError(
-            "{folder} is not among the adapters that are kept here.", "See gistdesk adapters list.", folder=folder
-        )
+        raise UserError("{folder} is not one of the adapters kept here.", "See gistdesk adapters list.", folder=folder)
 
 
 def remove_adapter(folder: Path) -> None:

@@ -81,7 +81,7 @@ class Settings:
             if type(value) is not kind:
                 raise ValueError(
                     Sentence(
-                        "{name} is to be of type {type}, not {value}",
+                        "{name} must be of type {type}, not {value}",
                         name=name,
                         type=kind.__name__,
                         value=_short(value),
@@ -90,7 +90,7 @@ class Settings:
             if name in _CHOICES and value not in _CHOICES[name]:
                 raise ValueError(
                     Sentence(
-                        "{name} is to be one of {names}, not {value}",
+                        "{name} must be one of {names}, not {value}",
                         name=name,
                         names=", ".join(_CHOICES[name]),
                         value=_short(value),
@@ -101,19 +101,19 @@ class Settings:
             if kind is int and value > _MOST:
                 raise ValueError(Sentence("{name} is too large", name=name))
         if not 1024 <= self.server_port <= 65535:
-            raise ValueError(Sentence("server_port is to be from 1024 to 65535, not {value}", value=self.server_port))
+            raise ValueError(Sentence("server_port must be from 1024 to 65535, not {value}", value=self.server_port))
         if self.kv_bits not in (8, 16):
-            raise ValueError(Sentence("kv_bits is to be 16 or 8, not {value}", value=self.kv_bits))
+            raise ValueError(Sentence("kv_bits must be 16 or 8, not {value}", value=self.kv_bits))
         if not 1.0 <= self.ratio < float("inf"):
-            raise ValueError(Sentence("ratio is to be at least 1, not {value}", value=self.ratio))
+            raise ValueError(Sentence("ratio must be at least 1, not {value}", value=self.ratio))
         if not all(isinstance(model, str) for model in self.models):
-            raise ValueError("models is to be a list of names")
+            raise ValueError("models must be a list of names")
         if not all(isinstance(name, str) for name in self.downloads):
-            raise ValueError("downloads is to be a list of names")
+            raise ValueError("downloads must be a list of names")
         if not all(isinstance(prompt, str) for prompt in self.prompts):
-            raise ValueError("prompts is to be a list of questions")
+            raise ValueError("prompts must be a list of questions")
         if not all(isinstance(widths, str) for widths in self.columns):
-            raise ValueError("columns is to be a list of texts")
+            raise ValueError("columns must be a list of texts")
 
 
 _MOST = 2**53
@@ -157,7 +157,7 @@ def read_settings(path: Path) -> Settings:
         found = tomllib.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # a number of thousands of digits is a ValueError
         reason = _toml_reason(data) if isinstance(error, tomllib.TOMLDecodeError) else _reason(error)
-        message = Sentence("The settings were damaged ({reason}) and begin anew.", reason=reason)
+        message = Sentence("The settings file was damaged ({reason}); all settings were reset.", reason=reason)
         return Settings(notice=UserError(message, "See {path}.", path=_keep_aside(path, data)))
     settings, wrong = Settings(), []
     for name, value in found.items():
@@ -171,7 +171,7 @@ def read_settings(path: Path) -> Settings:
         aside = _keep_aside(path, data)
         notice = UserError(
             "Some settings could not be used: {reason}.",
-            "They have their defaults again. See {path}.",
+            "They were reset to their defaults. See {path}.",
             reason=listed(wrong),
             path=aside,
         )
@@ -187,10 +187,10 @@ def _toml_reason(data: bytes) -> Sentence:
     try:
         tomlkit.parse(data)
     except ParseError as error:
-        return Sentence("line {line} is no TOML", line=error.line)
+        return Sentence("line {line} is not valid TOML", line=error.line)
     except (TOMLKitError, ValueError, RecursionError):
         pass
-    return Sentence("it is no TOML")
+    return Sentence("it is not valid TOML")
 
 
 def _reason(error: Exception) -> str:

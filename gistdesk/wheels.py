@@ -88,7 +88,9 @@ def bring(url: str, wheel: Wheel, folder: Path) -> Iterator[int]:
         found = yield from fetch(opened, part, wheel.n_bytes, sha256)
     except httpx2.HTTPStatusError as error:
         raise UserError(
-            "The package index does not give a file ({status}).", "Try again later.", status=error.response.status_code
+            "The package index did not deliver a file ({status}).",
+            "Try again later.",
+            status=error.response.status_code,
         ) from error
     except httpx2.HTTPError as error:
         raise _no_network() from error
@@ -101,7 +103,7 @@ def bring(url: str, wheel: Wheel, folder: Path) -> Iterator[int]:
 def another_file(wheel: Wheel) -> UserError:
     """For a file that has another hash than the one that is pinned."""
     return UserError(
-        "{file} is not the file that this version was made for: its SHA-256 is another one.",
+        "{file} is not the file that this version was made for: its SHA-256 differs.",
         "It was deleted. Try again, or with another network.",
         file=wheel.file,
     )

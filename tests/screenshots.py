@@ -222,7 +222,7 @@ def lab_states() -> Iterator[State]:
     yield "lab-train-finished", run(make_training, quick, 0)
     low = (
         "The answers do not depend on the gist: 3 of 27 are right with the document's own gist and 3 with another "
-        "document's. Whatever this run has learned, it is not to compress."
+        "document's. Whatever this run has learned, it has not learned to compress."
     )
     yield "lab-train-running", run(make_training, quick, 0, steps_done=400, live=True, last="", warning=low, seed=2)
     yield "lab-train-paused", run(make_training, quick, 0, steps_done=300, live=True, last="paused")

@@ -104,9 +104,9 @@ def test_a_wrong_value_costs_only_itself(tmp_path: Path, line: str):
 
 
 def test_a_wrong_choice_in_the_program_is_a_bug():
-    with pytest.raises(ValueError, match="theme is to be one of"):
+    with pytest.raises(ValueError, match="theme must be one of"):
         Settings(theme="blue")
-    with pytest.raises(ValueError, match="ratio is to be of type float"):
+    with pytest.raises(ValueError, match="ratio must be of type float"):
         replace(Settings(), ratio=50)
 
 

@@ -42,14 +42,16 @@ def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
     """
     if output is not None and len(files) == 1 and not output.is_dir():
         if output.suffix != SUFFIX and output.exists() and not _is_gist(output):
-            raise UserError("{path} exists and is no gist file.", "Give another name, or delete it first.", path=output)
+            raise UserError(
+                "{path} exists and is not a gist file.", "Give another name, or delete it first.", path=output
+            )
         return [output]
     if output is not None:
         try:
             output.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
-                "The folder {folder} cannot be made ({reason}).",
+                "The folder {folder} cannot be created ({reason}).",
                 "Give a folder for several documents.",
                 folder=output,
                 reason=error.strerror,
@@ -225,7 +227,7 @@ def _indexed(model: GistModel, texts: Sequence[Path], hashes: set[str]) -> Passa
         if document.source_sha256 not in hashes:
             raise UserError(
                 "{path} is not the document that was compressed.",
-                "Give the file that the gist was made of, or compress it again.",
+                "Give the file that the gist was made from, or compress it again.",
                 path=path,
             )
         passages += (replace(passage, document=number) for passage in cut_passages(model, document.pages))

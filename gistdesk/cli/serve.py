@@ -44,7 +44,7 @@ def serve(
 
     missing = [path for path in gists or () if not path.is_file()]
     if missing:
-        raise UserError("{name} is not there.", "Give gist files, which end in .gistkv.", name=missing[0])
+        raise UserError("{name} cannot be found.", "Give gist files, which end in .gistkv.", name=missing[0])
     where = folders()
     token = token or kept_token(where.config)
     if not token.isascii():

@@ -149,7 +149,7 @@ def read_peft(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     config = read_object(folder / "adapter_config.json")
     weights = folder / "adapter_model.safetensors"
     if weights.exists() and not weights.is_file():  # a pipe would be waited for
-        raise ValueError(Sentence("{name} is no ordinary file", name=weights.name))
+        raise ValueError(Sentence("{name} is not an ordinary file", name=weights.name))
     return config, load_file(weights)
 
 
@@ -166,7 +166,7 @@ def check_base(folder: Path, base_fingerprint: str) -> None:
         raise _unreadable(folder, error) from error
     if layout != LAYOUT_VERSION:
         raise UserError(
-            "The gist adapter in {folder} uses token layout {layout}, this program uses {ours}.",
+            "The gist adapter in {folder} uses token layout {layout}; this program uses {ours}.",
             "Train it again with this version, or use the version that made it.",
             folder=folder,
             layout=layout,
@@ -217,9 +217,9 @@ def trained_ratios(gist: Mapping[str, Any]) -> tuple[float, float] | None:
 def lora_factors(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, tuple[Tensor, Tensor]], float]:
     """The factors by layer, and their scaling; see `Adapter`. Raises any of `UNREADABLE`."""
     if any(config.get(name) for name in _UNREAD):
-        raise ValueError(Sentence("it uses one of {names}", names=", ".join(_UNREAD)))
+        raise ValueError(Sentence("it uses an option that is not supported ({names})", names=", ".join(_UNREAD)))
     if not all(t.dtype in _DTYPES and t.ndim == 2 and bool(t.isfinite().all()) for t in tensors.values()):
-        raise ValueError("a tensor is no matrix of finite numbers in 16 or 32 bits")
+        raise ValueError("one of its tensors is not a matrix of finite 16- or 32-bit numbers")
     names = [name.removeprefix(_PREFIX).removesuffix(".lora_A.weight") for name in tensors if ".lora_A." in name]
     lora = {
         name: (tensors[f"{_PREFIX}{name}.lora_A.weight"], tensors[f"{_PREFIX}{name}.lora_B.weight"]) for name in names
@@ -229,7 +229,7 @@ def lora_factors(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[di
     if not math.isfinite(scaling):
         raise ValueError("its scaling is impossible")
     if any(a.shape[0] == b.shape[1] != rank for a, b in lora.values()):
-        raise ValueError("its factors have another rank than it says")
+        raise ValueError("its factors do not have the rank that it states")
     return lora, scaling
 
 
@@ -250,7 +250,7 @@ def peft_steps(gist_ids: Sequence[int]) -> list[str]:
 def _count(value: Any) -> int:
     """A number of things, or an id; nothing that merely looks like one."""
     if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError(Sentence("{value} is no count", value=str(value)[:20]))
+        raise ValueError(Sentence("{value} is not a count", value=str(value)[:20]))
     return value
 
 

@@ -38,7 +38,7 @@ def import_adapter(source: Path, into: Path, bases: Iterable[str]) -> Path:
     base = _base_of(source, [named, *bases] if isinstance(named, str) else list(bases))
     if base is None:
         raise UserError(
-            "The adapter in {folder} was trained for {base}, and no model that is here is that base.",
+            "The adapter in {folder} was trained for {base}, which is not among the models on this computer.",
             "Add or download the base that it was trained for, then import it again.",
             folder=source,
             base=named,
@@ -67,7 +67,7 @@ def export_adapter(model: str, target: Path) -> None:
         raise UserError('The model "{name}" has no gist adapter.', "Choose one that has an adapter.", name=model)
     parse_adapter(adapter)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError("{target} exists already.", "Give the name of a new folder.", target=target)
+        raise UserError("{target} already exists.", "Give the name of a new folder.", target=target)
     _copy(adapter, target)
 
 

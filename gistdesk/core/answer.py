@@ -107,7 +107,7 @@ class Context:
         for gist in gists:
             if (*gist.kv.shape[:3], gist.kv.shape[4]) != model.kv_shape:
                 raise UserError(
-                    "The keys and values of a gist have another shape than this model's.",
+                    "The keys and values of a gist have a different shape from this model's.",
                     "Load the model that made it, or compress the document again.",
                 )
         self.model = model
@@ -310,7 +310,7 @@ class Context:
     def _check_window(self, n_tokens: int, what: Sentence) -> None:
         if n_tokens > self.model.max_positions:
             raise UserError(
-                "{what} would need {n_tokens} tokens, the model's window has {n}.",
+                "{what} would need {n_tokens} tokens; the model's window holds {n}.",
                 "Shorten it, or use fewer documents or a higher ratio.",
                 what=what,
                 n_tokens=n_tokens,
@@ -326,8 +326,8 @@ def choose_token(logits: Tensor, sampling: Sampling, random: torch.Generator) ->
     """
     if bool(logits.isnan().any()):
         raise UserError(
-            "The model's answer came to numbers that are none.",
-            "Its weights are damaged, or cannot be held so: choose another model or another precision.",
+            "The model's output was not finite numbers.",
+            "Its weights are damaged, or do not work in this precision: choose another model or another precision.",
         )
     if sampling.temperature < _GREEDY_BELOW:
         return int(logits.argmax())

@@ -169,7 +169,7 @@ def plan_tokens(
     elif not 1.0 <= ratio <= segment_tokens:
         fewest = -(-len(token_ids) // segment_tokens)
         raise UserError(
-            "{n_slots} slots for {n_tokens} tokens cannot be had: this model makes 1 to {most} tokens into one.",
+            "{n_slots} slots for {n_tokens} tokens are not possible: this model turns 1 to {most} tokens into one.",
             "Choose from {fewest} to {n_tokens} slots.",
             n_slots=n_slots,
             n_tokens=len(token_ids),
@@ -221,7 +221,7 @@ def check_ratio(model: GistModel, ratio: float, method: Method | None = None) ->
     most, _ = segment_sizes(model, method or usual_method(model.adapter is not None))
     if not 1.0 <= ratio <= most:
         raise UserError(
-            "A ratio of {ratio:g} cannot be had: this model makes 1 to {most} tokens into one.",
+            "A ratio of {ratio:g} is not possible: this model turns 1 to {most} tokens into one.",
             "Choose a ratio from 1 to {most}.",
             ratio=ratio,
             most=most,

@@ -100,7 +100,7 @@ def _foreign_archive(name: str) -> UserError:
 
 
 def _no_text(name: str) -> UserError:
-    return UserError("{name} has no text in it.", "Add a file that has some.", name=name)
+    return UserError("{name} contains no text.", "Add a file that has text in it.", name=name)
 
 
 def _one_page(name: str, title: str | None, text: str) -> Opened:

@@ -133,11 +133,14 @@ def _explained(path: Path, name: str) -> Iterator[None]:
         yield
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a zero in the path
         raise UserError(
-            "{name} is not there.", "Check whether {path} was moved or renamed.", name=name, path=printable(str(path))
+            "{name} cannot be found.",
+            "Check whether {path} was moved or renamed.",
+            name=name,
+            path=printable(str(path)),
         ) from error
     except PermissionError as error:
         raise UserError(
-            "{name} may not be read by you.", "Change its permissions, or copy it elsewhere.", name=name
+            "You do not have permission to read {name}.", "Change its permissions, or copy it elsewhere.", name=name
         ) from error
     except OSError as error:
         reason = error.strerror or Sentence("the disk gave no reason")
@@ -171,8 +174,10 @@ def _open(name: str, ending: str, data: bytes, password: str | None) -> Opened:
     if _HTML_OPENING.match(data):
         return open_html(name, data)
     if named is not None:
-        raise UserError("{name} is no {kind} file, whatever its name says.", CONVERT_HINT, name=name, kind=named.name)
-    raise UserError("{name} is of a kind that is not supported.", CONVERT_HINT, name=name)
+        raise UserError(
+            "{name} is not in {kind} format, whatever its name says.", CONVERT_HINT, name=name, kind=named.name
+        )
+    raise UserError("{name} is a kind of file that is not supported.", CONVERT_HINT, name=name)
 
 
 def _begins(which: Format, ending: str, data: bytes) -> bool:

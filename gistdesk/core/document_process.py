@@ -162,7 +162,7 @@ def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Except
     if code == 1 and "Traceback" in trace:
         return RuntimeError(f"reading a document failed:\n{trace}")
     return UserError(
-        "{name} broke the reader off: it is damaged, or needs more than {n:,} MB of memory.",
+        "{name} could not be read: it is damaged, or needs more than {n:,} MB of memory.",
         CONVERT_HINT,
         name=name,
         n=MAX_MEMORY_BYTES >> 20,
@@ -172,11 +172,9 @@ def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Except
 def too_much_memory(name: str) -> UserError:
     """The error for a file that takes more than `MAX_MEMORY_BYTES`."""
     return UserError(
-        "{name} takes more than {n:,} MB of memory to be read.", CONVERT_HINT, name=name, n=MAX_MEMORY_BYTES >> 20
+        "Reading {name} takes more than {n:,} MB of memory.", CONVERT_HINT, name=name, n=MAX_MEMORY_BYTES >> 20
     )
 
 
 def _too_slow(name: str, seconds: int) -> UserError:
-    return UserError(
-        "{name} was given up after {n} s: it takes too long to be read.", CONVERT_HINT, name=name, n=seconds
-    )
+    return UserError("{name} takes too long to read: it was given up after {n} s.", CONVERT_HINT, name=name, n=seconds)

@@ -135,7 +135,7 @@ def read_gguf_header(path: Path) -> GgufHeader:
         ) from error
     if header.values.get("split.count", 0) > 1 or _PART.search(path.name):
         raise UserError(
-            "{path} is one part of a model in several files.",
+            "{path} is one part of a model that is split into several files.",
             "Get the model as one file, or join the parts first.",
             path=path,
         )
@@ -174,7 +174,7 @@ class _Reader:
         try:
             return self.take(self.number("<Q")).decode("utf-8")
         except UnicodeDecodeError:
-            raise ValueError("its header holds text that is none") from None
+            raise ValueError("its header holds text that is not UTF-8") from None
 
     def skip_texts(self, n_texts: int) -> None:
         """As `text`, n times, but quick: a vocabulary has hundreds of thousands."""
@@ -199,13 +199,13 @@ class _Reader:
 
 def _parsed(reader: _Reader) -> GgufHeader:
     if reader.size < 4 or bytes(reader.take(4)) != b"GGUF":
-        raise ValueError("it does not begin as a GGUF file does")
+        raise ValueError("it does not begin like a GGUF file")
     version = reader.number("<I")
     if version not in (2, 3):
         raise ValueError(Sentence("its format has version {version}", version=version))
     n_tensors, n_keys = reader.number("<Q"), reader.number("<Q")
     if n_tensors > _MAX_TENSORS or n_keys > _MAX_KEYS:
-        raise ValueError("its header counts more than a model has")
+        raise ValueError("its header states impossible counts")
     values: dict[str, Any] = {}
     for _ in range(n_keys):
         key = reader.text()
@@ -221,10 +221,10 @@ def _parsed(reader: _Reader) -> GgufHeader:
     for name, shape, kind, offset in table:
         _, n_values, n_bytes = KINDS.get(kind, ("", 1, 0))
         if math.prod(shape) > _MAX_VALUES or shape[-1] % n_values:
-            raise ValueError(Sentence("{name} has a shape that cannot be", name=name))
+            raise ValueError(Sentence("{name} has an impossible shape", name=name))
         tensor = GgufTensor(name, shape, kind, begin + offset, math.prod(shape) // n_values * n_bytes)
         if name in tensors or tensor.start + tensor.n_bytes > reader.size:
-            raise ValueError(Sentence("{name} is not whole", name=name))
+            raise ValueError(Sentence("{name} is incomplete", name=name))
         tensors[name] = tensor
     return GgufHeader(values, tensors, reader.size)
 
@@ -238,7 +238,7 @@ def _value(reader: _Reader, kind: int) -> Any:
         raise ValueError(Sentence("its header holds a value of kind {kind}", kind=kind))
     items, n_items = reader.number("<I"), reader.number("<Q")
     if n_items > _MAX_ITEMS or items not in {*_SCALARS, _STRING}:
-        raise ValueError("its header holds a list that cannot be")
+        raise ValueError("its header holds an impossible list")
     if items in _SCALARS:
         reader.take(n_items * struct.calcsize(_SCALARS[items]))
     else:
@@ -249,10 +249,10 @@ def _value(reader: _Reader, kind: int) -> Any:
 def _entry(reader: _Reader) -> tuple[str, tuple[int, ...], int, int]:
     name, n_dimensions = reader.text(), reader.number("<I")
     if not _WORD.fullmatch(name):
-        raise ValueError("one of its tensors has a name that cannot be")
+        raise ValueError("one of its tensors has an impossible name")
     if not 1 <= n_dimensions <= 4:
-        raise ValueError(Sentence("{name} has a shape that cannot be", name=name))
+        raise ValueError(Sentence("{name} has an impossible shape", name=name))
     shape = tuple(reader.number("<Q") for _ in range(n_dimensions))[::-1]
     if not all(1 <= size <= _MAX_VALUES for size in shape):
-        raise ValueError(Sentence("{name} has a shape that cannot be", name=name))
+        raise ValueError(Sentence("{name} has an impossible shape", name=name))
     return name, shape, reader.number("<I"), reader.number("<Q")

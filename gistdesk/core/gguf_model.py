@@ -110,7 +110,7 @@ def _check_space(header: GgufHeader, folder: Path) -> None:
     needed, free = converted_bytes(header), shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            "The model needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
+            "The model needs {needed:,.1f} GiB; {free:,.1f} GiB are free in {folder}.",
             "Free some space and try again.",
             needed=needed / 2**30,
             free=free / 2**30,
@@ -160,7 +160,7 @@ def _config(header: GgufHeader, path: Path) -> dict[str, Any]:
         raise ValueError(Sentence("its header lacks {key}", key=f"{family}.attention.head_count"))
     head_dim = int(said("attention.key_length", hidden_size // n_heads))
     if int(said("rope.dimension_count", head_dim)) != head_dim:
-        raise ValueError("its positions turn a part of each head only")
+        raise ValueError("its positions rotate only a part of each head")
     config: dict[str, Any] = {
         "architectures": [f"{family.capitalize()}ForCausalLM"],
         "model_type": family,
@@ -180,7 +180,7 @@ def _config(header: GgufHeader, path: Path) -> dict[str, Any]:
         "attention_bias": "blk.0.attn_q.bias" in tensors,
     }
     if values.get(f"{family}.attention.sliding_window"):
-        raise ValueError("it looks back only a part of the text in some layers")
+        raise ValueError("some of its layers see only a part of the text (sliding window)")
     if FAMILIES[family].usual_window:
         config["sliding_window"] = None
     for name, key in {"bos": "bos", "eos": "eos", "pad": "padding"}.items():
@@ -299,7 +299,7 @@ def _values(source: BinaryIO, tensor: GgufTensor, first: int, n_values: int) -> 
     source.seek(tensor.start + first // per_block * block_bytes)
     data = source.read(n_values // per_block * block_bytes)
     if len(data) < n_values // per_block * block_bytes:
-        raise ValueError("it has become shorter")
+        raise ValueError("it was cut short while it was read")
     found = dequantize(np.frombuffer(data, np.uint8), GGMLQuantizationType(tensor.kind))
     return np.asarray(found, np.float32).reshape(-1)
 
@@ -313,7 +313,7 @@ def _write_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
     from transformers import PreTrainedTokenizerFast
 
     if header.values.get("tokenizer.ggml.model") not in ("gpt2", "llama"):
-        raise _no_tokenizer(path, Sentence("its kind is not known"))
+        raise _no_tokenizer(path, Sentence("its kind is unknown"))
     try:
         tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(
             path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False

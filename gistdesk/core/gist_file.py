@@ -144,7 +144,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int)
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise UserError(
             "{path} cannot be written ({reason}).",
-            "Free some space, {n:.1f} MiB are needed."
+            "Free some space: {n:.1f} MiB are needed."
             if full
             else "Check that the folder exists and may be written to.",
             path=path,
@@ -165,7 +165,7 @@ def read_gist(path: Path) -> GistRecord:
         return gist_from(_content(path), path)
     except PermissionError as error:
         raise UserError(
-            "{name} may not be read by you.", "Change its permissions, or copy it.", name=path.name
+            "You do not have permission to read {name}.", "Change its permissions, or copy it.", name=path.name
         ) from error
     except OSError as error:
         raise _damaged(path) from error
@@ -258,7 +258,7 @@ def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
     for part in parts:  # without an adapter it was made by the base alone, which is there with any adapter
         if getattr(made, f"{part}_fingerprint") != getattr(identity, f"{part}_fingerprint"):
             raise UserError(
-                'The gist of "{title}" was made with another {what} (by {made}; {loaded} is loaded).',
+                'The gist of "{title}" was made with a different {what} (by {made}; {loaded} is loaded).',
                 "Load the one that made it with --model, or compress the document again.",
                 title=record.title,
                 what=part,
@@ -274,7 +274,7 @@ def _check_versions(path: Path, header: dict[str, Any]) -> None:
     ):
         if header[name] not in ours:
             raise UserError(
-                "{name} has {what} {theirs}, this program reads {ours}.",
+                "{name} has {what} {theirs}; this program reads {ours}.",
                 "Compress the document again, or use the version of gistdesk that made it.",
                 name=path.name,
                 what=what,

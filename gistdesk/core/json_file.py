@@ -19,7 +19,7 @@ def read_object(path: Path) -> dict[str, Any]:
             waited for without end.
     """
     if path.exists() and not path.is_file():
-        raise ValueError(Sentence("{name} is no ordinary file", name=path.name))
+        raise ValueError(Sentence("{name} is not an ordinary file", name=path.name))
     with path.open("rb") as stream:
         content = stream.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
@@ -29,12 +29,12 @@ def read_object(path: Path) -> dict[str, Any]:
     except RecursionError:
         raise ValueError(Sentence("{name} is nested too deeply", name=path.name)) from None
     if not isinstance(found, dict):
-        raise ValueError(Sentence("{name} is no object", name=path.name))
+        raise ValueError(Sentence("{name} is not an object", name=path.name))
     return found
 
 
 def _finite(word: str) -> float:
     number = float(word)
     if not math.isfinite(number):
-        raise ValueError(Sentence("{value} is no number to count on", value=word[:20]))
+        raise ValueError(Sentence("{value} is not a usable number", value=word[:20]))
     return number

@@ -186,7 +186,7 @@ def _adapter_folders(folder: Path) -> ModelFolders:
         ) from error
     if not is_there or is_adapter:
         raise UserError(
-            "The base model {base} of the adapter in {folder} is not there.",
+            "The base model {base} of the adapter in {folder} cannot be found.",
             "Restore or download it.",
             base=base,
             folder=folder,

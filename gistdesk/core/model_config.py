@@ -80,7 +80,7 @@ def _check_files(folder: Path) -> None:
     with suppress(OSError):
         for path in folder.iterdir():
             if path.exists() and not path.is_file() and not path.is_dir():
-                raise not_loaded(folder, ValueError(Sentence("{name} is no ordinary file", name=path.name)))
+                raise not_loaded(folder, ValueError(Sentence("{name} is not an ordinary file", name=path.name)))
 
 
 def not_loaded(folder: Path, error: Exception) -> UserError:
@@ -278,7 +278,7 @@ def _check_attention(said: dict[str, Any]) -> None:
     if window and said.get("use_sliding_window", usual_window is not None):
         raise UserError(
             "This model looks back only {window} tokens in some layers (sliding window).",
-            "A gist must be visible from everywhere: use a model with full attention in all layers.",
+            "Every layer must see the whole gist: use a model with full attention in all layers.",
             window=window,
         )
     layers = said.get("layer_types") or ["full_attention"]

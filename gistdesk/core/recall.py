@@ -112,7 +112,7 @@ def draw_facts(pages: Sequence[str], *, n: int = 40, seed: int = 0) -> list[Fact
         before += len(page)
     if not any(parts):
         raise UserError(
-            "No numbers, dates, names or codes were found in the text.", "Ask about something that you know of it."
+            "No numbers, dates, names or codes were found in the text.", "Ask about something that you know is in it."
         )
     chosen: list[Fact] = []
     while len(chosen) < n and any(parts):  # one of each part, then a second one of each that has more

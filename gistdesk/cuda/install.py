@@ -66,8 +66,8 @@ def install(lock: Lock) -> Generator[Step, None, Path]:
         yield Step("testing")
         if problem := (yield from _problem(folder)):
             raise UserError(
-                "CUDA was set up and does not work on this card ({reason}).",
-                "What was in use before stays in use. Update NVIDIA's driver and try again; nothing is fetched anew.",
+                "CUDA was set up but does not work on this card ({reason}).",
+                "The previous set-up stays in use. Update NVIDIA's driver and try again; nothing is downloaded again.",
                 reason=problem,
             )
         finished = _free_name(lock)
@@ -102,7 +102,7 @@ def _check_space(lock: Lock, folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
-            "CUDA needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
+            "CUDA needs {needed:,.1f} GiB; {free:,.1f} GiB are free in {folder}.",
             "Free some space and try again.",
             needed=needed / _GIB,
             free=free / _GIB,

@@ -49,7 +49,7 @@ class Lock:
         if card.capability < self.least_capability:
             raise UserError(
                 "{name} is too old for CUDA {cuda}: it has compute capability {capability}.",
-                "A card with {least} or more is needed; the processor goes on doing the work.",
+                "A card with {least} or more is needed; the work is done on the processor.",
                 name=card.name,
                 cuda=self.cuda,
                 capability=card.capability,
@@ -84,7 +84,7 @@ def read_lock(folder: Path | None = None) -> Lock:
     path = (folder or resource("cuda")) / f"{system_tag()}.toml"
     if not path.is_file():
         raise UserError(
-            "This version has no set-up of CUDA for {system}.",
+            "This version cannot set up CUDA on {system}.",
             "Install gistdesk with pip and PyTorch with CUDA instead; the README says how.",
             system=system_tag(),
         )

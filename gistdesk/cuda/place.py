@@ -107,7 +107,7 @@ def remove() -> None:
     except OSError as error:
         raise UserError(
             "The CUDA set-up in {folder} cannot be deleted ({reason}).",
-            "It is not used any more; close other windows of gistdesk and try again.",
+            "It is no longer used; close other gistdesk windows and try again.",
             folder=root(),
             reason=error.strerror,
         ) from error

@@ -238,7 +238,7 @@ def _damaged_entry(row: sqlite3.Row) -> Entry:
         done=0,
         total=0,
         problem=Problem(
-            "user", "What the library knows of this document is damaged.", "Delete it, and add the document again."
+            "user", "The library's record of this document is damaged.", "Delete it, and add the document again."
         ),
         gist=None,
         added=time_of(row["added"]),

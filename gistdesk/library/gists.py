@@ -143,7 +143,7 @@ class Gists:
         except OSError as error:
             raise UserError(
                 "{name} cannot be copied into the library ({reason}).",
-                "It takes {n:.1f} MiB; check that they are free and that the file can be read.",
+                "It takes {n:.1f} MiB: check that there is room for it, and that the file can be read.",
                 name=path.name,
                 reason=error.strerror,
                 n=n_bytes(path) / 2**20,
@@ -195,7 +195,7 @@ class Gists:
         except OSError as error:
             raise UserError(
                 "The gist cannot be exported to {target} ({reason}).",
-                "It takes {n:.1f} MiB; check that the folder can be written to.",
+                "It takes {n:.1f} MiB: check that there is room for it, and that you may write to the folder.",
                 target=target,
                 reason=error.strerror,
                 n=n_bytes(gist.path) / 2**20,

@@ -181,7 +181,7 @@ class Store:
                     ours=VERSION,
                 )
             if found == 0 and self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
-                raise UserError("{path} is no library of gistdesk.", "Choose another folder.", path=self.database_path)
+                raise UserError("{path} is not a gistdesk library.", "Choose another folder.", path=self.database_path)
             if 0 < found < VERSION:
                 checked_copy(self.database_path, self.folder / f"{DATABASE}.version-{found}.backup")
             for step in STEPS[found:]:

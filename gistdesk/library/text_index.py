@@ -226,7 +226,9 @@ class TextIndex:
             self._delete()
             self._db = self._opened()
             raise UserError(
-                "The search index {path} was damaged, and is made again.", "Search again in a moment.", path=self._path
+                "The search index {path} was damaged and is being rebuilt.",
+                "Search again in a moment.",
+                path=self._path,
             ) from error
 
     def _refuse_unless_damage(self, error: Exception) -> None:

@@ -114,7 +114,7 @@ class Texts:
             return name_of(self._one_of_entry(entry_id, "text_sha256"))
         except ValueError as error:
             raise UserError(
-                "What the library knows of this document is damaged.", "Delete it, and add the document again."
+                "The library's record of this document is damaged.", "Delete it, and add the document again."
             ) from error
 
     def _one_of_entry(self, entry_id: int, column: str) -> str | None:

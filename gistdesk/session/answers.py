@@ -298,7 +298,9 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
     for entry in entries:
         if full and entry.text_sha256 is None:
             return Problem(
-                "user", Sentence("The text of {title} is not here.", title=entry.title), "It came as a gist file alone."
+                "user",
+                Sentence("The text of {title} is not in the library.", title=entry.title),
+                "Only its gist file was imported.",
             )
         if not full and entry.gist is None:
             return Problem(
@@ -309,7 +311,7 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
         if not full and entry.state == "outdated":
             return Problem(
                 OUTDATED,
-                Sentence("{title} was compressed with another version of its model.", title=entry.title),
+                Sentence("{title} was compressed with a different version of its model.", title=entry.title),
                 "Re-compress it.",
             )
     models = {entry.model for entry in entries}

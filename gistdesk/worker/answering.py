@@ -183,7 +183,7 @@ def _stamps(paths: Sequence[Path]) -> tuple[tuple[Path, int, int], ...]:
     try:
         return tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
     except OSError as error:
-        raise UserError("{name} is not there.", "Compress the document again.", name=error.filename) from error
+        raise UserError("{name} cannot be found.", "Compress the document again.", name=error.filename) from error
 
 
 def _unicode(text: str) -> str:

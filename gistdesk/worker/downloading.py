@@ -162,7 +162,7 @@ def _check_space(blobs: Path, files: list[_File]) -> None:
     free = shutil.disk_usage(blobs).free
     if missing > free:
         raise UserError(
-            "The model needs {needed:,.1f} GiB, {free:,.1f} GiB are free in {folder}.",
+            "The model needs {needed:,.1f} GiB; {free:,.1f} GiB are free in {folder}.",
             "Free some space, or set HF_HOME to a folder on a larger disk.",
             needed=missing / 2**30,
             free=free / 2**30,
@@ -194,9 +194,7 @@ def _fetch(url: str, file: _File, blobs: Path) -> Iterator[int]:
     checksum = yield from fetch(opened, part, file.n_bytes, lambda: _digest(file))
     if checksum != file.checksum:
         part.unlink()
-        raise UserError(
-            "{path} arrived damaged: its checksum is another one than the hub's.", "Try again.", path=file.path
-        )
+        raise UserError("{path} arrived damaged: its checksum differs from the hub's.", "Try again.", path=file.path)
     part.replace(blobs / file.checksum)
 
 
@@ -218,8 +216,8 @@ def _failures_in_words(hub_id: str) -> Iterator[None]:
     try:
         yield
     except GatedRepoError as error:
-        hint = "Open its page on huggingface.co, accept, and log in with `hf auth login`."
-        raise UserError("{id} is given only to those who have accepted its terms.", hint, id=hub_id) from error
+        hint = "Open its page on huggingface.co, accept them, and log in with `hf auth login`."
+        raise UserError("{id} can be downloaded only by those who have accepted its terms.", hint, id=hub_id) from error
     except (RepositoryNotFoundError, HFValidationError) as error:
         raise UserError('There is no model "{id}" on the hub.', "Check its name, org/name.", id=hub_id) from error
     except OfflineModeIsEnabled as error:
@@ -238,8 +236,8 @@ def _failures_in_words(hub_id: str) -> Iterator[None]:
 def _not_fetched(hub_id: str, error: Exception) -> UserError:
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return UserError(
-            "The hub that {hub_id} is on cannot be reached.",
-            "Connect this computer to the network and download again: it goes on where it stopped.",
+            "The hub cannot be reached to download {hub_id}.",
+            "Connect this computer to the network and download again: it resumes where it stopped.",
             hub_id=hub_id,
         )
     first_line = (str(error).strip().splitlines() or [type(error).__name__])[0]

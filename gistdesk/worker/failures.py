@@ -29,7 +29,7 @@ def error_of(error: BaseException, stage: str, device: str) -> Error:
         message = Sentence("There was not enough memory.")
         if needed is not None:
             message = Sentence(
-                "There was not enough memory: {needed:,.0f} MiB more needed, {free:,.0f} are free.",
+                "There was not enough memory: {needed:,.0f} MiB more were needed, and {free:,.0f} MiB were free.",
                 needed=needed / 2**20,
                 free=free / 2**20,
             )

@@ -64,7 +64,7 @@ def test_what_went_out_comes_in_where_its_base_is(tmp_path: Path) -> None:
     base, adapter = loose(tmp_path)
     (adapter / "config.yaml").write_text("steps: 7\n", "utf-8")
     (adapter / "notes.exe").write_text("not ours", "utf-8")
-    assert "no model that is here is that base" in refusal(adapter, tmp_path / "kept", ["starter"])
+    assert "is not among the models on this computer" in refusal(adapter, tmp_path / "kept", ["starter"])
     assert not (tmp_path / "kept").exists()
     kept = import_adapter(adapter, tmp_path / "kept", ["starter", str(tmp_path / "nothing"), str(base)])
     assert kept == tmp_path / "kept" / "contracts"
@@ -94,7 +94,7 @@ def test_an_adapter_of_another_base_is_refused_in_a_sentence(tmp_path: Path) -> 
     _, adapter = loose(tmp_path)
     wrong = write_model(tmp_path / "wrong", seed=5)
     assert refusal(adapter, tmp_path / "kept", [str(wrong)]) == (
-        f"The adapter in {adapter} was trained for /elsewhere/base, and no model that is here is that base."
+        f"The adapter in {adapter} was trained for /elsewhere/base, which is not among the models on this computer."
     )
 
 
@@ -113,7 +113,7 @@ def test_an_adapter_goes_to_a_new_folder_only(tmp_path: Path) -> None:
     (tmp_path / "full" / "mine.txt").touch()
     (tmp_path / "file").touch()
     for target in (tmp_path / "full", tmp_path / "file"):
-        with pytest.raises(UserError, match="exists already"):
+        with pytest.raises(UserError, match="already exists"):
             export_adapter(str(folder), target)
     with pytest.raises(UserError, match=r"cannot be copied to .* \(Not a directory\)"):
         export_adapter(str(folder), tmp_path / "file" / "in")

@@ -327,7 +327,7 @@ def test_what_does_not_fit_the_window_is_refused() -> None:
     expected = ask(context, [Turn("Who?")])
     with pytest.raises(UserError) as caught:
         ask(context, [Turn("Why? " * 60)])
-    assert "the model's window has 96" in caught.value.message
+    assert "the model's window holds 96" in caught.value.message
     assert ask(context, [Turn("Who?")]) == expected
     with pytest.raises(UserError, match="These gists would need"):
         Context(model, [tiny_gist(model, 300), tiny_gist(model, 300)])
@@ -383,7 +383,7 @@ def test_a_system_prompt_stands_in_front(model: GistModel) -> None:
 def test_an_answer_of_no_numbers_is_a_sentence(temperature: float) -> None:
     model = tiny_model()
     model.causal_lm.model.norm.weight.data.fill_(float("nan"))
-    with pytest.raises(UserError, match="came to numbers that are none"):
+    with pytest.raises(UserError, match="was not finite numbers"):
         ask(Context(model, []), [Turn("Who?")], replace(SHORT, temperature=temperature))
 
 

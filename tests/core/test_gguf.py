@@ -203,24 +203,27 @@ def of_length(name: str, n: int) -> Callable[[str, np.ndarray], np.ndarray]:
 
 
 REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
-    "empty": (cut(0), "damaged (it does not begin as a GGUF file does)"),
-    "not one": (put(0, b"GGML"), "damaged (it does not begin as a GGUF file does)"),
+    "empty": (cut(0), "damaged (it does not begin like a GGUF file)"),
+    "not one": (put(0, b"GGML"), "damaged (it does not begin like a GGUF file)"),
     "version 1": (put(4, struct.pack("<I", 1)), "damaged (its format has version 1)"),
     "the other byte order": (put(4, struct.pack(">I", 3)), "damaged (its format has version 50331648)"),
     "cut in its header": (cut(900), "damaged (it is cut off)"),
-    "cut in its weights": (lambda path: cut(path.stat().st_size - 100)(path), "is not whole)"),
-    "too many tensors": (put(8, struct.pack("<Q", 2**60)), "damaged (its header counts more than a model has)"),
-    "too many keys": (put(16, struct.pack("<Q", 2**40)), "damaged (its header counts more than a model has)"),
+    "cut in its weights": (lambda path: cut(path.stat().st_size - 100)(path), "is incomplete)"),
+    "too many tensors": (put(8, struct.pack("<Q", 2**60)), "damaged (its header states impossible counts)"),
+    "too many keys": (put(16, struct.pack("<Q", 2**40)), "damaged (its header states impossible counts)"),
     "a long key": (put(24, struct.pack("<Q", 2**63)), "damaged (it is cut off)"),
     "another family": (rewrite(family="gemma3"), 'Models of type "gemma3" are not supported'),
-    "a part of several": (rewrite(change=lambda w: w.add_uint16("split.count", 3)), "one part of a model in several"),
+    "a part of several": (
+        rewrite(change=lambda w: w.add_uint16("split.count", 3)),
+        "one part of a model that is split into several",
+    ),
     "experts": (rewrite(change=lambda w: w.add_expert_count(8)), "it is a mixture of experts"),
-    "a window": (rewrite(change=lambda w: w.add_sliding_window(4096)), "looks back only a part of the text"),
+    "a window": (rewrite(change=lambda w: w.add_sliding_window(4096)), "see only a part of the text"),
     "unknown positions": (
         rewrite(change=lambda w: w.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)),
         "its positions are scaled in an unknown way",
     ),
-    "partly turned": (rewrite(change=lambda w: w.add_rope_dimension_count(4)), "a part of each head only"),
+    "partly turned": (rewrite(change=lambda w: w.add_rope_dimension_count(4)), "only a part of each head"),
     "a missing tensor": (without("blk.1.ffn_up.weight"), "lack model.layers.1.mlp.up_proj.weight"),
     "no embedding": (without("token_embd.weight"), "lack token_embd.weight"),
     "a tensor too many": (
@@ -235,7 +238,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no heads": (rewrite(change=lambda w: w.add_head_count(0)), "lacks llama.attention.head_count"),
     "more heads than weights": (rewrite(change=lambda w: w.add_head_count(8)), "does not fit"),
     "a short norm": (rewrite(tensors=of_length("output_norm.weight", 5)), "model.norm.weight does not fit"),
-    "another tokenizer": (rewrite(change=lambda w: w.add_tokenizer_model("bert")), "its kind is not known"),
+    "another tokenizer": (rewrite(change=lambda w: w.add_tokenizer_model("bert")), "its kind is unknown"),
     "no merges": (rewrite(change=lambda w: w.kv_data[0].pop("tokenizer.ggml.merges")), "The tokenizer in"),
 }
 
@@ -258,7 +261,9 @@ def test_a_quantization_that_is_not_known_is_said(file: Path) -> None:
 
 
 def test_a_part_is_known_by_its_name(file: Path) -> None:
-    assert "one part of a model in several files" in refusal(file.rename(file.with_name("m-00001-of-00003.gguf")))
+    assert "one part of a model that is split into several files" in refusal(
+        file.rename(file.with_name("m-00001-of-00003.gguf"))
+    )
 
 
 def test_a_file_that_vanishes(file: Path) -> None:
@@ -273,7 +278,7 @@ def test_a_file_that_shrinks_while_it_is_converted(file: Path, tmp_path: Path) -
     work = convert(file, tmp_path / "made")
     next(work)
     cut(file.stat().st_size // 2)(file)
-    with pytest.raises(UserError, match="it has become shorter"):
+    with pytest.raises(UserError, match="it was cut short while it was read"):
         list(work)
     assert not list(tmp_path.glob("*made*"))
 

@@ -457,7 +457,7 @@ def test_a_checksum_is_needed(file: Path) -> None:
 def test_another_version_is_refused_by_its_number(file: Path, name: str, version: int) -> None:
     forge(file, **{name: version})
     ours = {"format_version": FORMAT_VERSION, "layout_version": LAYOUT_VERSION}[name]
-    assert refusal(file).message == (f"{file.name} has {name.replace('_', ' ')} {version}, this program reads {ours}.")
+    assert refusal(file).message == (f"{file.name} has {name.replace('_', ' ')} {version}; this program reads {ours}.")
 
 
 def raw(header: bytes | dict[str, Any], n_data: int = 1728, length: int | None = None) -> bytes:
@@ -553,7 +553,7 @@ def test_the_gist_of_another_model_is_refused(part: str) -> None:
     other = replace(IDENTITY, model_id="other", **{f"{part}_fingerprint": "3" * 32})
     with pytest.raises(UserError) as caught:
         check_identity(record(), other)
-    assert f"another {part} (by tiny; other is loaded)" in caught.value.message
+    assert f"a different {part} (by tiny; other is loaded)" in caught.value.message
 
 
 def test_the_same_model_by_another_name_is_taken() -> None:
@@ -579,10 +579,10 @@ def test_a_full_disk_leaves_the_old_file(file: Path) -> None:
     with largest_file(1000), pytest.raises(UserError) as caught:
         write_gist(file, record(seed=2, n_slots=400))
     assert caught.value.message == f"{file} cannot be written (File too large)."
-    assert caught.value.hint == "Free some space, 0.1 MiB are needed."
+    assert caught.value.hint == "Free some space: 0.1 MiB are needed."
     with largest_file(10), pytest.raises(UserError) as caught:
         write_atomically(file, b"a few words")
-    assert caught.value.hint == "Free some space, 0.1 MiB are needed."
+    assert caught.value.hint == "Free some space: 0.1 MiB are needed."
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == [file.name]
     write_gist(file, record(seed=2))

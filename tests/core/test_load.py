@@ -267,7 +267,7 @@ def test_the_adapter_of_another_base_is_refused(folder: Path, tmp_path: Path) ->
 def test_an_adapter_whose_base_is_gone_is_refused(folder: Path, base: Any) -> None:
     adapter = folder / "adapter"
     set_json(adapter / "adapter_config.json", base_model_name_or_path=str(adapter) if base == "own" else base)
-    assert "is not there" in refusal(adapter)
+    assert "cannot be found" in refusal(adapter)
     (adapter / "adapter_config.json").write_text("[1]")
     assert "does not name its base model" in refusal(adapter)
 
@@ -323,5 +323,5 @@ def test_a_pipe_in_a_models_folder_is_not_waited_for(tmp_path: Path, name: str) 
     folder = write_model(tmp_path / "model")
     (folder / name).unlink(missing_ok=True)
     os.mkfifo(folder / name)
-    with pytest.raises(UserError, match="no ordinary file"):
+    with pytest.raises(UserError, match="not an ordinary file"):
         load_model(str(folder), device="cpu")

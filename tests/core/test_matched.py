@@ -268,14 +268,14 @@ def test_a_document_shorter_than_its_slots_keeps_every_key(model: GistModel, met
     assert not step.bias.any()
     few = plan_tokens(model, ids_of(n_tokens), ratio=8.0, method=method)
     assert few.n_slots == 1
-    with pytest.raises(UserError, match=f"{n_tokens + 1} slots for {n_tokens} tokens cannot be had"):
+    with pytest.raises(UserError, match=f"{n_tokens + 1} slots for {n_tokens} tokens are not possible"):
         plan_tokens(model, ids_of(n_tokens), n_slots=n_tokens + 1, method=method)
 
 
 @pytest.mark.parametrize("ratio", [0.99, 0.0, -3.0, float("nan"), float("inf"), 1e9])
 @pytest.mark.parametrize("method", ["matched", "refined"])
 def test_a_ratio_that_cannot_be_had_is_refused(model: GistModel, method: Method, ratio: float) -> None:
-    with pytest.raises(UserError, match="cannot be had: this model makes 1 to") as caught:
+    with pytest.raises(UserError, match="is not possible: this model turns 1 to") as caught:
         plan_tokens(model, ids_of(40), ratio=ratio, method=method)
     assert caught.value.hint.startswith("Choose a ratio from 1 to")
 

@@ -165,7 +165,7 @@ def test_no_space(index: Index, tmp_path: Path) -> None:
     (lock,) = locks.iterdir()
     text = lock.read_text(encoding="utf-8").replace("unpacked_bytes = ", "unpacked_bytes = 9000000000")
     lock.write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=r"CUDA needs [\d,.]+ GiB, [\d,.]+ GiB are free"):
+    with pytest.raises(UserError, match=r"CUDA needs [\d,.]+ GiB; [\d,.]+ GiB are free"):
         set_up(locks)
     assert index.requests == []
 

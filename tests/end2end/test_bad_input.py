@@ -93,7 +93,7 @@ def test_bad_documents(here: Run, tmp_path: Path, made_once: Path, name: str) ->
 
 
 def test_a_missing_document(here: Run, tmp_path: Path) -> None:
-    assert_refused(here("compress", tmp_path / "missing.txt"), "missing.txt is not there")
+    assert_refused(here("compress", tmp_path / "missing.txt"), "missing.txt cannot be found")
 
 
 def test_a_huge_document(here: Run, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_document_that_may_not_be_read(here: Run, common: Path) -> None:
     (common / "closed.txt").chmod(0)
     with as_nobody():
         ended = here("compress", common / "closed.txt", "--model", common / "starter")
-    assert_refused(ended, "closed.txt may not be read")
+    assert_refused(ended, "permission to read closed.txt")
 
 
 @linux_only
@@ -149,7 +149,7 @@ def test_one_bad_document_does_not_stop_the_others(here: Run, book: Path, tmp_pa
     assert ended.code == 2
     assert [json.loads(line)["document"] for line in ended.lines] == [str(book), str(tmp_path / "ko.txt")]
     first, second = ended.err.splitlines()
-    assert first.startswith("gistdesk: missing.txt is not there. ")
+    assert first.startswith("gistdesk: missing.txt cannot be found. ")
     assert second.startswith("gistdesk: empty.txt is empty. ")
     assert sorted(path.name for path in (tmp_path / "gists").iterdir()) == ["book.gistkv", "ko.gistkv"]
 
@@ -203,7 +203,7 @@ def test_two_documents_that_would_become_one_file(here: Run, gist: Path, book: P
 
 def test_a_document_is_not_overwritten_by_its_gist(here: Run, book: Path, tmp_path: Path) -> None:
     with untouched(tmp_path):
-        assert_refused(here("compress", book, "-o", book), "exists and is no gist file")
+        assert_refused(here("compress", book, "-o", book), "exists and is not a gist file")
 
 
 def test_a_damaged_gist_may_be_made_again(here: Run, gist: Path, book: Path, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_folder_that_is_not_there(here: Run, book: Path, tmp_path: Path) -> No
 def test_a_folder_that_is_a_file(here: Run, book: Path, tmp_path: Path) -> None:
     (tmp_path / "b.txt").write_text("Text.")
     with untouched(tmp_path):
-        assert_refused(here("compress", book, tmp_path / "b.txt", "-o", book), "The folder", "cannot be made")
+        assert_refused(here("compress", book, tmp_path / "b.txt", "-o", book), "The folder", "cannot be created")
 
 
 @linux_only
@@ -260,7 +260,7 @@ def test_a_full_disk(here: Run, gist: Path, book: Path, tmp_path: Path) -> None:
     with untouched(tmp_path):
         with disk_of(50_000):
             ended = here("compress", book)
-        assert_refused(ended, "book.gistkv cannot be written (File too large)", "Free some space, 0.2 MiB")
+        assert_refused(ended, "book.gistkv cannot be written (File too large)", "Free some space: 0.2 MiB")
     assert here("compress", book).code == 0
 
 
@@ -457,7 +457,7 @@ def test_a_gist_that_may_not_be_read(here: Run, common: Path, made_once: Path) -
     gist.chmod(0)
     with as_nobody():
         ended = here("info", gist)
-    assert_refused(ended, "closed.gistkv may not be read")
+    assert_refused(ended, "permission to read closed.gistkv")
 
 
 # --- Questions
@@ -466,7 +466,7 @@ def test_a_gist_that_may_not_be_read(here: Run, common: Path, made_once: Path) -
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("-q", "word " * 40_000), "model's window has 32768"),
+        (("-q", "word " * 40_000), "model's window holds 32768"),
         (("-q", ""), "question is empty"),
         (("-q", " \n"), "question is empty"),
         (("--json",), "--json needs a question"),
@@ -564,9 +564,9 @@ def test_a_model_of_the_hub_that_is_not_to_be_had(here: Run, book: Path) -> None
         (("--overlap-tokens", "100"), "cannot overlap"),
         (("--rank-by", "magic"), 'no way to rank passages "magic"'),
         (("--records", "-1"), "cannot be negative"),
-        (("--longbench", "missing"), "folder missing is not there"),
+        (("--longbench", "missing"), "folder missing does not exist"),
         (("--longbench", "."), "no LongBench file"),
-        (("--longbench", "bench"), "Line 2 of bench/hotpotqa.jsonl cannot be used: it is no JSON object"),
+        (("--longbench", "bench"), "Line 2 of bench/hotpotqa.jsonl cannot be used: it is not a JSON object"),
         (("--choices", "missing.jsonl"), "missing.jsonl cannot be read"),
         (("--choices", "choices.jsonl"), 'Line 1 of choices.jsonl cannot be used: "answer" must be a number'),
         (("--instructions", "empty.jsonl"), "holds no records"),
@@ -575,7 +575,7 @@ def test_a_model_of_the_hub_that_is_not_to_be_had(here: Run, book: Path) -> None
         (("--needle", "The code is 5.", "--question", "What is the code?"), "no {value}"),
         (("--needle", "The code is {value}."), "needs a question"),
         (("--question", "What is the code?"), "needs a question"),
-        (("--haystack", "missing.txt"), "missing.txt is not there"),
+        (("--haystack", "missing.txt"), "missing.txt cannot be found"),
         (("--haystack", "binary.txt"), "not text"),
         (("--haystack", "short.txt"), "haystack has"),
         (("--lengths", "128,60000", "--methods", "none,full"), "window of 32768"),
@@ -621,7 +621,7 @@ def test_a_results_folder_that_may_not_be_written_to(here: Run, common: Path) ->
     (common / "out").chmod(0o555)
     with as_nobody():
         ended = here("niah", "--lengths", "128", "--model", common / "starter", "-o", common / "out")
-    assert_refused(ended, "cannot be made or written to")  # as it says before anything is measured
+    assert_refused(ended, "cannot be created or written to")  # as it says before anything is measured
 
 
 # --- recall
@@ -630,7 +630,7 @@ def test_a_results_folder_that_may_not_be_written_to(here: Run, common: Path) ->
 def test_a_gist_of_another_document_recalls_nothing(here: Run, gist: Path, book: Path, tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("The passkey is 12345. Another text.")
     assert_refused(here("recall", gist, tmp_path / "other.txt"), "was not made from", "other.txt")
-    assert_refused(here("recall", gist, tmp_path / "missing.txt"), "missing.txt is not there")
+    assert_refused(here("recall", gist, tmp_path / "missing.txt"), "missing.txt cannot be found")
     assert_refused(here("recall", tmp_path / "missing.gistkv", book), "missing.gistkv")
 
 

@@ -579,8 +579,8 @@ def test_adapters_come_and_go(here: Run, tmp_path: Path, monkeypatch: pytest.Mon
     refused = here("adapters", "import", tmp_path / "contracts")
     assert (refused.code, refused.out) == (2, "")
     assert refused.err == (
-        f"gistdesk: The adapter in {tmp_path / 'contracts'} was trained for /elsewhere, and no model that is here is "
-        "that base. Add or download the base that it was trained for, then import it again.\n"
+        f"gistdesk: The adapter in {tmp_path / 'contracts'} was trained for /elsewhere, which is not among the "
+        "models on this computer. Add or download the base that it was trained for, then import it again.\n"
     )
     ended = here("adapters", "import", tmp_path / "contracts", "--base", base)
     [kept] = ended.lines
@@ -597,10 +597,10 @@ def test_adapters_come_and_go(here: Run, tmp_path: Path, monkeypatch: pytest.Mon
     assert here("adapters", "list").out.startswith("contracts: for base, 8 slots for 24 tokens, ")
     gist.write_text(before, "utf-8")
     shutil.rmtree(base)
-    assert "is not there" in here("adapters", "list").out
+    assert "cannot be found" in here("adapters", "list").out
     assert here("adapters", "remove", "contracts").code == 0
     assert not Path(kept).exists()
-    assert "is not among the adapters" in here("adapters", "remove", "contracts").err
+    assert "is not one of the adapters" in here("adapters", "remove", "contracts").err
 
 
 @pytest.mark.release

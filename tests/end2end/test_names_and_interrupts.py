@@ -76,7 +76,7 @@ def test_no_home_and_no_locale(environment: dict[str, str]) -> None:
     bare = {"PATH": os.defpath, "LC_ALL": "C", "PYTHONPATH": environment["PYTHONPATH"]}
     for words, code, said in (
         (("models",), 0, "starter"),
-        (("compress", "/\ud55c\uad6d.txt"), 2, "\ud55c\uad6d.txt is not there"),
+        (("compress", "/\ud55c\uad6d.txt"), 2, "\ud55c\uad6d.txt cannot be found"),
     ):
         ended = subprocess.run(
             [sys.executable, "-m", "gistdesk", *words], env=bare, capture_output=True, timeout=120, check=False

@@ -139,7 +139,7 @@ def test_a_foreign_database_is_refused(tmp_path: Path):
     with sqlite3.connect(tmp_path / DATABASE) as db:
         db.execute("CREATE TABLE recipes (name)")
     db.close()
-    with pytest.raises(UserError, match="no library of gistdesk"):
+    with pytest.raises(UserError, match="not a gistdesk library"):
         Library(tmp_path)
     assert tables(tmp_path / DATABASE) == [("recipes", "CREATE TABLE recipes (name)")]
 

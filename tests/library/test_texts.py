@@ -237,7 +237,7 @@ def test_an_index_that_is_damaged_while_it_is_used_says_so_once(library: Library
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2] + b"\xff" * (len(whole) // 2))
     again = Library(library.store.folder)
-    with pytest.raises(UserError, match="is made again"):
+    with pytest.raises(UserError, match="is being rebuilt"):
         again.texts.find_passages("Dorothea Brooke had that kind of beauty", [entry.id])
     assert again.texts.unindexed() == [entry.id]
     assert again.texts.find_passages("Dorothea Brooke had that kind of beauty", [entry.id])
@@ -270,7 +270,7 @@ def test_damage_that_the_index_tells_in_words_alone_is_damage(library: Library, 
         try:
             again.texts.find_passages(search, [entry.id])
         except UserError as error:
-            assert "is made again" in error.message
+            assert "is being rebuilt" in error.message
         assert [passage.text for passage in again.texts.find_passages(search, [entry.id])]
 
 
@@ -292,7 +292,7 @@ def test_tables_that_contradict_each_other_are_damage(library: Library, table: s
             else:
                 indexed(again, ["Another text about a dog."])
         except UserError as error:
-            assert "is made again" in error.message
+            assert "is being rebuilt" in error.message
         with suppress(UserError):
             again.texts.find_passages("harbour", [entry.id])
         assert [passage.text for passage in again.texts.find_passages("harbour", [entry.id])]

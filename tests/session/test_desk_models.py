@@ -99,7 +99,7 @@ def test_an_adapter_is_imported_listed_exported_and_removed(
     try:
         desk.import_adapter(tmp_path / "stranger")
         qtbot.waitUntil(lambda: len(notices) == 1, timeout=WAIT_MS)
-        assert "no model that is here is that base" in notices[0].message
+        assert "is not among the models on this computer" in notices[0].message
         assert kept_adapters() == []
         desk.import_adapter(tmp_path / "contracts")
         qtbot.waitUntil(lambda: len(notices) == 2, timeout=WAIT_MS)
@@ -113,7 +113,7 @@ def test_an_adapter_is_imported_listed_exported_and_removed(
         [renamed] = kept_adapters()
         assert renamed.name == "Leases_2026" and desk.library.entries.get(entry.id).model == str(renamed)
         desk.rename_adapter(str(renamed), "Leases/2026")
-        assert notices.pop().message == "There is an adapter with the name Leases_2026 already."
+        assert notices.pop().message == "There is already an adapter called Leases_2026."
         kept = renamed
         desk.export_adapter(str(kept), tmp_path / "out")
         qtbot.waitUntil(lambda: len(notices) == 3, timeout=WAIT_MS)
@@ -122,7 +122,7 @@ def test_an_adapter_is_imported_listed_exported_and_removed(
         assert str(kept) not in [each.name for each in desk.models()]
         assert not kept.exists()
         desk.remove_adapter(str(tmp_path / "out"))
-        assert "is not among the adapters" in notices[-1].message
+        assert "is not one of the adapters" in notices[-1].message
         assert (tmp_path / "out").is_dir()
     finally:
         desk.close()

@@ -86,7 +86,7 @@ def test_a_failure_says_what_to_do_and_can_be_tried_again(
     with qtbot.waitSignal(downloads.failed, timeout=WAIT_MS) as failed:
         downloads.start(NAME)
     message, hint, _ = failed.args
-    assert message == "The hub that org/model is on cannot be reached." and "goes on where it stopped" in hint
+    assert message == "The hub cannot be reached to download org/model." and "resumes where it stopped" in hint
     assert downloads.coming[NAME] == Coming(0.0, True, message, hint)
 
 

@@ -246,7 +246,7 @@ def test_a_model_is_held_in_the_precision_that_was_asked_for(engine: EngineProce
         (Load(ModelChoice(precision="nf3")), "user", "no precision"),
         (DescribeModel(ModelChoice(precision="nf3")), "user", "no precision"),
         (Load(ModelChoice("nobody/nothing")), "user", "not on this computer"),
-        (Extract("/no/such/file.txt", "/tmp"), "user", "not there"),
+        (Extract("/no/such/file.txt", "/tmp"), "user", "cannot be found"),
         (Extract(str(resource("samples") / "harbour-day.md"), "/proc/none"), "user", "cannot be kept"),
         (Compress("/no/such/text.txt", "T", "", "/tmp/t.gistkv", 100.0), "user", "cannot be read"),
         (Compress("/no/such/text.txt", "T", "", "/tmp/t.gistkv", 1e6), "user", "ratio"),

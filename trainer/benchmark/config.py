@@ -105,14 +105,14 @@ class BenchConfig:
                     )
         if not self.series and not self.files and not self.text_kinds:
             raise UserError(
-                "These needles are there in English alone: {names}.",
+                "These needles exist only in English: {names}.",
                 "Add en to --languages.",
                 names=", ".join(self.kinds),
             )
         self._check_texts()
         self._check_numbers()
         if bool(self.needle) != bool(self.question):
-            raise UserError("A needle of your own needs a question, and the other way round.", "Give both.")
+            raise UserError("A needle of your own needs a question, and a question needs a needle.", "Give both.")
         if self.needle:
             own_needle(self.needle, self.question)
         if set(BY_PASSAGES) & set(self.methods):
@@ -122,15 +122,15 @@ class BenchConfig:
         of_stories = [kind for kind in self.kinds if kind in OF_STORIES]
         if of_stories and not self.reading:
             raise UserError(
-                "For {kinds} a file of stories is needed.",
+                "A file of stories is needed for {kinds}.",
                 "Give one with --reading FILE.",
                 kinds=", ".join(of_stories),
             )
         if self.reading and not of_stories:
-            raise UserError("Stories are given, but nothing is asked of them.", "Add --kinds reading,summary.")
+            raise UserError("A file of stories is given, but no kind asks about it.", "Add --kinds reading,summary.")
         if "section" in self.methods and not {"documents", "reading"} & set(self.text_kinds):
             raise UserError(
-                "Which section holds the answer is known for documents and reading alone.",
+                "Only documents and reading know which section holds the answer.",
                 "Add one of them to --kinds, or leave section out of --methods.",
             )
 
@@ -145,7 +145,7 @@ class BenchConfig:
             raise UserError("No ratio is given.", "Give for example --ratio 100.")
         for ratio in self.ratios:
             if not 1.0 <= ratio < math.inf:
-                raise UserError("A ratio of {ratio:g} cannot be had.", "Give for example --ratio 100.", ratio=ratio)
+                raise UserError("A ratio of {ratio:g} is not possible.", "Give for example --ratio 100.", ratio=ratio)
         if self.top_k < 1:
             raise UserError("At least one passage has to be read.", "Give --top-k 1 or more.")
         if self.chunk_tokens < 8:

@@ -195,7 +195,7 @@ def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[ScoredR
     """
     if not folder.is_dir():
         raise UserError(
-            "The folder {folder} is not there.", "Give the folder with LongBench's JSONL files.", folder=folder
+            "The folder {folder} does not exist.", "Give the folder with LongBench's JSONL files.", folder=folder
         )
     found: dict[str, list[ScoredRecord]] = {}
     for name, kind in LONGBENCH.items():

@@ -38,7 +38,7 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise UserError(
-            "The folder {folder} cannot be made or written to ({reason}).",
+            "The folder {folder} cannot be created or written to ({reason}).",
             "Choose another one.",
             folder=folder,
             reason=error.strerror,
@@ -94,7 +94,7 @@ class RunFolder:
         elif is_unfinished and any(read_trials(folder / SAMPLES)):
             raise UserError(
                 "{folder} holds an unfinished run of something else.",
-                "Give the same options and model to go on with it, or choose another folder.",
+                "Give the same options and model to resume it, or choose another folder.",
                 folder=folder,
             )
         else:

@@ -154,8 +154,8 @@ def _records(config: BenchConfig) -> dict[str, list[ScoredRecord]]:
     for name, records in kept.items():
         if not records:
             raise UserError(
-                "No record of {name} is in {language}.",
-                "Add to --languages.",
+                "{name} has no records in {language}.",
+                "Name its language in --languages.",
                 name=name,
                 language=", ".join(config.languages),
             )
@@ -178,7 +178,7 @@ class Haystack:
         n_hay = n_tokens - sum(len(ids) for ids in statements)
         if n_tokens > len(self.ids):
             raise UserError(
-                "The haystack has {n} tokens, {wanted} are asked for.",
+                "The haystack has {n} tokens; {wanted} are needed.",
                 "Give a longer text.",
                 n=len(self.ids),
                 wanted=n_tokens,

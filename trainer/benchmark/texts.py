@@ -105,7 +105,7 @@ def _lines(path: Path, text: str) -> Iterator[Line]:
             value = None
         line = Line(path, number, value)
         if not isinstance(value, dict):
-            raise line.error(Sentence("it is no JSON object"))
+            raise line.error(Sentence("it is not a JSON object"))
         yield line
 
 

@@ -49,7 +49,10 @@ def read_blocks(folder: Path) -> list[str]:
             blocks += list(blocks_of(read_document(path).text))
     if not blocks:
         raise UserError(
-            "There are no documents in {path}.", "Readable are {endings}.", path=folder, endings=", ".join(_ENDINGS)
+            "There are no documents in {path}.",
+            "Files that can be read: {endings}.",
+            path=folder,
+            endings=", ".join(_ENDINGS),
         )
     return blocks
 

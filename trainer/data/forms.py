@@ -46,7 +46,7 @@ class Line:
     def text(self, name: str, *, may_be_empty: bool = False) -> str:
         found = self._given(name)
         if not isinstance(found, str) or not (found.strip() or may_be_empty):
-            raise self.error(Sentence('"{field}" must be a text', field=name))
+            raise self.error(Sentence('"{field}" must be text', field=name))
         return _whole(found)
 
     def texts(self, name: str) -> list[str]:
@@ -151,7 +151,7 @@ def read_lines(path: Path, *, limit: int = 0) -> list[Line]:
     for number, value in islice(_values(path, text), limit or None):
         line = Line(path, number, value)
         if not isinstance(value, dict):
-            raise line.error(Sentence("it is no JSON object"))
+            raise line.error(Sentence("it is not a JSON object"))
         found.append(line)
     if not found:
         raise UserError("{path} holds no records.", "Give a file with one JSON object per line.", path=path)
@@ -175,7 +175,7 @@ def _list(path: Path, text: str) -> list[Any]:
         found: list[Any] = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(
-            "{name} begins as a JSON list and is none ({reason}).", "Correct it.", name=path, reason=error
+            "{name} begins like a JSON list but is not one ({reason}).", "Correct it.", name=path, reason=error
         ) from error
     return found
 

@@ -57,8 +57,8 @@ class Records:
         if n_slots + asked + _WINDOW_RESERVE > self._model.max_positions:
             number = records[0].line.number
             raise UserError(
-                "{path}, line {n}: {n_tokens} tokens make {n_slots} gist tokens, which with the question do not "
-                "fit into the model's window of {window}.",
+                "{path}, line {n}: {n_tokens} tokens become {n_slots} gist tokens, which do not fit into the "
+                "model's window of {window} together with the question.",
                 "Shorten the text, remove the line, or train with fewer slots.",
                 path=self._path,
                 n=number,

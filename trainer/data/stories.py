@@ -63,7 +63,7 @@ def read_stories(path: Path) -> list[Story]:
         raise UserError("The stories in {path} cannot be read ({reason}).", hint, path=path, reason=error) from error
     except (ValueError, LookupError, TypeError) as error:
         raise UserError(
-            "Line {n} of {path} is no story with its questions ({reason}).",
+            "Line {n} of {path} is not a story with its questions ({reason}).",
             hint,
             n=len(found) + 1,
             path=path,

@@ -92,7 +92,7 @@ def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Tri
         UserError: there are none, or the folder cannot be written.
     """
     if not trials:
-        raise UserError("No sample of {folder} is measured yet.", "Let the run go on first.", folder=folder)
+        raise UserError("No sample in {folder} has been measured yet.", "Resume the run first.", folder=folder)
     results = _results(description, trials)
     measured, lines = results["cells"], results["by_length"]
     pictures: dict[str, bytes] = {}
@@ -130,7 +130,7 @@ def read_results(folder: Path) -> Figures:
     if description is not None and not description.get("finished") and (folder / SAMPLES).is_file():
         if trials := list(read_trials(folder / SAMPLES)):
             return _results(description, trials)
-        raise UserError("No sample of {folder} is measured yet.", "Let the run go on first.", folder=folder)
+        raise UserError("No sample in {folder} has been measured yet.", "Resume the run first.", folder=folder)
     try:
         found = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
         if not isinstance(found["cells"], list) or not isinstance(found["config"], dict):

@@ -125,9 +125,9 @@ def warnings_of(figures: Mapping[str, Figure], *, fresh: bool, at_start: bool, l
     if at_start and fresh and known > 0.1 and none.loss - gist.loss > 0.5 * known:
         found.append(
             Sentence(
-                "The first loss is suspiciously low: {gist:.2f} nats with a gist that has learned nothing, {none:.2f} "
-                "without a document, {full:.2f} with its whole text. The answers see the document by another way than "
-                "the gist.",
+                "The first loss is suspiciously low: {gist:.2f} nats with a gist that has learned nothing, "
+                "{none:.2f} without a document, {full:.2f} with its whole text. The answers see the document "
+                "some other way than through the gist.",
                 gist=gist.loss,
                 none=none.loss,
                 full=full.loss,
@@ -137,8 +137,9 @@ def warnings_of(figures: Mapping[str, Figure], *, fresh: bool, at_start: bool, l
     if gist.right and gist.share > chance and wrong.share > 0.5 * gist.share:
         found.append(
             Sentence(
-                "The answers do not depend on the gist: {right} of {n} are right with the document's own gist and "
-                "{wrong} with another document's. Whatever this run has learned, it is not to compress.",
+                "The answers do not depend on the gist: {right} of {n} are right with the document's own "
+                "gist and {wrong} with another document's. Whatever this run has learned, it has not learned "
+                "to compress.",
                 right=gist.right,
                 n=gist.n,
                 wrong=wrong.right,

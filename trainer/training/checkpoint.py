@@ -58,9 +58,9 @@ def write_checkpoint(
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "space" in str(error)
         raise UserError(
             "The checkpoint {path} cannot be written ({reason}).",
-            "Free some space, {n:.0f} MiB are needed; the one before it is still there."
+            "Free some space: {n:.0f} MiB are needed. The previous checkpoint is still there."
             if full
-            else "Check that the folder may be written to; the checkpoint before it is still there.",
+            else "Check that you may write to the folder. The previous checkpoint is still there.",
             path=path,
             reason=error,
             n=n_bytes / 2**20,
@@ -87,7 +87,7 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     if damaged:
         raise UserError(
             "All checkpoints in {folder} are damaged ({names}).",
-            "Delete them to start anew.",
+            "Delete them to start over.",
             folder=folder,
             names=", ".join(path.name for path in damaged),
         )

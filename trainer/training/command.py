@@ -67,7 +67,10 @@ def chosen_config(name: str, path: Path | None, work: Path | None, settings: lis
         UserError: none or two of them are given, or one cannot be used.
     """
     if name and path:
-        raise UserError("A preset and a configuration are given.", "Give one; a file may name a preset in it.")
+        raise UserError(
+            "Both a preset and a configuration are given.",
+            "Give one of them; a configuration may itself name a preset.",
+        )
     if name:
         start = preset(name)
     elif path:

@@ -168,7 +168,7 @@ class TrainConfig:
         for part, share in self.mix.items():
             if part not in PARTS:
                 raise UserError(
-                    'There is no part "{name}" of a mix.', "Choose from {names}.", name=part, names=", ".join(PARTS)
+                    'A mix has no part "{name}".', "Choose from {names}.", name=part, names=", ".join(PARTS)
                 )
             if not 0 <= share < float("inf"):
                 raise UserError(
@@ -218,7 +218,7 @@ class TrainConfig:
             )
         if self.ratio > self.segment_tokens:
             raise UserError(
-                "A ratio of {ratio:g} is more than a segment of {n} tokens can have.",
+                "A ratio of {ratio:g} is more than a segment of {n} tokens allows.",
                 "Lower ratio or raise segment_tokens.",
                 ratio=self.ratio,
                 n=self.segment_tokens,
@@ -226,7 +226,7 @@ class TrainConfig:
         lowest, highest = self.ratios
         if not 1 <= lowest <= highest <= self.segment_tokens:
             raise UserError(
-                "Texts cannot be cut at ratios from {lowest:g} to {highest:g}.",
+                "Ratios from {lowest:g} to {highest:g} are not possible.",
                 "lowest_ratio must be at least 1, highest_ratio at most segment_tokens, {n}.",
                 lowest=lowest,
                 highest=highest,
@@ -234,7 +234,7 @@ class TrainConfig:
             )
         if self.start_tokens > self.segment_tokens:
             raise UserError(
-                "Segments cannot begin at {start} tokens and end at {end}.",
+                "Segments cannot start at {start} tokens and grow to {end}.",
                 "Lower start_tokens.",
                 start=self.start_tokens,
                 end=self.segment_tokens,
@@ -408,7 +408,7 @@ def read_fields(path: Path) -> dict[str, Any]:
             "The configuration {path} cannot be read ({reason}).", "Give a YAML file.", path=path, reason=reason
         ) from error
     if not isinstance(given, dict):
-        raise UserError("The configuration {path} holds no fields.", "Write lines such as steps: 600.", path=path)
+        raise UserError("The configuration {path} contains no fields.", "Write lines such as steps: 600.", path=path)
     return given
 
 
@@ -432,7 +432,7 @@ def changed(config: Config, values: Mapping[str, Any]) -> Config:
         elif name not in found:
             raise UserError(
                 'A configuration has no field "{name}".',
-                "Known are {names}.",
+                "Its fields are {names}.",
                 name=name,
                 names=", ".join(sorted(found)),
             )
@@ -451,11 +451,13 @@ def parse_settings(settings: list[str]) -> dict[str, Any]:
     for word in settings:
         name, equals, text = word.partition("=")
         if not equals:
-            raise UserError('"{text}" sets nothing.', "Write field=value, for example steps=600.", text=word)
+            raise UserError('"{text}" is not a setting.', "Write field=value, for example steps=600.", text=word)
         try:
             found[name.strip()] = "" if not text else yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise UserError('"{text}" is no value for {field}.', "Write field=value.", text=text, field=name) from error
+            raise UserError(
+                '"{text}" is not a value for {field}.', "Write field=value.", text=text, field=name
+            ) from error
     return found
 
 

@@ -221,7 +221,7 @@ def check_fits(config: TrainConfig) -> None:
     free = free_bytes(device)
     if needed > free:
         raise UserError(
-            "Training on {name} in {precision} needs about {needed:.1f} GiB, {free:.1f} GiB are free.",
+            "Training on {name} in {precision} needs about {needed:.1f} GiB; {free:.1f} GiB are free.",
             "Lower micro_tokens or rank, or choose a smaller precision or base.",
             name=config.base,
             precision=precision,

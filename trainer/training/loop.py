@@ -144,9 +144,9 @@ def train(
         if not _is_out_of_memory(error):
             raise
         told = UserError(
-            "The memory did not suffice at step {step}.",
-            "Lower micro_tokens or set checkpoint_activations, then go on with the run; with a lower distill_tokens or "
-            "a smaller precision, begin another.",
+            "There was not enough memory at step {step}.",
+            "Lower micro_tokens or set checkpoint_activations, then resume the run; for a lower "
+            "distill_tokens or a smaller precision, start another run.",
             step=run.step,
         )
         yield {"event": "failure", "step": run.step, "message": told.message, "hint": told.hint}
@@ -397,8 +397,8 @@ def replace_folder(run: Run, folder: Path, measured: list[dict[str, Any]]) -> No
         with suppress(OSError):
             shutil.rmtree(fresh)
         raise UserError(
-            "What was trained cannot be written to {folder} ({reason}).",
-            "Free some space, then go on with the run.",
+            "The trained adapter cannot be written to {folder} ({reason}).",
+            "Free some space, then resume the run.",
             folder=folder,
             reason=error,
         ) from error

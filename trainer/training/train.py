@@ -220,8 +220,8 @@ def _served_worse(conditions: dict[str, dict[str, Figure]], served: list[bool]) 
     if right and wilson(right, n)[0] > 0.5 and wilson(sum(served), len(served))[1] < 0.5 * right / n:
         return [
             Sentence(
-                "Training answers {right} of {n} held-out questions, but compressing and asking as a user does answers "
-                "{served} of {asked}: the two do not do the same.",
+                "Training answers {right} of {n} held-out questions, but compressing and asking as a user "
+                "would answers {served} of {asked}: the two do not do the same.",
                 right=right,
                 n=n,
                 served=sum(served),

@@ -49,7 +49,7 @@ def claim_folder(path: Path, config: "DataclassInstance", read: Callable[[Path],
         other = [name for name in mine if mine[name] != theirs[name] and name not in NOT_OF_THE_RECIPE]
         if other:
             raise UserError(
-                "{folder} holds a run with another {names}.",
+                "{folder} holds a run with a different {names}.",
                 "Give the same settings as before, or another --work folder.",
                 folder=folder,
                 names=", ".join(other),
@@ -59,7 +59,7 @@ def claim_folder(path: Path, config: "DataclassInstance", read: Callable[[Path],
         (folder / "control").unlink(missing_ok=True)
     except OSError as error:
         raise UserError(
-            "The folder {folder} cannot be made or written to ({reason}).",
+            "The folder {folder} cannot be created or written to ({reason}).",
             "Choose another one.",
             folder=folder,
             reason=error.strerror,

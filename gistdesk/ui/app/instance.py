@@ -47,7 +47,7 @@ class Instance(QObject):
         self._received: dict[QLocalSocket, bytearray] = {}
         self.first = False
         if not self.become_first(0) and self._lock.error() != QLockFile.LockError.LockFailedError:
-            raise _not_usable(folder, Sentence("no file can be made in it"))
+            raise _not_usable(folder, Sentence("no file can be created in it"))
 
     def become_first(self, patience_ms: int = _CLOSING_MS) -> bool:
         """Wait for another window to end that is closing already; whether this is the first one now."""

@@ -432,7 +432,7 @@ def test_gists_without_an_adapter_are_measured(starter: GistModel, monkeypatch: 
     matched, refined = (next(trial for trial in trials if trial.method == name) for name in ("matched", "refined"))
     assert 0 < matched.kept_bytes == refined.kept_bytes < matched.document_kv_bytes / 3.5
     assert refined.prepare_s > 0
-    with pytest.raises(UserError, match="cannot be had"):
+    with pytest.raises(UserError, match="is not possible"):
         next(evaluate(bare, replace(config, ratio=5000.0)))
 
 

@@ -157,8 +157,8 @@ def test_a_text_too_long_for_the_window_loses_its_middle(starter: GistModel, tmp
     ("line", "message"),
     [
         ({**ONE, "answers": []}, '"answers" must be a list of texts'),
-        ({**ONE, "input": None}, '"input" must be a text'),
-        ({**ONE, "language": 5}, '"language" must be a text'),
+        ({**ONE, "input": None}, '"input" must be text'),
+        ({**ONE, "language": 5}, '"language" must be text'),
     ],
 )
 def test_a_bad_line_is_told_by_its_number(tmp_path: Path, line: Any, message: str) -> None:
@@ -176,7 +176,7 @@ def test_an_answer_that_is_no_choice(tmp_path: Path, answer: Any) -> None:
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="is not there"):
+    with pytest.raises(UserError, match="does not exist"):
         longbench_records(tmp_path / "missing")
     with pytest.raises(UserError, match="no LongBench file"):
         longbench_records(tmp_path)
@@ -187,7 +187,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 def test_no_record_in_the_languages_asked_for(starter: GistModel, tmp_path: Path) -> None:
     path = put(tmp_path / "c.jsonl", CHOICE)
     config = NiahConfig(kinds=(), choices=str(path), languages=("en",), methods=("none",))
-    with pytest.raises(UserError, match="No record of choices is in en"):
+    with pytest.raises(UserError, match="choices has no records in en"):
         next(evaluate(starter, config))
 
 

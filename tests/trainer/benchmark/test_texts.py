@@ -85,8 +85,8 @@ def test_stories_are_read_packed_or_not(stories: Path, tmp_path: Path) -> None:
         (gzip.compress(b"{}" * 500, mtime=0)[:-9], "cannot be read as stories"),
         (b"\xff\xfe\xff", "cannot be read as stories"),
         (b"", "holds no stories"),
-        (b"[1]", "it is no JSON object"),
-        (b"{", "it is no JSON object"),
+        (b"[1]", "it is not a JSON object"),
+        (b"{", "it is not a JSON object"),
         (b'{"story": "a", "sections": ["b"]}', '"questions" must be'),
         (b'{"story": "a", "sections": ["b"], "questions": [1]}', '"questions" must be'),
         (
@@ -280,9 +280,9 @@ def test_recovered_is_the_share_of_what_full_text_is_worth() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kinds": ("reading",)}, "a file of stories is needed"),
-        ({"kinds": ("passkey",), "reading": "x"}, "nothing is asked of them"),
-        ({"kinds": ("passkey",), "methods": ("section",)}, "Which section holds the answer"),
+        ({"kinds": ("reading",)}, "A file of stories is needed"),
+        ({"kinds": ("passkey",), "reading": "x"}, "no kind asks about it"),
+        ({"kinds": ("passkey",), "methods": ("section",)}, "know which section holds the answer"),
         ({"kinds": ("documents",), "languages": ("ko",)}, "in English alone"),
     ],
 )

@@ -76,11 +76,11 @@ def test_answers_are_one_text_or_several_that_say_something(tmp_path: Path) -> N
         ('{"context": "a", "question": "b", "answers": []}', '"answers" must be a list of texts'),
         ('{"context": "a", "question": "b", "answers": [1]}', '"answers" must be a list of texts'),
         ('{"context": "a", "question": "b", "answers": [" "]}', '"answers" must be a list of texts'),
-        ('{"context": "a", "question": "b", "answers": ""}', '"answers" must be a text'),
-        ('{"context": 1, "question": "b", "answers": ["c"]}', '"context" must be a text'),
-        ('{"context": " ", "question": "b", "answers": ["c"]}', '"context" must be a text'),
-        ("[1]", "it is no JSON object"),
-        ('{"context"', "it is no JSON object"),
+        ('{"context": "a", "question": "b", "answers": ""}', '"answers" must be text'),
+        ('{"context": 1, "question": "b", "answers": ["c"]}', '"context" must be text'),
+        ('{"context": " ", "question": "b", "answers": ["c"]}', '"context" must be text'),
+        ("[1]", "it is not a JSON object"),
+        ('{"context"', "it is not a JSON object"),
     ],
 )
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
@@ -98,5 +98,5 @@ def test_a_bad_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "y.jsonl").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not UTF-8"):
         read_records(tmp_path / "y.jsonl", "questions")
-    with pytest.raises(UserError, match="begins as a JSON list"):
+    with pytest.raises(UserError, match="begins like a JSON list"):
         read_records(write(tmp_path / "list.json", "[{,]"), "alpaca")

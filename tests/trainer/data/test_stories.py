@@ -94,8 +94,8 @@ def test_held_out_stories_are_never_drawn_neither_asked_nor_read(starter: GistMo
     ("lines", "said"),
     [
         ([], "holds no stories"),
-        (["no json"], "Line 1 of .* is no story"),
-        ([story(1), '{"story": "x"}'], "Line 2 of .* is no story"),
+        (["no json"], "Line 1 of .* is not a story"),
+        ([story(1), '{"story": "x"}'], "Line 2 of .* is not a story"),
         ([{"story": "x", "sections": ["a"], "questions": [{"question": "?"}]}], "Line 1 of"),
         ([{"story": "x", "sections": 7, "questions": []}], "Line 1 of"),
         (["[1]"], "Line 1 of"),

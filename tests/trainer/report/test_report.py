@@ -219,7 +219,7 @@ def test_measure_writes_what_it_returns(starter: GistModel, tmp_path: Path) -> N
 
 def test_a_folder_that_is_a_file_is_refused_before_anything_is_measured(starter: GistModel, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UserError, match="file cannot be made or written to"):
+    with pytest.raises(UserError, match="file cannot be created or written to"):
         next(measure(starter, CONFIG, tmp_path / "file"))
     assert (tmp_path / "file").read_text() == "x"
 

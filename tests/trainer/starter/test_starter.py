@@ -226,7 +226,7 @@ def test_a_left_run_goes_on_and_ends_in_a_model(folder: Path, training_samples: 
     assert len((folder / "run.jsonl").read_text(encoding="utf-8").splitlines()) == 4 + len(rest)
     assert load_model(str(folder / "model"), device="cpu").adapter is not None
 
-    with pytest.raises(UserError, match="holds a run with another seed"):
+    with pytest.raises(UserError, match="holds a run with a different seed"):
         next(train_starter(folder, replace(config, seed=1), training_samples))
     written = (folder / "model" / "model.safetensors").stat().st_mtime_ns
     again = list(train_starter(folder, replace(config, checkpoint_s=5.0), training_samples))

@@ -72,16 +72,16 @@ def test_words_of_a_command_line_change_single_fields() -> None:
         ("mix=words", "mix must name parts"),
         ("evaluate_lengths=[8]", "evaluate_lengths must be 64"),
         ("remove_bottleneck=perhaps", "remove_bottleneck cannot be"),
-        ("steps", '"steps" sets nothing'),
+        ("steps", '"steps" is not a setting'),
         # contradictions
         ("slots=2", "needs 4 gist tokens, but slots is 2"),
         ("ratio=1000", "more than a segment"),
-        ("start_tokens=5000", "cannot begin at 5000 tokens and end at 512"),
+        ("start_tokens=5000", "cannot start at 5000 tokens and grow to 512"),
         ("warmup_steps=10000", "warm-up do not fit into 600"),
         ("mix.questions=1", "questions is empty"),
         ("mix.fairytaleqa=1", "fairytaleqa is empty"),
-        ("lowest_ratio=0.5", "cannot be cut at ratios from 0.5 to 512"),
-        ("highest_ratio=600", "cannot be cut at ratios from 32 to 600"),
+        ("lowest_ratio=0.5", "atios from 0.5 to 512 are not possible"),
+        ("highest_ratio=600", "atios from 32 to 600 are not possible"),
         ("alpaca=/tmp/x.jsonl", "the mix has no alpaca"),
         ("documents=/tmp/x", "the mix has no reconstruction, continuation, quotation, self_study"),
     ],
@@ -105,7 +105,7 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
 def test_a_run_goes_on_with_its_own_configuration(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="Neither a preset nor"):
         chosen_config("", None, tmp_path, [])
-    with pytest.raises(UserError, match="A preset and a configuration"):
+    with pytest.raises(UserError, match="Both a preset and a configuration"):
         chosen_config("quick", tmp_path / "x.yaml", None, [])
     with pytest.raises(UserError, match='no preset "best"'):
         chosen_config("best", None, None, [])

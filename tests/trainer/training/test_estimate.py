@@ -141,7 +141,7 @@ def test_an_estimate_has_what_a_person_needs_to_decide() -> None:
 
 def test_a_base_that_does_not_fit_is_refused_with_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(estimating, "free_bytes", lambda device: 2**20)
-    with pytest.raises(UserError, match=r"needs about 0\.\d GiB, 0\.0 GiB are free"):
+    with pytest.raises(UserError, match=r"needs about 0\.\d GiB; 0\.0 GiB are free"):
         check_fits(preset("check"))
     with pytest.raises(UserError, match="No base model"):
         check_fits(preset("standard"))

@@ -293,7 +293,7 @@ def test_too_little_memory_is_one_sentence(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.setattr(run, "_backward", fails)
     found: list[Event] = []
-    with pytest.raises(UserError, match="The memory did not suffice at step 0"):
+    with pytest.raises(UserError, match="There was not enough memory at step 0"):
         found.extend(train(run, plan(tmp_path)))
     assert kinds(found) == ["started", "failure"]
 
@@ -333,7 +333,7 @@ def test_a_run_writes_everything_beside_its_artefacts(tmp_path: Path) -> None:
     loaded = PeftModel.from_pretrained(base, str(folder / "adapter"))
     assert any("lora_A" in name for name, _ in loaded.named_parameters())
 
-    with pytest.raises(UserError, match="holds a run with another rank, seed"):
+    with pytest.raises(UserError, match="holds a run with a different rank, seed"):
         list(train_adapter(folder, tiny_config(tmp_path, rank=8, seed=1), model=tiny_gist_base()))
     again = list(train_adapter(folder, tiny_config(tmp_path, report_steps=2), model=tiny_gist_base()))
     assert kinds(again) == ["resumed", "finished"]

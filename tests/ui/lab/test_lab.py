@@ -453,8 +453,8 @@ def test_the_ramp_grows_lighter_throughout() -> None:
 
 SAID_BY_THE_TRAINER = (
     Sentence(
-        "The answers do not depend on the gist: {right} of {n} are right with the document's own gist and {wrong} with "
-        "another document's. Whatever this run has learned, it is not to compress.",
+        "The answers do not depend on the gist: {right} of {n} are right with the document's own gist and "
+        "{wrong} with another document's. Whatever this run has learned, it has not learned to compress.",
         right=3,
         n=27,
         wrong=2,
@@ -472,11 +472,11 @@ def test_what_the_trainer_says_is_said_in_korean(qtbot: QtBot, tmp_path: Path, r
     """Its warnings, its failure as an event and as a last line, and a pre-flight check that refuses."""
     made = ("2026-01-01T00:00:00", "2026-01-02T00:00:00", "2026-01-03T00:00:00")
     warned = make_training(runs_folder, "w", "T", made[2], last="stopped", warning=SAID_BY_THE_TRAINER[0])
-    told = Sentence("The memory did not suffice at step {step}.", step=30)
+    told = Sentence("There was not enough memory at step {step}.", step=30)
     failure: dict[str, object] = {"event": "failure", "step": 30, "message": told}
     failure["hint"] = (
-        "Lower micro_tokens or set checkpoint_activations, then go on with the run; with a lower distill_tokens or a "
-        "smaller precision, begin another."
+        "Lower micro_tokens or set checkpoint_activations, then resume the run; for a lower distill_tokens "
+        "or a smaller precision, start another run."
     )
     failed = make_training(runs_folder, "f", "T", made[1], last="", warning=SAID_BY_THE_TRAINER[1])
     with (failed / "run.jsonl").open("a", encoding="utf-8") as stream:

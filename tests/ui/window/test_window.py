@@ -709,10 +709,10 @@ def test_a_download_is_paused_gone_on_with_and_given_up(window: MainWindow) -> N
     page.refresh()
     assert (card._facts.text(), card.pause.text()) == ("Paused at 42%: what was downloaded is kept", "Go on")
     card.pause.click()
-    failed = Coming(0.42, True, "The hub that acme is on cannot be reached.", "Connect this computer.")
+    failed = Coming(0.42, True, "The hub cannot be reached to download acme.", "Connect this computer.")
     desk.rows = [STARTER, replace(COMING, coming=failed, problem=failed.problem)]
     page.refresh()
-    assert card._facts.text() == "The hub that acme is on cannot be reached. Connect this computer."
+    assert card._facts.text() == "The hub cannot be reached to download acme. Connect this computer."
     assert card.pause.text() == "Try again"
     card.pause.click()
     card.remove.click()
