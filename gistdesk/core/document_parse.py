@@ -140,7 +140,9 @@ def _explained(path: Path, name: str) -> Iterator[None]:
         ) from error
     except PermissionError as error:
         raise UserError(
-            "You do not have permission to read {name}.", "Change its permissions, or copy it elsewhere.", name=name
+            "{name} cannot be read: you do not have permission.",
+            "Change its permissions, or copy it elsewhere.",
+            name=name,
         ) from error
     except OSError as error:
         reason = error.strerror or Sentence("the disk gave no reason")

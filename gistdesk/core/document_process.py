@@ -172,7 +172,7 @@ def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Except
 def too_much_memory(name: str) -> UserError:
     """The error for a file that takes more than `MAX_MEMORY_BYTES`."""
     return UserError(
-        "Reading {name} takes more than {n:,} MB of memory.", CONVERT_HINT, name=name, n=MAX_MEMORY_BYTES >> 20
+        "{name} takes more than {n:,} MB of memory to read.", CONVERT_HINT, name=name, n=MAX_MEMORY_BYTES >> 20
     )
 
 

@@ -165,7 +165,7 @@ def read_gist(path: Path) -> GistRecord:
         return gist_from(_content(path), path)
     except PermissionError as error:
         raise UserError(
-            "You do not have permission to read {name}.", "Change its permissions, or copy it.", name=path.name
+            "{name} cannot be read: you do not have permission.", "Change its permissions, or copy it.", name=path.name
         ) from error
     except OSError as error:
         raise _damaged(path) from error

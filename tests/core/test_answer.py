@@ -353,7 +353,7 @@ def test_the_gist_of_another_shape_is_refused(model: GistModel) -> None:
     """Its fingerprints may be forged; its numbers must still not be used."""
     gist = tiny_gist(model, 60)
     for kv in (gist.kv[:1], gist.kv[:, :, :1], gist.kv[..., :4]):
-        with pytest.raises(UserError, match="another shape"):
+        with pytest.raises(UserError, match="a different shape"):
             Context(model, [gist, replace(gist, kv=kv)])
 
 

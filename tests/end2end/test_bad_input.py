@@ -67,12 +67,12 @@ BAD_DOCUMENTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "blank.txt": (lambda: b" \r\n\t \n", "no text"),
     "binary.txt": (lambda: random.Random(1).randbytes(20_000), "not text"),
     "picture.txt": (lambda: b"\x89PNG\r\n\x1a\n" + random.Random(2).randbytes(5000), "not text"),
-    "no.pdf": (lambda: b"Dear all, this is a letter and no PDF.", "no PDF file"),
+    "no.pdf": (lambda: b"Dear all, this is a letter and no PDF.", "not in PDF format"),
     "cut.pdf": (lambda: pdf_bytes(["a", "b"])[:300], "damaged"),
     "scan.pdf": (lambda: pdf_bytes(["", ""]), "OCR"),
     "locked.pdf": (lambda: pdf_bytes(["secret"], user_password="abc"), "--password"),
     "cut.docx": (lambda: docx_bytes("text")[:500], "damaged"),
-    "no.docx": (lambda: b"Dear all", "no DOCX file"),
+    "no.docx": (lambda: b"Dear all", "not in DOCX format"),
     "zip.docx": (lambda: zip_bytes({"a.txt": "text"}), "neither a Word document"),
     "empty.docx": (lambda: docx_bytes(), "no text"),
     "bomb.docx": (lambda: zip_bytes(word_with(b" " * (MAX_TEXT_BYTES + 1))), "too much"),
@@ -115,7 +115,7 @@ def test_a_document_that_may_not_be_read(here: Run, common: Path) -> None:
     (common / "closed.txt").chmod(0)
     with as_nobody():
         ended = here("compress", common / "closed.txt", "--model", common / "starter")
-    assert_refused(ended, "permission to read closed.txt")
+    assert_refused(ended, "closed.txt cannot be read: you do not")
 
 
 @linux_only
@@ -457,7 +457,7 @@ def test_a_gist_that_may_not_be_read(here: Run, common: Path, made_once: Path) -
     gist.chmod(0)
     with as_nobody():
         ended = here("info", gist)
-    assert_refused(ended, "permission to read closed.gistkv")
+    assert_refused(ended, "closed.gistkv cannot be read: you do not")
 
 
 # --- Questions
