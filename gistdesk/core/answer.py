@@ -230,11 +230,14 @@ class Context:
         self.forget()
         return float(torch.nn.functional.cross_entropy(logits, asked.to(logits.device)))
 
-    def hidden_of_answer(self, question: str, answer: str, most_tokens: int | None = None) -> tuple[Tensor, Tensor]:
+    def hidden_of_answer(
+        self, question: str, answer: str, most_tokens: int | None = None, *, with_end: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """What the model makes of a given answer. The conversation is forgotten.
 
         Args:
             most_tokens: of the answer; the rest is left out.
+            with_end: the token that ends an answer counts as its last one.
 
         Returns:
             (n_tokens,) ids of question and answer with what stands around them, and the hidden states (n_answer,
@@ -245,7 +248,8 @@ class Context:
         """
         n_before = len(self._conversation_ids([Turn(question)]))
         end = None if most_tokens is None else n_before + most_tokens
-        ids = torch.tensor(self._conversation_ids([Turn(question, answer)])[:end])
+        after = self.model.template_ids(self.prompt.after_answer)[:1] if with_end else []
+        ids = torch.tensor([*self._conversation_ids([Turn(question, answer)]), *after][:end])
         self._check_window(self._n_context + len(ids), Sentence("The question"))
         self.forget()
         with torch.no_grad():

@@ -3,7 +3,8 @@
 Asked in a chat for a question, a small model writes nonsense; shown a few examples of a sentence, a question and an
 answer, it goes on with sensible ones. Every sentence is asked about with each question word, and about each number,
 date, name and code that stands in it. A question stays where the model, shown the sentence, gives an answer that is in
-it. Knows nothing of gists or of training.
+it; where it does so for no question, all stay that name something of the sentence. Knows nothing of gists or of
+training.
 """
 
 import re
@@ -100,14 +101,26 @@ def ask_for_facts(model: GistModel, text: str) -> Generator[None, None, list[Fac
 
 
 def _worth_asking(asked: Iterable[tuple[str, str]], answers: Iterable[str]) -> Iterator[FactQuestion]:
-    """Whose answers stand in their sentences; what two sentences answer asks for neither."""
-    by_question: dict[str, set[str]] = {}
-    for (line, question), told in zip(asked, answers, strict=True):
-        if _tells(line, question, told.strip().removesuffix(".")):
-            by_question.setdefault(question, set()).add(line)
-    for question, lines in by_question.items():
+    """Whose answers stand in their sentences; what two sentences answer asks for neither.
+
+    Of a sentence that answers none, whatever was asked about something that it names.
+    """
+    told: dict[str, set[str]] = {}
+    rest: dict[str, set[str]] = {}
+    for (line, question), answer in zip(asked, answers, strict=True):
+        found = told if _tells(line, question, answer.strip().removesuffix(".")) else rest
+        found.setdefault(question, set()).add(line)
+    answered = set().union(*told.values())
+    for question, lines in rest.items():
+        if question not in told and not lines & answered and _names_something_of(question, lines):
+            told[question] = lines
+    for question, lines in told.items():
         if len(lines) == 1:
             yield FactQuestion(question, *lines)
+
+
+def _names_something_of(question: str, lines: Iterable[str]) -> bool:
+    return all(any(term.is_in(line.lower()) for term in terms_of(question)) for line in lines)
 
 
 def _question(opening: str, more: str) -> str:

@@ -1,19 +1,19 @@
 """The refined way of making a gist: keys, values and biases of one document trained to answer questions about it.
 
-Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the segments. In each, the gist is trained on
-what the model asked itself about every sentence of a segment, with that sentence as the answer, so that it can tell
-facts that the model does not find in the full text; and by the KL divergence of its predictions to the full text's for
-completions and quotations, so that it stays a reading of the text in all else. A whole sentence is easier to come by
-than its words that answer: all that is asked about it has one answer, and what was never asked about it finds it, too.
-The full text's answers to questions are not taught: a small model's are mostly wrong. The first slot of every head is
-held fast, as a sink of attention that moves upsets everything. A round that makes it worse is taken back.
+Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the document. In each, the gist is trained on
+what the model asked itself about every sentence, with that sentence as the answer, so that it can tell facts that the
+model does not find in the full text; and by the KL divergence of its predictions to the full text's for completions and
+quotations, so that it stays a reading of the text in all else. A whole sentence is easier to come by than its words
+that answer: all that is asked about it has one answer, and what was never asked about it finds it, too. The full text's
+answers to questions are not taught: a small model's are mostly wrong. The first slot of every head is held fast, as a
+sink of attention that moves upsets everything. A round that makes it worse is taken back.
 
 A round is a function of the gist before it, as a file holds it, and of its number: a run that is resumed between two
 rounds comes to the same gist. Knows nothing of files; what is asked is `gistdesk.core.self_study`'s and
 `gistdesk.core.fact_questions`'.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -39,7 +39,7 @@ _CHECKED_SEGMENTS, _CHECKED_FACTS = 4, 6
 """How many segments the check is made of, and how many of the facts of each are asked for in words that are not
 trained on."""
 _WATCHED_FACTS = 24
-"""Of its own segment, that a round must not make worse."""
+"""Of those that a round teaches, which it must not make worse."""
 _BATCH, _PASS_TOKENS = 8, 256
 """Lessons of a step, and tokens that go through the model at once."""
 _RATE, _DECAY = 0.007, 0.7
@@ -103,10 +103,8 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     score = _measured(model, gist, check)
     refined = gist.refined or Refinement(0, score.share, score.share)
     for number in range(refined.n_rounds, n_rounds_of(gist.segments)):
+        taught = yield from _taught_in(number, facts, gist)
         segment = gist.segments[number % len(gist.segments)]
-        for _ in facts.asking(segment, 0):
-            yield gist
-        taught = facts.taught[segment]
         random = Random(f"round:{number}")
         lessons = taught + _lessons(model, _ids_of(token_ids, segment), random, _KINDS)
         lessons *= max(1, _LESSONS // len(lessons))
@@ -124,6 +122,24 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         refined = Refinement(number + 1, refined.before, score.share)
         gist = replace(gist, refined=refined)
         yield gist
+
+
+def _taught_in(number: int, facts: "_Facts", gist: GistKV) -> Generator[GistKV, None, list[_Lesson]]:
+    """What is taught about facts in a round.
+
+    The first pass goes from segment to segment, as each is asked about. Then every round has a part of all that is
+    taught, as what was taught last is told too often.
+    """
+    n_segments = len(gist.segments)
+    of_pass, part = divmod(number, n_segments)
+    for segment in gist.segments if of_pass else gist.segments[part : part + 1]:
+        for _ in facts.asking(segment, 0):
+            yield gist
+    if not of_pass:
+        return facts.taught[gist.segments[part]]
+    taught = [lesson for segment in gist.segments for lesson in facts.taught[segment]]
+    Random(f"pass:{of_pass}").shuffle(taught)
+    return taught[part::n_segments]
 
 
 class _Facts:
@@ -157,7 +173,7 @@ class _Facts:
         context = Context(self._model)
         lessons = []
         for fact in facts:
-            ids, hidden = context.hidden_of_answer(fact.question, fact.sentence, _ANSWER_TOKENS)
+            ids, hidden = context.hidden_of_answer(fact.question, fact.sentence, _ANSWER_TOKENS, with_end=True)
             lessons.append(_Lesson(ids, len(hidden)))
         return lessons
 
@@ -171,7 +187,7 @@ def _lessons(model: GistModel, ids: Tensor, random: Random, kinds: Sequence[Kind
     context = Context(model, text_ids=ids)
     found = []
     for study in studies(random, model.tokenizer.decode(ids.tolist()), kinds):
-        asked, wanted = context.hidden_of_answer(study.question, study.answer, _ANSWER_TOKENS)
+        asked, wanted = context.hidden_of_answer(study.question, study.answer, _ANSWER_TOKENS, with_end=True)
         found.append(_Lesson(asked, len(wanted), wanted))
     return found
 

@@ -404,3 +404,14 @@ def test_what_surprises_is_measured_as_one_full_pass_would(model: GistModel) -> 
         with torch.no_grad():
             logits = model.causal_lm(ids).logits[0, -n - 1 : -1].float()
         assert loss == pytest.approx(float(torch.nn.functional.cross_entropy(logits, ids[0, -n:])), abs=1e-3)
+
+
+def test_the_end_of_a_given_answer_is_its_last_token(model: GistModel) -> None:
+    context = Context(model)
+    ids, hidden = context.hidden_of_answer("why", "stone")
+    ended, more = context.hidden_of_answer("why", "stone", with_end=True)
+    assert ended.tolist() == [*ids.tolist(), *model.template_ids(context.prompt.after_answer)[:1]]
+    assert len(more) == len(hidden) + 1
+    assert torch.allclose(more[:-1], hidden, atol=1e-5)
+    cut, left = context.hidden_of_answer("why", "stone", len(hidden), with_end=True)
+    assert (cut.tolist(), len(left)) == (ids.tolist(), len(hidden))

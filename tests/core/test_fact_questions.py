@@ -85,9 +85,16 @@ def test_every_sentence_and_every_exact_thing_is_asked_about(monkeypatch: pytest
 )
 def test_a_question_without_a_telling_answer_is_dropped(question: str, answer: str) -> None:
     line = "The ferry left at 7.40 with Captain Aldous Finch, and nobody saw it."
-    assert list(_worth_asking([(line, question)], [answer])) == []
-    kept = list(_worth_asking([(line, "Who commands the ferry?")], [" captain Aldous Finch."]))
-    assert kept == [FactQuestion("Who commands the ferry?", line)]
+    asked = [(line, question), (line, "Who goes with the ferry?")]
+    kept = list(_worth_asking(asked, [answer, " captain Aldous Finch."]))
+    assert kept == [FactQuestion("Who goes with the ferry?", line)]
+
+
+def test_of_a_sentence_that_answers_none_what_names_something_of_it_is_kept() -> None:
+    line, other = "The ferry left with nobody.", "A cat slept."
+    asked = [(line, "Who steers the ferry?"), (line, "What is it?"), (line, "Where?"), (other, "Who slept?")]
+    kept = list(_worth_asking(asked, ["Captain Ahab", "a ship", "", "A cat"]))
+    assert kept == [FactQuestion("Who slept?", other), FactQuestion("Who steers the ferry?", line)]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_a_question_without_a_telling_answer_is_dropped(question: str, answer: s
     ],
 )
 def test_a_number_is_told_in_words_or_in_digits(line: str, answer: str, is_told: bool) -> None:
-    assert bool(list(_worth_asking([(line, "How many?")], [answer]))) is is_told
+    assert bool(list(_worth_asking([(line, "How many?")], [answer]))) is is_told  # the question names nothing
 
 
 def test_what_two_sentences_answer_is_not_asked() -> None:

@@ -4,6 +4,7 @@ comes out the same."""
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from random import Random
 
@@ -19,7 +20,7 @@ from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from gistdesk.core.refined import _lessons, _measured, n_rounds_of, refine
+from gistdesk.core.refined import _Facts, _ids_of, _lessons, _measured, _taught_in, n_rounds_of, refine
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 
 WINDOW = 200
@@ -60,6 +61,31 @@ def test_training_brings_answers_nearer_to_the_full_text(monkeypatch: pytest.Mon
     assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 5
     assert gist.refined.after >= gist.refined.before
     assert loss_of(model, gist, ids) < 0.8 * loss_of(model, start, ids)
+
+
+def test_later_rounds_teach_of_the_whole_document() -> None:
+    model = bare(window=WINDOW)
+    ids = text_ids(model, 4)
+    gist = matched(model, ids)
+    n = len(gist.segments)
+    assert n > 1
+    facts = _Facts(model, ids)
+    for segment in gist.segments:
+        facts.taught[segment] = _lessons(model, _ids_of(ids, segment), Random(str(segment)), ("quotation",) * 6)
+
+    def taught(number: int) -> list[int]:
+        rounds = _taught_in(number, facts, gist)
+        with pytest.raises(StopIteration) as end:
+            next(rounds)
+        return [id(lesson) for lesson in end.value.value]
+
+    own = [[id(lesson) for lesson in facts.taught[segment]] for segment in gist.segments]
+    assert [taught(number) for number in range(n)] == own
+    later = [taught(number) for number in range(n, 2 * n)]
+    assert sorted(chain(*later)) == sorted(chain(*own))
+    assert all(sum(bool(set(of_round) & set(of_segment)) for of_segment in own) > 1 for of_round in later)
+    assert later == [taught(number) for number in range(n, 2 * n)]
+    assert later != [taught(number) for number in range(2 * n, 3 * n)]
 
 
 def test_the_first_slot_and_slots_that_are_not_used_stay() -> None:
