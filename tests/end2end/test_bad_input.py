@@ -405,22 +405,22 @@ def test_a_gist_of_something_else(here: Run, gist: Path, part: str) -> None:
     identity = replace(record.identity, model_id="org/other", **{f"{part}_fingerprint": "0" * 32})
     write_gist(gist, replace(record, identity=identity))
     ended = here("ask", gist, "-q", "What is the passkey?", "--model", "starter")
-    assert_refused(ended, f"another {part}", "org/other", "starter is loaded", "--model")
+    assert_refused(ended, f"different {part}", "org/other", "starter is loaded", "--model")
     ended = here("ask", gist, "-q", "What is the passkey?")  # the model that made it is looked for
     if part == "model":
         assert_refused(ended, 'by the model "org/other", which is not on this computer', "--model")
     else:
-        assert_refused(ended, f"another {part}", "org/other", "starter is loaded", "--model")
+        assert_refused(ended, f"different {part}", "org/other", "starter is loaded", "--model")
     assert here("info", gist).code == 0  # it can still be looked at
 
 
 def test_a_gist_of_another_model_truly(here: Run, gist: Path, tmp_path: Path) -> None:
     folder = write_model(tmp_path / "tiny")
-    assert_refused(here("ask", gist, "-q", "What?", "--model", folder), "another model", "by starter; tiny is loaded")
+    assert_refused(here("ask", gist, "-q", "What?", "--model", folder), "different model", "by starter; tiny is loaded")
     (tmp_path / "a.txt").write_text("The harbour was quiet. A grey cat slept on the wall.")
     assert here("compress", tmp_path / "a.txt", "--ratio", 4, "--model", folder).code == 0
     words = ("ask", tmp_path / "a.gistkv", "-q", "What?")
-    assert_refused(here(*words, "--model", "starter"), "another model", "by tiny; starter is loaded")
+    assert_refused(here(*words, "--model", "starter"), "different model", "by tiny; starter is loaded")
     assert_refused(here(*words), 'by the model "tiny", which is not on this computer', "--model")
     assert_refused(here("ask", gist, tmp_path / "a.gistkv", "-q", "What?"), 'The gist of "a"')
 
@@ -440,7 +440,7 @@ def test_the_text_is_looked_up_where_it_is_given(here: Run, tmp_path: Path) -> N
     assert here(*words, "--json").json["n_text_tokens"] == 0
     other = tmp_path / "b.txt"
     other.write_text("The passkey is 99999.")
-    assert_refused(here(*words, "--text", other), "not the document that was compressed", "gist was made of")
+    assert_refused(here(*words, "--text", other), "not the document that was compressed", "gist was made from")
     assert_refused(here(*words, "--text", tmp_path / "none.txt"), "none.txt")
 
 
@@ -544,7 +544,7 @@ def test_a_model_of_the_hub_that_is_not_to_be_had(here: Run, book: Path) -> None
         (("--methods", ""), "No method"),
         (("--languages", "fr"), 'no language "fr"'),
         (("--kinds", "riddle"), 'no needle kind "riddle"'),
-        (("--kinds", "landmark", "--languages", "ko"), "in English alone"),
+        (("--kinds", "landmark", "--languages", "ko"), "only in English"),
         (("--device", "tpu"), 'no device "tpu"'),
         (("--model", "nosuch"), 'no model "nosuch"'),
         (("--lengths", "512,many"), "not a list of whole numbers"),

@@ -173,7 +173,7 @@ def test_models_change_when_a_request_names_another(engine: EngineProcess, alice
     loaded = next(event for event in events if isinstance(event, ModelLoadDone))
     assert loaded.info.model == tiny and isinstance(events[-1], AnswerDone)
     error = engine.do(question("What?", alice, ModelChoice(tiny)), Error)
-    assert error.kind == "user" and "another model" in error.message
+    assert error.kind == "user" and "a different model" in error.message
     events = engine.ask(question("What is the passkey?", alice))
     assert any(isinstance(event, ModelLoadDone) for event in events) and "58203" in text_of(events)
     events = engine.ask(Load(ONE_THREAD))

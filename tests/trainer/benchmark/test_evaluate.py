@@ -367,7 +367,7 @@ def test_reading_is_part_of_the_time_to_the_first_token(starter: GistModel, monk
         ({"kinds": ()}, "No needle kind"),
         ({"languages": ("fr",)}, 'no language "fr"'),
         ({"languages": ()}, "No language"),
-        ({"kinds": ("landmark",), "languages": ("ko",)}, "in English alone"),
+        ({"kinds": ("landmark",), "languages": ("ko",)}, "only in English"),
         ({"lengths": ()}, "at least 64"),
         ({"lengths": (512, 63)}, "at least 64"),
         ({"depths": ()}, "percentage"),

@@ -283,7 +283,7 @@ def test_recovered_is_the_share_of_what_full_text_is_worth() -> None:
         ({"kinds": ("reading",)}, "A file of stories is needed"),
         ({"kinds": ("passkey",), "reading": "x"}, "no kind asks about it"),
         ({"kinds": ("passkey",), "methods": ("section",)}, "know which section holds the answer"),
-        ({"kinds": ("documents",), "languages": ("ko",)}, "in English alone"),
+        ({"kinds": ("documents",), "languages": ("ko",)}, "only in English"),
     ],
 )
 def test_what_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -245,11 +245,11 @@ def test_a_best_that_cannot_be_written_is_a_warning_and_at_the_end_an_error(tmp_
     scores = iter([0.0, 0.9, 0.5])
     run = tiny_run(tmp_path)
     found: list[Event] = []
-    with pytest.raises(UserError, match="What was trained cannot be written"):
+    with pytest.raises(UserError, match="The trained adapter cannot be written"):
         found.extend(train(run, plan(tmp_path), evaluate=lambda: giving(Measured(next(scores), [], []))))
     warnings = [event for event in found if event["event"] == "warning"]
     assert [event["step"] for event in warnings] == [3]
-    assert "What was trained cannot be written" in warnings[0]["message"]
+    assert "The trained adapter cannot be written" in warnings[0]["message"]
     assert (run.step, found[-1]["event"]) == (6, "failure")
     (tmp_path / "adapter.new").unlink()
     rest = list(train(tiny_run(tmp_path), plan(tmp_path), evaluate=lambda: giving(Measured(0.5, [], []))))
