@@ -1,8 +1,8 @@
 """A gist adapter: LoRA factors and gist-token rows, and the two ways of running the base model with them.
 
-Merged: W + scaling * B A is worked out first; right for small models, where the branch would cost half as much as the
-layer. Branched: B (A x) is added to each layer's output; right for large or quantized models, whose weights cannot be
-held twice. A test holds the two equal. The base's own weights are never changed by either.
+Merged: W + scaling * B A is computed first; best for small models, where the branch would cost half as much as the
+layer. Branched: B (A x) is added to each layer's output; best for large or quantized models, whose weights cannot be
+held twice. A test checks that the two agree. Neither changes the base's own weights.
 Reads peft's folder layout. Does not know how an adapter is trained.
 """
 
@@ -32,10 +32,10 @@ Encoder = Callable[[Tensor], DynamicCache]
 _GIST_ROWS = "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta"
 _PREFIX = "base_model.model.model."
 _UNREAD = ("use_rslora", "use_dora", "rank_pattern", "alpha_pattern", "modules_to_save", "fan_in_fan_out")
-"""Settings of peft that change what the factors mean. An adapter that uses one is refused."""
+"""peft settings that change what the factors mean. An adapter that uses one is refused."""
 _DTYPES = (torch.float16, torch.bfloat16, torch.float32)
 UNREADABLE = (OSError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError, SafetensorError)
-"""What a damaged folder makes its readers raise."""
+"""What reading a damaged folder can raise."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Adapter:
         gist_rows: (n_gist, hidden_size), embedding rows of the gist tokens.
         gist_ids: their vocabulary ids, in order.
         segment_tokens: the longest segment it was trained on.
-        ratios: the lowest and the highest that ordinary text was cut at in training; None where that is not known.
+        ratios: the lowest and highest ratio that ordinary text was cut at in training; None if unknown.
     """
 
     lora: Mapping[str, tuple[Tensor, Tensor]]
@@ -90,7 +90,7 @@ def merged_encoder(stack: Any, adapter: Adapter) -> Encoder:
 
 @contextmanager
 def branches(stack: nn.Module, adapter: Adapter) -> Iterator[None]:
-    """While it is open, scaling * B (A x) is added to the output of each linear layer, by hooks."""
+    """While open, adds scaling * B (A x) to the output of each linear layer, by hooks."""
 
     def branch(a: Tensor, b: Tensor) -> Callable[..., Tensor]:
         def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapt
     """Read an adapter folder and check that it belongs to the base.
 
     Raises:
-        UserError: files are missing or damaged, the layout is another one, or the base is not its own.
+        UserError: files are missing or damaged, the layout differs, or the adapter belongs to another base.
     """
     adapter = parse_adapter(folder)
     check_base(folder, base_fingerprint)
@@ -131,7 +131,7 @@ def read_adapter(folder: Path, stack: nn.Module, base_fingerprint: str) -> Adapt
 
 
 def parse_adapter(folder: Path) -> Adapter:
-    """Read an adapter folder, whatever base it belongs to.
+    """Read an adapter folder, whichever base it belongs to.
 
     Raises:
         UserError: files are missing or damaged.
@@ -145,19 +145,19 @@ def parse_adapter(folder: Path) -> Adapter:
 
 
 def read_peft(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """What a folder of peft's holds: its configuration and its tensors. Raises any of `UNREADABLE`."""
+    """The configuration and the tensors in a peft folder. Raises any of `UNREADABLE`."""
     config = read_object(folder / "adapter_config.json")
     weights = folder / "adapter_model.safetensors"
-    if weights.exists() and not weights.is_file():  # a pipe would be waited for
+    if weights.exists() and not weights.is_file():  # opening a pipe would block
         raise ValueError(Sentence("{name} is not an ordinary file", name=weights.name))
     return config, load_file(weights)
 
 
 def check_base(folder: Path, base_fingerprint: str) -> None:
-    """Refuse an adapter of another base, or of another token layout; reads its gist.json alone.
+    """Refuse an adapter for another base or another token layout; reads only its gist.json.
 
     Raises:
-        UserError: it is one, or its gist.json is damaged.
+        UserError: it is for another, or its gist.json is damaged.
     """
     try:
         gist = read_object(folder / "gist.json")
@@ -201,10 +201,10 @@ def _adapter(gist: dict[str, Any], config: dict[str, Any], tensors: dict[str, Te
 
 
 def trained_ratios(gist: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The lowest and the highest that an adapter was trained at, as its gist.json says; None where it does not say.
+    """The lowest and highest ratio an adapter was trained at, from its gist.json; None if it does not say.
 
     Raises:
-        ValueError, TypeError: they are no ratios.
+        ValueError, TypeError: they are not ratios.
     """
     if "ratios" not in gist:
         return None
@@ -215,7 +215,7 @@ def trained_ratios(gist: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def lora_factors(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict[str, tuple[Tensor, Tensor]], float]:
-    """The factors by layer, and their scaling; see `Adapter`. Raises any of `UNREADABLE`."""
+    """The factors by layer and their scaling; see `Adapter`. Raises any of `UNREADABLE`."""
     if any(config.get(name) for name in _UNREAD):
         raise ValueError(Sentence("it uses an option that is not supported ({names})", names=", ".join(_UNREAD)))
     if not all(t.dtype in _DTYPES and t.ndim == 2 and bool(t.isfinite().all()) for t in tensors.values()):
@@ -234,7 +234,7 @@ def lora_factors(config: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[di
 
 
 def peft_steps(gist_ids: Sequence[int]) -> list[str]:
-    """Lines of Python that put an adapter's folder on its base, `model`; `folder` is the folder's name.
+    """Lines of Python that load an adapter's folder onto its base, `model`; `folder` is the folder's name.
 
     peft writes the gist rows into the base's table, which may end where the tokenizer does (Llama 3.1).
     """
@@ -248,14 +248,14 @@ def peft_steps(gist_ids: Sequence[int]) -> list[str]:
 
 
 def _count(value: Any) -> int:
-    """A number of things, or an id; nothing that merely looks like one."""
+    """A count or an id; nothing that merely looks like one."""
     if type(value) is not int or not 0 <= value < 2**31:
         raise ValueError(Sentence("{value} is not a count", value=str(value)[:20]))
     return value
 
 
 def check_shapes(folder: Path, stack: nn.Module, adapter: Adapter) -> None:
-    # a quantized weight has another shape than its layer
+    # a quantized weight is not shaped like its layer
     shapes = {name: (m.out_features, m.in_features) for name, m in stack.named_modules() if isinstance(m, nn.Linear)}
     if adapter.gist_rows.shape[1] != stack.get_parameter("embed_tokens.weight").shape[1]:
         raise UserError(
@@ -283,7 +283,7 @@ def lora_tensors(adapter: Adapter) -> dict[str, Tensor]:
 
 
 def lora_config(adapter: Adapter, base_model: str) -> dict[str, Any]:
-    """What peft reads in `adapter_config.json`."""
+    """The content of peft's `adapter_config.json`."""
     rank = next(iter(adapter.lora.values()))[0].shape[0]
     return {
         "peft_type": "LORA",
@@ -310,12 +310,12 @@ def write_adapter(
     """Write `adapter_config.json`, `adapter_model.safetensors` and `gist.json`, as peft would read them.
 
     Args:
-        folder: created if need be.
+        folder: created if missing.
         adapter: stored in float16.
         base_model: name or path of the base, for peft.
         base_fingerprint: of the files of the base it was trained on.
         measured: rows of the table of measured accuracies; may be empty.
-        precision: in which the base was held, see `gistdesk.core.precision`; "" where it is not known.
+        precision: the one the base was held in, see `gistdesk.core.precision`; "" if unknown.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = adapter.gist_rows.detach().to("cpu", torch.float16).contiguous()

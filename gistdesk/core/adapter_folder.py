@@ -1,4 +1,4 @@
-"""Adapters that come from elsewhere and go elsewhere: copied whole, tied to a base that is here, or refused.
+"""Imports and exports adapters: copied whole and tied to a base on this computer, or refused.
 
 Knows the files of an adapter's folder; knows nothing of where adapters are kept.
 """
@@ -19,19 +19,19 @@ from gistdesk.core.model_config import check_config
 
 FILES = ("adapter_config.json", "adapter_model.safetensors", "gist.json")
 _BESIDE = ("config.yaml", "README.md")
-"""What a run or a person wrote of how it was made; nothing else in the folder is copied."""
+"""What a run or a person wrote about how it was made; nothing else in the folder is copied."""
 
 
 def import_adapter(source: Path, into: Path, bases: Iterable[str]) -> Path:
     """Copy an adapter's folder to a new one in `into`, tied to its base -> the new folder.
 
-    One that is there already is not copied again.
+    One that is already there is not copied again.
 
     Args:
-        bases: names of models that may be its base, besides the one that it names itself; nothing is downloaded.
+        bases: names of models that may be its base, besides the one it names itself; nothing is downloaded.
 
     Raises:
-        UserError: it cannot be read, none of the bases is its own, or it cannot be written.
+        UserError: it cannot be read, none of the bases matches, or it cannot be written.
     """
     parse_adapter(source)
     named = read_object(source / "adapter_config.json").get("base_model_name_or_path")
@@ -57,7 +57,7 @@ def import_adapter(source: Path, into: Path, bases: Iterable[str]) -> Path:
 
 
 def export_adapter(model: str, target: Path) -> None:
-    """Copy a model's adapter to the folder `target`, as peft reads it.
+    """Copy a model's adapter to the folder `target`, in peft's layout.
 
     Raises:
         UserError: the model has none, the folder is not empty, or it cannot be written.
@@ -83,7 +83,7 @@ def _base_of(adapter: Path, names: list[str]) -> str | None:
 
 
 def _copy(source: Path, target: Path, *, base: str = "") -> None:
-    """All or nothing: beside the target first, then renamed. `base`: what its configuration is to name."""
+    """All or nothing: written beside the target, then renamed. `base`: the base its configuration should name."""
     fresh = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
@@ -95,7 +95,7 @@ def _copy(source: Path, target: Path, *, base: str = "") -> None:
             config = read_object(path) | {"base_model_name_or_path": base}
             path.write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
         if target.is_dir():
-            target.rmdir()  # an empty one that was chosen
+            target.rmdir()  # the user may have chosen an empty folder
         fresh.rename(target)
     except OSError as error:
         shutil.rmtree(fresh, ignore_errors=True)

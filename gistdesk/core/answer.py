@@ -1,4 +1,4 @@
-"""Answers about gists, or about plain text: a context that is read once and asked many times.
+"""Answers about gists or plain text: a context is read once and asked many times.
 
 `Context.answer` is a generator of pieces of text; closing it stops at once. Knows nothing of files or screens.
 """
@@ -21,12 +21,12 @@ from gistdesk.core.prompt import Prompt, Turn, prompt_of
 from gistdesk.core.sentences import Sentence
 
 _GREEDY_BELOW = 1e-3
-"""Temperatures this small would only overflow: they take the likeliest token, too."""
+"""Smaller temperatures would only overflow: they take the likeliest token, too."""
 _PREFILL_TOKENS = 2048
-"""Plain text is read in pieces of this many tokens: memory for attention stays bounded, and a stop is heard."""
+"""Plain text is read in pieces of this many tokens, so that attention's memory is bounded and a stop takes effect."""
 _UNMASKED_VALUES = 2**26
 """A text with nothing before it needs no mask, which makes reading it twice as fast, but only in one piece. The piece
-may be as long as one layer's widest result then has no more values than these, 128 MiB in bfloat16."""
+may be so long that one layer's widest result has no more values than this, 128 MiB in bfloat16."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Sampling:
     Attributes:
         temperature: 0 takes the likeliest token (greedy).
         top_p: only the likeliest tokens whose probabilities add up to this are drawn from (nucleus sampling).
-        seed: of the draw.
-        max_tokens: an answer ends here at the latest.
+        seed: for drawing tokens.
+        max_tokens: the longest an answer may be.
 
     Raises:
-        UserError: a value that cannot be used.
+        UserError: a value is unusable.
     """
 
     temperature: float = 0.0
@@ -61,13 +61,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class AnswerFigures:
-    """What an answer took.
+    """What an answer cost.
 
     Attributes:
         ttft_s: seconds from the question to the first token, the question's prefill included.
-        tokens_per_second: of the tokens after the first; 0 when there was only one.
+        tokens_per_second: over the tokens after the first; 0 if there was only one.
         n_tokens: tokens of the answer.
-        n_prompt_tokens: tokens read for this question (not those that were in the cache already).
+        n_prompt_tokens: tokens read for this question (not those already in the cache).
         stopped: "end" (the model ended it), "length" or "closed".
     """
 
@@ -84,7 +84,7 @@ class Context:
     Attributes:
         figures: of the last answer; None before the first.
         n_slots: gist slots in front of the question.
-        n_text: tokens of text in front of it, behind the gists.
+        n_text: tokens of text in front of it, after the gists.
     """
 
     def __init__(
@@ -96,13 +96,13 @@ class Context:
         system: str | None = None,
         prompt: Prompt | None = None,
     ) -> None:
-        """Put gists (one or several), or the tokens of a text, in front. Both may be missing.
+        """Put gists (one or several) or the tokens of a text in front. Both are optional.
 
         Args:
-            prompt: other words around it than those of the model's chat template, with no system message.
+            prompt: wording around it other than the model's chat template, with no system message.
 
         Raises:
-            UserError: they do not fit into the model's window, or were never made by this model.
+            UserError: they do not fit into the model's window, or this model did not make them.
         """
         for gist in gists:
             if (*gist.kv.shape[:3], gist.kv.shape[4]) != model.kv_shape:
@@ -140,7 +140,7 @@ class Context:
 
     @property
     def kv_bytes(self) -> int:
-        """Bytes of the keys and values that stand before the conversation."""
+        """Bytes of the keys and values in front of the conversation."""
         layers: list[Any] = list(self._cache.layers)
         return sum(
             2 * n_cached * layer.keys.shape[1] * layer.keys.shape[3] * layer.keys.element_size()
@@ -151,15 +151,15 @@ class Context:
     def answer(
         self, turns: Sequence[Turn], sampling: Sampling = Sampling(), *, stop: Callable[[], bool] = lambda: False
     ) -> Iterator[str]:
-        """Answer the last of `turns`, whose answer is missing; yields text as it comes.
+        """Answer the last of `turns`, whose answer is missing; yields text as it is generated.
 
-        What earlier turns have in common with the last call is not read again, so editing or branching costs only
-        what is new.
+        Whatever earlier turns share with the last call is not read again, so editing or branching costs only
+        the new part.
 
         Args:
             turns: the conversation; all but the last with answers.
-            sampling: greedy unless told otherwise.
-            stop: asked between tokens; True ends the answer.
+            sampling: greedy by default.
+            stop: called between tokens; True ends the answer.
 
         Raises:
             UserError: the question does not fit into the model's window.
@@ -201,7 +201,7 @@ class Context:
             self.figures = AnswerFigures(first_s, speed, n_tokens, n_prompt, stopped)
 
     def answer_loss(self, question: str, answer: str) -> float:
-        """How surprised the model is by a given answer: nats per token of it. The conversation is forgotten.
+        """How surprising the model finds a given answer: nats per token of it. Forgets the conversation.
 
         Raises:
             UserError: they do not fit into the model's window.
@@ -212,9 +212,9 @@ class Context:
         return float(torch.nn.functional.cross_entropy(logits, ids[-len(hidden) :].to(logits.device)))
 
     def question_loss(self, question: str) -> float:
-        """How surprised the model is by a question about what it has read: nats per token.
+        """How surprising the model finds a question about what it has read: nats per token.
 
-        The conversation is forgotten.
+        Forgets the conversation.
 
         Raises:
             UserError: it does not fit into the model's window.
@@ -233,14 +233,14 @@ class Context:
     def hidden_of_answer(
         self, question: str, answer: str, most_tokens: int | None = None, *, with_end: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """What the model makes of a given answer. The conversation is forgotten.
+        """The model's hidden states over a given answer. Forgets the conversation.
 
         Args:
-            most_tokens: of the answer; the rest is left out.
-            with_end: the token that ends an answer counts as its last one.
+            most_tokens: of the answer; the rest is dropped.
+            with_end: count the token that ends an answer as its last one.
 
         Returns:
-            (n_tokens,) ids of question and answer with what stands around them, and the hidden states (n_answer,
+            (n_tokens,) ids of question and answer with the template around them, and the hidden states (n_answer,
             hidden_size) that predict each token of the answer.
 
         Raises:
@@ -262,14 +262,14 @@ class Context:
         self._rewind(0)
 
     def _conversation_ids(self, turns: Sequence[Turn]) -> list[int]:
-        """Everything after the context; questions and answers cannot spell special tokens."""
+        """Everything after the context; special tokens cannot be spelled in questions and answers."""
         ids: list[int] = []
         for text, role in self.prompt.pieces(turns):
             ids += self.model.piece_ids(text, role)
         return ids
 
     def _extend(self, wanted: list[int], stop: Callable[[], bool]) -> tuple[int, Tensor | None]:
-        """Bring the cache to exactly `wanted`; the tokens read, and the logits after the last, (vocab_size,)."""
+        """Extend or rewind the cache to exactly `wanted`; tokens read, and logits after the last, (vocab_size,)."""
         same = 0
         while same < min(len(self._ids), len(wanted) - 1) and self._ids[same] == wanted[same]:
             same += 1
@@ -290,9 +290,9 @@ class Context:
         self._ids = self._ids[:n_kept]
 
     def _read(self, ids: Sequence[int], position: int, stop: Callable[[], bool] = lambda: False) -> Tensor | None:
-        """Prefill; the logits after the last token, or None when stopped (the cache then is as before).
+        """Prefill; the logits after the last token, or None when stopped (the cache is then as before).
 
-        Positions are counted here and in the gist, never guessed from the length of the cache.
+        Positions are counted here and in the gist, never inferred from the length of the cache.
         """
         start, hidden = 0, None
         while start < len(ids):
@@ -323,10 +323,10 @@ class Context:
 
 
 def choose_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:
-    """Which one of (n,) logits, or scores in nats, is taken.
+    """Choose one of (n,) logits, or scores in nats.
 
     Raises:
-        UserError: some are no numbers.
+        UserError: some are not numbers.
     """
     if bool(logits.isnan().any()):
         raise UserError(

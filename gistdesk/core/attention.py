@@ -1,8 +1,8 @@
-"""Two attentions that a fitted gist needs, and nothing else does: with a bias for each slot, and one that is watched.
+"""Two attentions that only a fitted gist needs: one with a bias for each slot, and one that can be watched.
 
-A bias is added to the scores of a slot's key, so that one kept key can carry the attention of several that are gone.
+A bias is added to the scores of a slot's key, so that one kept key can carry the attention of several dropped ones.
 Both are registered with transformers' attention interface and chosen for a single pass; every other pass runs exactly
-as it would without this module. Knows nothing of how a bias is fitted or what is done with what is seen.
+as it would without this module. Knows nothing of how a bias is fitted or how observations are used.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ n_kv_heads, n_cached + n_new, head_dim), both rotated."""
 
 
 class BiasedCache(DynamicCache):
-    """One row of keys and values, of which the first have a bias. Layers may hold different numbers of them.
+    """One row of keys and values, the first of which have a bias. Layers may hold different numbers of them.
 
     Attributes:
         slot_bias: per layer (n_kv_heads, n_biased), added to the scores of the first keys; -inf hides one that a head
@@ -37,10 +37,10 @@ class BiasedCache(DynamicCache):
 
 @contextmanager
 def attention_of(cache: DynamicCache, config: Any, watch: Watch | None = None) -> Iterator[dict[str, Any]]:
-    """While it is open, a model of this configuration heeds the cache's bias if it has one, or is watched.
+    """While open, a model of this configuration applies the cache's bias if it has one, or is watched.
 
     Yields:
-        what the model's forward is to be given besides its usual arguments.
+        extra arguments for the model's forward.
     """
     biased = isinstance(cache, BiasedCache)
     if not biased and watch is None:
@@ -65,10 +65,10 @@ def _attend_watched(
 def _attend_biased(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
 ) -> tuple[Tensor, None]:
-    """Scaled dot products with the layer's bias. query: (1, n_heads, n_new, head_dim); key: all that is cached.
+    """Scaled dot products with the layer's bias. query: (1, n_heads, n_new, head_dim); key: everything cached.
 
-    The mask that comes in is of the first layer's length; what is new sees all that was there and, of itself, what
-    stands before.
+    The incoming mask has the first layer's length; new tokens see everything cached and, among themselves, what comes
+    before.
     """
     bias: Tensor = arguments.pop("slot_bias")[module.layer_idx]
     n_new, n_all = query.shape[2], key.shape[2]

@@ -29,21 +29,21 @@ from gistdesk.core.partial import partial_path, read_partial, write_partial
 from gistdesk.core.refined import n_rounds_of, refine
 
 BATCH_TOKENS = 1024
-"""Document tokens per batch on a CPU, two segments or so. With 4,096 the starter took 20% longer and 60 MiB more: its
-intermediate results then left the processor's caches, and their memory came fresh from the system for every layer."""
+"""Document tokens per batch on a CPU, about two segments. With 4,096 the starter took 20% longer and 60 MiB more: its
+intermediate results no longer fit the processor's caches, and every layer got fresh memory from the system."""
 _CARD_BATCH_TOKENS = 4096
 _WIDTH_MULTIPLE = 8
-"""oneDNN makes machine code for every shape it meets and keeps it: at every width, 70 MiB and a tenth of the time."""
+"""oneDNN compiles code for every shape it meets and keeps it: at every width, 70 MiB and a tenth of the time."""
 _LARGE_MODEL = 10**9
 _CHUNK_CHARACTERS = 2**14
 
 
 @dataclass(frozen=True)
 class Compressed:
-    """How far compressing has come. `record` is there at the end, and `file_bytes` when a file was asked for.
+    """Progress of a compression. `record` is set at the end, and `file_bytes` if a file was asked for.
 
     Attributes:
-        n_rounds_done, n_rounds: of training what all segments gave, where the method does.
+        n_rounds_done, n_rounds: of training the whole gist, if the method does.
         agreement: see `Refinement.after`; None before anything is trained.
     """
 
@@ -73,15 +73,15 @@ class Plan:
 
     @property
     def n_rounds(self) -> int:
-        """Of training, behind the segments."""
+        """Rounds of training, after the segments."""
         return n_rounds_of(self.segments) if self.method == "refined" else 0
 
 
 def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, ...]]:
     """Token ids of a document, (n_tokens,), and the index of every page's first token.
 
-    Long pages go through the tokenizer in pieces, so its bookkeeping stays small. A piece ends after a line, else
-    before a space, which belongs to the word that follows; so the tokens are those of the whole page.
+    Long pages are tokenized in pieces, so that the tokenizer's bookkeeping stays small. A piece ends after a line, else
+    before a space, which belongs to the next word; so the tokens are those of the whole page.
     """
     steps = tokenizing(model, document)
     while True:
@@ -95,7 +95,7 @@ def tokenize(model: GistModel, document: Document) -> tuple[Tensor, tuple[int, .
 def tokenizing(
     model: GistModel | TextTokenizer, document: Document
 ) -> Generator[int, None, tuple[Tensor, tuple[int, ...]]]:
-    """`tokenize` in steps of one piece; yields how many tokens there are so far, and returns them."""
+    """`tokenize` in steps of one piece; yields the number of tokens so far, and returns the result."""
     pieces: list[Tensor] = []
     page_starts: list[int] = []
     n_tokens = 0
@@ -110,7 +110,7 @@ def tokenizing(
 
 
 def text_pieces(text: str) -> Iterator[str]:
-    """A long text in pieces that can be tokenized one by one, as a novel takes seconds; together they are the text."""
+    """Split a long text into pieces to tokenize one by one, as a novel takes seconds; joined, they are the text."""
     start = 0
     while start < len(text):
         stop = start + _CHUNK_CHARACTERS
@@ -131,13 +131,13 @@ def plan(
 ) -> Plan:
     """Tokenize and cut; give a ratio (tokens per slot) or the number of slots for the whole document.
 
-    At a ratio, an adapter makes at least `LEAST_SLOTS` of a document.
+    At a given ratio, an adapter makes at least `LEAST_SLOTS` of a document.
 
     Args:
-        method: None takes the model's usual one.
+        method: None means the model's usual one.
 
     Raises:
-        UserError: no text, or a ratio or number of slots that cannot be had.
+        UserError: no text, or an impossible ratio or number of slots.
     """
     token_ids, page_starts = tokenize(model, document)
     if not len(token_ids):
@@ -176,7 +176,7 @@ def plan_tokens(
             most=segment_tokens,
             fewest=fewest,
         )
-    # a short text would get a single slot at a high ratio; who gives a number of slots gets that number
+    # a short text would get a single slot at a high ratio; an explicit number of slots is kept
     least = 1.0 if n_slots is not None or _starting(model, method) != "adapter" else LEAST_SLOTS
     segments = cut_segments(
         token_ids,
@@ -185,13 +185,13 @@ def plan_tokens(
         max_slots=max_slots,
         ends_sentence=model.ends_sentence,
     )
-    if _starting(model, method) != "adapter":  # what is chosen among a segment's own keys cannot be more than they are
+    if _starting(model, method) != "adapter":  # a segment has no more keys to choose from than tokens
         segments = [replace(s, n_slots=min(s.n_slots, s.n_tokens)) for s in segments]
     return Plan(token_ids, page_starts, tuple(segments), ratio, segment_tokens, method)
 
 
 def segment_sizes(model: GistModel, method: Method) -> tuple[int, int]:
-    """The longest segment, in tokens, and the most slots that one may have.
+    """The longest segment, in tokens, and the most slots that a segment may have.
 
     Raises:
         UserError: the method needs an adapter and the model has none, or its window is too small for the method.
@@ -213,10 +213,10 @@ def _starting(model: GistModel, method: Method) -> Method:
 
 
 def check_ratio(model: GistModel, ratio: float, method: Method | None = None) -> None:
-    """Refuse a ratio that no document can have with this model and method.
+    """Refuse a ratio that is impossible for any document with this model and method.
 
     Raises:
-        UserError: it is below 1, above the longest segment, or no number; or see `segment_sizes`.
+        UserError: it is below 1, above the longest segment, or not a number; or see `segment_sizes`.
     """
     most, _ = segment_sizes(model, method or usual_method(model.adapter is not None))
     if not 1.0 <= ratio <= most:
@@ -229,7 +229,7 @@ def check_ratio(model: GistModel, ratio: float, method: Method | None = None) ->
 
 
 def untrained_ratio(model: GistModel, plan: Plan) -> str:
-    """A sentence if the plan's ratio is one that the adapter never met in training, else nothing."""
+    """A sentence if the adapter never saw the plan's ratio in training, else nothing."""
     ratios = model.adapter.ratios if model.adapter and _starting(model, plan.method) == "adapter" else None
     ratio = min(plan.ratio, len(plan.token_ids) / plan.n_slots)
     if ratios is None or ratios[0] <= ratio <= ratios[1]:
@@ -241,20 +241,20 @@ def untrained_ratio(model: GistModel, plan: Plan) -> str:
 
 
 Make = Callable[[GistModel, Plan, GistKV | None, int], Iterator[GistKV]]
-"""What a row of `GIST_METHODS` names: given a model, a plan, what is done already, and tokens per batch."""
+"""What a row of `GIST_METHODS` names: takes a model, a plan, what is done already, and tokens per batch."""
 _MADE_BY = {method.name: method.made_by for method in GIST_METHODS}
 
 
 def compress(
     model: GistModel, plan: Plan, *, done: GistKV | None = None, batch_tokens: int = BATCH_TOKENS
 ) -> Iterator[GistKV]:
-    """Compress as planned, step by step; yields what is done so far, at last the whole.
+    """Compress as planned, step by step; yields the gist so far, and finally the whole.
 
-    Each yielded gist is a valid one of the document's beginning. Batches always start at the same segments, so a
+    Each yielded gist is valid for the beginning of the document. Batches always start at the same segments, so a
     resumed compression computes the same as an uninterrupted one.
 
     Args:
-        done: what an earlier, interrupted run had finished.
+        done: what an earlier, interrupted run finished.
         batch_tokens: tokens per encoding batch of an adapter.
     """
     make: Make = resolve_name(_MADE_BY[plan.method])
@@ -262,12 +262,12 @@ def compress(
 
 
 def matched(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
-    """Of the text's own keys, segment by segment."""
+    """From the text's own keys, segment by segment."""
     yield from compress_matched(model, plan.token_ids, plan.segments, done)
 
 
 def refined(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
-    """Make a gist of the whole document in the model's usual way, and train it."""
+    """Make a gist of the whole document by the model's usual method, then train it."""
     gist = done
     if done is None or len(done.segments) < len(plan.segments):
         first = replace(plan, method=_starting(model, plan.method))
@@ -278,7 +278,7 @@ def refined(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int
 
 
 def encoded(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int) -> Iterator[GistKV]:
-    """By gist tokens and adapter, batch by batch."""
+    """With gist tokens and the adapter, batch by batch."""
     adapter = model.adapter
     assert adapter is not None
     kv: Tensor | None = None
@@ -288,7 +288,7 @@ def encoded(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int
         kv = _room_for(done.kv, plan, model)
         kv[:, :, :, :n_slots] = done.kv.to(kv)
     for batch in _batches(plan.segments, batch_tokens):
-        # not all of a batch may be done: on another device, batches can be of another size
+        # a batch may be partly done: batch sizes differ between devices
         batch = [s for s in batch if done is None or s.start >= done.n_tokens]
         if not batch:
             continue
@@ -310,7 +310,7 @@ def encoded(model: GistModel, plan: Plan, done: GistKV | None, batch_tokens: int
 
 
 def _room_for(like: Tensor, plan: Plan, model: GistModel) -> Tensor:
-    """Memory for the whole gist at once, so that nothing is copied as it grows."""
+    """Memory for the whole gist up front, so that nothing is copied as it grows."""
     n_layers, two, n_heads, _, head_dim = like.shape
     return torch.empty(n_layers, two, n_heads, plan.n_slots, head_dim, dtype=model.dtype, device=model.device)
 
@@ -327,7 +327,7 @@ def _batches(segments: Sequence[Segment], batch_tokens: int) -> Iterator[list[Se
 
 
 def batch_tokens_for(model: GistModel) -> int:
-    """A large model on a CPU takes a segment at a time: a batch would be no faster and a stop would wait minutes."""
+    """A large model on a CPU takes one segment at a time: a batch would be no faster, and a stop would take minutes."""
     if model.device.type != "cpu":
         return _CARD_BATCH_TOKENS
     large = model.n_parameters > _LARGE_MODEL
@@ -344,16 +344,16 @@ def compress_document(
     checkpoint_s: float = 20.0,
     batch_tokens: int | None = None,
 ) -> Generator[Compressed, None, None]:
-    """Compress into a `.gistkv` file, keeping what is done in `<path>.part` so that an interruption costs little.
+    """Compress into a `.gistkv` file, keeping finished work in `<path>.part` so that an interruption costs little.
 
     Args:
         model: with an adapter if the plan's method needs one.
-        document: for title and fingerprint.
+        document: its title and fingerprint are used.
         plan: of this document.
         path: of the file to write.
-        kv_bits: in how many each key's and value's number is stored; the partial file has 16, so that what is gone on
-            with is what there was.
-        checkpoint_s: seconds of work between two writings of the partial file.
+        kv_bits: bits in which each number of keys and values is stored; the partial file has 16, so that a resumed
+            run continues with the same numbers.
+        checkpoint_s: seconds of work between two writes of the partial file.
         batch_tokens: tokens per encoding batch; None chooses by `batch_tokens_for`.
 
     Raises:
@@ -391,7 +391,7 @@ def compress_document(
         assert gist is not None
         whole = replace(record, gist=gist, kv_bits=kv_bits)
         file_bytes = write_gist(path, whole)
-    except BaseException:  # Ctrl+C, a closed generator, no memory left: what is done is kept
+    except BaseException:  # Ctrl+C, a closed generator, no memory left: keep finished work
         if gist is not None and gist is not done:
             with suppress(UserError):
                 write_partial(partial, replace(record, gist=gist))
@@ -402,7 +402,7 @@ def compress_document(
 
 
 def _is_whole(plan: Plan, gist: GistKV) -> bool:
-    """Whether nothing is left to be done."""
+    """Whether nothing is left to do."""
     n_rounds = gist.refined.n_rounds if gist.refined else 0
     return len(gist.segments) == len(plan.segments) and n_rounds == plan.n_rounds
 
@@ -415,7 +415,7 @@ def _come_to(plan: Plan, gist: GistKV | None) -> Compressed:
 
 
 def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:
-    """What an interrupted run left, if it was compressing the same text in the same way."""
+    """The result of an interrupted run, if it was compressing the same text in the same way."""
     found = read_partial(partial)
     if found is None:
         return None
@@ -429,7 +429,7 @@ def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:
 
 
 def _remove_stale(folder: Path) -> None:
-    """Temporary files of programs that were killed while writing."""
+    """Delete temporary files of programs that were killed while writing."""
     with suppress(OSError):
         for path in folder.glob(f".*{SUFFIX}.tmp"):
             number = path.name[1:].removesuffix(f"{SUFFIX}.tmp")

@@ -1,6 +1,6 @@
-"""What stands before a question: prompt prefix, then gists or plain text, as one KV cache.
+"""What comes before a question: prompt prefix, then gists or plain text, as one KV cache.
 
-Training assembles batches of contexts, chat and benchmark one at a time, all through `assemble`.
+Training assembles contexts in batches, chat and benchmark one at a time, all through `assemble`.
 Knows nothing of sampling or of files.
 """
 
@@ -21,8 +21,8 @@ class Assembled:
 
     Attributes:
         cache: holds prefix and gist of every row.
-        position: (batch, 1), where the next token of each row stands.
-        mask: (batch, n_cached), 0 at padding; None when all rows are equally long.
+        position: (batch, 1), of the next token of each row.
+        mask: (batch, n_cached), 0 at padding; None if all rows have the same length.
     """
 
     cache: DynamicCache
@@ -30,14 +30,14 @@ class Assembled:
     mask: Tensor | None
 
     def mask_for(self, n_new: int) -> Tensor | None:
-        """The mask once `n_new` real tokens have been put behind the cache, (batch, n_cached + n_new)."""
+        """The mask once `n_new` real tokens follow the cache, (batch, n_cached + n_new)."""
         if self.mask is None:
             return None
         return torch.cat([self.mask, self.mask.new_ones(self.mask.shape[0], n_new)], dim=1)
 
 
 def assemble_gist(model: GistModel, prefix_ids: Sequence[int], gist: GistKV) -> Assembled:
-    """Put the prompt prefix and one gist, of whatever way it was made, into a cache of one row."""
+    """Put the prompt prefix and one gist, whatever its method, into a cache of one row."""
     if gist.bias is None:
         plain = assemble(model, prefix_ids, [gist.kv])
         return Assembled(plain.cache, torch.full_like(plain.position, len(prefix_ids) + gist.n_positions), None)
@@ -50,10 +50,10 @@ def assemble_gist(model: GistModel, prefix_ids: Sequence[int], gist: GistKV) -> 
 def assemble(model: GistModel, prefix_ids: Sequence[int], gists: Sequence[Tensor | None]) -> Assembled:
     """Put the prompt prefix and one gist (or none) per row into a cache.
 
-    The prefix comes first as ordinary tokens, so that the attention sink at position 0 is what the model knows.
+    The prefix comes first as ordinary tokens, so that the attention sink at position 0 is one the model knows.
 
     Args:
-        model: reads the prefix with the adapter off.
+        model: reads the prefix without the adapter.
         prefix_ids: tokens before the document; may be empty.
         gists: per row (n_layers, 2, n_kv_heads, n_slots, head_dim) with its first slot at position 0, or None.
     """

@@ -17,7 +17,7 @@ from gistdesk.core.sentences import Sentence
 
 MAX_TEXT_BYTES = 64 * 2**20
 """Most bytes of text or markup in one document: about 16 million tokens of plain text, or 4,000 pages of
-Word's XML. The parsed tree takes several times its size in memory, beside the model."""
+Word's XML. The parsed tree takes several times its size in memory, alongside the model."""
 
 _CHUNK_BYTES = 2**16
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -32,16 +32,16 @@ _ZIP_ERRORS = (
     ValueError,
     RuntimeError,
 )
-"""What `zipfile` raises for damaged archives; RuntimeError is an encrypted member."""
+"""What `zipfile` raises for damaged archives; RuntimeError means an encrypted member."""
 
 
 def damaged(what: Sentence) -> UserError:
-    """The error for a file that began like its format and then broke it; `what` says how."""
+    """The error for a file that begins like its format and then breaks it; `what` says how."""
     return UserError(what, "Open it in the program it came from, save it again, and add that copy.")
 
 
 def cut_short(name: str) -> UserError:
-    """The same where no more is known."""
+    """The same when nothing more is known."""
     return damaged(Sentence("{name} is damaged or cut short.", name=name))
 
 
@@ -56,7 +56,7 @@ def too_much_text(name: str) -> UserError:
 
 
 class Archive:
-    """A zip file of which at most `MAX_TEXT_BYTES` are inflated, whatever its directory says.
+    """A zip file that inflates at most `MAX_TEXT_BYTES`, whatever its directory claims.
 
     Pictures and fonts are never read, so their sizes do not matter.
     """
@@ -90,7 +90,7 @@ class Archive:
         chunks: list[bytes] = []
         try:
             with self._zip.open(info) as file:
-                # In pieces: in one go `zipfile` inflates up to 2 GB before it looks at the declared size.
+                # In pieces: otherwise `zipfile` inflates up to 2 GB before it checks the declared size.
                 while chunk := file.read(_CHUNK_BYTES):
                     self._left -= len(chunk)
                     if self._left < 0:
@@ -101,10 +101,10 @@ class Archive:
         return b"".join(chunks)
 
     def xml(self, member: str) -> Element:
-        """The root element of one member; entity declarations are refused, for they can grow without bound.
+        """The root element of one member; entity declarations are refused, since they can grow without bound.
 
         Raises:
-            UserError: as `read`, or it is not well-formed XML.
+            UserError: as `read`, or the XML is not well-formed.
         """
         data = self.read(member)
 
@@ -126,5 +126,5 @@ def local(element: Element) -> str:
 
 
 def resolve(base: str, target: str) -> str:
-    """The member that `target` means when it stands in `base`; a leading slash means the archive's root."""
+    """The member that `target`, found in `base`, refers to; a leading slash means the archive's root."""
     return posixpath.normpath(posixpath.join("/", posixpath.dirname(base), target)).lstrip("/")

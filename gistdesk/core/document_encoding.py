@@ -1,4 +1,4 @@
-"""Bytes in an unknown encoding become text: UTF-8, UTF-16, Korean cp949, then the rest of the world.
+"""Decodes bytes of unknown encoding: UTF-8, UTF-16, Korean cp949, then the rest of the world.
 
 Knows nothing of files or formats. Decides on a sample, so that megabytes cost milliseconds.
 """
@@ -16,7 +16,7 @@ _MAX_CONTROLS = 0.05
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the first half of this one
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark begins this one
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
@@ -30,9 +30,9 @@ _WIDER = {
     "shift_jis": "cp932",
     "iso8859-1": "cp1252",
 }
-"""What browsers read under these names, because the pages that claim them use the larger set."""
+"""What browsers read under these names, because pages that declare them use the larger set."""
 _DECLARABLE = ("cp", "iso8859", "koi8", "euc", "gb", "big5", "shift_jis", "johab", "mac", "tis")
-"""Beginnings of codec names that a page may declare; Python also has codecs such as `unicode_escape`."""
+"""Prefixes of codec names that a page may declare; Python also has codecs such as `unicode_escape`."""
 
 _FREQUENT = frozenset(char.encode("cp949") for char in "이다는에의을가고은를로하한지기도사서리인자어시해대나아그정들")
 """The commonest syllables. In the Chinese encodings their bytes are rare characters."""
@@ -43,11 +43,11 @@ _HIGH_BYTES = re.compile(rb"[\x81-\xfe][\x41-\xfe]|[\x80-\xff]")
 
 
 def decode_text(data: bytes, declared: str | None = None) -> str | None:
-    """The text, with U+FFFD for what cannot be decoded, or None if these bytes are no text at all.
+    """The text, with U+FFFD for what cannot be decoded, or None if these bytes are not text.
 
     Args:
         data: the whole file.
-        declared: the encoding that the file itself claims, if it does; only used where UTF-8 fails.
+        declared: the encoding that the file itself declares, if any; only used if UTF-8 fails.
     """
     encoding = _encoding_of(data, declared)
     text = data.decode(encoding, errors="replace")
@@ -62,12 +62,12 @@ def _encoding_of(data: bytes, declared: str | None) -> str:
         if data.startswith(mark):
             return encoding
     start = data[:_SAMPLE_BYTES]
-    if start.count(0) < 0.2 * len(start) and _is_utf8(data):  # so is English UTF-16
+    if start.count(0) < 0.2 * len(start) and _is_utf8(data):  # English UTF-16 is valid, too
         return "utf-8"
     if wide := _wide_without_mark(start):
         return wide
     codec = _declared_codec(declared) if declared else None
-    if codec and codec != "cp1252":  # which many programs declare whatever the page is in
+    if codec and codec != "cp1252":  # many programs declare it whatever the page uses
         return codec
     sample = _telling_sample(data)
     if _damage(sample, "utf-8") <= _MAX_DAMAGE:
@@ -84,7 +84,7 @@ def _encoding_of(data: bytes, declared: str | None) -> str:
 
 
 def _wide_without_mark(sample: bytes) -> str | None:
-    """UTF-16 without a mark shows in its spaces and line ends, if in nothing else: ASCII beside zero bytes."""
+    """UTF-16 without a mark shows at least in its spaces and line ends: ASCII beside zero bytes."""
     if 0 not in sample:
         return None
     encodings = ("utf-16-le", "utf-16-be")
@@ -111,7 +111,7 @@ def _declared_codec(declared: str) -> str | None:
 
 
 def _telling_sample(data: bytes) -> bytes:
-    """The first lines that are not pure ASCII: what comes before them says nothing about the encoding."""
+    """The first lines that are not pure ASCII: those before them say nothing about the encoding."""
     return b"\n".join(line for line in data.splitlines() if not line.isascii())[:_SAMPLE_BYTES]
 
 
@@ -126,7 +126,7 @@ def _is_korean(pairs: list[bytes]) -> bool:
     """Whether these bytes are Korean in cp949, down to a single word.
 
     Nearly all written Korean uses the 2,350 syllables of KS X 1001, in rows 0xB0 to 0xC8. The Chinese and
-    Japanese encodings fill the rows beyond as well, so those count as Korean only beside common syllables.
+    Japanese encodings also fill the rows beyond, so those count as Korean only beside common syllables.
     """
     unpaired = sum(len(pair) == 1 for pair in pairs)
     syllables = kana = others = frequent = 0
@@ -135,7 +135,7 @@ def _is_korean(pairs: list[bytes]) -> bool:
         if in_standard and 0xB0 <= row <= 0xC8:
             syllables += 1
             frequent += pair in _FREQUENT
-        elif in_standard and row in (0xA4, 0xA5):  # Hangul letters such as those of laughter; EUC-JP's kana
+        elif in_standard and row in (0xA4, 0xA5):  # single Hangul letters, as in laughter; EUC-JP's kana
             kana += 1
         elif len(pair) == 2 and (not in_standard or row > 0xC8):
             others += 1
@@ -144,6 +144,6 @@ def _is_korean(pairs: list[bytes]) -> bool:
 
 
 def _is_sprinkled(sample: bytes, pairs: list[bytes]) -> bool:
-    """Whether a few accents or signs stand singly in ASCII: too few for statistics, and mostly Western."""
+    """Whether the text is ASCII with a few single accents or signs: too few for statistics, and mostly Western."""
     alone = sum((pair[0] >= 0x91 and pair[-1:].isascii()) or len(pair) == 1 for pair in pairs)
     return len(pairs) < 32 and 2 * alone >= len(pairs) and len(sample) >= 3 * len(pairs)

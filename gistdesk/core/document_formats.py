@@ -21,25 +21,25 @@ from gistdesk.core.sentences import Sentence
 from gistdesk.core.title import valid
 
 PageLabel = Literal["page", "section"] | None
-"""What a document's pages are called; None where a format has no pages."""
+"""What a document's pages are called; None if a format has no pages."""
 
 CONVERT_HINT = "Save it as PDF, DOCX, EPUB, HTML, Markdown or plain text, and add that."
 
 
 class PasswordError(UserError):
-    """The document opens with a password only, and none or a wrong one was given: ask and try again."""
+    """The document needs a password, and none or a wrong one was given: ask and try again."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A document of which the pages are still to be read.
+    """A document whose pages are still to be read.
 
     Attributes:
-        title: its own title, None if the format has none that can be trusted.
+        title: its own title, None if the format has no trustworthy one.
         page_label: what its pages are called.
-        n_pages: how many `pages` will yield.
+        n_pages: number of pages that `pages` yields.
         pages: the text of each, in order; reading is the slow part.
-        if_empty: the error if all of them turn out empty.
+        if_empty: the error to raise if all of them turn out empty.
     """
 
     title: str | None
@@ -50,18 +50,18 @@ class Opened:
 
 
 def open_text(name: str, data: bytes, password: str | None = None) -> Opened:
-    """Plain text and Markdown, in whatever encoding."""
+    """Plain text and Markdown, in any encoding."""
     return _one_page(name, None, _decoded(name, data))
 
 
 def open_html(name: str, data: bytes, password: str | None = None) -> Opened:
-    """A web page, without its scripts and styles."""
+    """A web page without its scripts and styles."""
     title, text = html_title_and_text(_decoded(name, data, declared_encoding(data)))
     return _one_page(name, title, text)
 
 
 def open_pdf(name: str, data: bytes, password: str | None) -> Opened:
-    """A PDF's text layer, page by page. Titles in PDFs are mostly left over from templates, and not used.
+    """A PDF's text layer, page by page. Titles in PDFs are mostly leftovers from templates and not used.
 
     Raises:
         PasswordError: it is encrypted.
@@ -83,7 +83,7 @@ def open_archive(name: str, data: bytes, password: str | None = None) -> Opened:
     """The two formats that are zip files, DOCX and EPUB.
 
     Raises:
-        UserError: it is damaged, too large, locked, or some other kind of zip file.
+        UserError: it is damaged, too large, locked, or another kind of zip file.
     """
     archive = Archive(name, data)
     if "META-INF/container.xml" in archive:
@@ -142,13 +142,13 @@ def _pdf_pages(name: str, pdf: pdfium.PdfDocument) -> Iterator[str]:
                     Sentence("{name} is damaged: page {n} of {of} cannot be read.", name=name, n=index + 1, of=len(pdf))
                 ) from error
             text = text_page.get_text_bounded()
-            text_page.close()  # now, not at the end: a page's fonts and pictures stay in memory with it
+            text_page.close()  # now: an open page keeps its fonts and pictures in memory
             page.close()
             yield _without_line_end_hyphens(text)
 
 
 def _without_line_end_hyphens(text: str) -> str:
-    r"""PDFium writes \x02 for a line-end hyphen, part of the word only where no small letter follows."""
+    r"""PDFium writes \x02 for a line-end hyphen, which is part of the word unless a small letter follows."""
     return re.sub(r"(?<=[^\W\d_])\x02(?=[a-zß-ÿ])", "", text).replace("\x02", "-")
 
 
@@ -156,12 +156,12 @@ def _without_line_end_hyphens(text: str) -> str:
 
 _WORD_SIGNS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-"}
 _WORD_REPEATED = frozenset({"Fallback", "moveFrom", "rt", "tabs"})
-"""A text box for older programs, a passage at the place it was moved from, the reading above a character; and
+"""A text box for older programs, a passage at the place it was moved from, the reading above a character, and
 definitions of tab stops, whose elements are named like tabs."""
 
 
 def _open_docx(name: str, archive: Archive) -> Opened:
-    """Paragraphs and tables in order, then foot- and endnotes.
+    """Paragraphs and tables in order, then footnotes and endnotes.
 
     Read from the XML, because python-docx leaves out tracked insertions and whatever is in content controls.
     """
@@ -175,7 +175,7 @@ def _open_docx(name: str, archive: Archive) -> Opened:
 
 
 def _word_main(archive: Archive) -> str | None:
-    """Where the text is: mostly word/document.xml, but some programs number it."""
+    """Where the text is: usually word/document.xml, but some programs number it."""
     for relation in archive.xml("_rels/.rels"):
         if relation.get("Type", "").endswith("/officeDocument"):
             return resolve("", relation.get("Target", ""))
@@ -203,7 +203,7 @@ def _word_text(element: Element) -> str:
 
 
 def _open_epub(name: str, archive: Archive) -> Opened:
-    """One page per item of the spine, which is the reading order."""
+    """One page per item of the spine, which gives the reading order."""
     package_path = _epub_package(name, archive)
     package = archive.xml(package_path)
     hrefs = {item.get("id"): item.get("href", "") for item in package.iter() if local(item) == "item"}
@@ -220,7 +220,7 @@ def _open_epub(name: str, archive: Archive) -> Opened:
 
 
 def _epub_package(name: str, archive: Archive) -> str:
-    """Where the book's list of contents is. Other formats have a container too, with another media type."""
+    """Where the book's package document is. Other formats have a container too, with another media type."""
     for item in archive.xml("META-INF/container.xml").iter():
         if local(item) == "rootfile" and item.get("media-type") == "application/oebps-package+xml":
             return resolve("", unquote(item.get("full-path", "")))
@@ -228,7 +228,7 @@ def _epub_package(name: str, archive: Archive) -> str:
 
 
 def _encrypted_members(archive: Archive) -> set[str]:
-    """What META-INF/encryption.xml lists. Fonts alone are often there and harmless: that is no protection."""
+    """What META-INF/encryption.xml lists. Fonts alone are often listed and harmless: that is not protection."""
     if "META-INF/encryption.xml" not in archive:
         return set()
     items = archive.xml("META-INF/encryption.xml").iter()

@@ -1,6 +1,6 @@
-"""A web page or a book's chapter becomes text: lines for blocks, tabs between table cells.
+"""Turns a web page or a book's chapter into text: lines for blocks, tabs between table cells.
 
-Knows nothing of files. Leaves out nothing visible, however much it repeats: it cannot tell boilerplate.
+Knows nothing of files. Leaves out nothing visible, however repetitive: it cannot recognize boilerplate.
 """
 
 import re
@@ -21,7 +21,7 @@ _HTML_BLOCKS = frozenset(
 _EMPTY_IN_XHTML = re.compile(r"<(script|style|title|iframe|noscript|textarea)(\s[^<>]*)?/>", re.IGNORECASE)
 _DECLARED_ENCODING = re.compile(rb"""(?:charset|encoding)\s{0,9}=\s{0,9}["']?([\w.:-]+)""", re.IGNORECASE)
 
-# Marks put between the pieces of text; all white space around them is decided by `_gap`.
+# Markers put between pieces of text; `_gap` decides all white space around them.
 _BREAK, _CELL, _ROW = "\x1e", "\x1d", "\x1c"
 _GAPS = re.compile(f"[ \t\n\r\f{_BREAK}{_CELL}{_ROW}]+")
 _KEEP = str.maketrans(" \t\n", "\x01\x02\x03")
@@ -29,14 +29,14 @@ _RELEASE = str.maketrans("\x01\x02\x03", " \t\n")
 
 
 def declared_encoding(data: bytes) -> str | None:
-    """What the page says about its encoding, in a meta element or an XML declaration."""
+    """The encoding a page declares, in a meta element or an XML declaration."""
     found = _DECLARED_ENCODING.search(data[:4096])
     return found[1].decode("ascii", errors="replace") if found else None
 
 
 def html_title_and_text(markup: str) -> tuple[str | None, str]:
-    """A page's title and its text; block elements end a line, cells are set apart by tabs."""
-    # An HTML parser reads XHTML's <title/> as an opening tag and would swallow all that follows.
+    """A page's title and text; block elements end a line, tabs separate cells."""
+    # An HTML parser reads XHTML's <title/> as an opening tag and would swallow everything after it.
     tree = LexborHTMLParser(_EMPTY_IN_XHTML.sub(r"<\1\2></\1>", markup))
     heading = tree.css_first("head > title")
     text = "".join(_html_pieces(tree.body)) if tree.body else ""
@@ -51,7 +51,7 @@ def _gap(found: re.Match[str]) -> str:
 
 
 def _html_pieces(root: LexborNode) -> Iterator[str]:
-    """Text and marks in reading order. Without recursion, because pages nest deeper than Python's stack."""
+    """Text and markers in reading order. Not recursive, because pages nest deeper than Python's stack."""
     node, n_pre, root_id = root, 0, root.mem_id  # `==` on nodes would compare their whole HTML
     while True:
         tag = node.tag

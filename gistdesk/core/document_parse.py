@@ -1,6 +1,6 @@
-"""A file becomes its pages, in this very process: what it is, what is in it, tidied.
+"""Reads a file's pages in this very process: detects the format, extracts the text, tidies it.
 
-Takes as much time and memory as the file makes it take; `document_process` ends what takes too much. Knows nothing of
+Takes as much time and memory as the file demands; `document_process` stops what takes too much. Knows nothing of
 tokens or windows.
 """
 
@@ -23,15 +23,15 @@ from gistdesk.core.title import printable, shown_title, valid
 from gistdesk.formats import FORMATS, Format
 
 MAX_FILE_BYTES = 512 * 2**20
-"""A file is in memory as a whole while it is read, beside a model. Scanned books, the largest files that hold
+"""A file is held in memory whole while it is read, alongside a model. Scanned books, the largest files that hold
 any text, stay below this."""
 MAX_PAGES = 100_000
-"""The largest books have some thousands; a file of a few kilobytes can claim a billion."""
+"""The largest books have a few thousand; a file of a few kilobytes can claim a billion."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page as it was read. Attributes: text; n_pages, how many the document has."""
+    """One page as read. Attributes: text; n_pages, the number of pages in the document."""
 
     text: str
     n_pages: int
@@ -39,7 +39,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a file when its last page was read; as in `Document`."""
+    """What is known of a file once its last page is read; as in `Document`."""
 
     title: str
     page_label: PageLabel
@@ -48,11 +48,11 @@ class Facts:
 
 
 def parse(path: Path, password: str | None = None) -> Generator[Page, None, Facts]:
-    """Yield the pages of a file, then return what else is known of it.
+    """Yield the pages of a file, then return what else is known about it.
 
     Raises:
         PasswordError: it is encrypted, and `password` is None or wrong.
-        UserError: it cannot be read, is damaged, holds no text or too much, or is not of a supported format.
+        UserError: it cannot be read, is damaged, holds no text or too much, or its format is not supported.
     """
     name = shown_name(path)
     data = _bytes_of(path, name)
@@ -83,15 +83,15 @@ def parse(path: Path, password: str | None = None) -> Generator[Page, None, Fact
 
 
 def shown_name(path: Path) -> str:
-    """A file's name, or the path of one that has none, fit for a message."""
+    """A file's name, or its path if it has none, fit for a message."""
     return shown_title(path.name or str(path)) or "_"
 
 
 def check(path: Path) -> int:
-    """Look whether it is a file that can be read; its size.
+    """Check that a file can be read; returns its size.
 
     Raises:
-        UserError: it is not.
+        UserError: it cannot.
     """
     name = shown_name(path)
     with _explained(path, name):
@@ -131,7 +131,7 @@ def _checked_size(path: Path, name: str) -> int:
 def _explained(path: Path, name: str) -> Iterator[None]:
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a zero in the path
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # ValueError: a null byte in the path
         raise UserError(
             "{name} cannot be found.",
             "Check whether {path} was moved or renamed.",
@@ -158,7 +158,7 @@ _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
 
 def _open(name: str, ending: str, data: bytes, password: str | None) -> Opened:
-    """By content where the content is unmistakable, else by the file's ending."""
+    """By content if that is unambiguous, else by the file's ending."""
     for each in FORMATS:
         if each.first_bytes and _begins(each, ending, data):
             return _opened(each, name, data, password)
@@ -194,13 +194,13 @@ def _opened(which: Format, name: str, data: bytes, password: str | None) -> Open
 
 _LINE_ENDS = re.compile("\r\n|[\r\f\v\x85\u2028\u2029]")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\xad\ufeff\ufffe\uffff]")
-"""Control characters, soft hyphens, stray byte order marks: nothing to see, but tokens of their own."""
+"""Control characters, soft hyphens, stray byte order marks: invisible, but tokens of their own."""
 
 
 def _tidy(text: str) -> str:
-    """One kind of line end, nothing invisible, no spaces at line ends, at most two blank lines in a row.
+    """Uniform line ends, nothing invisible, no spaces at line ends, at most two blank lines in a row.
 
-    Hangul that is stored letter by letter (macOS) is composed, because models know syllables.
+    Hangul stored letter by letter (macOS) is composed, because models know syllables.
     """
     text = _INVISIBLE.sub("", _LINE_ENDS.sub("\n", _composed(valid(text))))
     text = "\n".join([line.rstrip() for line in text.split("\n")])
@@ -208,8 +208,8 @@ def _tidy(text: str) -> str:
 
 
 def _composed(text: str) -> str:
-    """In Unicode's composed form (NFC). Of more than 30 marks on one character the rest are left out, as in Unicode's
-    stream-safe format: putting them in order takes time with the square of their number."""
+    """In Unicode's composed form (NFC). Beyond 30 marks on one character the rest are dropped, as in Unicode's
+    stream-safe format: sorting them takes time quadratic in their number."""
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", _too_many_marks().sub(r"\1", text))

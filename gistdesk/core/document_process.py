@@ -1,7 +1,7 @@
-"""A document is read in a process of its own, which has limits of memory and time and can be ended at any moment.
+"""Reads a document in a separate process, which has limits on memory and time and can be stopped at any moment.
 
-Formats are read by libraries that a file can lead astray: 1,280 bytes of PDF took 6.7 GB. `document_reader` is the
-process; this is the side that starts it, watches it, and says in a sentence why it ended. Knows nothing of formats.
+Files can lead format libraries astray: 1,280 bytes of PDF took 6.7 GB. `document_reader` is the process; this is
+the side that starts it, watches it, and says in a sentence why it ended. Knows nothing of formats.
 """
 
 import json
@@ -25,26 +25,26 @@ from gistdesk.core.sentences import Sentence, unpacked
 from gistdesk.roles import command
 
 MAX_MEMORY_BYTES = 2**30
-"""Of the reading process, the file included."""
+"""Of the reading process, including the file."""
 _LEAST_S = 10
 _BYTES_PER_S = 2**20
 _WALL = 6
-"""Times the processor's time: it may have to wait for a busy processor or a slow disk."""
+"""Wall-clock limit as a multiple of CPU time: it may have to wait for a busy processor or a slow disk."""
 _BEAT_S = 0.2
 
 
 def cpu_seconds(n_bytes: int) -> int:
-    """How long reading a file of this size may keep a processor busy."""
+    """How much CPU time reading a file of this size may take."""
     return max(_LEAST_S, n_bytes // _BYTES_PER_S)
 
 
 def reading(path: Path, password: str | None = None) -> Generator[Page | None, None, Facts]:
-    """As `parse`, within limits; yields None every fifth of a second while nothing new is there.
+    """As `parse`, within limits; yields None every fifth of a second while there is nothing new.
 
-    Closed where it yields, it ends the process.
+    Closing the generator ends the process.
 
     Raises:
-        UserError: as `parse`; or reading takes more time or memory than it may, or breaks off.
+        UserError: as `parse`; or reading takes more time or memory than allowed, or breaks off.
     """
     name = shown_name(path)
     seconds = cpu_seconds(check(path))
@@ -84,7 +84,7 @@ def reading(path: Path, password: str | None = None) -> Generator[Page | None, N
 
 
 def _ask(process: "subprocess.Popen[bytes]", path: Path, password: str | None, seconds: int) -> None:
-    """By stdin: what stands in the command line, everybody can read."""
+    """Over stdin: everybody can read the command line."""
     asked = {
         "path": str(path.absolute()),
         "password": password,
@@ -93,19 +93,19 @@ def _ask(process: "subprocess.Popen[bytes]", path: Path, password: str | None, s
         "parent": psutil.Process().pid,
     }
     assert process.stdin is not None
-    with suppress(OSError):  # it is gone already, and what it left will tell why
+    with suppress(OSError):  # it is already gone, and its output will say why
         process.stdin.write(json.dumps(asked).encode("ascii") + b"\n")
         process.stdin.close()
 
 
 def _lines(process: "subprocess.Popen[bytes]") -> Generator[bytes | None, None, None]:
-    """What it says, line by line, and None at every beat."""
+    """Its output, line by line, and None at every beat."""
     said: SimpleQueue[bytes | None] = SimpleQueue()
     stream = process.stdout
     assert stream is not None
 
     def listen() -> None:
-        # closed under us when the process is ended
+        # closed under us when the process ends
         with suppress(OSError, ValueError), open(stream.fileno(), "rb", closefd=False) as buffered:
             for line in buffered:
                 said.put(line)
@@ -131,7 +131,7 @@ def _lines(process: "subprocess.Popen[bytes]") -> Generator[bytes | None, None, 
 
 
 def _watch(process: "subprocess.Popen[bytes]", name: str, seconds: int, until: float) -> None:
-    """The limits again: not every system has those that the process sets itself."""
+    """Check the limits again: not every system has those that the process sets itself."""
     try:
         found = psutil.Process(process.pid)
         used = found.cpu_times()
@@ -151,7 +151,7 @@ def _refusal(said: dict[str, Any], name: str) -> UserError:
 
 
 def _broken_off(code: int, errors: IO[bytes], name: str, seconds: int) -> Exception:
-    """Why it ended without having said so."""
+    """Why it ended without saying so."""
     if sys.platform != "win32":
         import signal
 

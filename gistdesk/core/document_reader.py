@@ -1,6 +1,6 @@
-"""The process that reads one document: asked by a line on stdin, it says page after page on stdout, in lines of JSON.
+"""The process that reads one document: one request on stdin, then page after page on stdout, as JSON lines.
 
-It sets itself limits of memory and time where the system has them, and dies with the process that started it.
+It limits its own memory and time where the system can, and dies with the process that started it.
 """
 
 import json
@@ -12,7 +12,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Read the document that stdin names."""
+    """Read the document that the request on stdin names."""
     asked = json.loads(sys.stdin.buffer.readline())
     _limit(asked["memory_bytes"], asked["seconds"])
     _end_with(asked["parent"])
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _read(path: str, password: str | None) -> dict[str, Any]:
-    """Say the pages; what is to be said at the end."""
+    """Print the pages; returns what to print at the end."""
     from pathlib import Path
 
     from gistdesk.core.document_formats import PasswordError

@@ -1,6 +1,6 @@
-"""A file a person chose becomes a Document: its text, page by page, or one sentence that says why not.
+"""Turns a file a person chose into a Document: its text, page by page, or one sentence that says why not.
 
-It is read in a process of its own (`document_process`), so that no file can take the memory or the time of the program.
+It is read in a separate process (`document_process`), so that no file can exhaust the program's memory or time.
 Knows nothing of tokens or windows.
 """
 
@@ -20,7 +20,7 @@ _PAGE_BREAK = "\n\n"
 
 @dataclass(frozen=True)
 class Document:
-    """What was read from one file.
+    """The content of one file.
 
     Attributes:
         title: the book's or web page's own title, else the file's name without its ending.
@@ -28,7 +28,7 @@ class Document:
         page_label: "page" (PDF), "section" (EPUB: an item of its reading order, mostly a chapter), or None.
         source: the file.
         source_sha256: of the file's bytes, in hexadecimal.
-        source_bytes: how many they are; 0 where it was not the file that was read.
+        source_bytes: the file's size; 0 if it was not read from a file.
     """
 
     title: str
@@ -56,12 +56,12 @@ def read_document(path: Path, *, password: str | None = None) -> Document:
     """Read a PDF, DOCX, EPUB, HTML, Markdown or plain text file.
 
     Args:
-        path: the file; its content decides what it is, its ending only where content cannot.
-        password: opens an encrypted PDF, and is ignored by everything else.
+        path: the file; its content decides the format, its ending only where the content cannot.
+        password: opens an encrypted PDF; ignored for everything else.
 
     Raises:
         PasswordError: it is encrypted, and `password` is None or wrong.
-        UserError: it cannot be read, is damaged, holds no text, or is not of a supported format.
+        UserError: it cannot be read, is damaged, holds no text, or its format is not supported.
     """
     steps = extract(path, password=password)
     while True:
@@ -73,7 +73,7 @@ def read_document(path: Path, *, password: str | None = None) -> Document:
 
 
 def extract(path: Path, *, password: str | None = None) -> Generator[PagesRead | None, None, Document]:
-    """`read_document` in steps of one page, and None every fifth of a second in between, when it may be stopped.
+    """`read_document` in steps of one page, with None every fifth of a second in between, so that it can be stopped.
 
     The document is the generator's return value.
     """
@@ -81,7 +81,7 @@ def extract(path: Path, *, password: str | None = None) -> Generator[PagesRead |
 
 
 def gathered(path: Path, steps: Generator[Page | None, None, Facts]) -> Generator[PagesRead | None, None, Document]:
-    """Make a document of the pages that are yielded."""
+    """Build a document from the pages as they are yielded."""
     pages: list[str] = []
     try:
         while True:

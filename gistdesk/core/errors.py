@@ -1,4 +1,4 @@
-"""The one exception a person is meant to read. Everything else that is raised is our bug.
+"""The one exception meant for people to read. Everything else that is raised is our bug.
 
 Does not know how or where the message is shown.
 """
@@ -41,7 +41,7 @@ _OF_THE_SYSTEM = frozenset(
 
 
 def of_system(error: BaseException) -> UserError | None:
-    """What the system refused to do with a file or folder, as a person can read it; None for our own bugs."""
+    """A refusal by the system over a file or folder, as an error a person can read; None for our own bugs."""
     if not isinstance(error, OSError) or error.errno not in _OF_THE_SYSTEM or error.filename is None:
         return None
     return UserError(

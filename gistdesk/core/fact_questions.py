@@ -1,9 +1,9 @@
 """Short questions about the facts of a text, each with the sentence that answers it, made by the model itself.
 
-Asked in a chat for a question, a small model writes nonsense; shown a few examples of a sentence, a question and an
-answer, it goes on with sensible ones. Every sentence is asked about with each question word, and about each number,
-date, name and code that stands in it. A question stays where the model, shown the sentence, gives an answer that is in
-it; where it does so for no question, all stay that name something of the sentence. Knows nothing of gists or of
+Asked for a question in a chat, a small model writes nonsense; shown a few examples of a sentence, a question and an
+answer, it continues with sensible ones. Every sentence is asked about with each question word, and about each number,
+date, name and code in it. A question is kept if the model, shown the sentence, gives an answer that is in it; if that
+is true of no question, all those that name something in the sentence are kept. Knows nothing of gists or of
 training.
 """
 
@@ -39,7 +39,7 @@ _ANSWERED = "\n\n".join(f"Sentence: {text}\nQuestion: {asked}\nAnswer: {told}" f
 _ASKED = "\n\n".join(f"Sentence: {text}\nAnswer: {told}\nQuestion: {asked}" for text, asked, told in _EXAMPLES)
 _NEXT = "\n\nSentence:"
 _OPENINGS = ("", " Who", " What", " When", " Where", " How many", " How much", " Which")
-"""Of every sentence; left to itself, a model mostly says What."""
+"""Tried on every sentence; left to itself, a model mostly asks What."""
 _OPENINGS_OF: dict[FactKind, tuple[str, ...]] = {
     "date": (" When", ""),
     "number": (" How many", " How much"),
@@ -68,9 +68,9 @@ class FactQuestion:
 
 
 def ask_for_facts(model: GistModel, text: str) -> Generator[None, None, list[FactQuestion]]:
-    """Yields after every batch of questions or answers; returns what is worth asking, in the order of the text.
+    """Yields after every batch of questions or answers; returns those worth asking, in the order of the text.
 
-    A function of the model and the text: nothing is drawn.
+    Depends only on the model and the text: nothing is random.
     """
     lines = [" ".join(text[start:end].split()) for start, end in sentences(text)]
     lines = [line for line in lines if len(line.split()) >= _FEWEST_WORDS]
@@ -101,9 +101,9 @@ def ask_for_facts(model: GistModel, text: str) -> Generator[None, None, list[Fac
 
 
 def _worth_asking(asked: Iterable[tuple[str, str]], answers: Iterable[str]) -> Iterator[FactQuestion]:
-    """Whose answers stand in their sentences; what two sentences answer asks for neither.
+    """Questions whose answers are in their sentences; one that two sentences answer is asked about neither.
 
-    Of a sentence that answers none, whatever was asked about something that it names.
+    If a sentence answers none, every question about something it names.
     """
     told: dict[str, set[str]] = {}
     rest: dict[str, set[str]] = {}
@@ -124,20 +124,20 @@ def _names_something_of(question: str, lines: Iterable[str]) -> bool:
 
 
 def _question(opening: str, more: str) -> str:
-    """Up to its question mark; nothing where there is none, or where it asks about nothing."""
+    """The text up to its question mark; empty if there is none, or if it asks about nothing."""
     before, mark, _ = f"{opening}{more}".partition("?")
     return "" if _EMPTY.search(before) else f"{before}{mark}".strip() if mark else ""
 
 
 def _tells(line: str, question: str, answer: str) -> bool:
-    """Whether an answer is words of the sentence, and not all of them the question's."""
+    """Whether an answer consists of words of the sentence, and not only of the question's."""
     stands = re.search(rf"(?<!\w){re.escape(_in_digits(answer))}(?!\w)", _in_digits(line))
     terms = terms_of(answer)
     return bool(stands) and bool(terms) and not all(term.is_in(question.lower()) for term in terms)
 
 
 def _in_digits(text: str) -> str:
-    """In small letters, 26 for twenty-six and 61240 for 61,240: a model writes numbers its own way."""
+    """In lower case, with 26 for twenty-six and 61240 for 61,240: a model writes numbers its own way."""
     text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.lower())
     return _NUMBER_WORD.sub(_digits, text)
 
@@ -148,7 +148,7 @@ def _digits(found: re.Match[str]) -> str:
 
 
 class _Examples:
-    """A few examples in front of a model that goes on, line by line, with more of the kind."""
+    """A few examples in front of a model, which continues them line by line."""
 
     def __init__(self, model: GistModel, text: str) -> None:
         self._model = model
@@ -162,7 +162,7 @@ class _Examples:
         return len(self._ids) + n_more <= self._model.max_positions
 
     def continued(self, starts: Sequence[str], most_tokens: int) -> Iterator[list[str]]:
-        """In batches: the rest of each line, greedily; nothing where the window is too small for it."""
+        """In batches: the rest of each line, greedily; nothing if it does not fit into the window."""
         for first in range(0, len(starts), _BATCH):
             rows = [self._model.token_ids(start) for start in starts[first : first + _BATCH]]
             told = iter(self._lines([row for row in rows if self._fits(len(row) + most_tokens)], most_tokens))

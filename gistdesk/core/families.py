@@ -1,6 +1,6 @@
-"""The families of models that can be loaded, one row each: in what their layers differ from Llama's.
+"""The model families that can be loaded, one row each: how their layers differ from Llama's.
 
-All of them have rotary positions, full attention and transformers' names of Llama's weights. Knows no files.
+All have rotary positions, full attention and transformers' names for Llama's weights. Knows nothing of files.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ class Family:
 
     Attributes:
         title: for people.
-        has_head_norms: queries and keys of every head have a norm.
-        biased: of a layer's attention, what has a bias; None: all or nothing, as a configuration says.
-        usual_window: tokens that a layer looks back where a configuration says nothing of it; None: all of them.
+        has_head_norms: queries and keys of every head are normalized.
+        biased: which parts of a layer's attention have a bias; None: all or none, as the configuration says.
+        usual_window: tokens that a layer looks back if the configuration does not say; None: all of them.
     """
 
     title: str
@@ -29,11 +29,11 @@ FAMILIES = {
     "qwen2": Family("Qwen 2, 2.5", biased=("q_proj", "k_proj", "v_proj")),
     "qwen3": Family("Qwen 3", has_head_norms=True),
 }
-"""By their names in transformers and in GGUF files, where Mistral's mostly call themselves llama."""
+"""By their names in transformers and in GGUF files, in which Mistral models mostly call themselves llama."""
 
 OTHER_FAMILY = "Use a model with ordinary attention of one of these families: {families}."
 
 
 def titles() -> str:
-    """Of all families, for people."""
+    """The titles of all families, for people."""
     return ", ".join(family.title for family in FAMILIES.values())

@@ -1,6 +1,6 @@
-"""SHA-256 of large files, worked out once: as long as a file is the same by size, times and number, its hash is kept.
+"""SHA-256 of large files, cached: while a file's size, times and inode are unchanged, its hash is kept.
 
-Every byte of a model counts, and reading sixteen gigabytes takes a minute; so what was read is remembered in a small
+Every byte of a model counts, and reading sixteen gigabytes takes a minute; so hashes are remembered in a small
 file beside the library. Losing that file costs time, nothing else. Knows nothing of what the files are.
 """
 
@@ -14,18 +14,18 @@ from gistdesk.atomic import replacing
 from gistdesk.folders import folders
 
 SMALL_BYTES = 64 * 2**20
-"""Up to this, reading is quicker than remembering."""
+"""Up to this size, reading is quicker than remembering."""
 _MAX_KEPT = 1000
 _HASH = re.compile("[0-9a-f]{64}")
 _known: dict[str, str] = {}
 
 
 def file_sha256(path: Path) -> str:
-    """As hex, of all that a file holds. Raises OSError."""
+    """As hex, of the whole file. Raises OSError."""
     status = path.stat()
     if status.st_size <= SMALL_BYTES:
         return _read(path)
-    # ctime cannot be set back, as mtime can: a file that was changed and given its old date is read again
+    # ctime cannot be set back, as mtime can: a changed file with its old date restored is read again
     times = (status.st_mtime_ns, status.st_ctime_ns)
     key = f"{path.resolve()}|{status.st_size}|{times}|{status.st_dev}|{status.st_ino}"
     if key not in _known:
@@ -54,8 +54,8 @@ def _kept() -> dict[str, str]:
 
 
 def _keep(key: str, value: str) -> None:
-    """Beside what other processes kept meanwhile; where two write at once, one hash is worked out again some day."""
-    with suppress(OSError):  # a folder that cannot be written to: the next process reads the file again
+    """Merge with what other processes have stored; if two write at once, one hash is computed again some day."""
+    with suppress(OSError):  # the folder is not writable: the next process reads the file again
         path = _file()
         path.parent.mkdir(parents=True, exist_ok=True)
         kept = list({**_kept(), key: value}.items())[-_MAX_KEPT:]

@@ -1,4 +1,4 @@
-"""Fingerprints of models, tokenizers and adapters: whether a gist belongs to what is loaded.
+"""Fingerprints of models, tokenizers and adapters: whether a gist belongs to the loaded model.
 
 Knows which files matter; does not load any of them.
 """
@@ -21,9 +21,9 @@ _VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 
 def model_fingerprint(folder: Path) -> str:
-    """Sixteen bytes, as hex, of a model's configuration and weights.
+    """A model's configuration and weights as sixteen bytes, in hex.
 
-    Every byte counts. Of files above 64 MiB the hash is remembered, see `file_hash`: they are read whole once.
+    Every byte counts. Hashes of files above 64 MiB are cached, see `file_hash`: those files are read in full once.
     """
     digest = hashlib.sha256()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -36,24 +36,24 @@ def model_fingerprint(folder: Path) -> str:
 
 
 def in_precision(fingerprint: str, precision: str) -> str:
-    """A model's fingerprint as it is loaded: weights rounded to 4 or 8 bits are others, and so are their gists.
+    """A model's fingerprint as loaded: rounding weights to 4 or 8 bits changes them, and so their gists.
 
-    16 and 32 bits are taken for the same: their gists differ by rounding alone, and belong to both. Measured on the
+    16 and 32 bits count as the same: their gists differ only by rounding, and fit both. Measured on the
     starter, 24 documents at 100x: keys and values are off by 15% in NF4 and by 2.3% in 8 bits, against 16 bits.
-    Passkeys were found as often with gists of one read in another (22 of 24 in all nine pairs), but that is one small
-    model and one easy question: a gist is refused rather than read by other weights without a word.
+    Passkeys were found as often with gists of one precision read in another (22 of 24 in all nine pairs), but that is
+    one small model and one easy question: better to refuse a gist than to read it silently with other weights.
     """
     return f"{fingerprint}-{precision}" if precision in QUANTIZED else fingerprint
 
 
 def of_files(fingerprint: str) -> tuple[str, str]:
-    """What `in_precision` put together: the fingerprint of the files, and "nf4", "int8" or ""."""
+    """Split what `in_precision` combined: the fingerprint of the files, and "nf4", "int8" or ""."""
     files, _, precision = fingerprint.partition("-")
     return files, precision
 
 
 def files_fingerprint(paths: Iterable[Path]) -> str:
-    """Sixteen bytes, as hex, of small files that exist, by name and content."""
+    """The existing ones among small files as sixteen bytes, in hex, by name and content."""
     digest = hashlib.sha256()
     for path in paths:
         if path.exists():
@@ -63,12 +63,12 @@ def files_fingerprint(paths: Iterable[Path]) -> str:
 
 
 def tokenizer_fingerprint(folder: Path) -> str:
-    """Of everything that decides token ids: BOS, for one, changes every gist."""
+    """Of everything that decides token ids: BOS, for example, changes every gist."""
     return files_fingerprint(folder / name for name in _TOKENIZER_FILES)
 
 
 def adapter_fingerprint(folder: Path) -> str:
-    """Of the weights and of the settings that say what they mean; not of the measured table beside them."""
+    """Of the weights and the settings that define their meaning; not of the measured table beside them."""
     digest = hashlib.sha256(files_fingerprint([folder / "adapter_model.safetensors"]).encode())
     for name, keys in _ADAPTER_SETTINGS.items():
         settings = read_object(folder / name)

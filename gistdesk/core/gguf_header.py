@@ -1,7 +1,7 @@
-"""What a GGUF file says of itself: its metadata and its table of tensors, checked before anything is read by them.
+"""What a GGUF file declares: its metadata and its table of tensors, checked before anything is read from them.
 
-The file may be hostile: every count and length is held against the file's size and against bounds first, so that
-looking at one takes little time and memory, whatever it says. Reads no weights; knows no family of models.
+The file may be hostile: every count and length is first checked against the file's size and fixed bounds, so that
+inspecting one takes little time and memory, whatever it declares. Reads no weights; knows no model families.
 The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
@@ -39,14 +39,14 @@ KINDS = {
     23: ("IQ4_XS", 256, 136),
     30: ("BF16", 1, 2),
 }
-"""Kinds of tensors that can be read: name, values in a block, bytes of a block. A test holds them to the library's."""
+"""Readable tensor types: name, values in a block, bytes of a block. A test checks them against the library's."""
 
 _MAX_HEADER_BYTES = 64 * 2**20
-"""Ten times what the largest vocabularies take."""
+"""Ten times what the largest vocabularies need."""
 _READ_BYTES = 2**20
 _MAX_KEYS, _MAX_TENSORS, _MAX_ITEMS = 4096, 2**16, 2**22
 _MAX_VALUES = 2**40
-"""Of one tensor."""
+"""In one tensor."""
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
@@ -58,9 +58,9 @@ class GgufTensor:
     """One entry of the table.
 
     Attributes:
-        shape: as torch has it, slowest dimension first.
-        kind: of `KINDS`.
-        start: of its data, from the file's beginning; `n_bytes` of it are inside the file.
+        shape: as in torch, slowest dimension first.
+        kind: one of `KINDS`.
+        start: offset of its data from the file's beginning; `n_bytes` of it are inside the file.
     """
 
     name: str
@@ -75,9 +75,9 @@ class GgufHeader:
     """Metadata and table of a file.
 
     Attributes:
-        values: numbers, truths and texts by key; of an array, how many items it has.
+        values: numbers, booleans and strings by key; for an array, its number of items.
         tensors: by name.
-        file_bytes: of the whole file.
+        file_bytes: size of the whole file.
     """
 
     values: dict[str, Any]
@@ -94,7 +94,7 @@ class GgufHeader:
 
     @property
     def main_kind(self) -> str:
-        """In what most of the weights are held, for example "Q4_K"."""
+        """The type that most of the weights have, for example "Q4_K"."""
         counts: dict[str, int] = {}
         for tensor in self.tensors.values():
             name = KINDS[tensor.kind][0]
@@ -103,7 +103,7 @@ class GgufHeader:
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether a file is meant as one: by its name, or, where it has another as Ollama's have, by how it begins."""
+    """Whether a file is meant to be GGUF: by its name or, if named otherwise as Ollama's are, by its first bytes."""
     if path.suffix.lower() == SUFFIX:
         return True
     try:
@@ -114,10 +114,10 @@ def is_gguf(path: Path) -> bool:
 
 
 def read_gguf_header(path: Path) -> GgufHeader:
-    """Read and check what stands before the weights.
+    """Read and check everything before the weights.
 
     Raises:
-        UserError: it cannot be read, is damaged or a part of several, or holds what this program cannot load.
+        UserError: it cannot be read, is damaged or one of several parts, or holds what this program cannot load.
     """
     try:
         with path.open("rb") as stream:
@@ -157,7 +157,7 @@ def read_gguf_header(path: Path) -> GgufHeader:
 
 
 class _Reader:
-    """The beginning of a file, as far as it is asked for; nothing behind the file's end or the bound is given."""
+    """The beginning of a file, read as far as needed; never past the file's end or the bound."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self._stream, self.size = stream, size
@@ -177,7 +177,7 @@ class _Reader:
             raise ValueError("its header holds text that is not UTF-8") from None
 
     def skip_texts(self, n_texts: int) -> None:
-        """As `text`, n times, but quick: a vocabulary has hundreds of thousands."""
+        """As `text`, n times, but fast: a vocabulary has hundreds of thousands."""
         position, data = self.position, self._data
         for _ in range(n_texts):
             if position + 8 > len(data):
@@ -192,7 +192,7 @@ class _Reader:
             raise ValueError("its header does not end" if end <= self.size else "it is cut off")
         if end > len(self._data):
             self._data += self._stream.read(max(_READ_BYTES, len(self._data), end - len(self._data)))
-            if end > len(self._data):  # it shrank meanwhile
+            if end > len(self._data):  # it has shrunk since
                 raise ValueError("it is cut off")
         return self._data
 

@@ -1,6 +1,6 @@
-"""A GGUF file becomes a model's folder, once: its weights in 16 bits, its configuration, its tokenizer.
+"""Converts a GGUF file once into a model folder: its weights in 16 bits, its configuration, its tokenizer.
 
-One tensor after the other, a few megabytes at a time: the memory that it takes does not grow with the model. Knows the
+One tensor after another, a few megabytes at a time: memory use does not grow with the model. Knows the
 names and conventions of llama.cpp's converter; does not know where such folders are kept.
 """
 
@@ -27,9 +27,9 @@ from gistdesk.core.model_config import config_of as built_config
 from gistdesk.core.sentences import Sentence
 
 _PIECE_VALUES = 2**23
-"""Dequantized at once; 32 MiB."""
+"""Dequantized at a time; 32 MiB."""
 _BESIDE_BYTES = 64 * 2**20
-"""Tokenizer and configuration, at most."""
+"""The most that tokenizer and configuration take."""
 _NAMES = {
     "token_embd.weight": "model.embed_tokens.weight",
     "output_norm.weight": "model.norm.weight",
@@ -52,16 +52,16 @@ _IN_LAYER = re.compile(r"blk\.(\d+)\.(\w+)\.(weight|bias)")
 _SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 _ROPE_FACTORS = "rope_freqs.weight"
 _LLAMA3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
-"""Of every Llama 3.1 to 3.3; a file says only what they come to."""
+"""The same for every Llama 3.1 to 3.3; a file only has the resulting factors."""
 
 
 def convert(path: Path, folder: Path, beside: Mapping[str, bytes] = MappingProxyType({})) -> Iterator[float]:
-    """Write the model in a GGUF file to `folder`, which is made at the very end; yields the share that is done.
+    """Write the model in a GGUF file to `folder`, which appears only at the very end; yields the share done.
 
-    Whatever interrupts it, `folder` is whole or not there. The same file always gives the same weights.
+    If interrupted, `folder` is complete or absent. The same file always gives the same weights.
 
     Args:
-        beside: small files that are to lie in the folder, too, by name.
+        beside: small files to put into the folder as well, by name.
 
     Raises:
         UserError: the file is damaged or holds what cannot be loaded, or the folder cannot be written.
@@ -102,7 +102,7 @@ def convert(path: Path, folder: Path, beside: Mapping[str, bytes] = MappingProxy
 
 
 def converted_bytes(header: GgufHeader) -> int:
-    """What the folder takes on the disk, a little more rather than less."""
+    """What the folder takes on disk, erring on the high side."""
     return 2 * header.n_weights + _BESIDE_BYTES
 
 
@@ -122,10 +122,10 @@ def _check_space(header: GgufHeader, folder: Path) -> None:
 
 
 def config_of(header: GgufHeader, path: Path) -> dict[str, Any]:
-    """The model's config.json, from metadata that llama.cpp's converter wrote out of one.
+    """The model's config.json, from the metadata that llama.cpp's converter derived from one.
 
     Raises:
-        UserError: something in it is missing, or means a model that would be loaded wrongly.
+        UserError: something is missing, or would make the model load wrongly.
     """
     try:
         config = _config(header, path)
@@ -208,7 +208,7 @@ def _rope(header: GgufHeader, head_dim: int, path: Path) -> dict[str, Any]:
 
 
 def _llama3_factor(path: Path, tensor: GgufTensor, base: float, head_dim: int) -> float:
-    """The factor of Llama 3.1's scaling that gives what the file says of each frequency; 1.0: they are not scaled."""
+    """The factor of Llama 3.1's scaling that yields the file's frequency factors; 1.0: they are not scaled."""
     if tensor.shape != (head_dim // 2,) or KINDS[tensor.kind][0] != "F32":
         raise ValueError("its positions are scaled in an unknown way")
     with path.open("rb") as stream:
@@ -223,7 +223,7 @@ def _llama3_factor(path: Path, tensor: GgufTensor, base: float, head_dim: int) -
 
 
 def _decimal(value: float) -> float:
-    """What a person wrote before it became a 32-bit number: 1e-05, not 9.999999747378752e-06."""
+    """The decimal that a person wrote before it became a 32-bit number: 1e-05, not 9.999999747378752e-06."""
     return float(f"{value:.6g}")
 
 
@@ -231,10 +231,10 @@ def _decimal(value: float) -> float:
 
 
 def _name(tensor: str) -> str:
-    """transformers' name of a tensor.
+    """A tensor's name in transformers.
 
     Raises:
-        ValueError: no supported family has such a one.
+        ValueError: no supported family has it.
     """
     if tensor in _NAMES:
         return _NAMES[tensor]
@@ -245,7 +245,7 @@ def _name(tensor: str) -> str:
 
 
 def _write_weights(path: Path, header: GgufHeader, config: dict[str, Any], target: Path) -> Iterator[float]:
-    """One safetensors file, tensor by tensor: its library would want all of them in memory."""
+    """One safetensors file, tensor by tensor: the library would want all of them in memory."""
     tensors = {_name(name): tensor for name, tensor in header.tensors.items() if name != _ROPE_FACTORS}
     table: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     end = 0
@@ -268,7 +268,7 @@ def _write_weights(path: Path, header: GgufHeader, config: dict[str, Any], targe
 
 
 def _heads(name: str, config: dict[str, Any]) -> int:
-    """How many heads' rows llama.cpp's converter reordered in a tensor; 0 for most."""
+    """The number of heads whose rows llama.cpp's converter reordered in a tensor; 0 for most."""
     if config["architectures"] not in (["LlamaForCausalLM"], ["MistralForCausalLM"]):
         return 0
     if ".q_proj." in name:
@@ -277,7 +277,7 @@ def _heads(name: str, config: dict[str, Any]) -> int:
 
 
 def _rows(source: BinaryIO, tensor: GgufTensor, n_heads: int) -> Iterator[NDArray[np.float32]]:
-    """A tensor in pieces of whole heads or rows; rows of a head in transformers' order again."""
+    """A tensor in pieces of whole heads or rows; rows of a head are back in transformers' order."""
     n_rows = tensor.shape[0]
     width = math.prod(tensor.shape) // n_rows
     unit = n_rows // n_heads if n_heads else 1
@@ -291,7 +291,7 @@ def _rows(source: BinaryIO, tensor: GgufTensor, n_heads: int) -> Iterator[NDArra
 
 
 def _values(source: BinaryIO, tensor: GgufTensor, first: int, n_values: int) -> NDArray[np.float32]:
-    """Some of a tensor's numbers, in one row; `first` and `n_values` are whole blocks."""
+    """Some of a tensor's numbers, flat; `first` and `n_values` are multiples of the block size."""
     from gguf import GGMLQuantizationType
     from gguf.quants import dequantize
 
@@ -308,7 +308,7 @@ def _values(source: BinaryIO, tensor: GgufTensor, first: int, n_values: int) -> 
 
 
 def _write_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
-    """The file's vocabulary as transformers writes one, split into words as it was when its merges were learned."""
+    """The file's vocabulary in transformers' format, with the word splitting its merges were learned with."""
     from tokenizers import pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -318,19 +318,19 @@ def _write_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
         tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(
             path.parent, gguf_file=path.name, local_files_only=True, trust_remote_code=False
         )
-        if header.values.get("tokenizer.ggml.pre") == "smollm":  # which transformers 5.23 takes for GPT-2's
+        if header.values.get("tokenizer.ggml.pre") == "smollm":  # transformers 5.23 takes it for GPT-2's
             tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
                 [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
             )
         tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         settings = {name: getattr(tokenizer, name) for name in _SPECIAL if getattr(tokenizer, name) is not None}
         settings |= {"tokenizer_class": "PreTrainedTokenizerFast", "clean_up_tokenization_spaces": False}
-        _write_json(folder / "tokenizer_config.json", settings)  # the same whichever version of transformers writes it
+        _write_json(folder / "tokenizer_config.json", settings)  # independent of the version of transformers
         if isinstance(template := header.values.get("tokenizer.chat_template"), str):
             (folder / "chat_template.jinja").write_text(template, encoding="utf-8", newline="\n")
     except MemoryError:
         raise
-    except Exception as error:  # transformers and tokenizers check little of what they read, and fail in any way
+    except Exception as error:  # transformers and tokenizers check little of what they read, and fail in many ways
         raise _no_tokenizer(path, first_line(error)) from error
 
 

@@ -1,4 +1,4 @@
-"""GistKV: what is kept of a document. Rotating it to another position, and joining several.
+"""GistKV: the keys and values kept of a document. Rotates it to another position, and joins several.
 
 Knows the arithmetic of rotary positions; knows nothing of files or of how a gist was made.
 """
@@ -16,13 +16,13 @@ from gistdesk.core.layout import Segment
 
 @dataclass(frozen=True)
 class Refinement:
-    """What training one document's gist has come to.
+    """What training one document's gist has achieved.
 
     Attributes:
-        n_rounds: done so far.
-        before, after: how much of a check comes out right, before the first round and now: of its questions, the share
-            that the right sentence answers; of its completions and quotations, the share of tokens. None of them is
-            trained on in the same words.
+        n_rounds: completed so far.
+        before, after: the share of a check that comes out right, before the first round and now: for its questions,
+            the share answered by the right sentence; for its completions and quotations, the share of tokens. None of
+            them is trained on in the same words.
     """
 
     n_rounds: int
@@ -35,15 +35,15 @@ class GistKV:
     """The keys and values that stand for one document.
 
     Attributes:
-        kv: (n_layers, 2, n_kv_heads, width, head_dim); index 0 of the second axis are keys, 1 values. Keys are rotated
-            as if the document's first position were 0.
+        kv: (n_layers, 2, n_kv_heads, width, head_dim); index 0 of the second axis holds keys, 1 values. Keys are
+            rotated as if the document's first position were 0.
         segments: how the document was cut.
         bias: (n_layers, n_kv_heads, width), added to the scores of each slot's key; -inf where a head has fewer slots
             than the one with the most. None: every head has `n_slots` slots, in the order of the segments, the first
             key at position 0 and the next one at 1.
-        span: positions that the gist takes, so where the next token stands; None: one for each slot.
-        n_unfitted: how often a head's slots could not be fitted in a segment and stayed as they stood in the text.
-        refined: how far it was trained, if it was.
+        span: number of positions the gist takes, hence the position of the next token; None: one per slot.
+        n_unfitted: how often a head's slots in a segment could not be fitted and were left as in the text.
+        refined: its training so far, if any.
     """
 
     kv: Tensor
@@ -55,7 +55,7 @@ class GistKV:
 
     @property
     def n_slots(self) -> int:
-        """Slots of a KV head, on average over heads and layers where they differ."""
+        """Slots per KV head, averaged over heads and layers if they differ."""
         return sum(segment.n_slots for segment in self.segments)
 
     @property
@@ -82,8 +82,8 @@ class GistKV:
 def sparse_zeros(*shape: int, dtype: torch.dtype) -> Tensor:
     """Zeros on the CPU that take memory only where something is written, in pages of some KiB.
 
-    One head may keep nearly all of a text and most others next to nothing, so that of a tensor that is as wide as the
-    widest head most stays empty: at 8x nine tenths.
+    One head may keep nearly all of a text and most others next to nothing, so most of a tensor as wide as the
+    widest head stays empty: at 8x nine tenths.
     """
     n_bytes = math.prod(shape) * dtype.itemsize
     if not n_bytes:
@@ -117,7 +117,7 @@ def place(kv: Tensor, offset: int, inv_freq: Tensor) -> Tensor:
 
 
 def join(parts: Sequence[Tensor], inv_freq: Tensor) -> Tensor:
-    """Several gists as one, each after the slots of those before it. Each starts at position 0 when it comes in."""
+    """Several gists as one, each after the slots of those before it. Each input starts at position 0."""
     placed, offset = [], 0
     for kv in parts:
         placed.append(place(kv, offset, inv_freq) if offset else kv)
@@ -126,7 +126,7 @@ def join(parts: Sequence[Tensor], inv_freq: Tensor) -> Tensor:
 
 
 def join_gists(gists: Sequence[GistKV], inv_freq: Tensor) -> GistKV:
-    """Several gists, made in whatever way, as one: each behind the positions of those before it."""
+    """Several gists, by any method, as one: each after the positions of those before it."""
     if len(gists) == 1:
         return gists[0]
     placed, offset = [], 0

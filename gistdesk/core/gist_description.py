@@ -1,4 +1,4 @@
-"""What a gist file says of itself, for people and for other programs. Knows nothing of the model that made it."""
+"""How a gist file describes itself, for people and other programs. Knows nothing of the model that made it."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from gistdesk.core.gist_file import read_gist
 
 
 def describe_gist(path: Path) -> dict[str, Any]:
-    """What a gist file says of itself."""
+    """A gist file's description of itself."""
     record = read_gist(path)
     gist = record.gist
     return {
@@ -36,6 +36,6 @@ def describe_gist(path: Path) -> dict[str, Any]:
 
 
 def agreement(gist: GistKV) -> dict[str, Any]:
-    """How a trained gist's answers agree with the full text's, and how they did before."""
+    """How well a trained gist's answers agree with the full text's, and how well they did before training."""
     trained = gist.refined
     return {"agreement": round(trained.after, 4), "agreement_before": round(trained.before, 4)} if trained else {}

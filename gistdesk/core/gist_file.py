@@ -1,7 +1,7 @@
-"""The `.gistkv` file: one safetensors file that knows which model and adapter made it.
+"""The `.gistkv` file: one safetensors file that records which model and adapter made it.
 
-Written to a temporary name in the same folder, synced, renamed. Read once, checked, and used as it was read. Knows
-nothing of how a gist is made or read by a model.
+Written to a temporary name in the same folder, synced, renamed. Read once, checked, and used as read. Knows
+nothing of how a gist is made or how a model reads it.
 """
 
 import errno
@@ -58,11 +58,11 @@ class GistRecord:
         title: of the document.
         source_sha256: of the document file's bytes, as hex.
         page_starts: index of the first token of every page; one entry for a document without pages.
-        ratio: tokens per slot that was asked for; `gist.ratio` is what it came to.
+        ratio: tokens per slot as requested; `gist.ratio` is the actual one.
         segment_tokens: longest segment, in tokens.
         created: UTC, ISO 8601.
-        method: the way in which it was made.
-        kv_bits: in how many each of its keys' and values' numbers is stored.
+        method: how it was made.
+        kv_bits: bits in which each number of its keys and values is stored.
     """
 
     gist: GistKV
@@ -78,13 +78,13 @@ class GistRecord:
 
 
 def write_gist(path: Path, record: GistRecord) -> int:
-    """Write a gist; the number of bytes of the file. An existing file stays whole until the new one is.
+    """Write a gist; returns the file's size in bytes. An existing file stays intact until the new one is complete.
 
     Keys and values of a float32 model are stored as float16 (2e-3 of difference in logits) unless one is too large
-    for it; others as they are; in 8 bits if the record asks for that.
+    for it; others unchanged; in 8 bits if the record asks for that.
 
     Raises:
-        UserError: the folder is missing or not writable, the disk is full, or the gist holds no proper numbers.
+        UserError: the folder is missing or not writable, the disk is full, or the gist holds invalid numbers.
     """
     pieces, n_bytes = gist_pieces(record)
     write_pieces(path, pieces, n_bytes)
@@ -92,7 +92,7 @@ def write_gist(path: Path, record: GistRecord) -> int:
 
 
 def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
-    """A gist file's content, in pieces, and its size in bytes. Raises UserError: it holds no proper numbers."""
+    """A gist file's content, in pieces, and its size in bytes. Raises UserError: it holds invalid numbers."""
     gist = record.gist
     if not all(is_sound(layer) for layer in gist.kv.detach()):
         raise UserError(
@@ -129,13 +129,13 @@ def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` with `data` in one step; on any failure the old file stays and no temporary one is left."""
+    """Replace `path` with `data` in one step; on any failure the old file stays and no temporary file is left."""
     write_pieces(path, [data], len(data))
 
 
 def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int) -> None:
     """See `write_atomically`. Raises UserError."""
-    temporary = path.with_name(f".{os.getpid()}{SUFFIX}.tmp")  # short: the name may be as long as names can be
+    temporary = path.with_name(f".{os.getpid()}{SUFFIX}.tmp")  # short: the name may already be as long as names can be
     try:
         with replacing(path, temporary=temporary) as part, part.open("wb") as stream:
             for piece in pieces:
@@ -154,10 +154,10 @@ def write_pieces(path: Path, pieces: Iterable[bytes | memoryview], n_bytes: int)
 
 
 def read_gist(path: Path) -> GistRecord:
-    """Read a gist and check it whole. What was checked is what is used: the file may change or go meanwhile.
+    """Read a gist and check all of it. What was checked is what is used: the file may change or vanish meanwhile.
 
     Raises:
-        UserError: missing, not readable, not a gist, damaged, or of another version.
+        UserError: missing, unreadable, not a gist, damaged, or of another version.
     """
     try:
         if not path.is_file():
@@ -184,7 +184,7 @@ def _damaged(path: Path) -> UserError:
 
 
 def gist_from(content: bytearray, path: Path) -> GistRecord:
-    """Check a gist file's content and take it apart. Raises UserError: see `read_gist`."""
+    """Check a gist file's content and parse it. Raises UserError: see `read_gist`."""
     try:
         header, tensors, numbers = _parts(content)
         _check_versions(path, header)
@@ -205,7 +205,7 @@ def gist_from(content: bytearray, path: Path) -> GistRecord:
 
 
 def _content(path: Path) -> bytearray:
-    """The whole file; of one larger than the memory nothing is read."""
+    """The whole file; if it is larger than the memory, nothing is read."""
     with path.open("rb") as stream:
         n_bytes = os.fstat(stream.fileno()).st_size
         if n_bytes > total_bytes("cpu"):
@@ -217,7 +217,7 @@ def _content(path: Path) -> bytearray:
 
 
 def _parts(content: bytearray) -> tuple[dict[str, Any], dict[str, Tensor], memoryview]:
-    """Header, tensors and the bytes of all tensors of a safetensors file in which these follow one another."""
+    """Header, tensors and the bytes of all tensors of a safetensors file that stores them contiguously."""
     n_opening = int.from_bytes(content[:8], "little")
     if not 2 <= n_opening <= min(len(content) - 8, _HEADER_BYTES):
         raise ValueError("no safetensors file")
@@ -237,7 +237,7 @@ def _parts(content: bytearray) -> tuple[dict[str, Any], dict[str, Tensor], memor
 
 
 def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
-    """Refuse a gist that another model, tokenizer or adapter made.
+    """Refuse a gist made by another model, tokenizer or adapter.
 
     Raises:
         UserError: names what differs.
@@ -255,7 +255,7 @@ def check_identity(record: GistRecord, identity: ModelIdentity) -> None:
             own=own,
         )
     parts = ("model", "tokenizer", "adapter") if made.adapter_fingerprint else ("model", "tokenizer")
-    for part in parts:  # without an adapter it was made by the base alone, which is there with any adapter
+    for part in parts:  # made without an adapter, it fits its base with any adapter
         if getattr(made, f"{part}_fingerprint") != getattr(identity, f"{part}_fingerprint"):
             raise UserError(
                 'The gist of "{title}" was made with a different {what} (by {made}; {loaded} is loaded).',
@@ -302,7 +302,7 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     n_used = n_layers * n_heads * width if bias is None else int(bias.isfinite().sum())
     if n_used != n_layers * n_heads * gist.n_slots or (method == "adapter" and gist.n_positions != gist.n_slots):
         raise ValueError("there are more or fewer slots than the header names")
-    page_starts = tuple(_count(n) for n in header["page_starts"])  # of the whole document, also in a partial file
+    page_starts = tuple(_count(n) for n in header["page_starts"])  # of the whole document, even in a partial file
     ratio, segment_tokens = float(header["ratio"]), _count(header["segment_tokens"], 1)
     if list(page_starts) != sorted(page_starts) or not page_starts or not 1 <= ratio <= segment_tokens:
         raise ValueError("the document's figures are impossible")
@@ -345,14 +345,14 @@ def _text(value: Any) -> str:
 
 
 def _hash(value: Any) -> str:
-    """A library keeps it as a name."""
+    """A hash; checked, because a library uses it as a file name."""
     if not isinstance(value, str) or not _HASH.fullmatch(value):
         raise ValueError("a hash that is none")
     return value
 
 
 def _opening(tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]], header: dict[str, Any]) -> bytes:
-    """What safetensors puts before the numbers."""
+    """What safetensors writes before the numbers."""
     entries: dict[str, Any] = {"__metadata__": {"gistkv": json.dumps(header)}}
     end = 0
     for name, (dtype, shape) in tensors.items():
@@ -364,7 +364,7 @@ def _opening(tensors: dict[str, tuple[torch.dtype, tuple[int, ...]]], header: di
 
 
 def _digest(header: dict[str, Any], numbers: Iterable[bytes | memoryview]) -> str:
-    """Over what the header says, the tensors' shapes among it, and over their bytes. `header` without its "sha256"."""
+    """Hash of the header, which has the tensors' shapes, and of their bytes. `header` comes without its "sha256"."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for data in numbers:
         digest.update(data)

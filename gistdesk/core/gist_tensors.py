@@ -1,7 +1,7 @@
-"""A gist's numbers as the tensors of a file, and back: one table of slots where all heads have as many, else the slots
+"""A gist's numbers as the tensors of a file, and back: one table of slots if all heads have as many, else the slots
 in use, head after head; in 16 bits, or in 8 with a scale for every slot's key and value.
 
-Checks what it reads: a tensor of another shape, a number that cannot be used or a scale that is none is a ValueError.
+Checks what it reads: a tensor of the wrong shape, an unusable number or an invalid scale is a ValueError.
 Knows nothing of headers, checksums or files.
 """
 
@@ -16,44 +16,44 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, sparse_zeros
 
 KVBits = Literal[16, 8]
-"""In how many bits a key's or value's number is stored. 16: as it is, float32 as float16. 8: as whole numbers from -127
-to 127 times a scale of its slot, its head and of keys or values."""
+"""Bits in which a number of keys or values is stored. 16: unchanged, float32 as float16. 8: as integers from -127
+to 127 times a scale per slot, per head, and for keys and values each."""
 
 KV_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 _RAGGED = ("keys", "values", "bias", "counts")
-"""What a gist with a bias is stored as: the slots in use, layer by layer and head by head, and how many each has."""
+"""How a gist with a bias is stored: the slots in use, layer by layer and head by head, and how many each has."""
 _SCALES = {"kv": "kv_scales", "keys": "key_scales", "values": "value_scales"}
 _STEPS = 127
 _LARGEST = 1e9
-"""Larger keys or values are nobody's: products of them would overflow."""
+"""No model has larger keys or values: products of them would overflow."""
 _LARGEST_BIAS = 100.0
 _PADDING = 64
-"""A file may not ask for more memory than this times what its slots take: heads differ, but not by that much."""
+"""A file may not ask for more memory than this multiple of its slots' size: heads differ, but not by that much."""
 
 Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
 
 def check_bits(bits: int) -> KVBits:
-    """Raises UserError: keys and values are not stored in so many bits."""
+    """Raises UserError: keys and values cannot be stored in this many bits."""
     if bits not in get_args(KVBits):
         raise UserError("Keys and values cannot be stored in {bits} bits.", "Choose 16 or 8.", bits=bits)
     return cast(KVBits, bits)
 
 
 def stored_dtype(kv: Tensor) -> torch.dtype:
-    """float16 for float32 keys and values, unless one is too large for it; others stay as they are."""
+    """float16 for float32 keys and values, unless one is too large for it; otherwise unchanged."""
     fits = kv.dtype == torch.float32 and all(bool((x.abs() < torch.finfo(torch.float16).max).all()) for x in kv)
     return torch.float16 if fits else kv.dtype
 
 
 def is_sound(values: Tensor, largest: float = _LARGEST) -> bool:
-    """The least and the greatest are: a NaN would become both. Thirty times faster than to ask every number."""
+    """Checks only minimum and maximum: a NaN would become both. Thirty times faster than checking every number."""
     low, high = values.aminmax()
     return -largest <= float(low) and float(high) <= largest
 
 
 def shapes_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Shapes:
-    """What tensors a gist is stored as, in the order of `numbers_of`. `dtype`: of keys and values in 16 bits."""
+    """The tensors that a gist is stored as, in the order of `numbers_of`. `dtype`: of keys and values in 16 bits."""
     kind = torch.int8 if bits == 8 else dtype
     if gist.bias is None:
         shapes: Shapes = {"kv": (kind, tuple(gist.kv.shape))}
@@ -69,7 +69,7 @@ def shapes_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Shapes:
 
 
 def numbers_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Iterator[memoryview]:
-    """The tensors' bytes, layer by layer: a gist of a gigabyte is hashed and written without a second one."""
+    """The tensors' bytes, layer by layer: a gist of a gigabyte is hashed and written without a second copy."""
     n_tables = 1 if gist.bias is None else 2
     for number in range(n_tables):
         for layer in _layers(gist, number):
@@ -85,7 +85,7 @@ def numbers_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Iterator[memor
 
 
 def _layers(gist: GistKV, number: int) -> Iterator[Tensor]:
-    """Layer by layer: keys and values of all slots, or of those in use the keys (0) or the values (1)."""
+    """Layer by layer: keys and values of all slots, or only the keys (0) or values (1) of those in use."""
     kv = gist.kv.detach()
     if gist.bias is None:
         yield from kv
@@ -94,7 +94,7 @@ def _layers(gist: GistKV, number: int) -> Iterator[Tensor]:
 
 
 def _scale(values: Tensor) -> Tensor:
-    """(...,) of values (..., head_dim): what a step is worth; 1 where all of them are nothing."""
+    """(...,) for values (..., head_dim): the size of a step; 1 where all of them are zero."""
     largest = values.float().abs().amax(dim=-1)
     return (largest / _STEPS).clamp(min=torch.finfo(torch.float32).tiny).where(largest > 0, torch.ones(()).to(largest))
 
@@ -108,12 +108,12 @@ def _bytes(values: Tensor) -> memoryview:
 
 
 def gist_tensors(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> tuple[Tensor, Tensor | None, KVBits]:
-    """Keys and values (n_layers, 2, n_kv_heads, width, head_dim), the bias (n_layers, n_kv_heads, width) of slots that
-    have one, and in how many bits they were stored.
+    """Keys and values (n_layers, 2, n_kv_heads, width, head_dim), the bias (n_layers, n_kv_heads, width) if the slots
+    have one, and the number of bits they were stored in.
 
     Args:
         tensors: of a file.
-        dtype: of the keys and values that come out.
+        dtype: of the returned keys and values.
     """
     found = dict(tensors)
     named = [name for name in _SCALES if name in found]

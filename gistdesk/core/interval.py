@@ -1,4 +1,4 @@
-"""The interval that a share is given with. Knows nothing of what was counted."""
+"""The confidence interval of a share. Knows nothing of what was counted."""
 
 import math
 
@@ -6,7 +6,7 @@ import math
 def wilson(correct: float, n: int) -> tuple[float, float]:
     """The 95% interval of a share (Wilson, 1927), as two numbers from 0 to 1.
 
-    For scores between 0 and 1 their sum is given: they vary less than right and wrong with the same mean, so the
+    For scores between 0 and 1, pass their sum: they vary less than right and wrong with the same mean, so the
     interval is, if anything, too wide.
     """
     if n == 0:

@@ -1,4 +1,4 @@
-"""Small JSON files that anybody may have written: read with bounds, or refused. Knows nothing of what is in them."""
+"""Small JSON files that anybody may have written: read within bounds, or refused. Knows nothing of their contents."""
 
 import json
 import math
@@ -11,12 +11,12 @@ _MOST_BYTES = 4 * 2**20
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """One JSON object; no number in it is infinite.
+    """One JSON object without infinite numbers.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: larger than 4 MiB, no JSON, something else than an object, or no ordinary file: a pipe would be
-            waited for without end.
+        ValueError: larger than 4 MiB, not JSON, not an object, or not an ordinary file: reading a pipe could
+            block forever.
     """
     if path.exists() and not path.is_file():
         raise ValueError(Sentence("{name} is not an ordinary file", name=path.name))

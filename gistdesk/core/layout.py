@@ -1,4 +1,4 @@
-"""Where the tokens go: how a document is cut, and what stands where in the encoder's rows.
+"""Where the tokens go: how a document is cut, and the order of tokens in the encoder's rows.
 
 The only place that decides token order and positions; training, chat and benchmark all read it from here.
 Knows nothing of models, files or text: token ids in, token ids out.
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 LAYOUT_VERSION = 1
-"""Raised whenever a gist made under the old rules would be read wrongly under the new ones."""
+"""Raised whenever a gist made under the old rules would be misread under the new ones."""
 
 
 @dataclass(frozen=True)
 class Segment:
-    """One piece of a document and the gist slots that will stand for it.
+    """One piece of a document and the gist slots that stand in for it.
 
     Attributes:
         start: index of its first token in the document.
@@ -39,19 +39,19 @@ def cut_segments(
 ) -> list[Segment]:
     """Cut a document into segments of at most `segment_tokens`, each ending at a sentence end if one is near.
 
-    What is left is shared out evenly among as few segments as it needs: a short last segment would have too few slots
+    The rest is divided evenly among as few segments as it needs: a short last segment would have too few slots
     to keep a fact (of 14 passkeys at the very end of 2,048 and 4,096 English tokens 1 was found, and 56 of 56 before).
     A cut moves back to the last sentence end within the final quarter of a segment, so that a statement is rarely
-    split between two segments, which could each keep only half of it. Slots are dealt out against the
+    split between two segments, which could each keep only half of it. Slots are allotted against the
     running total: after t tokens floor(t / ratio) slots have been given, and every segment has at least one. A low
-    ratio shortens the window instead of asking one segment for more than `max_slots`.
+    ratio shortens the segments instead of asking one for more than `max_slots`.
 
     Args:
         token_ids: the document, (n_tokens,).
         segment_tokens: longest segment, in tokens.
         ratio: document tokens per gist slot, at least 1.
         max_slots: most slots that one segment may have.
-        ends_sentence: bool per vocabulary id, (vocab_size,): this token closes a sentence. None cuts bluntly.
+        ends_sentence: bool per vocabulary id, (vocab_size,): this token ends a sentence. None ignores sentences.
     """
     ids = torch.as_tensor(token_ids, dtype=torch.long)
     ends = torch.zeros(len(ids), dtype=torch.bool) if ends_sentence is None else ends_sentence[ids]
@@ -68,7 +68,7 @@ def cut_segments(
             near = ends[earliest:stop].nonzero()
             if len(near):
                 stop = earliest + int(near[-1]) + 1
-        # 49 slots for n tokens make a ratio of n / 49, and n / (n / 49) can be a hair below 49
+        # 49 slots for n tokens make a ratio of n / 49, and n / (n / 49) can be slightly below 49
         due = int(stop / ratio * (1 + 1e-12))
         n_slots = min(max(1, due - given), max_slots)
         segments.append(Segment(start, stop - start, n_slots))
@@ -81,7 +81,7 @@ def cut_segments(
 class EncoderRows:
     """A batch for the encoding pass, one row per segment: BOS, text, gist tokens, then padding.
 
-    Attention is causal and the padding stands last, so nothing real ever sees it: no mask is needed.
+    Attention is causal and the padding comes last, so no real token ever sees it: no mask is needed.
 
     Attributes:
         input_ids: (n_rows, width).
@@ -110,9 +110,9 @@ def encoder_rows(
     Args:
         texts: token ids of each segment, (n_tokens,) each.
         n_slots: gist tokens for each.
-        bos_ids: what the model expects before any text; may be empty.
+        bos_ids: tokens the model expects before any text; may be empty.
         gist_ids: vocabulary ids of the gist tokens, in order.
-        width_multiple: more padding, to a multiple of this width; what stands at the slots stays the same.
+        width_multiple: pad further, to a multiple of this width; the values at the slots do not change.
     """
     if max(n_slots) > len(gist_ids):
         raise ValueError(f"{max(n_slots)} slots are asked of {len(gist_ids)} gist tokens")

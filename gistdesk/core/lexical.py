@@ -1,10 +1,10 @@
-"""What of a question or an answer is worth searching, how much of it a text holds, and where sentences end.
+"""Which words of a question or an answer are worth searching, how much of them a text holds, and where sentences end.
 
 Numbers and names count most, then rare words; words are compared without their endings, Korean ones without their
-particles. The library's search, the passages that chat looks up and the benchmark's are ranked by this one score.
+particles. The library's search, the passages that chat looks up and the benchmark's are all ranked by this score.
 On 1,156 questions about fairy tales (passages of 96 tokens; `tests/benchmarks/passages.py --stories FILE -n 150`) the
 best passage held the answer in 57%, one of the best three in 72%; Okapi's BM25 had 53 and 70%.
-Knows nothing of indexes, documents or models, and loads nothing: the window may ask it, too.
+Knows nothing of indexes, documents or models, and loads nothing: the window may use it, too.
 """
 
 import math
@@ -14,17 +14,17 @@ from collections.abc import Iterator, Sequence
 
 _MOST_TERMS = 32
 _BEGUN = 0.5
-"""What a word is worth that only begins a longer one, as pass does in passage."""
+"""The value of a word that only begins a longer one, as pass does in passage."""
 
 SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)\]]*\s|\n")
-"""What divides running text for an index; `sentences` is more careful."""
+"""Divides running text for an index; `sentences` is more careful."""
 _SENTENCE_BREAK = re.compile(r"[.!?。！？…]+[\"'”’)\]]*(?=\s)|\n")
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|St|No|Nos|Art|Sec|Fig|Inc|Ltd|Co|vs|etc|approx|e\.g|i\.e|a\.m|p\.m)\.$"
 )
 _LIST_ITEM = re.compile(r"\s*(?:[-*•|#]|\(?[0-9a-z]{1,3}[.)]\s)")
 _SHORT_LINE = 60
-"""Characters; a line that ends before these, as headings and rows do, ends by itself; longer ones are wrapped."""
+"""Characters; a line shorter than this, such as a heading or a row, ends by itself; longer ones are wrapped."""
 
 _HANGUL = "\uac00-\ud7a3"
 _CHINESE = "\u3040-\u30ff\u3400-\u9fff"
@@ -61,18 +61,18 @@ _MORE_THAN_A_FACT = re.compile(
 
 
 class Term:
-    """One thing to search for: a word without its ending, a number, a code."""
+    """One thing to search for: a word without its ending, a number, or a code."""
 
     def __init__(self, *forms: str, weight: float, whole: bool = False) -> None:
         """
         Args:
-            forms: ways to write it, in small letters.
+            forms: its spellings, in lower case.
             weight: 1 for a plain word.
-            whole: nothing may follow, as 12 is not in 125. Latin letters and digits must begin with it in any case.
+            whole: nothing may follow: 12 is not in 125. Latin letters and digits match only where a word begins.
         """
         self.forms, self.weight = forms, weight
         shortest = 2 if _EASTERN.match(forms[0]) else 3
-        self.is_searchable = len(forms[0]) >= shortest  # the rest is too common to be looked for by itself
+        self.is_searchable = len(forms[0]) >= shortest  # shorter ones are too common to search by themselves
         after = "(?![0-9a-z])" if whole else ""
         eastern, latin = (
             "|".join(re.escape(form) for form in forms if bool(_EASTERN.match(form)) is is_eastern)
@@ -82,23 +82,23 @@ class Term:
         self._itself = None if eastern or whole else re.compile(rf"(?<![0-9a-z])(?:{latin}){_INFLECTION}(?![0-9a-z])")
 
     def is_in(self, text: str) -> bool:
-        """Whether it is in a text of small letters."""
+        """Whether a lower-case text contains it."""
         return bool(self._pattern.search(text))
 
     def share_in(self, text: str) -> float:
-        """How much of it a text of small letters holds: 1 for the word, less where a longer one begins with it."""
+        """How much of it a lower-case text holds: 1 for the word, less if a longer one begins with it."""
         if not self.is_in(text):
             return 0.0
         return 1.0 if self._itself is None or self._itself.search(text) else _BEGUN
 
 
 def asks_for_a_fact(question: str) -> bool:
-    """Whether it may be answered with what a text states; not where it asks for a summary, a translation, a view."""
+    """Whether a text's own statement could answer it; not if it asks for a summary, a translation or an opinion."""
     return not _MORE_THAN_A_FACT.search(question.strip())
 
 
 def terms_of(query: str) -> list[Term]:
-    """What of a question or an answer is worth searching, the weightiest first."""
+    """The parts of a question or an answer worth searching, the weightiest first."""
     terms: dict[tuple[str, ...], Term] = {}
     for token in TOKEN.findall(unicodedata.normalize("NFC", query)):
         for term in _terms(token):
@@ -107,14 +107,14 @@ def terms_of(query: str) -> list[Term]:
 
 
 def rarity(n_texts: int, n_holding: int) -> float:
-    """What a term is worth that so many of the texts hold."""
+    """The value of a term that this many of the texts hold."""
     return math.log(1 + n_texts / (1 + n_holding))
 
 
 def score(text: str, values: Sequence[tuple[Term, float]]) -> float:
-    """What a text holds counts, and once more what its best sentence does: words together say more than apart.
+    """What a text holds counts, and what its best sentence holds counts again: words together say more than apart.
 
-    Every term counts once, with its value, and less where it only begins a longer word.
+    Every term counts once, with its value, and less if it only begins a longer word.
     """
     small = text.lower()
     found = [(term, value) for term, value in values if term.is_in(small)]
@@ -139,7 +139,7 @@ class Words:
         self.n_bytes = sum(len(text.encode()) for text in self._small)
 
     def scores(self, question: str) -> list[float]:
-        """One number per text; 0 where none of the question's words is in it."""
+        """One number per text; 0 if none of the question's words is in it."""
         holding = [(term, [term.is_in(text) for text in self._small]) for term in terms_of(question)]
         values = [(term, term.weight * rarity(len(self._texts), sum(held)), held) for term, held in holding]
         return [
@@ -149,9 +149,9 @@ class Words:
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """Where sentences stand, (start, end) without the blanks around them; headings, list items and rows are some, too.
+    """The (start, end) of sentences, without the blanks around them; headings, list items and rows count as sentences.
 
-    A full stop after an abbreviation or an initial ends none, nor does a line's end in the middle of wrapped prose.
+    A full stop after an abbreviation or an initial ends no sentence, nor does a line end within wrapped prose.
     """
     spans: list[tuple[int, int]] = []
     start = 0
@@ -198,13 +198,13 @@ def _korean(word: str) -> Iterator[Term]:
     if word in COMMON or bare in COMMON:
         return
     yield Term(bare, weight=1.0 + 0.25 * min(len(bare) - 1, 4))
-    if len(bare) >= 4:  # the text may put a space into it
+    if len(bare) >= 4:  # the text may write it with a space
         yield Term(bare[:2], weight=0.4)
         yield Term(bare[-2:], weight=0.4)
 
 
 def korean_stem(word: str) -> str:
-    """A word of Hangul without a particle or an ending, where at least two syllables are left."""
+    """A Hangul word without its particle or ending, if at least two syllables remain."""
     return next((word.removesuffix(e) for e in _ENDINGS if word.endswith(e) and len(word) - len(e) >= 2), word)
 
 
@@ -216,7 +216,7 @@ def number_forms(token: str) -> tuple[str, ...]:
 
 
 def stem(word: str) -> str:
-    """A word of small letters without an English ending, so that a payment finds payments."""
+    """A lower-case word without its English ending, so that a payment finds payments."""
     word = re.sub("['’]s$", "", word)
     for ending in ("ing", "ed", "es", "s", "ly"):
         if word.endswith(ending) and len(word) - len(ending) >= 4:

@@ -1,6 +1,6 @@
-"""From a name to a model: finds the folder, refuses what would be silently wrong, loads base and adapter.
+"""From a name to a model: finds the folder, refuses what would silently go wrong, loads base and adapter.
 
-Never uses the network: what is not on this computer is not found.
+Never uses the network: only what is on this computer is found.
 """
 
 import os
@@ -40,16 +40,16 @@ from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, shipped_adapte
 _MERGE_BYTES = 2 * 2**30
 """Models with more weights than this are not held twice; see `adapter`."""
 _FREE_SHARE, _FREE_BYTES = 0.2, 512 * 2**20
-"""Of the device's memory, left to gists, to what is being worked out, and to other programs."""
+"""Of the device's memory, left for gists, intermediate results and other programs."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "tokenizer.model"]
 
 
 @dataclass(frozen=True)
 class ModelFolders:
-    """Where a model lies on disk. `adapter` is None when there is none.
+    """Where a model is on disk. `adapter` is None if there is none.
 
-    `adapter_alone`: the adapter's folder was named, which does not lie in the base's.
+    `adapter_alone`: the adapter's own folder was named, which is not inside the base's.
     """
 
     model_id: str
@@ -62,7 +62,7 @@ def choose_device(wanted: str) -> tuple[str, Sentence]:
     """ "auto", "cpu" or "cuda" -> the device and the reason for it, as a sentence.
 
     Raises:
-        UserError: CUDA was asked for and is not there.
+        UserError: CUDA was requested and is not available.
     """
     if wanted not in ("auto", "cpu", "cuda"):
         raise UserError('There is no device "{name}".', "Choose auto, cpu or cuda.", name=wanted)
@@ -82,7 +82,7 @@ def choose_device(wanted: str) -> tuple[str, Sentence]:
 def choose_dtype(device: str) -> torch.dtype:
     """bfloat16 on CUDA and on processors with bfloat16 instructions, otherwise float32.
 
-    By capability, not by a stopwatch: the same machine must always choose the same. Where the instructions exist
+    Chosen by capability, not by timing: the same machine must always choose the same. Where the instructions exist
     a product of 2048 x 256 x 768 ran 4.7 times faster than in float32 on an EPYC of 2024; where they do not exist,
     bfloat16 is emulated and slower.
     """
@@ -93,23 +93,23 @@ def choose_dtype(device: str) -> torch.dtype:
 
 
 def plain_precision(device: str) -> str:
-    """ "bf16" or "fp32", as `choose_dtype` says."""
+    """ "bf16" or "fp32", according to `choose_dtype`."""
     return "bf16" if choose_dtype(device) == torch.bfloat16 else "fp32"
 
 
 def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
     """ "auto", "nf4", "int8", "bf16" or "fp32" -> one of the last four.
 
-    "auto" is NF4 or 8 bits where the adapter was trained on a base held so; otherwise as `choose_dtype` says if such
-    weights leave a fifth of the device's memory free, and NF4 if they do not and bitsandbytes is there. It goes by
-    all memory of the device, not by what is free at the moment: a gist made in 4 bits does not belong to the same
+    "auto" is NF4 or 8 bits if the adapter was trained on such a base; otherwise what `choose_dtype` says if such
+    weights leave a fifth of the device's memory free, and NF4 if they do not and bitsandbytes is installed. It goes by
+    the device's total memory, not by what is free at the moment: a gist made in 4 bits does not belong to the same
     model in 16, so the same computer must always choose the same.
 
     Args:
         device: "cpu" or "cuda".
 
     Raises:
-        UserError: no such precision, bitsandbytes is missing, or configuration or weight files cannot be read.
+        UserError: unknown precision, bitsandbytes is missing, or configuration or weight files cannot be read.
     """
     check_precision(wanted)
     if wanted != "auto":
@@ -118,7 +118,7 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
     if trained in QUANTIZED:
         check_precision(trained)
         return trained
-    read_config(folders.base)  # says more of a folder that holds no model than its missing weights do
+    read_config(folders.base)  # explains a folder without a model better than missing weights would
     try:
         n_bytes = count_weights(folders.base).n_bytes(plain)
     except (OSError, SafetensorError, ValueError) as error:
@@ -130,10 +130,10 @@ def choose_precision(wanted: str, device: str, folders: ModelFolders) -> str:
 def find_model(name: str) -> ModelFolders:
     """Resolve "starter", "smollm2", a folder of a model or an adapter, a GGUF file, or a hub id ("Qwen/Qwen3-1.7B").
 
-    Only what is on this computer: no name, however mistyped, makes the program use the network.
+    Searches only this computer: no name, however mistyped, makes the program use the network.
 
     Raises:
-        UserError: nothing of that name.
+        UserError: nothing has that name.
     """
     if name == STARTER:
         return ModelFolders(STARTER, resource("starter"), resource("starter") / "adapter")
@@ -164,13 +164,13 @@ def find_model(name: str) -> ModelFolders:
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether it could be a model of the hub: org/name."""
+    """Whether it could be a model on the hub: org/name."""
     return _HUB_ID.fullmatch(name) is not None
 
 
 def path_of(name: str) -> Path:
     """A name as a path; "~" is the user's own folder."""
-    with suppress(RuntimeError):  # there is no user of that name
+    with suppress(RuntimeError):  # no such user
         return Path(name).expanduser()
     return Path(name)
 
@@ -179,7 +179,7 @@ def _adapter_folders(folder: Path) -> ModelFolders:
     try:
         base = str(read_object(folder / "adapter_config.json")["base_model_name_or_path"])
         is_there = base in NAMED or _HUB_ID.fullmatch(base) or Path(base).exists()
-        is_adapter = (Path(base) / "gist.json").exists()  # which is nobody's base, least of all its own
+        is_adapter = (Path(base) / "gist.json").exists()  # an adapter is nobody's base, least of all its own
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             "The adapter in {folder} does not name its base model.", "Train or import it again.", folder=folder
@@ -196,7 +196,7 @@ def _adapter_folders(folder: Path) -> ModelFolders:
 
 
 def _from_hub(name: str) -> Path:
-    """Where the hub's library keeps a model that was fetched."""
+    """Where the hub's library keeps a downloaded model."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -217,13 +217,13 @@ def _not_here(name: str) -> UserError:
 def load_model(
     name: str = "starter", *, device: str = "auto", precision: str = "auto", need_adapter: bool = True
 ) -> GistModel:
-    """Load a base model and its gist adapter. A GGUF file is prepared first, which `prepare` does with progress.
+    """Load a base model and its gist adapter. A GGUF file is prepared first; `prepare` does that with progress.
 
     Args:
         name: see `find_model`.
         device: "auto", "cpu" or "cuda".
-        precision: of weights and KV, see `choose_precision`. KV is in bfloat16 where weights have fewer bits.
-        need_adapter: False loads a base that has none, for `full` and other baselines.
+        precision: of weights and KV, see `choose_precision`. KV is in bfloat16 if weights have fewer bits.
+        need_adapter: False also loads a base that has none, for `full` and other baselines.
 
     Raises:
         UserError: unknown, unsuitable, damaged, without safetensors, without an adapter, or too large.
@@ -242,12 +242,12 @@ def load_model(
 def load_from(
     folders: ModelFolders, device: str, precision: str, on_share: Callable[[float], None] = lambda share: None
 ) -> GistModel:
-    """Load what was found, onto the device and in the precision that were chosen.
+    """Load a model found by `find_model`, onto the given device and in the given precision.
 
     Args:
         device: "cpu" or "cuda".
         precision: "nf4", "int8", "bf16" or "fp32".
-        on_share: is told the share of the weights that is there, while they are loaded. It may raise.
+        on_share: called with the share of the weights loaded so far. It may raise.
 
     Raises:
         UserError: unsuitable, damaged, without safetensors, or too large.
@@ -267,11 +267,11 @@ def load_from(
 
 
 def model_identity(folders: ModelFolders, precision: str) -> ModelIdentity:
-    """What gists of the model in these folders must match, when it is loaded in this precision.
+    """What gists must match to belong to the model in these folders, loaded in this precision.
 
     Raises:
         OSError, ValueError: a file is missing or damaged.
-        UserError: the adapter is another base's.
+        UserError: the adapter belongs to another base.
     """
     fingerprint = model_fingerprint(folders.base)
     if folders.adapter is not None:
@@ -316,7 +316,7 @@ def _load_base(
 ) -> tuple[Any, Any]:
     """A model on its device, and its tokenizer.
 
-    transformers and tokenizers check little of what they read, and fail in any way.
+    transformers and tokenizers check little of what they read, and fail in many ways.
     """
     try:
         tokenizer = read_tokenizer(folder, config)

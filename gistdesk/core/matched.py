@@ -1,10 +1,10 @@
-"""The matched way of making a gist: the text's own keys and values, a choice of them, without any training.
+"""The matched way of making a gist: a selection of the text's own keys and values, without any training.
 
-The model reads a segment behind the prompt prefix and is then made to repeat it; keys that the repetition looks at
-hard are what an answer will look for (KVzip, arXiv 2505.23416). Budgets differ by layer and head, as some heads copy
-and most do not. Kept keys stay where they stood in their segment, with gaps, and all segments begin at the document's
-first position: a question is as near to each of them, and a document of any length fits into the window. Knows nothing
-of files; which keys are kept and how they are fitted is `gistdesk.core.matching`'s.
+The model reads a segment after the prompt prefix and is then made to repeat it; the keys that the repetition attends to
+most are those an answer will need (KVzip, arXiv 2505.23416). Budgets differ by layer and head, as some heads copy
+and most do not. Kept keys stay at their positions in the segment, with gaps, and all segments begin at the document's
+first position: a question is equally near to each of them, and a document of any length fits into the window. Knows
+nothing of files; `gistdesk.core.matching` decides which keys are kept and how they are fitted.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -34,17 +34,17 @@ _QUESTIONS = (
     "Summarize it in a few sentences.",
     "What happened, and why?",
 )
-"""Asked of every text besides, so that what is fitted suits a question's look at it, too."""
+"""Asked about every text as well, so that the fit also suits a question's attention to it."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What stands around a segment while it is read.
+    """The tokens around a segment while it is read.
 
     Attributes:
-        prefix: token ids before it, the same that stand before every document in a chat.
+        prefix: token ids before it, the same as before every document in a chat.
         repeat: token ids between it and its repetition.
-        questions: token ids of general questions about it, each with what stands around a question.
+        questions: token ids of general questions about it, each with the template around a question.
     """
 
     prefix: tuple[int, ...]
@@ -53,7 +53,7 @@ class Frame:
 
 
 Observe = Callable[[GistModel, Frame, list[int]], tuple[Observed, Tensor]]
-"""What looks at a segment: `observe`, or what remembers what that saw."""
+"""Observes a segment: `observe`, or something that caches its result."""
 
 
 def frame_of(model: GistModel) -> Frame:
@@ -68,7 +68,7 @@ def longest_segment(model: GistModel) -> int:
     """Tokens of the longest segment that fits into the model's window together with its repetition.
 
     Raises:
-        UserError: none does.
+        UserError: none fits.
     """
     frame = frame_of(model)
     room = (model.max_positions - len(frame.prefix) - len(frame.repeat)) // 2
@@ -85,7 +85,7 @@ def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, T
     """Read a segment, repeat it, and ask the general questions.
 
     Returns:
-        what all of that saw of the text, and the largest attention that the repetition gave to each of its keys,
+        what all of these saw of the text, and the largest attention that the repetition gave to each of its keys,
         (n_layers, n_kv_heads, n_tokens).
     """
     cache, kv = _read(model, frame, ids)
@@ -110,9 +110,9 @@ def compress_matched(
     Args:
         token_ids: (n_tokens,) of the whole document.
         segments: of the whole document.
-        done: what an earlier run had made of the first of them.
-        fitting: of the keys that are kept.
-        observing: of each segment.
+        done: what an earlier run made of the first of them.
+        fitting: fits the kept keys.
+        observing: observes each segment.
     """
     frame, slots, n_done = frame_of(model), _Slots(model), 0
     if done is not None:
@@ -129,11 +129,11 @@ def compress_matched(
 def _match(
     model: GistModel, frame: Frame, ids: list[int], n_slots: int, fitting: Fit, observing: Observe
 ) -> tuple[Tensor, Tensor, int]:
-    """What stays of one segment.
+    """What is kept of one segment.
 
     Returns:
         keys and values (n_layers, 2, n_kv_heads, width, head_dim), at their positions in the segment; the bias of
-        each slot (n_layers, n_kv_heads, width), -inf where it is not used; and how many heads could not be fitted.
+        each slot (n_layers, n_kv_heads, width), -inf where unused; and how many heads could not be fitted.
     """
     if n_slots < len(ids):
         observed, largest = observing(model, frame, ids)
@@ -152,7 +152,7 @@ def _read(model: GistModel, frame: Frame, ids: list[int]) -> tuple[DynamicCache,
 
 
 def _ask(model: GistModel, cache: DynamicCache, ids: Sequence[int], observed: Observed) -> None:
-    """Have what follows the text observed, and take it back."""
+    """Observe what follows the text, then remove it from the cache."""
     model.decode(torch.tensor([list(ids)]), cache, cache.get_seq_length(), watch=observed.watch)
     layers: list[Any] = list(cache.layers)
     for layer in layers:
@@ -160,8 +160,8 @@ def _ask(model: GistModel, cache: DynamicCache, ids: Sequence[int], observed: Ob
 
 
 class _Slots:
-    """The slots of all heads, which have different numbers of them, with room to grow; on the CPU, wherever the model
-    is: a long document's do not take a card's memory."""
+    """The slots of all heads, in differing numbers, with room to grow; on the CPU, wherever the model is: a long
+    document's slots do not take a card's memory."""
 
     def __init__(self, model: GistModel) -> None:
         n_layers, _, n_heads, head_dim = model.kv_shape
@@ -171,7 +171,7 @@ class _Slots:
         self._n_unfitted = 0
 
     def add(self, kv: Tensor, bias: Tensor, n_unfitted: int) -> None:
-        """Put slots behind those of each head. kv: (n_layers, 2, n_kv_heads, width, head_dim); bias: -inf, not used."""
+        """Append slots to those of each head. kv: (n_layers, 2, n_kv_heads, width, head_dim); bias: -inf if unused."""
         kv, bias = kv.to("cpu", self._kv.dtype), bias.cpu()
         used = bias.isfinite()
         before, self._counts = self._counts, self._counts + used.sum(dim=2, keepdim=True)
@@ -197,6 +197,6 @@ class _Slots:
 
     def gist(self, segments: tuple[Segment, ...]) -> GistKV:
         width = int(self._counts.max())
-        bias = self._bias[:, :, :width].clone()  # what is added later fills columns that this gist does not use
+        bias = self._bias[:, :, :width].clone()  # later additions fill columns that this gist does not use
         span = max(segment.n_tokens for segment in segments)
         return GistKV(self._kv[:, :, :, :width], segments, bias, span, self._n_unfitted)

@@ -1,8 +1,8 @@
-"""Which of a text's keys are kept, and how they are fitted to stand for all of them: the arithmetic.
+"""Which of a text's keys are kept, and how they are fitted to stand in for all of them: the arithmetic.
 
-What is observed is the attention of reference queries to the text's keys, per layer and KV head. Fitting follows
+The observations are the attention of reference queries to the text's keys, per layer and KV head. Fitting follows
 *Fast KV Compaction via Attention Matching* (arXiv 2602.16284): a bias per kept key so that the kept ones carry the
-attention mass of all, then values so that the attended outputs match; both are drawn towards what stood in the text.
+attention mass of all, then values so that the attended outputs match; both are pulled towards those of the text.
 Knows nothing of models, tokens or files.
 """
 
@@ -14,16 +14,16 @@ import torch
 from torch import Tensor
 
 _RIDGE = 0.3
-"""How strongly weights are drawn to 1 and values to the text's own: a share of the mean diagonal of what is solved."""
+"""How strongly weights are pulled to 1 and values to the text's own: a share of the solved matrix's mean diagonal."""
 _LEAST_MASS = 0.02
-"""Queries that give the whole text less of their attention than this say nothing about it."""
+"""Queries that give the whole text a smaller share of their attention than this say nothing about it."""
 _WEIGHTS = (1e-3, 50.0)
 _N_STEPS = 60
 _FARTHEST = 8.0
-"""Values that come out longer than the text's longest by this factor were not solved but blown up."""
+"""Values this many times longer than the text's longest come from a failed solution."""
 
 Fit = Callable[["Observed", Tensor, Tensor, Tensor], tuple[Tensor, Tensor, int]]
-"""What makes kept keys stand for all: `fit`, or `unfitted`."""
+"""Makes the kept keys stand in for all: `fit`, or `unfitted`."""
 
 
 @dataclass
@@ -32,8 +32,8 @@ class Observed:
 
     Attributes:
         kv: (n_layers, 2, n_kv_heads, n_tokens, head_dim), of the text.
-        queries: per layer (n_kv_heads, n_queries, head_dim); those of the heads that share a KV head follow each other.
-        log_mass: per layer (n_kv_heads, n_queries), log of the sum of exp(score) over everything that a query sees.
+        queries: per layer (n_kv_heads, n_queries, head_dim); heads that share a KV head are adjacent.
+        log_mass: per layer (n_kv_heads, n_queries), log of the sum of exp(score) over everything a query sees.
     """
 
     kv: Tensor
@@ -56,7 +56,7 @@ class Observed:
             self.log_mass[layer] = torch.cat([self.log_mass[layer], mass], dim=1)
 
     def attention(self, layer: int) -> Tensor:
-        """(n_kv_heads, n_queries, n_tokens): what share of each query's attention goes to each of the text's keys."""
+        """(n_kv_heads, n_queries, n_tokens): the share of each query's attention that each of the text's keys gets."""
         scores = _scores(self.queries[layer], self.kv[layer, 0])
         return scores.sub_(self.log_mass[layer][:, :, None]).exp_()
 
@@ -71,13 +71,13 @@ def _scores(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def keep(scores: Tensor, n_slots: int) -> Tensor:
-    """Choose keys by score, with one budget for all layers and heads, of which every head has at least one key.
+    """Choose keys by score, with one budget for all layers and heads, in which every head gets at least one key.
 
     A head that copies may keep everything and one that looks elsewhere next to nothing (KVzip, arXiv 2505.23416).
 
     Args:
         scores: (n_layers, n_kv_heads, n_tokens).
-        n_slots: kept keys of a head, on average.
+        n_slots: kept keys per head, on average.
 
     Returns:
         bool like `scores`, n_layers * n_kv_heads * n_slots of them true.
@@ -91,7 +91,7 @@ def keep(scores: Tensor, n_slots: int) -> Tensor:
 
 
 def gathered(kv: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What is kept, head by head to the left.
+    """The kept keys and values of each head, packed to the left.
 
     Args:
         kv: (n_layers, 2, n_kv_heads, n_tokens, head_dim).
@@ -113,8 +113,8 @@ def gathered(kv: Tensor, kept: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def fit(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tuple[Tensor, Tensor, int]:
     """Fit bias and values of the keys that are kept.
 
-    Only queries that look at the text count, each by how much it does: most look at the first tokens and at nothing
-    else, and would pull every bias to nothing.
+    Only queries that attend to the text count, each in proportion: most attend only to the first tokens, and would pull
+    every bias to zero.
 
     Args:
         observed: of the whole text.
@@ -122,7 +122,7 @@ def fit(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tuple[Te
 
     Returns:
         keys and fitted values, of the shape of `kv`; the bias (n_layers, n_kv_heads, width), -inf where not used; and
-        how many heads were left as they stood in the text, because their numbers did not solve.
+        how many heads were left as in the text, because their equations could not be solved.
     """
     kv, n_unfitted = kv.clone(), 0
     bias = torch.zeros(used.shape, device=kv.device).masked_fill_(~used, -torch.inf)
@@ -134,7 +134,7 @@ def fit(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tuple[Te
             if n_kept == observed.kv.shape[3]:
                 continue
             mass = attention[head].sum(dim=1)
-            shares = attention[head][~(mass <= _LEAST_MASS)]  # one that is no number is not dropped in silence
+            shares = attention[head][~(mass <= _LEAST_MASS)]  # a NaN is not dropped silently
             values = observed.kv[layer, 1, head].float()
             fitted = _fit_head(shares, values, index[layer, head, :n_kept])
             if fitted is None:
@@ -150,7 +150,7 @@ def unfitted(observed: Observed, kv: Tensor, used: Tensor, index: Tensor) -> tup
 
 
 def _fit_head(shares: Tensor, values: Tensor, index: Tensor) -> tuple[Tensor, Tensor] | None:
-    """Bias (n_kept,) and values (n_kept, head_dim) of one head; None where they cannot be had.
+    """Bias (n_kept,) and values (n_kept, head_dim) of one head; None if they cannot be found.
 
     Args:
         shares: (n_queries, n_tokens), see `Observed.attention`.
@@ -162,7 +162,7 @@ def _fit_head(shares: Tensor, values: Tensor, index: Tensor) -> tuple[Tensor, Te
         return torch.zeros_like(old[:, 0]), old
     mass = shares.sum(dim=1)
     weight = _masses(kept, mass)
-    # what else a query looks at keeps its mass, so that the kept keys' shares are of the new sum
+    # everything else a query attends to keeps its mass, so the kept keys' shares are of the new sum
     now = kept * weight / (1 - mass + kept @ weight)[:, None]
     gram, missing = now.T @ now, now.T @ (shares @ values - now @ old)
     ridge = _RIDGE * gram.diagonal().mean() * torch.eye(len(index), device=gram.device)
@@ -175,11 +175,11 @@ def _fit_head(shares: Tensor, values: Tensor, index: Tensor) -> tuple[Tensor, Te
 
 
 def _masses(kept: Tensor, mass: Tensor) -> Tensor:
-    """What each kept key counts for: min |kept w - mass|^2 + ridge |w - 1|^2 for w > 0, by projected gradients (FISTA).
+    """Each kept key's weight: min |kept w - mass|^2 + ridge |w - 1|^2 for w > 0, by projected gradients (FISTA).
 
     Args:
         kept: (n_queries, n_kept), shares of attention.
-        mass: (n_queries,) that the kept keys are to carry together.
+        mass: (n_queries,) that the kept keys should carry together.
     """
     gram = kept.T @ kept
     ridge = _RIDGE * gram.diagonal().mean()

@@ -1,4 +1,4 @@
-"""How much memory is in use and free: of the card where there is one, of the process and the machine otherwise.
+"""How much memory is used and free: of the GPU if there is one, otherwise of the process and the machine.
 
 Knows nothing of what the memory is used for.
 """
@@ -13,10 +13,10 @@ import torch
 
 
 def keep_few_kernels() -> None:
-    """Before a process computes: let it forget the machine code of shapes that it has not met for a while.
+    """Call before a process computes: makes it drop compiled code for shapes it has not seen for a while.
 
-    On a CPU, oneDNN and PyTorch's way to it keep code for the last 1,024 shapes each, up to 2 MB a shape, and every
-    text has another shape: training on the starter grew from 1.4 to 2.7 GB over 500 steps. With the last 64 it stays
+    On a CPU, oneDNN and PyTorch's interface to it keep code for the last 1,024 shapes each, up to 2 MB a shape, and
+    every text has another: training on the starter grew from 1.4 to 2.7 GB over 500 steps. With the last 64 it stays
     at 1.1 GB and a step takes no longer (1.79 against 1.84 seconds of CPU time).
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
@@ -24,20 +24,20 @@ def keep_few_kernels() -> None:
 
 
 def reset_peak_memory() -> None:
-    """Start a new peak: on CUDA, and on Linux of the process. Elsewhere a process's own peak cannot be reset."""
+    """Start a new peak: on CUDA, and on Linux for the process. Elsewhere a process's own peak cannot be reset."""
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    with suppress(OSError):  # a container may forbid it: the peak is then the highest ever
+    with suppress(OSError):  # a container may forbid it: the peak is then the all-time one
         if sys.platform == "linux":
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """Highest memory since the reset: on CUDA what torch allocated, on a CPU what the process held.
+    """Peak memory since the reset: on CUDA what torch allocated, on a CPU what the process held.
 
-    Where a process's peak cannot be reset (Windows, macOS), it is what the process ever held.
+    Where a process's peak cannot be reset (Windows, macOS), it is the peak over the process's lifetime.
 
-    Linux counts the memory of whoever started the process into its ru_maxrss, so that is asked last.
+    Linux counts the parent process's memory into ru_maxrss, so that is the last resort.
     """
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
@@ -53,7 +53,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def total_bytes(device: str) -> int:
-    """All memory of the card ("cuda"), or of the machine ("cpu"), in use or not."""
+    """Total memory of the GPU ("cuda") or the machine ("cpu"), used or not."""
     if device == "cuda":
         return int(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
     return int(psutil.virtual_memory().total)

@@ -1,4 +1,4 @@
-"""The ways of making a gist, by name: one table that the window may read, too.
+"""The ways of making a gist, by name: one table, which the window may read, too.
 
 Knows nothing of how a gist is made: `gistdesk.core.compress` does.
 """
@@ -17,11 +17,11 @@ class GistMethod:
     """One way of making a gist.
 
     Attributes:
-        title, badge, choice: for people, of a gist that was made so, the same in two words, and where one chooses;
+        title, badge, choice: for people: describing a gist made this way, the same in two words, and when choosing;
             translated where they are shown.
-        ratio: document tokens per slot if nobody chose.
-        n_readings: how many times as long as one plain reading of the text making it takes, about: SmolLM2 on a CPU.
-        made_by: "module:function" of what makes it, called as `compress` is with a plan; looked up when it is needed.
+        ratio: the default number of document tokens per slot.
+        n_readings: roughly how many times as long as one plain reading of the text it takes: SmolLM2 on a CPU.
+        made_by: "module:function" that makes it, called as `compress` is with a plan; imported when needed.
     """
 
     name: Method
@@ -62,9 +62,9 @@ GIST_METHODS = (
         "gistdesk.core.compress:refined",
     ),
 )
-"""adapter: the keys and values of gist tokens, made by a trained adapter. matched: a choice of the text's own keys,
-fitted so that attention comes out the same; needs no training. refined: what the model's usual one of these two gave,
-trained on questions about this one document."""
+"""adapter: the keys and values of gist tokens, made by a trained adapter. matched: a selection of the text's own keys,
+fitted so that attention comes out the same; needs no training. refined: the result of the model's usual one of these
+two, trained on questions about this one document."""
 
 METHODS = tuple(method.name for method in GIST_METHODS)
 METHOD_TITLES = {method.name: method.title for method in GIST_METHODS}
@@ -76,31 +76,31 @@ N_READINGS = {method.name: method.n_readings for method in GIST_METHODS}
 
 
 def usual_method(has_adapter: bool) -> Method:
-    """What a gist is made by if nobody chose."""
+    """The default method."""
     return "adapter" if has_adapter else "matched"
 
 
 def starting_method(method: Method, has_adapter: bool) -> Method:
-    """What makes a gist before it is trained, if it is."""
+    """The method that makes a gist before any training of it."""
     return usual_method(has_adapter) if method == "refined" else method
 
 
 LEAST_SLOTS = 2
-"""Of a document that an adapter compresses: with one for 128 tokens the starter finds 0 of 42 passkeys, with two, 42.
+"""For a document compressed by an adapter: with one for 128 tokens the starter finds 0 of 42 passkeys, with two, 42.
 `gistdesk niah --lengths 128 --depths 0,50,100 --samples 7 --methods gist --ratio 128,64`"""
 
 
 def usual_ratio(method: Method, trained: tuple[float, float] | None = None) -> float:
-    """Document tokens per slot if nobody chose.
+    """The default number of document tokens per slot.
 
     Args:
-        trained: the lowest and the highest that the adapter was trained at, where that is known.
+        trained: the lowest and highest ratio that the adapter was trained at, if known.
     """
     return within_trained(_RATIOS[method], trained) if method == "adapter" else _RATIOS[method]
 
 
 def within_trained(ratio: float, trained: tuple[float, float] | None) -> float:
-    """The nearest ratio that an adapter was trained at."""
+    """The nearest ratio within those an adapter was trained at."""
     return ratio if trained is None else min(max(ratio, trained[0]), trained[1])
 
 

@@ -1,7 +1,7 @@
 """One language model with its gist adapter: the encoding pass, the answering pass, and nothing between them.
 
 `encode` runs with the adapter's weights and returns only the keys and values at gist positions; `decode` runs the
-untouched base model. What an answer knows of a document went through that return value.
+untouched base model. All that an answer knows of a document went through that return value.
 Does not know about documents, files on disk or training.
 """
 
@@ -25,7 +25,7 @@ _SENTENCE_ENDS = (".", "!", "?", "。", "！", "？", "…", '."', '!"', '?"', "
 
 @dataclass(frozen=True)
 class ModelIdentity:
-    """Names and fingerprints that tie a gist to what made it. Empty adapter fields: no adapter."""
+    """Names and fingerprints that tie a gist to what made it. Empty adapter fields mean no adapter."""
 
     model_id: str
     model_fingerprint: str
@@ -35,12 +35,12 @@ class ModelIdentity:
 
 @dataclass(frozen=True)
 class TextTokenizer:
-    """A model's fast tokenizer by itself, for counting."""
+    """A model's fast tokenizer on its own, for counting."""
 
     tokenizer: Any
 
     def token_ids(self, text: str) -> list[int]:
-        """Tokens of a user's text. Text that spells a special token stays text: it cannot end a turn, or a thought."""
+        """Tokens of a user's text. Text that spells a special token stays text: it cannot end a turn or a thought."""
         return plain_ids(self.tokenizer, text)
 
 
@@ -74,7 +74,7 @@ class GistModel:
 
     @property
     def precision(self) -> str:
-        """In what the weights are held: "nf4", "int8", "bf16" or "fp32"."""
+        """How the weights are held: "nf4", "int8", "bf16" or "fp32"."""
         return of_files(self.identity.model_fingerprint)[1] or ("fp32" if self.dtype == torch.float32 else "bf16")
 
     @property
@@ -105,7 +105,7 @@ class GistModel:
 
     @property
     def ends_sentence(self) -> Tensor:
-        """(vocab_size,) bool: the token's text ends a sentence. Worked out once."""
+        """(vocab_size,) bool: the token's text ends a sentence. Computed once."""
         if self._ends_sentence is None:
             n_ids = max(len(self.tokenizer), int(self.causal_lm.config.vocab_size))
             ends = torch.zeros(n_ids, dtype=torch.bool)
@@ -132,7 +132,7 @@ class GistModel:
 
         Args:
             rows: segments and gist tokens, see `layout.encoder_rows`.
-            slot_positions: (n_slots,) where each slot's key is to stand.
+            slot_positions: (n_slots,) position of each slot's key.
 
         Returns:
             (n_layers, 2, n_kv_heads, n_slots, head_dim), on the model's device.
@@ -158,14 +158,14 @@ class GistModel:
         mask: Tensor | None = None,
         watch: Watch | None = None,
     ) -> Tensor:
-        """The answering pass: adapter off, any number of tokens after what `cache` holds. Extends `cache`.
+        """The answering pass: adapter off, any number of tokens after the contents of `cache`, which it extends.
 
         Args:
             input_ids: (batch, n_tokens).
-            cache: what stands before them.
-            position: of the first new token; (batch, 1) where the rows differ.
+            cache: everything before them.
+            position: of the first new token; (batch, 1) if the rows differ.
             mask: (batch, n_cached + n_tokens), 0 where a row is padded; None when no row is.
-            watch: is shown every layer's queries and keys.
+            watch: called with every layer's queries and keys.
 
         Returns:
             hidden states after the final norm, (batch, n_tokens, hidden_size).
@@ -193,13 +193,13 @@ class GistModel:
         return DynamicCache([(layer[0], layer[1]) for layer in kv.unbind(0)], config=self.causal_lm.config)
 
     def biased_cache_of(self, prefix: Tensor, kv: Tensor, bias: Tensor) -> DynamicCache:
-        """A cache of one row, in which each layer takes only the room of its head with the most slots.
+        """A cache of one row, in which each layer only takes as much memory as its head with the most slots needs.
 
         Args:
-            prefix: what comes first, without a bias, (n_layers, 2, n_kv_heads, n_prefix, head_dim).
-            kv: the slots after it, as if the first of them stood at position 0, (n_layers, 2, n_kv_heads, n_slots,
-                head_dim); on whatever device, in whatever precision.
-            bias: (n_layers, n_kv_heads, n_slots), -inf where a slot is not used.
+            prefix: comes first, without a bias, (n_layers, 2, n_kv_heads, n_prefix, head_dim).
+            kv: the slots after it, as if the first of them were at position 0, (n_layers, 2, n_kv_heads, n_slots,
+                head_dim); on any device, in any precision.
+            bias: (n_layers, n_kv_heads, n_slots), -inf where a slot is unused.
         """
         layers, biases = [], []
         for first, layer, own in zip(prefix, kv, bias.to(kv.device), strict=True):
@@ -215,6 +215,6 @@ class GistModel:
 
 
 def cached_kv(cache: DynamicCache) -> Tensor:
-    """What a cache holds, as (n_layers, 2, batch, n_kv_heads, n_cached, head_dim)."""
+    """The contents of a cache, as (n_layers, 2, batch, n_kv_heads, n_cached, head_dim)."""
     layers: list[Any] = list(cache.layers)
     return torch.stack([torch.stack([layer.keys, layer.values]) for layer in layers])

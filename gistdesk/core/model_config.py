@@ -1,7 +1,7 @@
-"""What a model's folder says it is, held against bounds and against its weights before anything is built of it.
+"""What a model folder declares, checked against bounds and against its weights before anything is built from it.
 
 A configuration may be hostile, or belong to other weights: a model with a million layers takes minutes to fail, and one
-with three of its six layers answers nonsense. Reads config.json and the headers of weight files; loads no weights.
+with three of its six layers produces nonsense. Reads config.json and the headers of weight files; loads no weights.
 """
 
 import math
@@ -40,20 +40,20 @@ _KEPT = (*_WHOLE, *_REAL, *_TRUTHS, *_TOKENS, *_ROPES)
 _ACTIVATIONS = ("silu", "swish")
 _DTYPES = ("F32", "F16", "BF16")
 _NEVER_USED = (".rotary_emb.inv_freq",)
-"""Ends of names that old files hold beside the weights."""
+"""Suffixes of names that old files hold beside the weights."""
 
 
 def check_config(folder: Path) -> None:
-    """Refuse what the engine would get silently wrong, what cannot be built, and weights that are another model's.
+    """Refuse what the engine would silently get wrong, what cannot be built, and weights of another model.
 
     Raises:
-        UserError: says what it is.
+        UserError: says what is wrong.
     """
     read_config(folder)
 
 
 def read_config(folder: Path) -> Any:
-    """The configuration that the model is built from: of config.json what is known here, and nothing else.
+    """The configuration that the model is built from: the known fields of config.json, and nothing else.
 
     Raises:
         UserError: see `check_config`.
@@ -70,13 +70,13 @@ def read_config(folder: Path) -> Any:
     try:
         config = config_of(said)
         check_weights(config, shapes_of(folder))
-    except Exception as error:  # transformers has errors of its own for values that it does not expect
+    except Exception as error:  # transformers has its own errors for unexpected values
         raise not_loaded(folder, error) from error
     return config
 
 
 def _check_files(folder: Path) -> None:
-    """A pipe or a device among them would be waited for without end; transformers opens whatever it finds."""
+    """A pipe or device among them would block forever; transformers opens whatever it finds."""
     with suppress(OSError):
         for path in folder.iterdir():
             if path.exists() and not path.is_file() and not path.is_dir():
@@ -84,7 +84,7 @@ def _check_files(folder: Path) -> None:
 
 
 def not_loaded(folder: Path, error: Exception) -> UserError:
-    """For whatever transformers, tokenizers and safetensors say of files that they check little."""
+    """For errors of transformers, tokenizers and safetensors about files that they check little."""
     return UserError(
         "The model in {folder} cannot be loaded ({reason}).",
         "Download or copy the folder again.",
@@ -101,7 +101,7 @@ def first_line(error: Exception) -> str:
 
 
 def config_of(said: Mapping[str, Any]) -> Any:
-    """A configuration of transformers, with its defaults for what is not said.
+    """A transformers configuration, with its defaults for missing values.
 
     Raises:
         ValueError: something is out of bounds. Other errors are transformers' own.
@@ -128,7 +128,7 @@ def config_of(said: Mapping[str, Any]) -> Any:
             raise ValueError("its config.json has impossible positions")
     kept = {name: said[name] for name in _KEPT if said.get(name) is not None}
     if FAMILIES[said["model_type"]].usual_window:
-        kept["sliding_window"] = None  # its default would come back here
+        kept["sliding_window"] = None  # the default would be restored otherwise
     try:
         config: Any = AutoConfig.for_model(said["model_type"], **kept)
     except StrictDataclassError as error:
@@ -143,15 +143,15 @@ def config_of(said: Mapping[str, Any]) -> Any:
         if not all(isinstance(token, int) and -1 <= token < 2**31 for token in ids):
             raise ValueError(Sentence("its config.json has an impossible {name}", name=name))
     if not isinstance(config.pad_token_id, int) or not 0 <= config.pad_token_id < config.vocab_size:
-        config.pad_token_id = None  # only its row of the embedding would be treated otherwise, in training
+        config.pad_token_id = None  # it would only affect its row of the embedding, in training
     return config
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The files that hold a model's weights; others may lie beside them, Mistral's own copies for one.
+    """The files that hold a model's weights; others may be beside them, such as Mistral's own copies.
 
     Raises:
-        ValueError: there are none, or the list of them is damaged.
+        ValueError: there are none, or their index is damaged.
     """
     index = folder / _INDEX
     if (folder / _SINGLE).is_file() or not index.is_file():
@@ -165,16 +165,16 @@ def weight_files(folder: Path) -> list[Path]:
 
 
 def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Of every tensor of a model, from the headers of its weight files.
+    """The shape of every tensor of a model, from the headers of its weight files.
 
     Raises:
-        ValueError: a file is missing, or a tensor is twice there or of a kind that is not read.
+        ValueError: a file is missing, or a tensor occurs twice or has an unsupported type.
         OSError, SafetensorError: a file cannot be read.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for path in weight_files(folder):
         with safe_open(path, "pt") as opened:
-            for name in opened.keys():  # noqa: SIM118  (it is no dictionary)
+            for name in opened.keys():  # noqa: SIM118  (not a dictionary)
                 part = opened.get_slice(name)
                 if part.get_dtype() not in _DTYPES:
                     raise ValueError(Sentence("{name} is held in {dtype}", name=name, dtype=part.get_dtype()))
@@ -185,10 +185,10 @@ def shapes_of(folder: Path) -> dict[str, tuple[int, ...]]:
 
 
 def check_weights(config: Any, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Hold tensors against a configuration: neither one too few nor one too many, each of its shape.
+    """Check tensors against a configuration: none missing, none extra, each of the right shape.
 
     Raises:
-        ValueError: names one that is wrong.
+        ValueError: names a wrong one.
     """
     left = dict(shapes)
     for name, shape in _wanted(config):

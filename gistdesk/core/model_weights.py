@@ -1,7 +1,7 @@
-"""A model's folder becomes a decoder and a tokenizer: one tensor after the other, straight to where each is to be.
+"""Loads a decoder and a tokenizer from a model folder: one tensor after another, straight to its destination.
 
-Never are all weights in memory in another form than the one that is wanted: a model of 8 billion in 4 bits takes 5 GB
-while it is loaded, not 16. The configuration was checked against the files before; knows nothing of adapters.
+At no time are all weights in memory in any form but the requested one: a model of 8 billion in 4 bits takes 5 GB
+while loading, not 16. The configuration has already been checked against the files; knows nothing of adapters.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +21,7 @@ _STACK = "model."
 
 
 def read_tokenizer(folder: Path, config: Any) -> Any:
-    """The tokenizer in a folder. Whatever is wrong with its files, transformers raises in its own way."""
+    """The tokenizer in a folder. If its files are damaged, transformers raises errors of its own."""
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True, trust_remote_code=False)
@@ -30,18 +30,18 @@ def read_tokenizer(folder: Path, config: Any) -> Any:
 def read_weights(
     folder: Path, config: Any, device: torch.device, precision: str, on_share: Callable[[float], None]
 ) -> Any:
-    """A causal decoder on `device`, for answering: no weight asks for a gradient.
+    """A causal decoder on `device`, for answering: no weight requires a gradient.
 
     Args:
-        config: what `model_config.read_config` made of this folder.
+        config: made from this folder by `model_config.read_config`.
         precision: "nf4", "int8", "bf16" or "fp32".
-        on_share: is told the share of tensors that is there. It may raise.
+        on_share: called with the share of tensors loaded so far. It may raise.
     """
     from accelerate import init_empty_weights  # type: ignore[import-untyped]
     from transformers import AutoModelForCausalLM
 
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
-    with init_empty_weights(include_buffers=False):  # positions are no weights: they are worked out, in float32
+    with init_empty_weights(include_buffers=False):  # rotary frequencies are not weights: they are computed, in float32
         causal_lm: Any = AutoModelForCausalLM.from_config(config, dtype=dtype)
     causal_lm.eval().requires_grad_(False)
     files = _files(folder)
@@ -64,7 +64,7 @@ def read_weights(
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """Of every tensor the file that it is in."""
+    """The file that each tensor is in."""
     files: dict[str, Path] = {}
     for path in weight_files(folder):
         with safe_open(path, "pt") as opened:
@@ -73,10 +73,10 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def _copied(files: Mapping[str, Path], name: str, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """One tensor on its device; a copy, since what stays in the file's memory map goes when the file shrinks.
+    """One tensor on its device; a copy, since the contents of the file's memory map are lost if the file shrinks.
 
-    The file is opened for this tensor alone: what was read of an open map counts as memory of the process, and a model
-    of 1 billion took twice its size to load while its files stayed open (`tests/benchmarks/loading.py`).
+    The file is opened for this tensor alone: what was read through an open map counts as the process's memory, and a
+    model of 1 billion took twice its size to load while its files stayed open (`tests/benchmarks/loading.py`).
     """
     with safe_open(files[name], "pt") as opened:
         tensor: Tensor = opened.get_tensor(name)
@@ -84,7 +84,7 @@ def _copied(files: Mapping[str, Path], name: str, device: torch.device, dtype: t
 
 
 def _ends(folder: Path, config: Any) -> list[int]:
-    """Tokens that end an answer: generation_config.json often has more of them than config.json."""
+    """Tokens that end an answer: generation_config.json often lists more of them than config.json."""
     path = folder / "generation_config.json"
     said = read_object(path).get("eos_token_id") if path.is_file() else None
     ends = config.eos_token_id if said is None else said

@@ -1,7 +1,7 @@
-"""What an interrupted compression leaves: the gist so far, sealed, so that no other can be slipped in under its name.
+"""The result of an interrupted compression: the gist so far, sealed so that no other can be substituted for it.
 
-A partial file lies beside the document, where somebody else's archive may have put one; what is in it would go into
-the gist unseen. So it ends with an HMAC under a key that never leaves this person's folder. Knows nothing of what is
+A partial file lies beside the document, where someone else's archive may have put one; its contents would go into
+the gist unseen. So it ends with an HMAC under a key that never leaves this user's folder. Knows nothing of what is
 compressed.
 """
 
@@ -19,11 +19,11 @@ PARTIAL_SUFFIX = ".part"
 _KEY_FILE = "partial.key"
 _KEY_BYTES = _SEAL_BYTES = 32
 _own_key = os.urandom(_KEY_BYTES)
-"""Where the folder cannot be written to: what this process leaves can be gone on with by this process alone."""
+"""If the folder is not writable: only this process can resume what it leaves."""
 
 
 def partial_path(path: Path) -> Path:
-    """Where a gist file's unfinished beginning lies."""
+    """The path of a gist file's unfinished beginning."""
     return path.with_name(path.name + PARTIAL_SUFFIX)
 
 
@@ -42,7 +42,7 @@ def _sealed(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview
 
 
 def read_partial(path: Path) -> GistRecord | None:
-    """The gist so far; None where there is none, or none that this person's programs left."""
+    """The gist so far; None if there is none, or none written by this user's programs."""
     try:
         content = bytearray(path.read_bytes()) if path.is_file() else bytearray()
         n_bytes = len(content) - _SEAL_BYTES
@@ -55,7 +55,7 @@ def read_partial(path: Path) -> GistRecord | None:
 
 
 def _key() -> bytes:
-    """The person's own; made when it is first needed."""
+    """The user's own; created when first needed."""
     path = folders().data / _KEY_FILE
     with suppress(OSError):
         if path.is_file() and len(key := path.read_bytes()) == _KEY_BYTES:

@@ -1,6 +1,6 @@
-"""Passages of a kept text, each with its place: cut once, found for a question, and put behind a gist.
+"""Passages of a kept text, each with its location: cut once, found for a question, and put after a gist.
 
-A context with a gist in front and the best passages after it is what chat ("Look up passages") and benchmark call
+A context with a gist first and the best passages after it is what chat ("Look up passages") and benchmark call
 `hybrid`; without a gist it is plain retrieval. Knows nothing of where texts are kept.
 """
 
@@ -21,14 +21,14 @@ from gistdesk.core.ranking import RankBy, ranker_of
 
 CHUNK_TOKENS = 96
 OVERLAP_TOKENS = 32
-"""On 1,156 questions about fairy tales the answer stood in one of the best three passages for 56, 65, 72 and 78% at 48,
+"""On 1,156 questions about fairy tales the answer was in one of the best three passages for 56, 65, 72 and 78% at 48,
 64, 96 and 128 tokens, and in the best one for 57% with this overlap, 56% without. A small reader does better with
 little text; see `tests/benchmarks/passages.py`."""
 _HEADING_CHARACTERS = 60
 _BETWEEN = "\n\n"
 _N_SENTENCES = 5
 _SMALL_READER = range(50 * 10**6, 10**9)
-"""Parameters of models that choose among sentences better than they read passages and write:
+"""Parameters of models that are better at choosing a sentence than at reading passages and writing:
 `tests/benchmarks/passages.py --readings` prints how much. The starter, smaller still, was trained on passages."""
 
 
@@ -39,7 +39,7 @@ class Passage:
     Attributes:
         page: counted from 1.
         n_tokens: of its text, by the model's tokenizer.
-        document: where several are looked up together, which one it is of, from 0.
+        document: index of its document, from 0, if several are searched together.
     """
 
     page: int
@@ -53,13 +53,13 @@ class Passage:
 def cut_passages(
     model: GistModel, pages: Sequence[str], *, chunk_tokens: int = CHUNK_TOKENS, overlap_tokens: int = OVERLAP_TOKENS
 ) -> list[Passage]:
-    """Cut pages into passages of a few whole sentences; none goes over a page's end.
+    """Cut pages into passages of a few whole sentences; none crosses a page's end.
 
-    A heading stands before what follows it, and a sentence longer than a passage is cut after a word.
+    A heading stays with what follows it, and a sentence longer than a passage is cut after a word.
 
     Args:
         chunk_tokens: most tokens of a passage.
-        overlap_tokens: the last sentences of a passage that together have no more tokens begin the next one, too.
+        overlap_tokens: the last sentences of a passage that together have no more tokens also begin the next one.
     """
     steps = cutting_passages(model, pages, chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
     while True:
@@ -78,7 +78,7 @@ def cutting_passages(
     chunk_tokens: int = CHUNK_TOKENS,
     overlap_tokens: int = OVERLAP_TOKENS,
 ) -> Generator[int, None, list[Passage]]:
-    """`cut_passages` in steps; yields how many characters are read, and returns the passages of this `document`."""
+    """`cut_passages` in steps; yields the number of characters read, and returns the passages of this `document`."""
     if not 0 <= overlap_tokens <= chunk_tokens // 2:
         raise RuntimeError(f"chunks of {chunk_tokens} tokens cannot overlap by {overlap_tokens}")
     passages = []
@@ -140,14 +140,14 @@ def _units(page: str, spans: Sequence[tuple[int, int]], most: int) -> list[_Unit
 
 
 def _word_end(page: str, spans: Sequence[tuple[int, int]], first: int, last: int) -> int:
-    """The token before which a part of a long sentence ends: after a word of its final third, if one ends there."""
+    """The token before which to split a long sentence: after a word in the part's final third, if one ends there."""
     earliest = first + (2 * (last - first)) // 3
     ends = [i for i in range(earliest + 1, last + 1) if page[spans[i - 1][1] : spans[i - 1][1] + 1].isspace()]
     return ends[-1] if ends else last
 
 
 def _grouped(units: Sequence[_Unit], chunk_tokens: int, overlap_tokens: int) -> Iterator[tuple[int, int]]:
-    """Which sentences each passage has: from the first up to, not including, the last."""
+    """The sentences of each passage: from the first up to, not including, the last."""
     first = 0
     while first < len(units):
         last = first + 1
@@ -169,10 +169,10 @@ class PassageIndex:
 
     Attributes:
         passages: in the documents' order.
-        n_bytes: of text and index that have to be kept to answer from passages.
+        n_bytes: of text and index that must be kept to answer from passages.
 
     Raises:
-        UserError: embeddings are asked for and not installed.
+        UserError: embeddings are requested and not installed.
     """
 
     def __init__(self, passages: Sequence[Passage], by: RankBy = "auto") -> None:
@@ -181,14 +181,14 @@ class PassageIndex:
         self.n_bytes = sum(len(passage.text.encode()) for passage in self.passages) + self._ranker.n_bytes
 
     def best(self, question: str, n: int) -> list[Passage]:
-        """The best passages for a question, best first; fewer where no more of them match."""
+        """The best passages for a question, best first; fewer if no more of them match."""
         scores = self._ranker.scores(question)
         order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
         return [self.passages[i] for i in order[:n] if scores[i] > 0]
 
 
 def within(model: GistModel, passages: Iterable[Passage], n_tokens: int) -> list[Passage]:
-    """The first passages that, read together, have at most so many tokens; the last one is cut off if need be."""
+    """The first passages that together have at most this many tokens; the last one is cut short if need be."""
     kept = []
     n_between = len(model.token_ids(_BETWEEN))
     for passage in passages:
@@ -223,16 +223,16 @@ def context_with_passages(
     system: str | None = None,
     prompt: Prompt | None = None,
 ) -> Context:
-    """A context of gists, or none, and the passages of the kept texts behind them; for a small model see `question`.
+    """A context of gists, if any, followed by the passages of the kept texts; for a small model see `question`.
 
     Args:
-        question: that the passages were looked up for; "": none were. Where it asks for a fact, a small model answers
-            with one of their sentences, see `quoting`, and gists have no part in that. A summary it writes from gists
+        question: that the passages were looked up for; "": none. If it asks for a fact, a small model answers
+            with one of their sentences, see `quoting`, and gists play no part. It writes a summary from gists
             alone.
-        prompt: other words around it than those of the model's chat template.
+        prompt: wording around it other than the model's chat template.
 
     Raises:
-        UserError: it does not fit into the model's window, or a gist is not of this model.
+            UserError: it does not fit into the model's window, or a gist belongs to another model.
     """
     is_small = prompt is None and bool(question.strip()) and model.n_parameters in _SMALL_READER
     if is_small and asks_for_a_fact(question):
@@ -245,7 +245,7 @@ def context_with_passages(
 
 
 def telling(question: str, passages: Sequence[Passage]) -> list[Told]:
-    """The sentences of these passages that suit a question best, best first; their first ones, where none does."""
+    """The sentences of these passages that suit a question best, best first; if none does, their first ones."""
     found: dict[tuple[int, int, int], str] = {}
     for passage in passages:
         for start, end in sentences(passage.text):

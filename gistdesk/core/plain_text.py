@@ -1,7 +1,7 @@
-"""A user's text as tokens: nothing that is spelled in it becomes one of the tokens that steer a model.
+"""A user's text as tokens: nothing spelled in it becomes one of the tokens that steer a model.
 
-Special tokens are left alone by the tokenizer when it is asked to. Other added tokens, such as `</think>`, it finds in
-any text; so a text is cut inside of them. Knows nothing of models.
+A tokenizer can be told to ignore special tokens. Other added tokens, such as `</think>`, it finds in
+any text; so a text is split inside them. Knows nothing of models.
 """
 
 import functools
@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 _STEERING = re.compile(r"<.+>|\[.+\]|.*\|.*", re.DOTALL)
-"""Added tokens that look like this are marks; runs of spaces and words that were added are ordinary text."""
+"""Added tokens that look like this are marks; added runs of spaces and words are ordinary text."""
 
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:
@@ -22,7 +22,7 @@ def plain_ids(tokenizer: Any, text: str) -> list[int]:
 
 
 def plain_spans(tokenizer: Any, text: str) -> list[tuple[int, int]]:
-    """Where the characters of each token of `plain_ids` stand."""
+    """The character span of each token of `plain_ids`."""
     spans: list[tuple[int, int]] = []
     start = 0
     for piece in _pieces(tokenizer, text):
@@ -44,7 +44,7 @@ def _pieces(tokenizer: Any, text: str) -> list[str]:
 
 @functools.lru_cache(maxsize=4)
 def _marks(tokenizer: Any, n_tokens: int) -> re.Pattern[str] | None:
-    """Of a tokenizer with so many tokens. Overlapping ones are found, too: a text is cut wherever one begins."""
+    """For a tokenizer with this many tokens. Finds overlapping marks, too: a text is split wherever one begins."""
     added = tokenizer.added_tokens_decoder.values()
     spelled = {token.content for token in added if not token.special and _STEERING.fullmatch(token.content)}
     spelled = {each for each in spelled if len(each) > 1}

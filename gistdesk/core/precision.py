@@ -1,6 +1,6 @@
-"""In how many bits a model's weights are held: the names of the choices, and what each of them takes.
+"""How many bits a model's weights are held in: the names of the choices, and what each of them costs.
 
-NF4 and 8 bits hold the decoder's linear layers alone; embedding, output matrix and norms stay in bfloat16. Reads the
+NF4 and 8 bits only apply to the decoder's linear layers; embedding, output matrix and norms stay in bfloat16. Reads the
 headers of weight files; loads no weights, and knows nothing of how a layer is quantized.
 """
 
@@ -21,19 +21,19 @@ BITS = {"nf4": 4.13, "int8": 8.0, "bf16": 16.0, "fp32": 32.0}
 
 @dataclass(frozen=True)
 class WeightCounts:
-    """Weights of the decoder's linear layers, and all others."""
+    """The number of weights in the decoder's linear layers, and of all others."""
 
     n_linear: int
     n_other: int
 
     def n_bytes(self, precision: str) -> int:
-        """Memory of all of them, one of `PRECISIONS` but "auto"."""
+        """Memory of all of them in one of `PRECISIONS` other than "auto"."""
         width = 4 if precision == "fp32" else 2
         return int(self.n_linear * BITS[precision] / 8 + self.n_other * width)
 
 
 def count_weights(folder: Path) -> WeightCounts:
-    """From the headers of a model's weight files; an output matrix that is the embedding's again counts once.
+    """From the headers of a model's weight files; an output matrix tied to the embedding counts once.
 
     Raises:
         OSError, ValueError, SafetensorError: a file cannot be read.
@@ -51,21 +51,21 @@ def count_weights(folder: Path) -> WeightCounts:
 
 
 def trained_precision(adapter: Path | None) -> str:
-    """In what the base was held when an adapter was trained, as its gist.json says; "" where it does not say."""
+    """The precision of the base when an adapter was trained, from its gist.json; "" if it does not say."""
     if adapter is None:
         return ""
     try:
         said = read_object(adapter / "gist.json").get("precision", "")
     except (OSError, ValueError):
-        return ""  # whoever reads the adapter itself tells of it
+        return ""  # reading the adapter itself reports it
     return said if isinstance(said, str) and said in BITS else ""
 
 
 def check_precision(wanted: str) -> None:
-    """Refuse a precision that there is not, or not here.
+    """Refuse a precision that does not exist, or is not available here.
 
     Raises:
-        UserError: no such precision, or bitsandbytes is missing.
+        UserError: unknown precision, or bitsandbytes is missing.
     """
     if wanted not in PRECISIONS:
         raise UserError(

@@ -1,6 +1,6 @@
-"""GGUF files that were made into models' folders: where each one's is kept, and making it.
+"""Model folders prepared from GGUF files: where each one is kept, and how it is made.
 
-Knows the models folder; knows nothing of what is in a GGUF file.
+Knows the models folder; knows nothing of the contents of a GGUF file.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from gistdesk.models import models_folder
 
 
 def prepared_folder(path: Path) -> Path:
-    """Where the model in a GGUF file is kept once it is prepared: named by all that the file holds, not by its name.
+    """Where the model in a GGUF file is kept once prepared: named by the file's contents, not by its name.
 
     Raises:
-        UserError: the file cannot be read, or is none that can be loaded.
+        UserError: the file cannot be read or loaded.
     """
-    read_gguf_header(path)  # a small check before all of it is read
+    read_gguf_header(path)  # a quick check before reading all of it
     try:
         sha256 = file_sha256(path)
     except OSError as error:
@@ -33,17 +33,17 @@ def prepared_folder(path: Path) -> Path:
 
 
 def prepare(path: Path) -> Iterator[float]:
-    """Make the folder of a GGUF file unless it is there; yields the share that is done.
+    """Make the folder of a GGUF file unless it exists; yields the share done.
 
     Raises:
-        UserError: see `convert`; or another process prepares it at the moment.
+        UserError: see `convert`; or another process is preparing it.
     """
     if path.is_file() and is_gguf(path):
         yield from prepare_in(path, prepared_folder(path))
 
 
 def prepare_in(path: Path, folder: Path) -> Iterator[float]:
-    """Make `folder` of a GGUF file unless it is there; yields the share that is done. Raises UserError."""
+    """Make `folder` from a GGUF file unless it exists; yields the share done. Raises UserError."""
     if folder.is_dir():
         return
     try:

@@ -1,6 +1,6 @@
 """What a model's chat template puts around a document, its questions and its answers.
 
-The template is rendered once with placeholders and taken apart into six pieces, each of which becomes tokens by
+The template is rendered once with placeholders and split into six pieces, each of which is tokenized by
 itself. So training, chat and benchmark build the same ids, and an answer's tokens stay as they were generated.
 Knows nothing of gists: the document's place is simply where the prefix ends.
 """
@@ -15,12 +15,12 @@ _MARKS = ("\ue000d\ue000", "\ue000q\ue000", "\ue000a\ue000", "\ue000r\ue000", "\
 _SEPARATOR = "\n\n"
 
 Role = Literal["template", "question", "answer"]
-"""Whose words a piece is: only the template's may become special tokens."""
+"""Who wrote a piece: only the template's pieces may become special tokens."""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One question and, once it is there, its answer."""
+    """One question and, once there is one, its answer."""
 
     question: str
     answer: str | None = None
@@ -36,7 +36,7 @@ class Prompt:
         before_answer: after any question, up to where the model starts to answer.
         before_next: after an answer, up to the next question.
         after_answer: the token text that ends an answer; training teaches the model to stop there.
-        answer_start: what an answer's tokens begin with and nobody is shown, such as the space after "Answer:".
+        answer_start: begins an answer's tokens but is never shown, such as the space after "Answer:".
     """
 
     prefix: str
@@ -58,10 +58,10 @@ class Prompt:
 
 
 def about_passages(prompt: Prompt) -> Prompt:
-    """The same template, in which question and answer carry their names and the model's answer has begun.
+    """The same template, with question and answer labelled and the model's answer begun.
 
-    SmolLM2 goes on with a passage, or talks about itself, where a question merely follows the passage; how often it is
-    right in either way, `tests/benchmarks/passages.py --readings` prints.
+    SmolLM2 continues a passage, or talks about itself, if a question merely follows the passage; the figures for both
+    are printed by `tests/benchmarks/passages.py --readings`.
     """
     return replace(
         prompt,
@@ -73,10 +73,10 @@ def about_passages(prompt: Prompt) -> Prompt:
 
 
 def prompt_of(tokenizer: Any, system: str | None = None) -> Prompt:
-    """Take a tokenizer's chat template apart; a model without one gets plain "Question:" and "Answer:" lines.
+    """Split a tokenizer's chat template; a model without one gets plain "Question:" and "Answer:" lines.
 
     Raises:
-        UserError: the template does not keep the pieces in order, so it cannot be used with a gist.
+        UserError: the template reorders the pieces, so it cannot be used with a gist.
     """
     eos = str(tokenizer.eos_token or "")
     if not getattr(tokenizer, "chat_template", None):

@@ -1,7 +1,7 @@
-"""Decoders held in 4 bits (NF4) or 8, as the trainer, the chat and the benchmark hold them.
+"""Decoders held in 4 bits (NF4) or 8, as the trainer, chat and benchmark use them.
 
-Only the linear layers inside the decoder are quantized; embedding, output matrix and norms stay as they are, and so
-the prompt and the answer read the same table. Knows nothing of files and adapters.
+Only the linear layers inside the decoder are quantized; embedding, output matrix and norms stay as they are, so
+the prompt and the answer use the same table. Knows nothing of files and adapters.
 """
 
 import logging
@@ -14,10 +14,10 @@ from torch import nn
 
 
 def bitsandbytes() -> Any:
-    """The module; it stays quiet, and fetches nothing.
+    """The module, kept quiet and off the network.
 
-    Where the package kernels is installed, it would download code from a hub, and run it. In 8 bits every layer would
-    say at every pass that it casts its input.
+    If the package kernels is installed, it would download code from a hub and run it. In 8 bits every layer would
+    report on every pass that it casts its input.
     """
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     unused = "kernels" not in sys.modules
@@ -33,19 +33,19 @@ def bitsandbytes() -> Any:
 def quantize(causal_lm: Any, precision: str, device: torch.device) -> None:
     """Replace the decoder's linear layers by quantized ones, then move the rest to `device`.
 
-    NF4 with double quantization, computing in bfloat16 (QLoRA), or LLM.int8. A layer's weights are quantized where
-    it will live, so the card never holds all of them unquantized.
+    NF4 with double quantization, computing in bfloat16 (QLoRA), or LLM.int8. A layer's weights are quantized on their
+    final device, so the GPU never holds all of them unquantized.
     """
     stack: nn.Module = causal_lm.model
     names = [name for name, module in stack.named_modules() if isinstance(module, nn.Linear)]
-    for name in names:  # by name: a list of the modules would keep all weights until the last is quantized
+    for name in names:  # by name: a list of modules would hold all weights until the end
         quantize_layer(stack, name, precision, device)
     causal_lm.to(device)
     causal_lm.requires_grad_(False)
 
 
 def quantize_layer(stack: nn.Module, name: str, precision: str, device: torch.device) -> None:
-    """Replace one linear layer of a decoder, whose weights are there, by a quantized one on `device`."""
+    """Replace one linear layer of a decoder, its weights loaded, by a quantized one on `device`."""
     bnb = bitsandbytes()
     module: Any = stack.get_submodule(name)
     bias = module.bias is not None
@@ -73,10 +73,10 @@ def quantize_layer(stack: nn.Module, name: str, precision: str, device: torch.de
     if bias:
         layer.bias = nn.Parameter(module.bias.data, requires_grad=False)
     parent, _, child = name.rpartition(".")
-    # on a CPU an 8-bit layer computes something else while its module is in training mode
+    # on a CPU an 8-bit layer computes differently while its module is in training mode
     setattr(stack.get_submodule(parent), child, layer.to(device).train(module.training))
 
 
 def is_quantized(stack: nn.Module) -> bool:
-    """Whether any layer's weights are held in fewer bits than they are computed in."""
+    """Whether any layer's weights have fewer bits than its computation."""
     return any(type(module).__name__ in ("Linear4bit", "Linear8bitLt") for module in stack.modules())

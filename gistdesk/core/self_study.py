@@ -1,7 +1,7 @@
 """Self-study of one text's own words: sentences to complete, and sentences to quote.
 
-What follows numbers and names has the larger part, since those are what a small gist loses first. Knows nothing of
-models, gists, losses or training; questions about a text are `gistdesk.core.fact_questions`'.
+What follows numbers and names gets the larger part, since those are what a small gist loses first. Knows nothing of
+models, gists, losses or training; questions about a text come from `gistdesk.core.fact_questions`.
 """
 
 import re
@@ -16,12 +16,12 @@ _FEWEST_WORDS, _WINDOW_WORDS = 5, 12
 _OPENING_WORDS = 3
 _BETWEEN = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 _EXACT = re.compile(r"[\dA-Z]")
-"""What an answer has to get exactly right: a word with a digit or, not at its sentence's start, with a capital."""
+"""What an answer must get exactly right: a word with a digit or a capital, unless the capital starts a sentence."""
 
 
 @dataclass(frozen=True)
 class Study:
-    """A request, and the text's words that are right after it."""
+    """A request, and the words of the text that correctly follow it."""
 
     kind: Kind
     question: str
@@ -29,7 +29,7 @@ class Study:
 
 
 def studies(random: Random, text: str, kinds: Sequence[Kind]) -> Iterator[Study]:
-    """One of each kind in order; where nothing exact stands in the text, a completion becomes a quotation."""
+    """One of each kind in order; if the text has nothing exact, a completion becomes a quotation."""
     sentences = sentences_of(text)
     exact = [(words, place) for words in sentences for place in _exact_places(words)]
     for kind in kinds:
@@ -44,7 +44,7 @@ def studies(random: Random, text: str, kinds: Sequence[Kind]) -> Iterator[Study]
 
 
 def sentences_of(text: str) -> list[list[str]]:
-    """Words of every sentence of some length; of a text without any, stretches of it."""
+    """The words of every sentence of some length; if a text has none, stretches of it."""
     sentences = [part.split() for part in _BETWEEN.split(text)]
     long = [words for words in sentences if len(words) >= _FEWEST_WORDS]
     every = text.split()
@@ -52,5 +52,5 @@ def sentences_of(text: str) -> list[list[str]]:
 
 
 def _exact_places(words: list[str]) -> list[int]:
-    """Which words of a sentence have to be right to the letter and have some others before them."""
+    """Indices of the words of a sentence that must match to the letter and have some others before them."""
     return [i for i, word in enumerate(words) if i >= _OPENING_WORDS and _EXACT.search(word)]

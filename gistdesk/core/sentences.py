@@ -1,4 +1,4 @@
-"""Sentences for people that remember what they were made of, so that another language can make them anew.
+"""Sentences for people that remember their parts, so that they can be rebuilt in another language.
 
 Knows no language but English, and nothing of who reads a sentence or where.
 """
@@ -17,14 +17,14 @@ Value = str | int | float
 
 
 class Sentence(str):
-    """A finished English sentence, or a phrase inside of one, with its template and the values that were put into it.
+    """A finished English sentence, or a phrase within one, with its template and the values put into it.
 
-    It is a string like any other; whatever tells it in another language looks up the template (see
+    It is a string like any other; translation looks up the template (see
     `gistdesk.language.i18n.tr`). The template follows `str.format`: `Sentence("{n} of {of} pages", n=3, of=7)`.
-    Without values it is taken as it stands, braces included.
+    Without values it is taken literally, braces included.
 
     Attributes:
-        template: what translations are found by.
+        template: the key for translations.
         values: numbers, strings and further sentences, by their names in the template. An exception given as a value
             becomes its reason, anything else its `str`.
     """
@@ -33,7 +33,7 @@ class Sentence(str):
     values: Mapping[str, Value]
 
     def __new__(cls, template: str, /, **values: object) -> "Sentence":
-        """What carries its own values already stays as it is."""
+        """A sentence that carries its own values is returned unchanged."""
         if isinstance(template, Sentence) and (template.values or not values):
             return template
         fields = {name for _, name, _, _ in string.Formatter().parse(template)} if values else ()
@@ -53,7 +53,7 @@ def listed(parts: Sequence[str]) -> Sentence:
 
 
 def packed(value: Any) -> Any:
-    """`value`, of dictionaries, lists and plain values, as JSON can hold it: each sentence as what it is made of."""
+    """`value`, of dictionaries, lists and plain values, in a form JSON can hold: each sentence as its parts."""
     if isinstance(value, Sentence):
         return _packed_sentence(value) if value.values else str(value)
     if isinstance(value, dict):
@@ -71,7 +71,7 @@ def _packed_sentence(sentence: Sentence) -> dict[str, Any] | str:
 
 
 def unpacked(value: Any) -> Any:
-    """What `packed` was given, but for tuples, which are lists. What is no form of a sentence stays as it is."""
+    """Inverse of `packed`, except that tuples become lists. Anything that does not encode a sentence stays as it is."""
     try:
         if isinstance(value, list):
             return [unpacked(each) for each in value]
@@ -83,7 +83,7 @@ def unpacked(value: Any) -> Any:
     template, values = found.get("template"), found.get("values")
     if found.keys() != {"template", "values"} or not isinstance(template, str) or not isinstance(values, dict):
         return found
-    if any(sign in _FIELD.sub("", template) for sign in "{}"):  # not one that this program writes
+    if any(sign in _FIELD.sub("", template) for sign in "{}"):  # not one of this program's
         return shortened(template)
     try:
         return Sentence(template, **{name: each for name, each in values.items() if isinstance(each, Value)})
@@ -92,7 +92,7 @@ def unpacked(value: Any) -> Any:
 
 
 def reason_of(error: BaseException) -> str:
-    """What an exception says, without the numbers and names of classes that mean nothing to a person."""
+    """An exception's message, without error numbers and class names that mean nothing to a person."""
     if error.args and isinstance(error.args[0], Sentence):
         return error.args[0]
     match error:
@@ -112,7 +112,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def shortened(text: str) -> str:
-    """Without its middle where it is longer than anybody reads: a file may name something of 100,000 letters."""
+    """Without its middle if it is too long to read: a file may name something of 100,000 letters."""
     half = _MOST_CHARACTERS // 2
     return text if len(text) <= _MOST_CHARACTERS else f"{text[:half]}…{text[-half:]}"
 
