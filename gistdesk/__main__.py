@@ -1,4 +1,4 @@
-"""The program: without words the window, with files or folders the window that opens them, else `gistdesk COMMAND`."""
+"""The program: without arguments the window, with files or folders the window opening them, else `gistdesk COMMAND`."""
 
 import sys
 from pathlib import Path
@@ -24,16 +24,16 @@ def main() -> None:
 
 
 def _is_path(word: str) -> bool:
-    """A file, or a folder that is not called as a command is.
+    """A file, or a folder not named like a command.
 
-    What is too long for a name, or in a folder that cannot be searched, is for a command.
+    Anything too long for a name, or in a folder that cannot be searched, is left to the commands.
     """
     try:
         if word.startswith("-") or not Path(word).is_dir():
             return not word.startswith("-") and Path(word).is_file()
     except OSError:
         return False
-    if not word.isidentifier():  # as every command is, and no path with a separator or a dot
+    if not word.isidentifier():  # every command is one, and no path with a separator or a dot
         return True
     from typer.main import get_command
 
@@ -43,7 +43,7 @@ def _is_path(word: str) -> bool:
 
 
 def _open_window(paths: list[Path]) -> None:
-    """Show the window and end with it. Comes back only where there is no display: the demonstration is next."""
+    """Show the window and exit with it. Returns only if there is no display; then the demonstration follows."""
     from gistdesk.ui.app.display import has_display
 
     if has_display():

@@ -1,4 +1,4 @@
-"""The adapters that are kept here: which there are, renaming and removing one. A folder each, in peft's layout.
+"""The adapters kept here: listing, renaming and removing them. A folder each, in peft's layout.
 
 Knows folders and names; knows nothing of what is in an adapter, and loads nothing large.
 """
@@ -12,7 +12,7 @@ from gistdesk.folders import folders
 
 
 def adapters_folder() -> Path:
-    """Where they are kept; it may not be there yet."""
+    """Where they are kept; it may not exist yet."""
     return folders().data / "adapters"
 
 
@@ -23,10 +23,10 @@ def kept_adapters() -> list[Path]:
 
 
 def rename_adapter(folder: Path, title: str) -> Path:
-    """Give an adapter that is kept here another name -> its folder from now on.
+    """Rename an adapter kept here -> its new folder.
 
     Raises:
-        UserError: there is one of that name, it is kept somewhere else, or it cannot be renamed.
+        UserError: the name is taken, it is kept somewhere else, or it cannot be renamed.
     """
     _check_kept(folder)
     target = folder.with_name(file_name(title))
@@ -50,7 +50,7 @@ def _check_kept(folder: Path) -> None:
 
 
 def remove_adapter(folder: Path) -> None:
-    """Delete an adapter that is kept here, for good.
+    """Permanently delete an adapter kept here.
 
     Raises:
         UserError: it is kept somewhere else, or cannot be deleted.

@@ -12,10 +12,10 @@ from threading import get_ident
 
 @contextmanager
 def replacing(path: Path, *, temporary: Path | None = None, private: bool = False) -> Iterator[Path]:
-    """The path of a file to write, which becomes `path` at the end. Ended by an error, it leaves `path` as it was.
+    """A path to write to, which becomes `path` at the end. On an error, `path` stays as it was.
 
     Args:
-        temporary: in the same folder; named shortly by default: the name of `path` may be as long as names can be.
+        temporary: in the same folder; the default name is short, as the name of `path` may be as long as names can be.
         private: only its owner may read it, from the first byte on.
 
     Raises:

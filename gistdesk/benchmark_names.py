@@ -1,7 +1,7 @@
-"""What a benchmark can be asked for: methods, and kinds of questions; and how its results are grouped.
+"""What a benchmark can run: methods and kinds of questions, and how its results are grouped.
 
-One row for each, so that the window can offer what the trainer measures, and shows it as the trainer does. What a row
-does is the trainer's: it is named as "module:function", and looked up when it is needed.
+One row for each, so that the window can offer what the trainer measures, and shows it as the trainer does. The trainer
+implements a row: the row names it as "module:function", which is imported when needed.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ class BenchMethod:
 
     Attributes:
         title, note: for people; translated where they are shown.
-        read_by: what gives the `Reading` of a sample, called with the `Reader`, the sample, this method's name and the
+        read_by: returns the `Reading` of a sample, called with the `Reader`, the sample, this method's name and the
             ratio, which is None unless `by_ratio`.
-        by_adapter: it needs one.
+        by_adapter: it needs an adapter.
         by_ratio: it depends on a ratio.
         by_passages: it looks passages up.
     """
@@ -129,12 +129,12 @@ BY_PASSAGES = tuple(method.name for method in BENCH_METHODS if method.by_passage
 
 @dataclass(frozen=True)
 class NeedleKind:
-    """A kind of needle that is hidden in running text, on a grid of lengths and depths.
+    """A kind of needle hidden in running text, on a grid of lengths and depths.
 
     Attributes:
         title: for people; translated where it is shown.
-        drawn_by: what gives a `Needle` for a random generator and a language.
-        in_english_only: there is none in Korean.
+        drawn_by: returns a `Needle` for a random generator and a language.
+        in_english_only: not available in Korean.
     """
 
     name: str
@@ -153,10 +153,10 @@ NEEDLE_KINDS = (
     NeedleKind("facts-8", Sentence("One of 8 facts"), f"{_NEEDLES}:one_of_8_facts"),
     NeedleKind("absent", Sentence("Not in the document"), f"{_NEEDLES}:absent"),
 )
-"""`passkey` is worded as no training sample is, but of the things that training's codes are ("access code");
-`unseen` is neither. `landmark` and `sandwich` are the literature's: the former, hidden in its own filler, says in two
-sentences what two training wordings say of other codes ("The access code is 5. 5 is the access code."), so it is no
-unseen wording. `fact` is one general fact, `facts-N` the same among N; `absent` asks for one that is not there."""
+"""`passkey` is worded like no training sample, but about the same things as training's codes ("access code");
+`unseen` shares neither. `landmark` and `sandwich` come from the literature: the former, hidden in its own filler, says
+in two sentences what two training wordings say of other codes ("The access code is 5. 5 is the access code."), so it is
+not unseen wording. `fact` is one general fact, `facts-N` the same among N; `absent` asks for one that is missing."""
 
 NEEDLES = tuple(kind.name for kind in NEEDLE_KINDS)
 
@@ -177,8 +177,8 @@ RULER = (
 """The tasks of RULER, on the same grid: needles, variable tracking, common words, frequent words, questions."""
 
 TEXT_KINDS = ("documents", "reading", "summary")
-"""Questions about whole texts, each as long as it is. documents: the bundled report-like documents. reading: stories
-of a file with questions. summary: what the stories of that file are about."""
+"""Questions about whole texts, at their own length. documents: the bundled report-like documents. reading: stories
+from a file with questions. summary: what the stories in that file are about."""
 
 OF_STORIES = ("reading", "summary")
 """Kinds that need a file of stories."""
@@ -186,9 +186,9 @@ OF_STORIES = ("reading", "summary")
 KINDS = (*NEEDLES, *RULER, *TEXT_KINDS)
 
 ENGLISH_ONLY = (*(kind.name for kind in NEEDLE_KINDS if kind.in_english_only), "ruler-qa", *TEXT_KINDS)
-"""Kinds that there are in English alone."""
+"""Kinds that exist only in English."""
 
 
 def length_class(context_tokens: int) -> int:
-    """Of a text that is as long as it is: a power of two that is no less, and at least 256."""
+    """The smallest power of two that is no less than a text's length, and at least 256."""
     return max(256, 1 << max(context_tokens - 1, 0).bit_length())

@@ -1,6 +1,6 @@
-"""What a command that fails writes to stderr: a line for a person, or for the window that started it.
+"""What a failing command writes to stderr: a line for a person, or for the window that started it.
 
-The window wants to say it in its own language, so its line holds what the sentences are made of. Knows no command.
+The window shows it in its own language, so its line contains the sentences' templates and values. Knows no command.
 """
 
 import json
@@ -12,7 +12,7 @@ from gistdesk.core.sentences import Sentence, packed, unpacked
 from gistdesk.core.title import printable
 
 FOR_A_WINDOW: Mapping[str, str] = {"GISTDESK_COMPLAINTS": "json"}
-"""Put into the environment of a command by a window that starts it."""
+"""Set in a command's environment by the window that starts it."""
 
 _PROGRAMS = ("gistdesk: ", "python -m trainer: ")
 
@@ -23,14 +23,14 @@ def is_for_a_window() -> bool:
 
 
 def complaint(program: str, error: UserError) -> str:
-    """The one line in which `program` says what was wrong, whatever it quotes."""
+    """One line in which `program` says what was wrong, whatever it quotes."""
     if is_for_a_window():
         return f"{program}: {json.dumps({'said': packed(error.both)})}"
     return f"{program}: {printable(' '.join(str(error).split()))}"
 
 
 def said_in(line: str) -> str:
-    """A line of a command's stderr without the program's name: the sentence that it holds, or the line itself."""
+    """A line of a command's stderr without the program's name: the sentence it contains, or the line itself."""
     program = next((name for name in _PROGRAMS if line.startswith(name)), "")
     said = line.removeprefix(program)
     try:
@@ -41,5 +41,5 @@ def said_in(line: str) -> str:
 
 
 def is_complaint(line: str) -> bool:
-    """Whether a program says something in this line, under its name."""
+    """Whether this line is a program's message under its own name."""
     return line.startswith(_PROGRAMS)

@@ -1,7 +1,7 @@
 """Models that other programs have already put on this computer: LM Studio, Ollama, GPT4All, the Hugging Face cache.
 
 Looks where those programs keep them, and at the beginnings of files; changes nothing, fetches nothing, needs no torch.
-What is damaged, or of a kind that cannot be loaded, is found too, with a sentence that says so.
+Damaged models and unsupported kinds are found too, with a sentence that says so.
 """
 
 import os
@@ -26,10 +26,10 @@ from gistdesk.folders import resource
 from gistdesk.models import NAMED, SMOLLM2, STARTER, has_smollm2, smollm2_folder
 
 _MAX_FOUND = 200
-"""Of each program."""
+"""Per program."""
 _MAX_LOOKED_AT = 20_000
 _USABLE_SHARE, _PROGRAM_BYTES = 0.8, 512 * 2**20
-"""Of a computer's memory, what a model may take; and what this program itself takes."""
+"""The share of a computer's memory that a model may take, and what this program itself takes."""
 _DIGEST = re.compile(r"sha256[:-][0-9a-f]{64}")
 _MODEL_LAYER = "application/vnd.ollama.image.model"
 
@@ -39,14 +39,14 @@ class FoundModel:
     """A model on this computer.
 
     Attributes:
-        name: to give after --model: "starter", "smollm2", a file, or a hub id.
-        title: as the program that keeps it calls it.
+        name: the value for --model: "starter", "smollm2", a file, or a hub id.
+        title: its name in the program that keeps it.
         kept_by: "gistdesk", "LM Studio", "Ollama", "GPT4All" or "Hugging Face".
-        kind: how its weights are held there, for example "Q4_K"; "safetensors".
-        file_bytes: of its weights on the disk.
-        needed_bytes: of memory, in 16 bits, or in 4 where only that fits; 0 where it is not known.
+        kind: its weight format there, for example "Q4_K"; "safetensors".
+        file_bytes: of its weights on disk.
+        needed_bytes: of memory, in 16 bits, or in 4 if only that fits; 0 if unknown.
         fit: "fits", "in 4 bits", "too large" or "unknown".
-        problem: why it cannot be used, as a sentence; "".
+        problem: why it cannot be used, as a sentence; "" if it can.
     """
 
     name: str
@@ -60,7 +60,7 @@ class FoundModel:
 
 
 def found_models() -> list[dict[str, Any]]:
-    """All of them, as JSON has them; the program's own first."""
+    """All of them, as JSON values; the program's own first."""
     found = [*_own(), *_lm_studio(), *_ollama(), *_gpt4all(), *_hugging_face()]
     return [asdict(model) for model in {model.name: model for model in reversed(found)}.values()][::-1]
 
@@ -92,7 +92,7 @@ def _gpt4all() -> Iterator[FoundModel]:
 
 
 def _ollama() -> Iterator[FoundModel]:
-    """Its manifests name a model's weights by their hash; the file of that name is a GGUF file."""
+    """Its manifests name a model's weights by hash; the file of that name is a GGUF file."""
     named = os.environ.get("OLLAMA_MODELS")
     shared = Path("/usr/share/ollama/.ollama/models")
     for root in [Path(named)] if named else [Path.home() / ".ollama" / "models", shared]:
@@ -118,11 +118,11 @@ def _hugging_face() -> Iterator[FoundModel]:
 
 
 def _is_decoder(folder: Path) -> bool:
-    """Whether a folder of the cache is meant to be a language model; the cache holds much else."""
+    """Whether a folder of the cache is meant to be a language model; the cache contains much else."""
     try:
         said = read_object(folder / "config.json")
     except (OSError, ValueError):
-        return True  # damaged: that is said
+        return True  # damaged, which is reported
     return any("CausalLM" in str(name) for name in said.get("architectures") or [])
 
 
@@ -147,14 +147,14 @@ def _folder(name: str, title: str, folder: Path, kept_by: str) -> FoundModel:
 
 
 def _fit(n_weights: int) -> tuple[int, str]:
-    """Memory that so many weights take here, and whether this computer has it."""
+    """The memory that this many weights take here, and whether this computer has it."""
     room = _USABLE_SHARE * psutil.virtual_memory().total - _PROGRAM_BYTES
     plain, small = 2 * n_weights, int(n_weights * BITS["nf4"] / 8)
     return (plain, "fits") if plain <= room else (small, "in 4 bits" if small <= room else "too large")
 
 
 def _files(roots: list[Path], suffix: str = SUFFIX) -> Iterator[Path]:
-    """Files in these folders and those below; a link to a file counts, a link to a folder is not followed."""
+    """Files in these folders and below; a link to a file counts, a link to a folder is not followed."""
     looked_at = n_found = 0
     for root in roots:
         for folder, _, names in os.walk(root):

@@ -1,6 +1,6 @@
-"""Brings one file over the network: goes on where an earlier try stopped, takes up a broken connection, adds it all up.
+"""Fetches one file over the network: resumes earlier attempts, retries broken connections, computes the checksum.
 
-Knows nothing of what the file is, nor of what its checksum should be.
+Knows nothing of what the file is, nor what its checksum should be.
 """
 
 import hashlib
@@ -16,16 +16,16 @@ _N_TRIES = 5
 _RETRY_S = 1.0
 
 Open = Callable[[Mapping[str, str]], AbstractContextManager[httpx2.Response]]
-"""Asks for the file with these headers and gives the response, which is one of success."""
+"""Requests the file with these headers and returns the response, a successful one."""
 
 
 def fetch(
     open_file: Open, part: Path, n_bytes: int, new_digest: Callable[[], "hashlib._Hash"]
 ) -> Generator[int, None, str]:
-    """Make `part` the whole file of `n_bytes`; yields how many are there, returns their checksum as hex.
+    """Make `part` the whole file of `n_bytes`; yields the number of bytes present, returns their checksum as hex.
 
     Raises:
-        httpx2.TransportError: the connection failed five times. What came is kept.
+        httpx2.TransportError: the connection failed five times. What has arrived is kept.
         OSError: the disk failed.
     """
     for attempt in range(_N_TRIES):
@@ -40,7 +40,7 @@ def fetch(
 
 
 def part_bytes(part: Path) -> int:
-    """How much of a file an earlier try left."""
+    """How much of a file an earlier attempt left."""
     return part.stat().st_size if part.exists() else 0
 
 
@@ -58,7 +58,7 @@ def _append(
             return digest.hexdigest()
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={there}-"} if there else {})
         with open_file(headers) as response:
-            if response.status_code != 206:  # it sends the whole file, asked or not
+            if response.status_code != 206:  # the server sends the whole file regardless
                 stream.truncate(0)
                 digest, there = new_digest(), 0
             for block in response.iter_bytes(_BLOCK_BYTES):

@@ -1,6 +1,6 @@
-"""The folders of the program: what ships with it, and where everything is kept, which is for its owner's eyes.
+"""The program's folders: what ships with it, and where everything is kept, private to its owner.
 
-Knows nothing of what is in them.
+Knows nothing of their contents.
 """
 
 import os
@@ -28,9 +28,9 @@ class Folders:
 
 
 def folders() -> Folders:
-    """The platform's folders, or, where the variable GISTDESK_HOME names one, folders in that. None is made.
+    """The platform's folders or, if the variable GISTDESK_HOME names one, folders inside that. Creates none.
 
-    GISTDESK_MODELS moves the models alone: they are large, and several homes may share them.
+    GISTDESK_MODELS moves only the models: they are large, and several homes may share them.
     """
     if home := os.environ.get(HOME_VARIABLE):
         root = Path(home).expanduser().absolute()
@@ -43,21 +43,21 @@ def folders() -> Folders:
 
 
 def resource(name: str) -> Path:
-    """What ships under `resources/`, for example "starter": in a checkout, a wheel and a frozen build alike."""
+    """A file shipped under `resources/`, for example "starter": in a checkout, a wheel and a frozen build alike."""
     package = Path(str(files("gistdesk")))
     installed = package / "resources"
     return (installed if installed.is_dir() else package.parent / "resources") / name
 
 
 def make_private(folder: Path) -> None:
-    """Have the folder, with those above it, and let nobody else look into it. Raises OSError: it cannot be made."""
+    """Create the folder, with those above it, accessible only to its owner. Raises OSError: it cannot be created."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(OSError):  # a disk without permissions, or another's folder that was lent
+    with suppress(OSError):  # a disk without permissions, or a folder owned by somebody else
         if folder.stat().st_mode & 0o077:
             folder.chmod(0o700)
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner may read, in one step. Raises OSError."""
+    """Write a file that only its owner can read, in one step. Raises OSError."""
     with replacing(path, private=True) as part:
         part.write_bytes(data)

@@ -1,6 +1,6 @@
-"""Which documents can be read: one row for each format, for the window's lists of files and for the engine's reading.
+"""Which documents can be read: one row per format, for the window's file lists and the engine's reading.
 
-What reads a format is named as "module:function", and looked up when a file of it comes. Knows no format itself.
+A row names its reader as "module:function", imported when a file of that format comes up. Knows no format itself.
 """
 
 from dataclasses import dataclass
@@ -14,11 +14,10 @@ class Format:
 
     Attributes:
         name: for people.
-        endings: of file names, in small letters.
-        opened_by: what gives an `Opened` for the file's name, its bytes, and a password or None.
-        first_bytes: that no other kind of file begins with: they decide whatever its name says. Empty where there are
-            none: its name decides.
-        may_begin_late: in a file that is named so, the first bytes may stand behind others.
+        endings: of file names, in lower case.
+        opened_by: returns an `Opened` for the file's name, its bytes, and a password or None.
+        first_bytes: unique to this format: they decide whatever the file's name says. If empty, the name decides.
+        may_begin_late: in a file with such a name, the first bytes may come after others.
     """
 
     name: str

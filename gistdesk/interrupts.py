@@ -1,4 +1,4 @@
-"""Ctrl+C before a command has begun, while libraries load for seconds, and whether there was one.
+"""Ctrl+C before a command begins, while libraries load for seconds, and whether there was one.
 
 A library that is interrupted while it loads may raise anything at all. Knows nothing of commands.
 """
@@ -25,9 +25,9 @@ def end_at_once(name: str) -> None:
 
 
 def raise_from_now_on() -> None:
-    """Ctrl+C raises KeyboardInterrupt, as Python's own does, and is remembered.
+    """Ctrl+C raises KeyboardInterrupt, as Python's own handler does, and is remembered.
 
-    Where Python would drop it, as in a `__del__` that happens to run, it comes once more.
+    If Python would drop it, as in a `__del__` that happens to run, it is raised once more.
     """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -46,5 +46,5 @@ def raise_from_now_on() -> None:
 
 
 def heard() -> bool:
-    """Whether there was one, whatever has been made of it since."""
+    """Whether there was one, whatever became of it."""
     return bool(_heard)

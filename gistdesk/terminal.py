@@ -18,7 +18,7 @@ from gistdesk.interrupts import heard, raise_from_now_on
 
 
 def run(app: typer.Typer, name: str) -> NoReturn:
-    """Run a program and turn what it raises into an exit code.
+    """Run a program and turn its exceptions into an exit code.
 
     0 done, 1 our bug (with its traceback), 2 the user's error in one line, 130 interrupted.
     """
@@ -27,7 +27,7 @@ def run(app: typer.Typer, name: str) -> NoReturn:
     try:
         code = app(standalone_mode=False, prog_name=name)
         if sys.stdout is not None:
-            sys.stdout.flush()  # a full disk shows here, not while Python shuts down
+            sys.stdout.flush()  # a full disk fails here, not while Python shuts down
         if code == 130:  # as newer versions of typer report Ctrl+C
             raise KeyboardInterrupt
     except (KeyboardInterrupt, typer.Abort):
@@ -52,7 +52,7 @@ def run(app: typer.Typer, name: str) -> NoReturn:
         complain(name, UserError("The output cannot be written ({reason}).", "Free some space.", reason=error.strerror))
         sys.exit(2)
     except Exception as error:
-        if heard():  # a library that was loading has made something else of it
+        if heard():  # a library that was loading turned it into something else
             _say_interrupted(name)
         if hasattr(error, "exit_code") and hasattr(error, "format_message"):
             _explain_usage(name, error)
@@ -67,7 +67,7 @@ def _say_interrupted(name: str) -> NoReturn:
 
 
 def _drop_output() -> None:
-    """What could not be written is not tried again, with a complaint, while Python shuts down."""
+    """Keep Python from retrying failed output, with an error message, while it shuts down."""
     sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
 
 
@@ -77,7 +77,7 @@ def complain(name: str, error: UserError) -> None:
 
 
 def _explain_usage(name: str, error: Any) -> None:
-    """What is wrong with the arguments; nothing where the whole help was just shown in answer to none."""
+    """What is wrong with the arguments; nothing if the full help was just shown for an empty command line."""
     message = " ".join(error.format_message().split())
     if message:
         command = error.ctx.command_path if getattr(error, "ctx", None) else name
@@ -85,7 +85,7 @@ def _explain_usage(name: str, error: Any) -> None:
 
 
 def _speak_utf8() -> None:
-    """A Windows console or a bare container may default to an encoding that has no Hangul."""
+    """A Windows console or a bare container may default to an encoding without Hangul."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -109,7 +109,7 @@ def counted(work: Iterable[dict[str, Any]], title: str, *, show: bool) -> Iterat
 
 
 def each(lines: TextIO | None, welcome: str, mark: str) -> Iterator[str]:
-    """Lines of a conversation; where a person types them, a welcome first and a mark in front of each."""
+    """Lines of a conversation; for a person typing, a welcome first and a mark before each."""
     if lines is None:
         return
     if lines.isatty():
@@ -134,12 +134,12 @@ def human_bytes(n: int) -> str:
 
 
 def label_of(name: str) -> str:
-    """The name of a figure as a person reads it: "file_bytes" -> "file"."""
+    """The name of a figure for people: "file_bytes" -> "file"."""
     return name.removesuffix("_bytes").replace("_", " ")
 
 
 def readable(name: str, value: Any) -> str:
-    """Bytes in units that a person reads, several things in one line."""
+    """Bytes in readable units, several values on one line."""
     if isinstance(value, list):
         return "; ".join(readable(name, item) for item in value)
     if isinstance(value, dict):

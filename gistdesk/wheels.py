@@ -1,7 +1,7 @@
-"""Packages that are brought as files: pip says where each is to be had, and its bytes are fetched and checked here.
+"""Packages fetched as files: pip says where each one is, and its bytes are fetched and checked here.
 
-pip knows the user's index, proxy and certificates, but cannot go on where an earlier try stopped. Knows nothing of what
-is in a package, nor of where it is unpacked.
+pip knows the user's index, proxy and certificates, but cannot resume an earlier attempt. Knows nothing of what
+is in a package, nor where it is unpacked.
 """
 
 import json
@@ -30,7 +30,7 @@ _TIMEOUT_S = 30.0
 
 @dataclass(frozen=True)
 class Wheel:
-    """A package as one file. `unpacked_bytes` is what it takes on the disk."""
+    """A package as one file. `unpacked_bytes` is its size on disk once unpacked."""
 
     name: str
     version: str
@@ -41,10 +41,10 @@ class Wheel:
 
 
 def addresses(wheels: Sequence[Wheel], index: str = "") -> Generator[None, None, dict[str, str]]:
-    """Where each wheel is to be had, by name; yields while pip asks.
+    """The URL of each wheel, by name; yields while pip asks.
 
     Args:
-        index: a package index that is asked beside the usual one; "".
+        index: a package index to ask besides the usual one; "" if none.
 
     Raises:
         UserError: no network, no pip, or the index lacks one.
@@ -65,10 +65,10 @@ def addresses(wheels: Sequence[Wheel], index: str = "") -> Generator[None, None,
 
 
 def bring(url: str, wheel: Wheel, folder: Path) -> Iterator[int]:
-    """Fetch a wheel whole and checked; what an earlier try left is gone on with. Yields the bytes that are there.
+    """Fetch a wheel, complete and checked, resuming an earlier attempt. Yields the number of bytes present.
 
     Raises:
-        UserError: the connection failed, or it is not the file that this version was made for. That one is deleted.
+        UserError: the connection failed, or it is not the file this version was made for, which is then deleted.
         OSError: the disk failed.
     """
     part = folder / f"{wheel.file}.part"
@@ -101,7 +101,7 @@ def bring(url: str, wheel: Wheel, folder: Path) -> Iterator[int]:
 
 
 def another_file(wheel: Wheel) -> UserError:
-    """For a file that has another hash than the one that is pinned."""
+    """For a file whose hash differs from the pinned one."""
     return UserError(
         "{file} is not the file that this version was made for: its SHA-256 differs.",
         "It was deleted. Try again, or with another network.",

@@ -1,4 +1,4 @@
-"""What is typed after an option becomes values: texts, and lists with commas. Knows no command."""
+"""Parses option values: texts, and lists with commas. Knows no command."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ from gistdesk.core.errors import UserError
 
 
 def unicode_of(text: Any) -> Any:
-    """An argument may hold bytes that are no UTF-8; no tokenizer takes what Python makes of them."""
+    """An argument may contain invalid UTF-8; no tokenizer accepts what Python makes of it."""
     return text if text is None else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def words(text: str) -> tuple[str, ...]:
-    """A list of words; what stands in it twice is taken once."""
+    """A list of words; duplicates are dropped."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
 
@@ -19,7 +19,7 @@ def numbers(text: str, option: str) -> tuple[int, ...]:
     """A list of whole numbers.
 
     Raises:
-        UserError: it is none; `option` is named in the hint.
+        UserError: it is not one; `option` is named in the hint.
     """
     try:
         return tuple(dict.fromkeys(int(part) for part in words(text)))
@@ -33,7 +33,7 @@ def ratios_of(text: str) -> tuple[float, ...]:
     """A list of ratios.
 
     Raises:
-        UserError: it is none.
+        UserError: it is not one.
     """
     try:
         return tuple(dict.fromkeys(float(part) for part in words(text)))

@@ -1,4 +1,4 @@
-"""Which model a command uses where none was named: for a document by its language, for a gist the one that made it."""
+"""Which model a command uses if none was named: for a document by its language, for a gist the one that made it."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -21,14 +21,14 @@ class DocumentModels:
 
     @property
     def same_for_all(self) -> bool:
-        """Whether it is one model whatever the documents' languages are."""
+        """Whether the model is the same whatever the documents' languages are."""
         return self._wanted is not None or not has_smollm2()
 
     def of(self, text: str) -> GistModel:
         """Raises UserError: see `load_model`."""
         name = self._wanted or default_model(text)
         if self._model is None or name != self._name:
-            self._model = None  # before the next one is loaded
+            self._model = None  # freed before the next one is loaded
             self._model = load_model(name, device=self._device, precision=self._precision, need_adapter=False)
             self._name = name
         return self._model
@@ -38,10 +38,10 @@ def model_of_gist(identity: ModelIdentity, known: Sequence[str]) -> str:
     """The model on this computer that made a gist, by its name.
 
     Args:
-        known: names of models that were added here, beside those that have a name of their own and kept adapters.
+        known: names of models that were added here, besides the named ones and kept adapters.
 
     Raises:
-        UserError: it is not here. The sentence says which one it is.
+        UserError: it is not here. The sentence names it.
     """
     base_alone = ""
     for name in dict.fromkeys(_candidates(identity.model_id, known)):
@@ -53,7 +53,7 @@ def model_of_gist(identity: ModelIdentity, known: Sequence[str]) -> str:
             if identity.adapter_fingerprint in ("", adapter):
                 return name
             base_alone = base_alone or name
-    if base_alone:  # whoever holds the gist against it says what is missing
+    if base_alone:  # checking the gist against it reports what is missing
         return base_alone
     raise UserError(
         'The gist was made by the model "{model}", which is not on this computer.',
@@ -63,7 +63,7 @@ def model_of_gist(identity: ModelIdentity, known: Sequence[str]) -> str:
 
 
 def _candidates(model_id: str, known: Sequence[str]) -> Iterator[str]:
-    """Names that a gist's model may have here. What the gist says itself is no path: it may come from anywhere."""
+    """Names that a gist's model may have here. The gist's own name for it is not a path: it may come from anywhere."""
     if model_id in NAMED or is_hub_id(model_id):
         yield model_id
     yield from NAMED

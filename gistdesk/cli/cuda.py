@@ -73,7 +73,7 @@ def install(
 
 
 def _end_with_stdin() -> None:
-    """Whoever wants the events and closes its end of the pipe, or dies, wants no more."""
+    """If the reader of the events closes its end of the pipe, or dies, it wants no more."""
     sys.stdin.read()
     _thread.interrupt_main()
 

@@ -78,7 +78,7 @@ def _asked(model: GistModel, samples: list[dict[str, Any]], *, passages: bool) -
 
 
 def _answer(context: Context, question: str, expected: str) -> tuple[str, bool]:
-    """The answer's first paragraph, in one line, and whether the value stands in it."""
+    """The answer's first paragraph, on one line, and whether it contains the value."""
     answer = "".join(context.answer([Turn(question)], Sampling(max_tokens=_ANSWER_TOKENS))).strip()
     first = " ".join(answer.split("\n\n")[0].split()) or "(nothing)"
     return first, expected.lower() in first.lower()

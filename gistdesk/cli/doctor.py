@@ -1,4 +1,4 @@
-"""What this computer offers and what is used of it, with the reason where a GPU is not used.
+"""What this computer offers and what is used of it, with the reason if a GPU is not used.
 
 Collects facts; judges nothing and prints nothing.
 """
@@ -66,7 +66,7 @@ def _version(package: str) -> str:
 
 
 def _cards() -> list[dict[str, Any]] | str:
-    """Every NVIDIA card as its driver reports it; a sentence when there is none."""
+    """Every NVIDIA card as its driver reports it; a sentence if there is none."""
     import pynvml
 
     try:
@@ -86,7 +86,7 @@ def _cards() -> list[dict[str, Any]] | str:
 
 
 def _smollm2() -> str:
-    """Whether the model for English is here."""
+    """Whether the model for English is available."""
     if not has_smollm2():
         return f"not here, so the starter reads English, too; gistdesk models fetch {SMOLLM2} brings it"
     adapter = shipped_adapter(SMOLLM2)

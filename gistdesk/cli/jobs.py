@@ -33,12 +33,12 @@ from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
 
 
 def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
-    """Where each document's gist goes: beside it, into a folder, or, for a single one, to the name that was given.
+    """Where each document's gist goes: beside it, into a folder, or, for a single one, to the given name.
 
-    A folder that is to take several is made if need be.
+    A folder for several is created if needed.
 
     Raises:
-        UserError: two documents would get one gist file, or a file that is no gist would be overwritten.
+        UserError: two documents would get the same gist file, or a file that is not a gist would be overwritten.
     """
     if output is not None and len(files) == 1 and not output.is_dir():
         if output.suffix != SUFFIX and output.exists() and not _is_gist(output):
@@ -91,11 +91,11 @@ def compress_file(
     password: str | None = None,
     document: Document | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Compress one document; yields `done` and `total` segments, and at last the result alone.
+    """Compress one document; yields `done` and `total` segments, and finally only the result.
 
-    It is read here, unless whoever calls has read it already, as `document`.
+    It is read here unless the caller has already read it and passes it as `document`.
 
-    Speed is that of this run: what an interrupted one had done is not counted.
+    The speed is this run's: an interrupted run's work is not counted.
 
     Raises:
         UserError: the document, the ratio or the target is unusable.
@@ -137,11 +137,11 @@ def compress_file(
 
 
 class Conversation:
-    """A conversation about gists, and about what is looked up in their texts for each question; remembers its turns.
+    """A conversation about gists, and about what is looked up in their texts for each question; keeps its turns.
 
     Attributes:
-        told: the sentence of the texts that suits the last question best; "" where none does, or there are no texts.
-        quotes: the answer is such a sentence itself.
+        told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
+        quotes: whether the answer is itself such a sentence.
     """
 
     def __init__(
@@ -160,11 +160,11 @@ class Conversation:
         self.told, self.quotes = "", False
 
     def forget(self) -> None:
-        """What was said so far; the next question is the first one again."""
+        """Forget all turns; the next question is the first one again."""
         self._turns = []
 
     def look_up(self, question: str) -> None:
-        """Put what suits a question before the model; nothing where there is no text."""
+        """Put passages that suit a question in front of the model; does nothing without texts."""
         if self._index is None:
             return
         found = self._index.best(question, TOP_K)
@@ -173,7 +173,7 @@ class Conversation:
         self.quotes = isinstance(self._context, Quotes)
 
     def ask(self, question: str) -> Iterator[str]:
-        """The answer's pieces as they come. A question that fails is not remembered."""
+        """The answer's pieces as they are generated. A question that fails is not remembered."""
         pieces = []
         for piece in self._context.answer([*self._turns, Turn(question)], self._sampling):
             pieces.append(piece)
@@ -181,7 +181,7 @@ class Conversation:
         self._turns.append(Turn(question, "".join(pieces)))
 
     def figures(self) -> dict[str, Any]:
-        """What the last answer took."""
+        """What the last answer cost."""
         figures = self._context.figures
         assert figures is not None
         return {
@@ -235,7 +235,7 @@ def _indexed(model: GistModel, texts: Sequence[Path], hashes: set[str]) -> Passa
 
 
 def _model_of(record: GistRecord, model: str | None, device: str, precision: str, known: Sequence[str]) -> GistModel:
-    """The model, if none is named the one that made the gist; with "auto" as it was then."""
+    """The named model, or the one that made the gist; with "auto" at the precision it had then."""
     if precision == "auto":
         precision = of_files(record.identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
     name = model or model_of_gist(record.identity, known)
@@ -243,7 +243,7 @@ def _model_of(record: GistRecord, model: str | None, device: str, precision: str
 
 
 def describe_adapter(folder: Path) -> dict[str, Any]:
-    """An adapter that is kept here: its base and sizes, or a `problem` in one sentence; no weights are loaded."""
+    """An adapter kept here: its base and sizes, or a `problem` in one sentence; no weights are loaded."""
     found: dict[str, Any] = {"name": folder.name, "folder": str(folder), "problem": ""}
     try:
         folders = find_model(str(folder))
@@ -262,7 +262,7 @@ def describe_adapter(folder: Path) -> dict[str, Any]:
 
 
 def haystack_of(path: Path) -> str:
-    """The text of a document, or of all documents of a folder, by name.
+    """The text of a document, or of all documents in a folder, by name.
 
     Raises:
         UserError: one cannot be read, or there are none.
@@ -288,10 +288,10 @@ def recall_of(
     is_kept_text: bool = False,
     known: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
-    """Facts of a document asked back from its gist; yields `done` and `total`, and at last the figures alone.
+    """Ask for facts of a document from its gist; yields `done` and `total`, and finally only the figures.
 
     Args:
-        is_kept_text: `document` is the text that a library kept of it, which the library knows to be this gist's.
+        is_kept_text: `document` is the text that a library kept, which the library knows to be this gist's.
 
     Raises:
         UserError: gist, document and model do not belong together, or the text holds no facts.

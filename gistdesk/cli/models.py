@@ -89,7 +89,7 @@ def _fit(row: dict[str, Any]) -> str:
 
 
 def _tell(steps: Iterator[dict[str, Any]], events: bool) -> None:
-    """Print how far it is: for a person a line for each tenth, for a program a line for each change."""
+    """Print progress: for a person a line for each tenth, for a program a line for each change."""
     if events:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     last = ""
@@ -105,7 +105,7 @@ def _tell(steps: Iterator[dict[str, Any]], events: bool) -> None:
 
 
 def _end_with_stdin() -> None:
-    """Whoever wants the events and closes its end of the pipe, or dies, wants no more."""
+    """If the reader of the events closes its end of the pipe, or dies, it wants no more."""
     sys.stdin.read()
     _thread.interrupt_main()
 

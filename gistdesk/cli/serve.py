@@ -1,4 +1,4 @@
-"""`gistdesk serve`: gists answer over HTTP, on this computer alone, in the form of OpenAI's chat completions.
+"""`gistdesk serve`: gists answer over HTTP, on this computer only, as OpenAI-style chat completions.
 
 Reads arguments and prints; the work is done by `gistdesk.server`.
 """

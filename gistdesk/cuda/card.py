@@ -1,4 +1,4 @@
-"""Which NVIDIA card there is, as the driver's own program says it. Knows nothing of what uses it."""
+"""Which NVIDIA card there is, according to the driver's own tool. Knows nothing of what uses it."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ class Card:
     """A graphics card.
 
     Attributes:
-        memory_bytes: in all.
+        memory_bytes: in total.
         driver: version of the driver, for example "580.95.05".
         capability: NVIDIA's compute capability, for example 8.6.
     """
@@ -38,7 +38,7 @@ def require_card() -> Card:
 
 
 def find_card() -> Card | None:
-    """The first NVIDIA card; None where there is none, or no driver that knows it. May take a second or two."""
+    """The first NVIDIA card; None if there is none, or no driver for it. May take a second or two."""
     program = shutil.which("nvidia-smi")
     if program is None:
         return None

@@ -1,7 +1,7 @@
 """Sets CUDA up: asks the package index, fetches, unpacks, tries it on the card, and only then switches to it.
 
-Whatever stops it, the set-up that was in use stays in use, and what was fetched is there for the next try. Says how far
-it is; shows nothing.
+Whatever stops it, the set-up in use stays in use, and fetched files are kept for the next try. Reports progress;
+shows nothing.
 """
 
 import errno
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Step:
-    """How far it is: `phase` "asking", "fetching", "unpacking" or "testing"; bytes of the phase, 0 if not counted."""
+    """Progress: `phase` "asking", "fetching", "unpacking" or "testing"; bytes of the phase, 0 if not counted."""
 
     phase: str
     done_bytes: int = 0
@@ -34,12 +34,12 @@ class Step:
 
 
 def install(lock: Lock) -> Generator[Step, None, Path]:
-    """Set CUDA up in the data folder and use it from the next process on; going on where an earlier try stopped.
+    """Set CUDA up in the data folder and use it from the next process on; resumes an earlier attempt.
 
-    Returns the folder. Where this very set-up is in use already and works, nothing is done.
+    Returns the folder. If this very set-up is already in use and works, nothing is done.
 
     Raises:
-        UserError: no network, no space, a file that is not what it should be, or a card that it does not work with.
+        UserError: no network, no space, an unexpected file, or a card that it does not work with.
     """
     used = place.current()
     if used is not None and used.name.startswith(lock.name):
@@ -77,7 +77,7 @@ def install(lock: Lock) -> Generator[Step, None, Path]:
 
 
 def needed_disk_bytes(lock: Lock) -> int:
-    """At most, while it is set up; `lock.unpacked_bytes` stay."""
+    """Peak space during set-up; `lock.unpacked_bytes` of it stay."""
     return lock.unpacked_bytes + max(wheel.n_bytes for wheel in lock.wheels)
 
 
@@ -86,7 +86,7 @@ def _done(folder: Path, wheel: Wheel) -> Path:
 
 
 def _free_name(lock: Lock) -> Path:
-    """Beside a broken set-up of the same name, which is still in use, another one."""
+    """A new name beside a broken set-up of the same name that is still in use."""
     n, path = 1, place.root() / lock.name
     while path.exists():
         n, path = n + 1, place.root() / f"{lock.name}-{n + 1}"
@@ -114,7 +114,7 @@ def _check_space(lock: Lock, folder: Path) -> None:
 
 
 def _problem(folder: Path) -> Generator[Step, None, str]:
-    """What is wrong with a set-up on this computer, by a process of its own; "" when it works."""
+    """What is wrong with a set-up on this computer, tried in a separate process; "" if it works."""
     trial = run(roles.command("cuda-trial", str(place.packages(folder))))
     code, said = yield from _told(Step("testing"), trial)
     lines = said.strip().splitlines()
@@ -122,7 +122,7 @@ def _problem(folder: Path) -> Generator[Step, None, str]:
 
 
 def _told(step: Step, work: Generator[None, None, _T]) -> Generator[Step, None, _T]:
-    """What a piece of work returns; while it runs, `step` is said again and again."""
+    """The result of some work; `step` is repeated while it runs."""
     try:
         while True:
             next(work)

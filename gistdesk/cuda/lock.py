@@ -1,4 +1,4 @@
-"""What a set-up of CUDA consists of: exactly these files, by hash, for this system and Python.
+"""What a CUDA set-up consists of: exactly these files, by hash, for this system and Python.
 
 `python packaging/build.py cuda` writes it. Knows nothing of where files come from.
 """
@@ -18,14 +18,14 @@ from gistdesk.wheels import Wheel
 
 @dataclass(frozen=True)
 class Lock:
-    """Everything that is fetched.
+    """Everything to fetch.
 
     Attributes:
-        name: tells set-ups of other versions, systems and Pythons apart; the folder is called by it.
+        name: distinguishes set-ups of other versions, systems and Pythons; also the folder's name.
         cuda: version of CUDA.
-        least_driver: the driver that this CUDA needs, or a newer one.
+        least_driver: the oldest driver that this CUDA works with.
         least_capability: of the card.
-        index: a package index that is asked beside the usual one; "".
+        index: a package index to ask besides the usual one; "" if none.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Lock:
 
     @property
     def n_bytes(self) -> int:
-        """To be fetched in all."""
+        """Total download size."""
         return sum(wheel.n_bytes for wheel in self.wheels)
 
     @property
@@ -66,7 +66,7 @@ class Lock:
 
 
 def python_tag() -> str:
-    """Of the running Python, for example "py311": packages for another one cannot be used."""
+    """Of the running Python, for example "py311": packages for another one are unusable."""
     return f"py{sys.version_info.major}{sys.version_info.minor}"
 
 
@@ -76,7 +76,7 @@ def system_tag() -> str:
 
 
 def read_lock(folder: Path | None = None) -> Lock:
-    """The lock for this system and Python; from resources/cuda if no folder is named.
+    """The lock for this system and Python; by default from resources/cuda.
 
     Raises:
         UserError: this version has none.

@@ -1,7 +1,7 @@
-"""Where set-ups of CUDA lie, which one is in use, and what is left of others.
+"""Where CUDA set-ups are, which one is in use, and what is left of others.
 
-`cuda/current` in the data folder names the folder that is in use; it is replaced in one step. Every other folder there
-is unfinished or out of use. Knows nothing of what a set-up consists of.
+`cuda/current` in the data folder names the folder in use; it is replaced in one step. Every other folder there
+is unfinished or unused. Knows nothing of what a set-up consists of.
 """
 
 import re
@@ -28,12 +28,12 @@ def root() -> Path:
 
 
 def packages(folder: Path) -> Path:
-    """Of a set-up: what goes in front of a process's own packages."""
+    """A set-up's packages, to go in front of a process's own."""
     return folder / "packages"
 
 
 def current() -> Path | None:
-    """The set-up in use; None where there is none, or it is for another Python than this program's."""
+    """The set-up in use; None if there is none, or it is for a different Python from this program's."""
     with suppress(OSError, UnicodeDecodeError):
         name = (root() / _POINTER).read_text(encoding="utf-8").strip()
         folder = root() / name
@@ -43,14 +43,14 @@ def current() -> Path | None:
 
 
 def use() -> None:
-    """From now on this process imports PyTorch from the set-up that is in use, if there is one."""
+    """From now on this process imports PyTorch from the set-up in use, if there is one."""
     folder = current()
     if folder is not None and str(packages(folder)) not in sys.path:
         sys.path.insert(0, str(packages(folder)))
 
 
 def has_own_cuda() -> bool:
-    """Whether the PyTorch that this program came with has CUDA already: then there is nothing to set up."""
+    """Whether the PyTorch that this program came with already has CUDA: then there is nothing to set up."""
     own = [path for path in sys.path if not Path(path).is_relative_to(root())]
     found = PathFinder.find_spec("torch", own)
     if found is None or found.origin is None:
@@ -69,7 +69,7 @@ def switch_to(folder: Path) -> None:
 
 
 def clear(keep: Path | None = None) -> None:
-    """Delete set-ups that are out of use. What another process still has open stays until the next time."""
+    """Delete unused set-ups. What another process still has open stays until the next time."""
     for other in root().iterdir():
         if other.is_dir() and other != keep:
             shutil.rmtree(other, ignore_errors=True)
@@ -77,10 +77,10 @@ def clear(keep: Path | None = None) -> None:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """While nobody else sets up or removes.
+    """While open, nobody else sets up or removes.
 
     Raises:
-        UserError: somebody does.
+        UserError: another process is doing so.
     """
     folders().data.mkdir(parents=True, exist_ok=True)
     try:
@@ -93,7 +93,7 @@ def alone() -> Iterator[None]:
 
 
 def remove() -> None:
-    """Take everything away again, what is unfinished, too; from the next process on PyTorch is the program's own.
+    """Remove everything, unfinished set-ups included; from the next process on PyTorch is the program's own.
 
     Raises:
         UserError: something cannot be deleted.

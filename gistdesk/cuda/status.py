@@ -1,4 +1,4 @@
-"""What there is and what could be: card, PyTorch, set-up, and the size of what would be fetched. Changes nothing."""
+"""What is there and what could be: card, PyTorch, set-up, and the download size. Changes nothing."""
 
 from dataclasses import asdict
 from typing import Any
@@ -12,11 +12,11 @@ OFFER = "gistdesk cuda install"
 
 
 def status() -> dict[str, Any]:
-    """Facts as JSON has them.
+    """Facts as JSON values.
 
-    card: null where there is none. own_cuda: the program's PyTorch has CUDA without a set-up. in_use: the set-up's
+    card: null if there is none. own_cuda: the program's PyTorch has CUDA without a set-up. in_use: the set-up's
     name or null. can_install: a set-up would change something and is possible; `problem` and `hint` say why it is not.
-    fetch_bytes, disk_bytes: of a whole set-up. unfinished: a try was interrupted, and goes on with the next one.
+    fetch_bytes, disk_bytes: of a whole set-up. unfinished: an attempt was interrupted; the next one resumes it.
     """
     own, used = place.has_own_cuda(), place.current()
     facts: dict[str, Any] = {

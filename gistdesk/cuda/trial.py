@@ -1,7 +1,7 @@
-"""A small calculation on the card with a set-up that is not in use yet: `PACKAGES` -> exit code 0, or what is wrong.
+"""A small calculation on the card with a set-up not yet in use: `PACKAGES` -> exit code 0, or what is wrong.
 
-A process of its own: a library that does not fit the driver may take the process with it. The last line that it prints
-is for a person. The one module of this package that imports torch.
+A separate process: a library that does not fit the driver may crash it. The last line it prints
+is for a person. The only module of this package that imports torch.
 """
 
 import sys
@@ -15,7 +15,7 @@ def main(words: Sequence[str]) -> int:
     """Returns the exit code."""
     packages = Path(words[0])
     sys.path.insert(0, str(packages))
-    sys.dont_write_bytecode = False  # a frozen program writes none: what is compiled here, no later process has to
+    sys.dont_write_bytecode = False  # a frozen program writes none; compiling here saves every later process the work
     try:
         print(_calculated(packages))
     except Exception as error:

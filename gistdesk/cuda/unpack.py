@@ -1,4 +1,4 @@
-"""A wheel becomes files in a folder. Knows nothing of where wheels come from; their hashes were checked before."""
+"""Unpacks a wheel into a folder. Knows nothing of where wheels come from; their hashes have already been checked."""
 
 import zipfile
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def unpack(wheel: Path, folder: Path) -> Iterator[int]:
-    """Write what a wheel holds, over what is there; yields the bytes written so far."""
+    """Extract a wheel, overwriting existing files; yields the bytes written so far."""
     done = 0
     with zipfile.ZipFile(wheel) as archive:
         for member in needed_members(archive):
@@ -18,6 +18,6 @@ def unpack(wheel: Path, folder: Path) -> Iterator[int]:
 
 
 def needed_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """All but C++ headers, whose long paths Windows does not take, and which nothing here compiles with."""
+    """All but C++ headers: Windows rejects their long paths, and nothing here compiles with them."""
     files = [member for member in archive.infolist() if not member.is_dir()]
     return [member for member in files if "include" not in member.filename.split("/")]

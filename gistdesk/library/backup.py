@@ -1,4 +1,4 @@
-"""Copies of the library's database: one a day, each checked before it replaces another, and going back to one.
+"""Copies of the library's database: one a day, each checked before it replaces another, and restoring one.
 
 Knows nothing of what is in the database.
 """
@@ -16,7 +16,7 @@ _DAY_S = 24 * 3600
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy what is committed, under a temporary name first. Raises sqlite3.Error and OSError."""
+    """Copy the committed data, under a temporary name first. Raises sqlite3.Error and OSError."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     os.close(os.open(temporary, os.O_CREAT | os.O_RDWR, 0o600))
     try:
@@ -30,10 +30,10 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def checked_copy(source: Path, target: Path) -> None:
-    """As `copy_database`; a target that is there stays unless the copy is sound.
+    """As `copy_database`; an existing target stays unless the copy is sound.
 
     Raises:
-        MalformedError: it is not, so what it was copied from is not either. Also sqlite3.Error and OSError.
+        MalformedError: the copy is not sound, so neither is its source. Also sqlite3.Error and OSError.
     """
     fresh = target.with_name(f".{target.name}.checked")
     try:
@@ -47,7 +47,7 @@ def checked_copy(source: Path, target: Path) -> None:
 
 
 def back_up_daily(database: Path) -> None:
-    """Have a copy of today, and the two before it. One that cannot be made keeps nobody from the library."""
+    """Keep a copy of today and the two before it. A failed copy keeps nobody from the library."""
     newest = _numbered(database, 1)
     with suppress(sqlite3.Error, OSError):
         if newest.exists() and abs(time.time() - newest.stat().st_mtime) < _DAY_S:
@@ -60,7 +60,7 @@ def back_up_daily(database: Path) -> None:
 
 
 def newest_backup(database: Path) -> Path | None:
-    """The newest copy that is sound; those that were made before a migration count, too."""
+    """The newest sound copy; those made before a migration count, too."""
     with suppress(OSError):
         found = [path for path in database.parent.glob(f"{database.name}.*") if "backup" in path.name]
         for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True):
@@ -70,7 +70,7 @@ def newest_backup(database: Path) -> Path | None:
 
 
 def restore(database: Path, backup: Path) -> Path:
-    """Put a copy in the database's place; where the damaged one went. Nobody may have it open. Raises OSError."""
+    """Put a copy in the database's place; returns where the damaged one went. It must not be open. Raises OSError."""
     number = 1
     while (aside := database.with_name(f"{database.name}.damaged-{number}")).exists():
         number += 1

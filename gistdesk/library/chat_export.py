@@ -8,16 +8,16 @@ from gistdesk.library.records import Chat, Message, Passage
 
 _SPEAKER = {"user": "Question", "assistant": "Answer"}
 PLACES = {"page": "{title}, page {n}", "section": "{title}, section {n}", None: "{title}"}
-"""Where a passage stands, by what its document's pages are called."""
+"""Where a passage is, by what its document's pages are called."""
 
 
 def as_markdown(chat: Chat, documents: Sequence[str], path: Sequence[Message], words: Mapping[str, str]) -> str:
-    """Title, documents and the turns of one path, with the passages that were read for an answer; an answer that was
-    cut short says so.
+    """Title, documents and the turns of one path, with the passages that were read for each answer; a truncated answer
+    says so.
 
     Args:
-        words: another language's for "Chat", "Question", "Answer", "Passages read", for `PLACES` and a message's
-            states; what is missing is English.
+        words: translations of "Chat", "Question", "Answer", "Passages read", of `PLACES` and of a message's
+            states; missing ones are in English.
     """
     lines = [f"# {chat.title or words.get('Chat', 'Chat')}", ""]
     lines += [f"- {title}" for title in documents]
@@ -40,7 +40,7 @@ def _place(passage: Passage, words: Mapping[str, str]) -> str:
 
 
 def as_json(chat: Chat, documents: Sequence[str], messages: Sequence[Message]) -> str:
-    """Everything: also the versions that are not on the path."""
+    """Everything, including the versions that are not on the path."""
     return json.dumps(
         {**asdict(chat), "documents": list(documents), "messages": [asdict(m) for m in messages]},
         ensure_ascii=False,

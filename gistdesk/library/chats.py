@@ -1,7 +1,7 @@
-"""Chats: trees of messages, of which one path, from the root to the chat's leaf, is shown.
+"""Chats: trees of messages; one path, from the root to the chat's leaf, is shown.
 
-An edited question or a regenerated answer is a sibling of the old one; nothing is overwritten. Knows nothing of how an
-answer comes about.
+An edited question or a regenerated answer is a sibling of the old one; nothing is overwritten. Knows nothing of how
+answers are made.
 """
 
 import json
@@ -28,7 +28,7 @@ _MESSAGES = (
     "messages.parent_id AND other.role = messages.role AND other.kind = messages.kind AND other.id <= messages.id) "
     "AS version FROM messages"
 )
-# UNION, not UNION ALL: messages that are each other's answers, in a damaged table, would go round for ever
+# UNION, not UNION ALL: in a damaged table, messages that answer each other would loop forever
 _PATH = (
     "WITH RECURSIVE path(id, parent_id) AS (SELECT id, parent_id FROM messages WHERE id = ? UNION "
     "SELECT messages.id, messages.parent_id FROM messages JOIN path ON messages.id = path.parent_id) "
@@ -66,14 +66,14 @@ class Chats:
             return self.get(chat_id)
 
     def get(self, chat_id: int) -> Chat:
-        """Raises UserError: it was deleted for good."""
+        """Raises UserError: it was permanently deleted."""
         found = self._chats("WHERE id = ?", (chat_id,))
         if not found:
             raise UserError("The chat is no longer in the library.", "It was deleted in another window.")
         return found[0]
 
     def all(self, *, search: str = "", trashed: bool = False) -> list[Chat]:
-        """Pinned ones come first, and of each kind the one that was changed last.
+        """Pinned ones first, each group with the most recently changed first.
 
         Args:
             search: words that must all be found, each in the title or in a message, on the path or not.
@@ -97,7 +97,7 @@ class Chats:
         entry_ids: Sequence[int] | None = None,
         look_up: bool | None = None,
     ) -> None:
-        """Change what is given; an empty system prompt is none."""
+        """Change what is given; an empty system prompt means none."""
         short = None if title is None else shown_title(title)
         with self._store.write() as db:
             db.execute(
@@ -136,12 +136,12 @@ class Chats:
         kind: Kind = "gist",
         figures: dict[str, Any] | None = None,
     ) -> Message:
-        """Add a turn below `parent_id` (None: the first). It ends the path that is shown, unless it is "full".
+        """Add a turn below `parent_id` (None: the first). It becomes the end of the shown path, unless it is "full".
 
-        One that is "writing" becomes "stopped" when this process dies (see `WorkQueue.recover`).
+        One that is "writing" becomes "stopped" if this process dies (see `WorkQueue.recover`).
 
         Raises:
-            UserError: the chat was deleted for good.
+            UserError: the chat was permanently deleted.
         """
         self.get(chat_id)
         time = now()
@@ -158,7 +158,7 @@ class Chats:
             return self.message(message_id)
 
     def message(self, message_id: int) -> Message:
-        """Raises UserError: it was deleted for good."""
+        """Raises UserError: it was permanently deleted."""
         rows = self._store.rows(f"{_MESSAGES} WHERE messages.id = ?", (message_id,))
         if not rows:
             raise UserError("The message is no longer in the library.", "Its chat was deleted in another window.")
@@ -188,11 +188,11 @@ class Chats:
                 )
 
     def path(self, chat_id: int) -> list[Message]:
-        """The messages that are shown, from the first to the chat's leaf."""
+        """The messages shown, from the first to the chat's leaf."""
         return self._path_to(self.get(chat_id).leaf_id)
 
     def lineage(self, message_id: int) -> list[Message]:
-        """A message with everything before it, from the chat's first message on, whatever is shown at present."""
+        """A message with everything before it, from the chat's first message on, whatever is currently shown."""
         return self._path_to(message_id)
 
     def choose_version(self, message_id: int) -> None:
@@ -214,10 +214,10 @@ class Chats:
         return [_message(row) for row in rows]
 
     def branch(self, message_id: int) -> Chat:
-        """A new chat with a copy of the path up to and with this message.
+        """A new chat with a copy of the path up to and including this message.
 
         Raises:
-            UserError: the message was deleted for good.
+            UserError: the message was permanently deleted.
         """
         message = self.message(message_id)
         old = self.get(message.chat_id)
@@ -251,10 +251,10 @@ class Chats:
         return _message(rows[0]) if rows else None
 
     def export(self, chat_id: int, form: str, words: Mapping[str, str] = _ENGLISH) -> str:
-        """The path that is shown as "markdown", with headings in `words` (see `as_markdown`), or everything as "json".
+        """The shown path as "markdown", with headings in `words` (see `as_markdown`), or everything as "json".
 
         Raises:
-            ValueError: it is to be something else.
+            ValueError: any other form.
         """
         from gistdesk.library.chat_export import as_json, as_markdown  # not needed to draw the window
 
@@ -301,7 +301,7 @@ class Chats:
         ]
 
     def _chats_with(self, word: str) -> set[int]:
-        """The chats in whose messages a word is found. Trigrams know nothing of words of two characters."""
+        """The chats with a message that contains a word. Trigrams cannot find words of two characters."""
         if len(word) >= 3:
             condition, value = "id IN (SELECT rowid FROM message_index WHERE text MATCH ?)", quoted(word)
         else:
@@ -325,7 +325,7 @@ def _packed(values: dict[str, Any] | None) -> str:
 
 
 def _unpacked(packed: object) -> dict[str, Any]:
-    """Nothing where it is damaged: the chat can still be read."""
+    """Empty if it is damaged: the chat can still be read."""
     try:
         values = json.loads(packed) if isinstance(packed, str) else None
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""Collections: named sets of documents. One is there as long as it has a document; a document may be in several.
+"""Collections: named sets of documents. One exists as long as it has a document; a document may be in several.
 
-Knows nothing of what is done with a collection.
+Knows nothing of what collections are used for.
 """
 
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from gistdesk.library.store import Store
 
 
 class Collections:
-    """Which there are, and what is in them."""
+    """The collections and their entries."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def all(self) -> dict[str, list[int]]:
-        """Ids of the entries out of the trash, by the collection's name, in the order of names."""
+        """Ids of the entries not in the trash, by collection name, in the order of names."""
         rows = self._store.rows(
             "SELECT name, entry_id FROM collection_entries JOIN entries ON entries.id = entry_id "
             "WHERE entries.trashed IS NULL ORDER BY name, entry_id"
@@ -28,7 +28,7 @@ class Collections:
         return found
 
     def add(self, name: str, entry_ids: Iterable[int]) -> None:
-        """Put entries into a collection, which begins with them where there is none; a name of blanks does nothing."""
+        """Put entries into a collection, creating it if needed; a blank name does nothing."""
         name = shown_title(name.strip())
         if name:
             with self._store.write() as db:
@@ -38,7 +38,7 @@ class Collections:
                 )
 
     def take_out(self, name: str, entry_ids: Iterable[int]) -> None:
-        """Take entries out of a collection; they stay in the library."""
+        """Remove entries from a collection; they stay in the library."""
         with self._store.write() as db:
             db.executemany(
                 "DELETE FROM collection_entries WHERE name = ? AND entry_id = ?",

@@ -1,7 +1,7 @@
-"""Whether a library's database is as this program left it, and what SQLite's complaints are to a person.
+"""Whether a library's database is as this program left it, and what SQLite's errors mean to a person.
 
-SQLite has a code for pages that are broken. Of a table's words that were altered, or of a search index that
-contradicts itself, it only says that a statement failed, as it would of a wrong one; there the database is looked at.
+SQLite has an error code for broken pages. If a table's definition was altered, or a search index contradicts
+itself, it only says that a statement failed, as it would for a wrong one; then the database is examined.
 Knows nothing of what the rows mean.
 """
 
@@ -18,7 +18,7 @@ _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _REFUSED = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH)
 _SHADOWS = "message_index_%"
-"""Tables that FTS5 makes for itself, as its version likes them."""
+"""Tables that FTS5 makes for itself, and that vary with its version."""
 
 
 class MalformedError(sqlite3.DatabaseError):
@@ -37,19 +37,19 @@ class DamagedLibraryError(UserError):
 
 
 def is_sound(database: Path) -> bool:
-    """Whether nothing is wrong with a database of this program: its pages, its layout, its search index.
+    """Whether a database of this program is intact: its pages, its layout, its search index.
 
-    A copy in a temporary database is looked at, so that no lock is held. Where it cannot be had because of somebody
-    else, nothing is said against it.
+    Examines a copy in a temporary database, so that no lock is held. If another program makes copying impossible,
+    the database counts as sound.
     """
     try:
-        address = f"{database.absolute().as_uri()}?mode=rw"  # who may only read leaves files beside it
+        address = f"{database.absolute().as_uri()}?mode=rw"  # read-only access leaves files beside it
         with closing(sqlite3.connect(address, uri=True, timeout=BUSY_S)) as db, closing(sqlite3.connect("")) as copy:
             db.backup(copy)
             return _is_sound(copy)
     except sqlite3.Error as error:
         return world_error(error, database) is not None
-    except UnicodeDecodeError:  # of a complaint that quotes what is damaged
+    except UnicodeDecodeError:  # an error message that quotes damaged data
         return False
 
 
@@ -69,9 +69,9 @@ def version_of(db: sqlite3.Connection) -> int:
 
 
 def has_layout(db: sqlite3.Connection, version: int) -> bool:
-    """Whether all is there that a library of this version has: tables by their columns, all else by its words.
+    """Whether everything a library of this version has is there: tables compared by columns, all else by definition.
 
-    Not tables by their words: SQLite writes those anew when a column is added. Raises sqlite3.Error.
+    Not tables by definition: SQLite rewrites those when a column is added. Raises sqlite3.Error.
     """
     with closing(sqlite3.connect(":memory:")) as made:
         made.executescript("".join(STEPS[:version]))
@@ -89,7 +89,7 @@ def _layout(db: sqlite3.Connection) -> set[tuple[object, ...]]:
 
 
 def world_error(error: sqlite3.Error, database: Path) -> UserError | None:
-    """What a disk, other programs or missing rights did; None for damage and for our own bugs."""
+    """An error caused by a disk, other programs or missing rights; None for damage and for our own bugs."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL:
         return UserError(
@@ -116,7 +116,7 @@ def world_error(error: sqlite3.Error, database: Path) -> UserError | None:
 
 
 def damaged(database: Path, reason: Exception) -> DamagedLibraryError:
-    """For the user."""
+    """The error for the user."""
     return DamagedLibraryError(
         "The library's database {path} is damaged ({reason}).",
         "Nothing was changed. Put a backup in its place, or move it out of {folder} to begin a new library.",
@@ -128,16 +128,16 @@ def damaged(database: Path, reason: Exception) -> DamagedLibraryError:
 
 
 def is_broken(error: sqlite3.Error) -> bool:
-    """Whether SQLite itself says so."""
+    """Whether SQLite itself reports damage."""
     return isinstance(error, MalformedError) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _BROKEN
 
 
 @contextmanager
 def telling(database: Path) -> Iterator[None]:
-    """Raise what SQLite complains of as a UserError; our own bugs as they are. Not within a transaction."""
+    """Raise SQLite's errors as a UserError; our own bugs unchanged. Not within a transaction."""
     try:
         yield
-    except sqlite3.ProgrammingError:  # a closed database, a value too few
+    except sqlite3.ProgrammingError:  # a closed database, a missing value
         raise
     except sqlite3.Error as error:
         if found := world_error(error, database):
@@ -145,5 +145,5 @@ def telling(database: Path) -> Iterator[None]:
         if is_broken(error) or not is_sound(database):
             raise damaged(database, error) from error
         raise
-    except UnicodeDecodeError as error:  # SQLite's complaint quotes what is damaged, and cannot be read itself
+    except UnicodeDecodeError as error:  # SQLite's message quotes damaged data, and cannot be read itself
         raise damaged(database, MalformedError()) from error

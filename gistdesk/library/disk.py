@@ -1,4 +1,4 @@
-"""The library on the disk: how much it takes, and getting rid of what nobody needs."""
+"""The library on disk: how much space it takes, and deleting what nobody needs."""
 
 import shutil
 import time
@@ -15,17 +15,17 @@ from gistdesk.library.store import DATABASE, Store, n_bytes
 from gistdesk.library.text_index import INDEX, TextIndex
 
 KEPT, TRASH, UNFINISHED = ("texts", "gists"), "trash", "incoming"
-"""Folders of a library."""
+"""A library's folders."""
 
 
 class Disk:
-    """Sizes, the trash for good, and leftovers."""
+    """Sizes, emptying the trash, and leftovers."""
 
     def __init__(self, store: Store, index: TextIndex, gists: Gists) -> None:
         self._store, self._index, self._gists = store, index, gists
 
     def storage(self) -> Storage:
-        """What is on the disk now."""
+        """Current sizes on disk."""
         live, trashed = self._referred("entries.trashed IS NULL"), self._referred("1")
         gists = texts = trash = unused = 0
         for path in self._files():
@@ -41,9 +41,9 @@ class Disk:
         return Storage(gists, texts, database, trash, unused)
 
     def empty_trash(self) -> int:
-        """Delete what is in the trash for good, chats too; files go when nothing else refers to them. Bytes freed.
+        """Permanently delete the trash, chats included, and files nothing else refers to. Returns bytes freed.
 
-        Takes a second for 5 MB of text that is not searched any more.
+        Takes a second for 5 MB of text that is no longer searched.
         """
         known = self._referred("entries.trashed IS NOT NULL")
         with self._store.write() as db:
@@ -52,19 +52,19 @@ class Disk:
         return self._forget(known, delete) + sum(map(delete, self._thrown_away()))
 
     def clean_up(self) -> int:
-        """Take files away that belong to nothing: left by crashes, by cancelled jobs, by replaced gists. Bytes.
+        """Remove files that belong to nothing: left by crashes, cancelled jobs or replaced gists. Returns bytes freed.
 
-        Gists and texts go to the trash, not for good: where the database lost their names, they are still needed.
+        Gists and texts go to the trash instead: if the database lost their names, they are still needed.
         """
         freed = self._forget(set(self._files()), self._throw_away)
         home = self._store.home
-        if self._store.folder != home:  # what a move left behind whose process died at its very end
+        if self._store.folder != home:  # left by a move whose process died at the very end
             freed += sum(n_bytes(path) for path in home.glob("*/*")) + n_bytes(home / DATABASE)
             delete_library(home)
         return freed
 
     def forget_text(self, sha256: str) -> None:
-        """Delete a kept text unless an entry has it, in the trash or out of it."""
+        """Delete a kept text unless an entry has it, in the trash or not."""
         self._take_unreferred({self._store.texts_folder / f"{sha256}.txt"}, delete)
 
     @property
@@ -75,7 +75,7 @@ class Disk:
         return _inside(self._trash_folder)
 
     def _throw_away(self, path: Path) -> int:
-        """Bytes; half-written files are worth nothing to anybody."""
+        """Returns the bytes freed; half-written files are deleted, as they are worthless."""
         if path.parent == self._store.incoming_folder or path.name.startswith("."):
             return delete(path)
         size = n_bytes(path)
@@ -87,11 +87,11 @@ class Disk:
         return size
 
     def _forget(self, paths: set[Path], take_away: Callable[[Path], int]) -> int:
-        """Drop the rows of gists, and of these files and the index, what no entry refers to."""
+        """Delete unused gist rows, and whichever of these files and indexed texts no entry refers to."""
         with self._store.write() as db:
             db.execute("DELETE FROM gists WHERE id NOT IN (SELECT gist_id FROM entries WHERE gist_id IS NOT NULL)")
         freed = self._take_unreferred(paths, take_away)
-        indexed = self._index.texts()  # before the entries: what is added meanwhile is left alone
+        indexed = self._index.texts()  # before the entries, so that texts added meanwhile stay
         needed = self._store.rows("SELECT DISTINCT text_sha256 FROM entries WHERE text_sha256 IS NOT NULL")
         for sha256 in indexed - {row[0] for row in needed}:
             for _ in self._index.forget(sha256):
@@ -102,7 +102,7 @@ class Disk:
         return [path for name in (*KEPT, UNFINISHED) for path in _inside(self._store.folder / name)]
 
     def _referred(self, condition: str) -> set[Path]:
-        """The files that entries refer to; also what their unfinished jobs have written so far."""
+        """The files that entries refer to, including what their unfinished jobs have written so far."""
         found = set()
         for row in self._store.rows(
             f"SELECT entries.id, entries.text_sha256, state, key FROM entries LEFT JOIN gists "
@@ -118,8 +118,8 @@ class Disk:
         return found
 
     def _take_unreferred(self, paths: set[Path], take_away: Callable[[Path], int]) -> int:
-        """Under the write lock, so that nobody adopts a file meanwhile. Texts stay while one is being extracted:
-        whoever does that may have found the text there already."""
+        """Holds the write lock, so that nobody adopts a file meanwhile. Texts stay while one is being extracted:
+        the extraction may have found its text already there."""
         freed = 0
         with self._store.write() as db:
             needed = self._referred("1")
@@ -134,7 +134,7 @@ class Disk:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Nothing where the folder is gone, or may not be looked into."""
+    """Empty if the folder is gone or not readable."""
     try:
         return list(folder.iterdir())
     except OSError:
@@ -142,7 +142,7 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _changed(path: Path) -> float:
-    """Seconds since 1970."""
+    """Modification time in seconds since 1970."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -150,12 +150,12 @@ def _changed(path: Path) -> float:
 
 
 def delete_library(folder: Path) -> None:
-    """A library's files, and its folder if nothing else is in it; it must not be open."""
+    """Delete a library's files, and its folder if nothing else is in it; it must not be open."""
     for name in (*KEPT, TRASH, UNFINISHED, "open"):
         shutil.rmtree(folder / name, ignore_errors=True)
     for name in (DATABASE, INDEX):
         for path in folder.glob(f"{name}*"):
             with suppress(OSError):
                 path.unlink()
-    with suppress(OSError):  # somebody else's files are in it, or our note
+    with suppress(OSError):  # other files are in it, or our note
         folder.rmdir()

@@ -1,4 +1,4 @@
-"""Entries: which documents there are, and what is to be done with each.
+"""Entries: which documents there are, and what should be done with each.
 
 Knows nothing of how a document is read or compressed.
 """
@@ -38,7 +38,7 @@ _GIST_TEXTS = {
 }
 _GIST_REALS = {"seconds", "tokens_per_second", "agreement", "agreement_before"}
 _GIST_MEASURED = {"recall_n", "recall_kept", "agreement", "agreement_before"}
-"""None where nothing was measured."""
+"""None if nothing was measured."""
 _COUNTS = ("source_bytes", "source_mtime_ns", "n_chars", "n_pages", "done", "total")
 GIST_FIELDS = ", ".join(f"gists.{name} AS gist_{name}" for name in _GIST_COLUMNS)
 _ENTRIES = f"SELECT entries.*, {GIST_FIELDS} FROM entries LEFT JOIN gists ON gists.id = entries.gist_id"
@@ -51,7 +51,7 @@ class Entries:
         self._store, self._index = store, index
 
     def add(self, *, source_path: Path, model: str, ratio: float, title: str = "", method: str = "auto") -> Entry:
-        """Queue a document. The file is not read; without a title its name is one."""
+        """Queue a document. The file is not read; the default title is its name."""
         shown, (size, mtime_ns) = shown_title(title or source_path.stem), _size_and_mtime(source_path)
         time = now()
         with self._store.write() as db:
@@ -64,19 +64,19 @@ class Entries:
             return self.get(added.lastrowid)
 
     def get(self, entry_id: int) -> Entry:
-        """Raises UserError: it was deleted for good."""
+        """Raises UserError: it was permanently deleted."""
         rows = self._store.rows(f"{_ENTRIES} WHERE entries.id = ?", (entry_id,))
         if not rows:
             raise UserError("The document is no longer in the library.", "It was deleted in another window or command.")
         return entry_of(rows[0], self._store.gists_folder)
 
     def all(self, *, search: str = "", trashed: bool = False, states: Sequence[str] = ()) -> list[Entry]:
-        """In the order they were added.
+        """In the order in which they were added.
 
         Args:
             search: words that must all be found, each in the title or in the kept text.
             trashed: those in the trash instead of the others.
-            states: only those in one of these, which takes no longer in a large library.
+            states: only those in one of these, which is no slower in a large library.
         """
         where = f"entries.trashed IS {'NOT ' if trashed else ''}NULL"
         if states:
@@ -90,33 +90,33 @@ class Entries:
         return found
 
     def title_of_text(self, text_sha256: str) -> str:
-        """The title of the oldest entry with this text, out of the trash; "" where there is none."""
+        """The title of the oldest entry with this text that is not in the trash; "" if there is none."""
         rows = self._store.rows(
             "SELECT title FROM entries WHERE text_sha256 = ? AND trashed IS NULL ORDER BY id LIMIT 1", (text_sha256,)
         )
         return str(rows[0][0]) if rows else ""
 
     def rename(self, entry_id: int, title: str) -> None:
-        """Give an entry another title; one of blanks changes nothing."""
+        """Give an entry another title; a blank one changes nothing."""
         if title.strip():
             with self._store.write() as db:
                 db.execute("UPDATE entries SET title = ? WHERE id = ?", (shown_title(title.strip()), entry_id))
 
     def set_extracted(self, entry_id: int, text: TextFigures) -> None:
-        """The text is kept now, in `texts_folder`/<text_sha256>.txt. The state stays as it is."""
+        """Record that the text is now kept, in `texts_folder`/<text_sha256>.txt. The state stays unchanged."""
         with self._store.write() as db:
             row = db.execute("SELECT source_path, source_mtime_ns FROM entries WHERE id = ?", (entry_id,)).fetchone()
             if row is None:
                 return
             size, mtime_ns = _size_and_mtime(Path(os.fsdecode(row["source_path"])))
-            if size != text.source_bytes:  # changed since it was read: the older time shows that it did
+            if size != text.source_bytes:  # changed since it was read: the older time shows it
                 mtime_ns = row["source_mtime_ns"]
             values = {**asdict(text), "title": shown_title(text.title), "source_mtime_ns": mtime_ns}
             columns = ", ".join(f"{name} = :{name}" for name in values)
             db.execute(f"UPDATE entries SET {columns} WHERE id = :id", {**values, "id": entry_id})
 
     def set_state(self, entry_id: int, state: State, *, problem: Problem | None = None) -> None:
-        """Whoever claimed the entry keeps it through "extracting" and "compressing", and gives it up otherwise."""
+        """The owner of the claim keeps it through "extracting" and "compressing", and gives it up otherwise."""
         kind = message = hint = None
         if problem is not None:
             kind, message, hint = problem.kind, stored_words(problem.message), stored_words(problem.hint)
@@ -129,12 +129,12 @@ class Entries:
             )
 
     def set_progress(self, entry_id: int, done: int, total: int) -> None:
-        """Segments compressed, or pages read, of how many."""
+        """Segments compressed, or pages read, and the total."""
         with self._store.write() as db:
             db.execute("UPDATE entries SET done = ?, total = ? WHERE id = ?", (done, total, entry_id))
 
     def set_job(self, entry_id: int, *, model: str, ratio: float, method: str = "auto") -> None:
-        """Queue the entry again, for this model, ratio and method. Its gist stays usable until another is adopted."""
+        """Queue the entry again, for this model, ratio and method. Its gist stays usable until a new one is adopted."""
         with self._store.write() as db:
             db.execute(
                 "UPDATE entries SET model = ?, ratio = ?, method = ?, state = 'queued', owner = NULL, queued = ?, "
@@ -143,17 +143,17 @@ class Entries:
             )
 
     def set_model(self, entry_id: int, model: str) -> None:
-        """What a waiting entry is to be compressed by."""
+        """The model that will compress a waiting entry."""
         with self._store.write() as db:
             db.execute("UPDATE entries SET model = ? WHERE id = ?", (model, entry_id))
 
     def move_model(self, old: str, new: str) -> None:
-        """A model has another name now; its gists are asked by that one."""
+        """A model has a new name; its gists are now asked by that name."""
         with self._store.write() as db:
             db.execute("UPDATE entries SET model = ? WHERE model = ?", (new, old))
 
     def trash(self, entry_ids: Iterable[int]) -> None:
-        """Put entries into the trash. What was being done to them waits, in case they are restored."""
+        """Put entries into the trash. Unfinished work on them waits, in case they are restored."""
         with self._store.write() as db:
             db.executemany(
                 "UPDATE entries SET trashed = coalesce(trashed, ?), owner = NULL, "
@@ -167,7 +167,7 @@ class Entries:
 
 
 def entry_of(row: sqlite3.Row, gists_folder: Path) -> Entry:
-    """The row; or, where it holds what cannot be, an entry that says so, and the rest of the table can be used."""
+    """The row's entry; for an invalid row, an entry that says so, so that the rest of the table can be used."""
     try:
         return _entry_of(row, gists_folder)
     except (TypeError, ValueError):
@@ -201,7 +201,7 @@ def _entry_of(row: sqlite3.Row, gists_folder: Path) -> Entry:
 
 
 def gist_of(row: sqlite3.Row, gists_folder: Path) -> GistRow:
-    """From a row with `GIST_FIELDS`. Raises ValueError, TypeError: it holds what cannot be."""
+    """From a row with `GIST_FIELDS`. Raises ValueError, TypeError: it holds invalid values."""
     values: dict[str, Any] = {name: row[f"gist_{name}"] for name in _GIST_COLUMNS}
     key = name_of(values.pop("key"))
     if key is None:
@@ -215,7 +215,7 @@ def gist_of(row: sqlite3.Row, gists_folder: Path) -> GistRow:
 
 
 def gist_path(gists_folder: Path, key: str) -> Path:
-    """The file of a gist, which is called by its key."""
+    """The file of a gist, named by its key."""
     return gists_folder / f"{key}.gistkv"
 
 
@@ -247,13 +247,13 @@ def _damaged_entry(row: sqlite3.Row) -> Entry:
 
 
 def stored_words(words: str) -> str:
-    """A sentence as SQLite can keep it, with the values that it was made with."""
+    """A sentence in a form SQLite can keep, with the values it was made from."""
     found = packed(words)
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 
 def words_of(stored: str) -> str:
-    """What was given to `stored_words`."""
+    """Inverse of `stored_words`."""
     with suppress(ValueError, RecursionError):
         found = unpacked(json.loads(stored))
         if isinstance(found, Sentence):
@@ -262,7 +262,7 @@ def words_of(stored: str) -> str:
 
 
 def stored_path(path: Path) -> str | bytes:
-    """As SQLite can keep it: a file's name need not be Unicode."""
+    """In a form SQLite can keep: a file name need not be Unicode."""
     text = str(path.absolute())
     try:
         text.encode()

@@ -25,7 +25,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What texts have of an answer: see `Grounding`; `sentence` is None where none holds most of it."""
+    """What texts have of an answer: see `Grounding`; `sentence` is None if none holds most of it."""
 
     found: bool
     missing: tuple[str, ...]
@@ -33,8 +33,8 @@ class Evidence:
 
 
 def evidence(answer: str, documents: Sequence[Sequence[str]]) -> Evidence | None:
-    """Look for an answer in the pages of documents; None for one that says nothing to look for, as "Yes." does."""
-    if not documents or not ground(answer, answer).found:  # nothing in it that could be found anywhere
+    """Look for an answer in the pages of documents; None for one with nothing to look for, such as "Yes."."""
+    if not documents or not ground(answer, answer).found:  # it contains nothing to look for
         return None
     places = [(i, number, page) for i, pages in enumerate(documents) for number, page in enumerate(pages, 1)]
     grounding = ground(answer, _BETWEEN.join(page for _, _, page in places))
@@ -50,9 +50,9 @@ def evidence(answer: str, documents: Sequence[Sequence[str]]) -> Evidence | None
 
 
 def sentence_about(question: str, passages: Sequence[str]) -> tuple[int, int, int]:
-    """Of the passages, best first, the sentence with most of a question's words -> passage, start and end in it.
+    """The sentence of the passages, best first, with most of a question's words -> passage, start and end in it.
 
-    Where no sentence has any of them, the best passage was found by its meaning, and all of it is the place.
+    If no sentence has any of them, the best passage was found by its meaning, and the result is all of it.
     """
     terms = terms_of(question)
     best, place = 0.0, (0, 0, len(passages[0]))

@@ -1,6 +1,6 @@
-"""Gists: the files that are kept, by what they were made from, so that none is kept twice.
+"""Gists: the kept files, identified by what they were made from, so that none is kept twice.
 
-Knows what a gist file is called and who made it, and nothing of what is in it.
+Knows how a gist file is named and who made it; knows nothing of its contents.
 """
 
 import hashlib
@@ -19,25 +19,25 @@ from gistdesk.library.records import Entry, GistFigures, GistRow, Identity
 from gistdesk.library.store import Store, copy_file, copying, n_bytes, now
 
 IMPORTING = "import-"
-"""What the name of a file begins with that is being copied in."""
+"""Prefix of files that are being copied in."""
 
 
 class Gists:
-    """Taking gists in, finding and sharing them, giving them out."""
+    """Adopting, finding, sharing and exporting gists."""
 
     def __init__(self, store: Store, entries: Entries) -> None:
         self._store, self._entries = store, entries
 
     def incoming_path(self, entry_id: int) -> Path:
-        """Where the engine writes the entry's gist, and beside it, with ".part" at the end, what it has so far."""
+        """Where the engine writes the entry's gist and, with ".part" appended, its progress so far."""
         return self._store.incoming_folder / f"{entry_id}.gistkv"
 
     def adopt(self, entry_id: int, path: Path, figures: GistFigures, *, ratio: float | None = None) -> Entry:
-        """Move a finished gist file into the library; the entry is "ready". The gist it had goes, if unused elsewhere.
+        """Move a finished gist file into the library; the entry is "ready". Its old gist goes if unused elsewhere.
 
         Args:
-            ratio: what the file was compressed to. When the entry is queued for another by now, the file is deleted
-                and the entry stays as it is. None: to the entry's ratio.
+            ratio: the ratio the file was compressed at. If the entry is now queued for another, the file is deleted
+                and the entry stays unchanged. None: the entry's ratio.
 
         Raises:
             UserError: the file is gone or cannot be moved, or the entry was deleted.
@@ -63,7 +63,7 @@ class Gists:
         method: str = "adapter",
         kv_bits: int = 16,
     ) -> GistRow | None:
-        """The gist of the same text, made and stored in the same way at the same ratio, if its file is there."""
+        """The gist of the same text, made and stored in the same way at the same ratio, if its file exists."""
         rows = self._store.rows(
             f"SELECT {GIST_FIELDS} FROM gists WHERE text_sha256 = ? AND model_fingerprint = ? AND "
             "tokenizer_fingerprint = ? AND adapter_fingerprint = ? AND ratio = ? AND method = ? AND kv_bits = ?",
@@ -73,7 +73,7 @@ class Gists:
         return next((gist for gist in found if gist.path.is_file()), None)
 
     def use(self, entry_id: int, gist_id: int) -> Entry:
-        """Share a gist that is there already; the entry is "ready".
+        """Share an existing gist; the entry is "ready".
 
         Raises:
             UserError: the entry or the gist was deleted.
@@ -89,13 +89,13 @@ class Gists:
     def mark_outdated(
         self, identity: tuple[str, str, str, str], model: str | None = None, *, is_base: bool = True
     ) -> int:
-        """Compare the gists made by a model of this name with the one of that name there is now.
+        """Compare the gists made by a model of this name with the model that now has that name.
 
         Args:
             identity: model_id, model, tokenizer and adapter fingerprint.
-            model: what entries call it; those of another name are left alone, which may be of another adapter of the
-                same base, and are asked with that. None: whatever they call it.
-            is_base: the model was asked for by its base, so that imported gists, which know no other name, are of it.
+            model: its name in entries; those with another name are left alone, since they may belong to another
+                adapter of the same base, and are asked with that. None: whatever its name.
+            is_base: the model was named by its base, so imported gists, which know no other name, belong to it.
 
         Returns:
             how many entries became "outdated", or "ready" again.
@@ -120,13 +120,13 @@ class Gists:
             return worse.rowcount + better.rowcount
 
     def import_file(self, path: Path, description: dict[str, Any]) -> Generator[float, None, Entry]:
-        """Copy a `.gistkv` file in; an entry without kept text, "ready". The same file twice is one entry.
+        """Copy a `.gistkv` file in as a "ready" entry without kept text. Importing a file twice gives one entry.
 
         Args:
-            path: the user's file, which stays as it is. Copying takes a second or so per gigabyte.
-            description: what the engine says of the file (`describe.done`).
+            path: the user's file, which stays unchanged. Copying takes about a second per gigabyte.
+            description: the engine's description of the file (`describe.done`).
 
-        Yields how much is copied, from 0 to 1; stopped there, nothing is left of it. Returns the entry.
+        Yields the share copied, from 0 to 1; if closed early, nothing is left behind. Returns the entry.
 
         Raises:
             UserError: the file cannot be read, or the library cannot be written to.
@@ -151,7 +151,7 @@ class Gists:
         try:
             return self._adopt_import(incoming, path, digest.hexdigest(), description, figures, ratio)
         finally:
-            delete(incoming)  # what was kept is not there any more
+            delete(incoming)  # its kept file is gone
 
     def _adopt_import(
         self, incoming: Path, path: Path, sha256: str, description: dict[str, Any], figures: GistFigures, ratio: float
@@ -177,9 +177,9 @@ class Gists:
             return self._entries.get(added.lastrowid)
 
     def export(self, entry_id: int, target: Path) -> Iterator[float]:
-        """Copy an entry's gist out, replacing `target`; yields how much is copied, from 0 to 1.
+        """Copy an entry's gist out, replacing `target`; yields the share copied, from 0 to 1.
 
-        Stopped there, `target` is as it was.
+        If closed early, `target` is unchanged.
 
         Raises:
             UserError: there is no gist, or the target cannot be written.
@@ -211,18 +211,18 @@ class Gists:
         ratio: float,
         text_sha256: str | None,
     ) -> int:
-        """Have the file under its key, and a row for it. The file comes first: a row never lacks its file."""
+        """Store the file under its key, with a row for it. The file comes first: a row never lacks its file."""
         target = gist_path(self._store.gists_folder, key)
         row = db.execute("SELECT id FROM gists WHERE key = ?", (key,)).fetchone()
         try:
             if row is not None and target.is_file():
-                with suppress(OSError):  # the same is here already
+                with suppress(OSError):  # an identical file exists
                     path.unlink()
             else:
                 _move(path, target)
                 with suppress(OSError):
-                    target.chmod(0o600)  # what a gist holds is the document's content
-                db.execute(  # it was measured of a file that is gone
+                    target.chmod(0o600)  # a gist contains the document's content
+                db.execute(  # it was measured on a file that is gone
                     "UPDATE gists SET recall = NULL, recall_n = NULL, recall_kept = NULL WHERE key = ?", (key,)
                 )
         except OSError as error:
@@ -250,9 +250,9 @@ class Gists:
         )
 
     def _drop_unused(self, gists: Iterable[GistRow]) -> int:
-        """Delete those of the gists that no entry refers to, in the trash or out of it; the bytes freed.
+        """Delete those of the gists that no entry refers to, in the trash or not; returns the bytes freed.
 
-        The row goes first, so that a crash leaves a file too many, never one too few.
+        The row goes first, so that a crash leaves one file too many, never one too few.
         """
         dropped: list[GistRow] = []
         with self._store.write() as db:
@@ -266,7 +266,7 @@ class Gists:
         return self._delete_unknown(gist.path for gist in dropped)
 
     def _delete_unknown(self, paths: Iterable[Path]) -> int:
-        """Delete gist files that no row knows. Under the write lock: nobody can be adopting one of them meanwhile."""
+        """Delete gist files that have no row. Under the write lock, so that nobody can be adopting one of them."""
         freed = 0
         with self._store.write() as db:
             for path in paths:
@@ -276,7 +276,7 @@ class Gists:
 
 
 def content_key(content: str, figures: GistFigures, ratio: float) -> str:
-    """The name under which a gist is kept: a hash of what decides its content."""
+    """The name under which a gist is kept: a hash of everything that determines its content."""
     parts = [
         content,
         figures.model_fingerprint,
@@ -290,7 +290,7 @@ def content_key(content: str, figures: GistFigures, ratio: float) -> str:
 
 
 def delete(path: Path) -> int:
-    """The bytes freed: none when it cannot be deleted, which on Windows is so while somebody reads it."""
+    """The bytes freed: 0 if it cannot be deleted, as on Windows while somebody is reading it."""
     size = n_bytes(path)
     try:
         path.unlink()
@@ -300,7 +300,7 @@ def delete(path: Path) -> int:
 
 
 def _described(description: dict[str, Any]) -> GistFigures:
-    """What compressing took, no file says."""
+    """No file records what compressing took."""
     return GistFigures(
         **{each.name: description[each.name] for each in fields(GistFigures) if each.name in description}
     )

@@ -1,8 +1,8 @@
-"""Does an answer's content stand in a text, and in which sentence? No model is asked, and nothing is loaded.
+"""Is an answer's content in a text, and in which sentence? No model is asked, and nothing is loaded.
 
-An answer's names, numbers and dates must all be in the text; the sentence that holds most of its content is where it
-comes from. English words are compared without their endings, Korean ones by pairs of syllables, since words carry
-particles. That the words are there is no proof that the answer is right. Knows nothing of libraries or windows.
+An answer's names, numbers and dates must all be in the text; the sentence that holds most of its content is its
+source. English words are compared without their endings, Korean ones by pairs of syllables, since words carry
+particles. Finding the words does not prove that the answer is right. Knows nothing of libraries or windows.
 """
 
 import math
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from gistdesk.core.lexical import COMMON, TOKEN, korean_stem, number_forms, sentences, stem
 
 _LEAST_SHARE = 0.5
-"""Of what an answer's sentence says, by weight, that one sentence of the text has to hold."""
+"""Share, by weight, of an answer's sentence that one sentence of the text must hold."""
 _BARE_WORDS = 3
-"""An answer of no more words is all value: a capital at its beginning is a name's, not a sentence's."""
+"""An answer with no more words than this is all value: a capital at its beginning marks a name, not a sentence."""
 _MOST_WORDS = 48
 
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
@@ -55,9 +55,9 @@ class _Word:
     """One word of an answer.
 
     Attributes:
-        spelling: as the answer has it.
-        forms: to look for, in small letters, any of which will do; of Hangul pairs of syllables, each of which counts.
-        is_value: a name, a number or a part of a date.
+        spelling: as in the answer.
+        forms: to look for, in lower case, any of which will do; for Hangul pairs of syllables, each of which counts.
+        is_value: a name, a number or part of a date.
     """
 
     spelling: str
@@ -91,7 +91,7 @@ def ground(answer: str, text: str) -> Grounding:
 
 
 def _small(text: str) -> str:
-    """In small letters, every character where it was: a Turkish capital would become two."""
+    """In lower case, every character at its old index: a Turkish capital would become two."""
     lowered = text.lower()
     if len(lowered) == len(text):
         return lowered
@@ -129,7 +129,7 @@ def _number(word: str) -> _Word:
 
 
 def _latin(word: str, place: int, matches: list[re.Match[str]], is_bare: bool) -> _Word:
-    """A capital makes a name, but at a sentence's beginning only where the next word has one, too."""
+    """A capital marks a name, but at a sentence's beginning only if the next word has one, too."""
     is_capital = word[0].isupper()
     next_word = matches[place + 1].group() if place + 1 < len(matches) else ""
     is_name = is_capital and (place > 0 or is_bare or next_word[:1].isupper() or word.isupper())
@@ -146,7 +146,7 @@ def _korean(word: str, is_value: bool) -> Iterator[_Word]:
 
 
 def _held(words: list[_Word], lowered: str, starts: list[int]) -> list[dict[int, float]]:
-    """Per word, the sentences that hold it, with the share of the word that they hold: all, but for Hangul."""
+    """For each word, the sentences that hold it, with the share of the word that they hold: all, except for Hangul."""
     found = []
     for word in words:
         by_form = [{bisect_right(starts, at) - 1 for at in _places(word, form, lowered)} for form in word.forms]
@@ -160,7 +160,7 @@ def _held(words: list[_Word], lowered: str, starts: list[int]) -> list[dict[int,
 
 
 def _places(word: _Word, form: str, lowered: str) -> Iterator[int]:
-    """Where a form stands: a number not within another one, a word of Latin letters at a word's beginning."""
+    """The positions of a form: a number not within another one, a word of Latin letters at a word's beginning."""
     at = lowered.find(form)
     while at >= 0:
         end = at + len(form)
@@ -185,9 +185,9 @@ def _is_missing(word: _Word, held: dict[int, float]) -> bool:
 
 
 def _best_sentence(words: list[_Word], held: list[dict[int, float]], n_sentences: int) -> tuple[float, float, int]:
-    """The sentence that holds most: the share of the words' weight, its rank among sentences, and its number.
+    """The sentence that holds most: the share of the words' weight, its rank among sentences, and its index.
 
-    Rare words count more in the rank, so that of two sentences with as much weight the telling one is taken.
+    Rare words count more in the rank, so that of two sentences with equal weight the more specific one wins.
     """
     total = sum(word.weight for word in words)
     shares: dict[int, float] = {}

@@ -1,4 +1,4 @@
-"""One library folder, open: the parts that a library is made of, which share one connection to its database."""
+"""One open library folder: the parts that make up a library and share one connection to its database."""
 
 from pathlib import Path
 
@@ -17,24 +17,24 @@ from gistdesk.library.work_queue import WorkQueue
 class Library:
     """Documents, gists, chats and the queue of one folder.
 
-    Calls take a few milliseconds; what takes longer is a generator. An object belongs to the thread that made it;
-    for another thread or process, open another one on the same folder. A `UserError` comes out of any call when the
+    Calls take a few milliseconds; anything slower is a generator. An object belongs to the thread that made it;
+    for another thread or process, open another one on the same folder. Any call can raise a `UserError` if the
     disk is full, the database is damaged or another program holds it.
 
     Attributes:
         store: the folder and its database.
         texts: what was read from the documents.
         entries: the table of documents.
-        queue: which of them is next, and who is at work on it.
+        queue: which of them is next, and which process is working on it.
         gists: the files of gists.
-        recalls: what was measured of gists.
+        recalls: measurements of gists.
         chats: conversations about entries.
         collections: named sets of entries.
-        disk: how much all of it takes, and getting rid of what nobody needs.
+        disk: the space it takes, and deleting what nobody needs.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the library in `folder`, or begin one there.
+        """Open the library in `folder`, or create one there.
 
         Raises:
             UserError: the folder cannot be used, or the database is damaged or of a newer version.
@@ -55,12 +55,12 @@ class Library:
         self.disk = Disk(self.store, self._index, self.gists)
 
     def close(self) -> None:
-        """Closing twice is no error."""
+        """May be called twice."""
         self._index.close()
         self.store.close()
 
     def reopen(self) -> None:
-        """Use it where it is now that it was moved. Raises UserError, as opening does."""
+        """Use the library at its new place after a move. Raises UserError, as opening does."""
         self.close()
         self.store.open()
         self._index.open(self.store.folder)

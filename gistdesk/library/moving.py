@@ -1,4 +1,4 @@
-"""Moving the library to another folder, so that at every moment one of the two is whole and is the one that is opened.
+"""Moves the library to another folder, so that at every moment one of the two is complete and is the one opened.
 
 The old folder keeps a note that says where the library is now.
 """
@@ -31,9 +31,9 @@ class Move:
     _index: Stamp = ()
 
     def copy(self) -> Iterator[float]:
-        """Nearly all of the work, in any thread, while the library is used; yields how much is copied, from 0 to 1.
+        """Nearly all of the work, in any thread, while the library is used; yields the share copied, from 0 to 1.
 
-        Stopped where it yields, or ended by an error, it leaves nothing behind.
+        If closed early, or ended by an error, it leaves nothing behind.
 
         Raises:
             UserError: the folder cannot be written to, or its disk is full.
@@ -51,28 +51,28 @@ class Move:
             raise
 
     def copy_rest(self) -> None:
-        """What changed since; the library must be locked. Raises OSError."""
+        """Copy what has changed since; the library must be locked. Raises OSError."""
         for _ in _copy(self.old, self.part):
             pass
         for path in (self.old / UNFINISHED).iterdir():
             copy_file(path, self.part / UNFINISHED / path.name)
         copy_database(self.old / DATABASE, self.part / DATABASE)
-        if _stamp(self.old / INDEX) != self._index:  # large, and made anew from the texts if it should lack one
+        if _stamp(self.old / INDEX) != self._index:  # large, and any missing text is indexed again
             copy_database(self.old / INDEX, self.part / INDEX)
 
     def give_up(self) -> None:
         shutil.rmtree(self.part, ignore_errors=True)
 
     def delete_old(self) -> None:
-        """What nobody opens any more, in any thread."""
+        """Delete the old library, which nobody opens any more; in any thread."""
         delete_library(self.old)
 
 
 def begin_move(library: Library, folder: Path) -> Move:
-    """Look whether everything can move into a new or empty folder; then `Move.copy`, `settle`, `Move.delete_old`.
+    """Check that everything can move into a new or empty folder; then `Move.copy`, `settle`, `Move.delete_old`.
 
     Raises:
-        UserError: the folder is in use or too small, or somebody else is using the library.
+        UserError: the folder is in use or too small, or another process is using the library.
     """
     target = folder.absolute()
     with library.store.write():
@@ -82,13 +82,13 @@ def begin_move(library: Library, folder: Path) -> Move:
 
 
 def settle(library: Library, move: Move) -> None:
-    """The library is at the new place from here on. Whoever opens it by its old folder finds it there.
+    """From here on the library is at the new place. Opening it by its old folder finds it there.
 
     Raises:
-        UserError: somebody else is using it, or the folder cannot be written to; it stays where it is.
+        UserError: another process is using it, or the folder is not writable; it stays where it is.
     """
     try:
-        with library.store.write():  # nobody can write to the library now, nor open it
+        with library.store.write():  # from here nobody can write to or open the library
             _check_free(library.store)
             _settle(library.store.home, move)
     except (OSError, sqlite3.Error) as error:
@@ -99,7 +99,7 @@ def settle(library: Library, move: Move) -> None:
 
 
 def move_to(library: Library, folder: Path) -> Iterator[float]:
-    """All of it in this thread; yields how much is copied, from 0 to 1. Stopped halfway, it is where it was.
+    """The whole move in this thread; yields the share copied, from 0 to 1. If closed early, nothing has moved.
 
     Raises:
         UserError: as `begin_move`, `Move.copy` and `settle`.
@@ -112,10 +112,10 @@ def move_to(library: Library, folder: Path) -> Iterator[float]:
 
 
 def _settle(home: Path, move: Move) -> None:
-    """What changed since the files were copied; then the note, from which on the library is at the new place."""
+    """Copy what changed since the files were copied, then write the note, which makes the new place the library."""
     move.copy_rest()
     if move.target == home:
-        delete_library(home)  # of a move home that was interrupted
+        delete_library(home)  # left by an interrupted move home
         for path in list(move.part.iterdir()):
             path.replace(home / path.name)
         place_note(home).unlink()
@@ -155,7 +155,7 @@ def _check_target(library: Library, target: Path) -> None:
 
 
 def _copy(old: Path, part: Path) -> Iterator[float]:
-    """What is not there yet. Kept files never change, so their sizes tell."""
+    """Copy what is missing. Kept files never change, so comparing sizes is enough."""
     (part / UNFINISHED).mkdir(parents=True, exist_ok=True)
     folders = [old / name for name in (*KEPT, TRASH) if (old / name).is_dir()]
     paths = [path for folder in folders for path in folder.iterdir()]
@@ -173,7 +173,7 @@ def _copy(old: Path, part: Path) -> Iterator[float]:
 
 
 def _stamp(database: Path) -> Stamp:
-    """When a database and its log were written last; to be had without opening it."""
+    """When a database and its log were last written; available without opening it."""
     with suppress(OSError):
         found = [path.stat() for path in (database, database.with_name(f"{database.name}-wal")) if path.exists()]
         return tuple((each.st_size, each.st_mtime_ns) for each in found)

@@ -1,6 +1,6 @@
-"""Which processes have a library open: each holds a lock on a file of its own, which the system frees when it dies.
+"""Which processes have a library open: each locks a file of its own, and the system frees the lock when it dies.
 
-So the dead are told from the living without process numbers, which systems use again. Knows nothing of what is done.
+So dead owners are recognized without process ids, which systems reuse. Knows nothing of what owners do.
 """
 
 import os
@@ -15,10 +15,10 @@ _SUFFIX = ".lock"
 
 
 class Owner:
-    """One open library. Make one, and call `living`, only while holding the database's write lock.
+    """One open library. Create one, and call `living`, only while holding the database's write lock.
 
     Attributes:
-        name: unique, and kept in the database beside whatever this owner is at work on.
+        name: unique, and stored in the database with whatever this owner is working on.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -29,11 +29,11 @@ class Owner:
         self._path = folder / (self.name + _SUFFIX)
         self._path.touch()
         self._lock = _lock(self._path)
-        with suppress(OSError):  # a disk without locks: everybody seems to live, and nobody's work is taken over
+        with suppress(OSError):  # a disk without locks: every owner seems alive, and no work is taken over
             self._lock.acquire()
 
     def living(self) -> set[str]:
-        """The names of all owners that live, this one among them. Forgets the dead."""
+        """The names of all living owners, including this one. Forgets the dead."""
         return {self.name} | {path.stem for path in self._folder.glob(f"*{_SUFFIX}") if self._lives(path)}
 
     def close(self) -> None:
@@ -47,7 +47,7 @@ class Owner:
         try:
             with _lock(path):
                 pass
-        except OSError:  # it is held, or not ours to open: another user's
+        except OSError:  # it is held, or belongs to another user
             return True
         with suppress(OSError):
             path.unlink()
@@ -55,5 +55,5 @@ class Owner:
 
 
 def _lock(path: Path) -> FileLock:
-    """Of the system alone: a file that merely lies there would outlive its process. Any thread may release it."""
+    """A lock of the system only: a lock that is just a file would outlive its process. Any thread may release it."""
     return FileLock(path, blocking=False, thread_local=False, fallback_to_soft=False)

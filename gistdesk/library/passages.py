@@ -11,7 +11,7 @@ from gistdesk.library.text_index import Place, TextIndex
 
 _MOST_CANDIDATES = 80
 _LEAST_SHARE = 0.2
-"""Of the best place's score; what has less is noise."""
+"""Share of the best place's score; anything below is noise."""
 
 
 def best_passages(index: TextIndex, query: str, texts: Mapping[str, Sequence[str]], *, limit: int) -> list[Place]:

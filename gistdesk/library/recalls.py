@@ -1,8 +1,8 @@
-"""What was measured of gists: how many facts of its document each gives back, and where in the text they stand.
+"""Measurements of gists: how many facts of its document each gives back, and where in the text they are.
 
-It lives and goes with the gist's row: shared by all entries that share the gist, gone when it is deleted or made anew.
-A `.gistkv` file that is exported does not hold it, and one that is imported has none: it is a measurement of this
-library, of a gist together with its text, and not a claim that a file could make of itself.
+A measurement belongs to the gist's row: shared by all entries that share the gist, gone when it is deleted or remade.
+An exported `.gistkv` file does not contain it, and an imported one has none: it is this library's measurement of a
+gist together with its text, not a claim that a file could make about itself.
 """
 
 import json
@@ -13,13 +13,13 @@ from gistdesk.library.store import Store
 
 
 class Recalls:
-    """Keeping and giving what was measured."""
+    """Stores and returns measurements."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def keep(self, gist_id: int, result: Mapping[str, Any]) -> None:
-        """Keep a result, of which `n` and `kept` are shown with the gist; nothing happens when the gist is gone."""
+        """Keep a result, of which `n` and `kept` are shown with the gist; does nothing if the gist is gone."""
         with self._store.write() as db:
             db.execute(
                 "UPDATE gists SET recall_n = ?, recall_kept = ?, recall = ? WHERE id = ?",
@@ -29,7 +29,7 @@ class Recalls:
     def by_ratio(
         self, model_fingerprint: str, adapter_fingerprint: str, method: str = "adapter"
     ) -> list[tuple[float, int, int]]:
-        """Of gists that this model and adapter made in this way: ratio, facts asked back, facts that came."""
+        """For gists that this model and adapter made by this method: ratio, facts asked back, facts recalled."""
         rows = self._store.rows(
             "SELECT ratio, sum(recall_n), sum(recall_kept) FROM gists WHERE model_fingerprint = ? AND "
             "adapter_fingerprint = ? AND method = ? AND recall_n > 0 GROUP BY ratio ORDER BY ratio",
@@ -38,7 +38,7 @@ class Recalls:
         return [(float(row[0]), int(row[1]), int(row[2])) for row in rows]
 
     def of(self, gist_id: int) -> dict[str, Any] | None:
-        """All of a result, by depth and by fact; None where nothing was measured."""
+        """The whole result, by depth and by fact; None if nothing was measured."""
         rows = self._store.rows("SELECT recall FROM gists WHERE id = ? AND recall IS NOT NULL", (gist_id,))
         found: dict[str, Any] | None = json.loads(rows[0]["recall"]) if rows else None
         return found

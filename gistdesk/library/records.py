@@ -1,4 +1,4 @@
-"""What the library hands out: frozen rows. Knows nothing of where they are kept.
+"""What the library returns: frozen rows. Knows nothing of where they are kept.
 
 Times are UTC in ISO 8601, sizes are bytes, durations seconds.
 """
@@ -14,21 +14,21 @@ Kind = Literal["gist", "full"]
 Verdict = Literal["reliable", "partly", "unreliable"]
 
 _RELIABLE, _UNRELIABLE = 0.8, 0.4
-"""Share of the facts that come back: from the first on it is reliable, below the second it is not at all."""
+"""Shares of the facts that come back: from the first up a gist is reliable, below the second it is not."""
 
 
 _R = TypeVar("_R")
 
 
 def row_of(kind: type[_R], said: object) -> _R:
-    """A row from whatever has its fields by name: what the engine says, or another row."""
+    """A row from anything that has its fields by name: an engine's message, or another row."""
     names = getattr(kind, "_fields", None) or [each.name for each in fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: getattr(said, name) for name in names})
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why an entry failed. `kind` as in the protocol's `error` event; message and hint are for the user."""
+    """Why an entry failed. `kind` is as in the protocol's `error` event; message and hint are for the user."""
 
     kind: str
     message: str
@@ -36,7 +36,7 @@ class Problem:
 
 
 class Identity(NamedTuple):
-    """The model that made a gist, or is loaded: its name and what tells it apart from others of that name."""
+    """The model that made a gist, or is loaded: its name and what distinguishes it from others of that name."""
 
     model_id: str
     model_fingerprint: str
@@ -46,7 +46,7 @@ class Identity(NamedTuple):
 
 @dataclass(frozen=True)
 class TextFigures:
-    """What reading a document came to, as the engine reports it; see `Entry`."""
+    """The result of reading a document, as the engine reports it; see `Entry`."""
 
     title: str
     text_sha256: str
@@ -60,7 +60,7 @@ class TextFigures:
 
 @dataclass(frozen=True)
 class GistFigures:
-    """What compressing came to, as the engine reports it. `kv_bits`, `agreement`: as in `GistRow`."""
+    """The result of compressing, as the engine reports it. `kv_bits`, `agreement`: as in `GistRow`."""
 
     model_id: str
     model_fingerprint: str
@@ -85,11 +85,11 @@ class GistRow:
 
     Attributes:
         path: of the file, absolute.
-        ratio: tokens per slot that was asked for; what it came to is n_tokens / n_slots.
-        recall_n: facts of the document that were asked back from it, of which `recall_kept` came back; None while
-            that was not measured.
-        kv_bits: in how many each number of keys and values is stored.
-        agreement: and agreement_before: what training it came to, see `gistdesk.core.gist.Refinement`; None where
+        ratio: tokens per slot as requested; the actual one is n_tokens / n_slots.
+        recall_n: facts of the document that were asked back from it, of which `recall_kept` came back; None if not
+            measured.
+        kv_bits: bits in which each number of keys and values is stored.
+        agreement: and agreement_before: what training achieved, see `gistdesk.core.gist.Refinement`; None if
             nothing was trained.
     """
 
@@ -122,7 +122,7 @@ class GistRow:
 
     @property
     def verdict(self) -> Verdict | None:
-        """What the measurement says of answers from this gist alone; None while there is none."""
+        """What the measurement says about answers from this gist alone; None if there is none."""
         if self.recall is None:
             return None
         return "reliable" if self.recall >= _RELIABLE else "partly" if self.recall >= _UNRELIABLE else "unreliable"
@@ -134,18 +134,18 @@ class GistRow:
 
 @dataclass(frozen=True)
 class Entry:
-    """A row of the table: a document, how it is to be compressed, and how far that is.
+    """A row of the table: a document, how to compress it, and its progress.
 
     Attributes:
         source_path: the user's file, which may be gone.
-        source_bytes: and source_mtime_ns: of that file when it was added or last read; 0 when it was not there.
+        source_bytes: and source_mtime_ns: of that file when it was added or last read; 0 if it was missing.
         text_sha256: names the kept text; None before it is extracted and for an imported gist.
         n_tokens: None until a model has counted them.
-        model: what the user chose: "starter", a folder or a hub id; for an imported gist its model_id.
+        model: the user's choice: "starter", a folder or a hub id; for an imported gist its model_id.
         ratio: tokens per slot asked for.
-        method: how its gist is to be made, see `gistdesk.core.methods`; "auto" is the usual way of the model.
+        method: how to make its gist, see `gistdesk.core.methods`; "auto" is the model's default.
         done: segments compressed, of `total`.
-        gist: the newest that is usable, also while another is being made.
+        gist: the newest usable one, even while another is being made.
     """
 
     id: int
@@ -190,11 +190,11 @@ class Passage:
 
 @dataclass(frozen=True)
 class Grounded:
-    """Whether the kept texts say what an answer says.
+    """Whether the kept texts support an answer.
 
     Attributes:
         missing: its names, numbers and dates that are nowhere in them.
-        passage: the sentence that holds most of it; None where none does.
+        passage: the sentence that holds most of it; None if none does.
     """
 
     found: bool
@@ -207,9 +207,9 @@ class Chat:
     """A conversation about entries.
 
     Attributes:
-        leaf_id: the last message of the path that is shown.
-        look_up: the best passages of the kept texts are read behind the gists.
-        pinned: it stands before those that are not.
+        leaf_id: the last message of the shown path.
+        look_up: whether the best passages of the kept texts are read after the gists.
+        pinned: listed before those that are not.
     """
 
     id: int
@@ -230,7 +230,7 @@ class Message:
     """One turn.
 
     Attributes:
-        kind: "gist", or "full" for an answer from the full text, which is shown beside and never on the path.
+        kind: "gist", or "full" for an answer from the full text, which is shown beside the path and never on it.
         version: from 1, among the `n_versions` siblings of the same role and kind.
     """
 
@@ -248,19 +248,19 @@ class Message:
 
     @property
     def passages(self) -> tuple[Passage, ...] | None:
-        """What of the kept texts was read for this answer, best first; None when nothing was looked up."""
+        """The parts of the kept texts read for this answer, best first; None if nothing was looked up."""
         found = self.figures.get("passages")
         return None if found is None else tuple(Passage(**each) for each in found)
 
     @property
     def sentence(self) -> Passage | None:
-        """What of the kept texts fits the question best, known before there is an answer; None where nothing does."""
+        """The sentence of the kept texts that suits the question best, known before the answer; None if none does."""
         found = self.figures.get("sentence")
         return None if found is None else Passage(**found)
 
     @property
     def grounded(self) -> Grounded | None:
-        """Whether the kept texts say what it says; None where that is not known, or there is nothing to look for."""
+        """Whether the kept texts support it; None if unknown, or if there is nothing to look for."""
         found = self.figures.get("grounding")
         if found is None:
             return None
@@ -270,7 +270,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes on disk: in use, in the trash only, and belonging to nothing (which cleaning up frees)."""
+    """Bytes on disk: in use, only in the trash, and belonging to nothing (which cleaning up frees)."""
 
     gists: int
     texts: int

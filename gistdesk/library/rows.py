@@ -1,4 +1,4 @@
-"""What stands in a column, as what it has to be: a database's columns take anything, and disks lose bytes.
+"""Column values as valid types: a database's columns accept anything, and disks lose bytes.
 
 Knows nothing of tables.
 """
@@ -23,7 +23,7 @@ def text_of(value: object) -> str:
 
 
 def number_of(value: object, *, whole: bool = True) -> Any:
-    """Raises ValueError: it is no number, or none that can be."""
+    """Raises ValueError: it is not a number, or an impossible one."""
     if isinstance(value, int):
         return value
     if whole or not isinstance(value, float) or not math.isfinite(value):
@@ -32,7 +32,7 @@ def number_of(value: object, *, whole: bool = True) -> Any:
 
 
 def id_of(value: object) -> int | None:
-    """The number of a row; None where it is none."""
+    """A row id; None if it is not one."""
     return value if isinstance(value, int) else None
 
 
@@ -45,19 +45,19 @@ def ratio_of(value: object) -> float:
 
 
 def name_of(value: object) -> str | None:
-    """A name of a file in one of the library's folders, which leads nowhere else. Raises ValueError."""
+    """The name of a file in one of the library's folders; it cannot lead elsewhere. Raises ValueError."""
     if value is None or (isinstance(value, str) and _NAME.fullmatch(value)):
         return value
     raise ValueError(f"{value!r} is no name")
 
 
 def is_name(value: object) -> bool:
-    """Whether it is one of a file, see `name_of`."""
+    """Whether it is a file's name, see `name_of`."""
     return isinstance(value, str) and _NAME.fullmatch(value) is not None
 
 
 def time_of(value: object) -> str:
-    """A time in ISO 8601; long ago where it is none."""
+    """A time in ISO 8601; long ago if it is not one."""
     try:
         datetime.fromisoformat(str(value)).astimezone()
     except (ValueError, OverflowError):
@@ -74,12 +74,12 @@ def path_of(value: object) -> Path:
 
 
 def known(value: object, choices: Sequence[str]) -> Any:
-    """One of these. Raises ValueError."""
+    """One of the choices. Raises ValueError."""
     if value not in choices:
         raise ValueError(f"{value!r} is none of {', '.join(choices)}")
     return value
 
 
 def one_of(value: object, choices: Sequence[str], otherwise: str) -> Any:
-    """One of these, or what is to stand for all others."""
+    """One of the choices, or the default for anything else."""
     return value if value in choices else otherwise

@@ -103,7 +103,7 @@ CREATE TRIGGER message_deleted AFTER DELETE ON messages WHEN old.state <> 'writi
 END;
 """
 
-# What was measured of a gist goes with it; a list of entries reads its two numbers, and not the facts behind them.
+# Measurements are deleted with their gist; a list of entries reads the two numbers, not the facts behind them.
 _LOOK_UP_AND_RECALL = """
 ALTER TABLE chats ADD COLUMN look_up INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE gists ADD COLUMN recall_n INTEGER;
@@ -111,18 +111,18 @@ ALTER TABLE gists ADD COLUMN recall_kept INTEGER;
 ALTER TABLE gists ADD COLUMN recall TEXT;
 """
 
-# How a gist was, or is to be, made; "auto" is the usual way of the model. All older ones are by an adapter.
+# How a gist was, or will be, made; "auto" is the model's default. All older ones were made by an adapter.
 _METHOD = """
 ALTER TABLE entries ADD COLUMN method TEXT NOT NULL DEFAULT 'auto';
 ALTER TABLE gists ADD COLUMN method TEXT NOT NULL DEFAULT 'adapter';
 """
 
-# Pinned chats stand first in the list.
+# Pinned chats come first in the list.
 _PINS = """
 ALTER TABLE chats ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
 """
 
-# A collection is its name, and there as long as it has entries.
+# A collection is its name, and exists as long as it has entries.
 _COLLECTIONS = """
 CREATE TABLE collection_entries (
     name TEXT NOT NULL,
@@ -132,7 +132,7 @@ CREATE TABLE collection_entries (
 CREATE INDEX collection_entries_by_entry ON collection_entries(entry_id);
 """
 
-# In how many bits a gist's numbers are stored, and what training it came to; older ones do not say.
+# The bits of a gist's stored numbers, and what its training achieved; older ones have neither.
 _STORAGE_AND_AGREEMENT = """
 ALTER TABLE gists ADD COLUMN kv_bits INTEGER NOT NULL DEFAULT 16;
 ALTER TABLE gists ADD COLUMN agreement REAL;

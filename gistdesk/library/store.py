@@ -1,7 +1,7 @@
 """The library's folder and its database: opening, migrating, transactions, errors.
 
-Knows nothing of what the tables mean. One `Store` belongs to one thread; several, of any number of processes, may be
-open on one folder.
+Knows nothing of what the tables mean. One `Store` belongs to one thread; several, in any number of processes, may
+have one folder open.
 """
 
 import os
@@ -34,11 +34,11 @@ class Store:
     """An open library folder.
 
     Attributes:
-        folder: where it is; another one than was asked for when the library was moved.
+        folder: where it is; differs from the requested one if the library was moved.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Open the library in `folder`, or begin one there.
+        """Open the library in `folder`, or create one there.
 
         Raises:
             UserError: the folder cannot be used, or the database is damaged or of a newer version.
@@ -57,11 +57,11 @@ class Store:
 
     @property
     def incoming_folder(self) -> Path:
-        """Where gists are written until they are adopted."""
+        """Where gists are written before they are adopted."""
         return self.folder / "incoming"
 
     def close(self) -> None:
-        """Closing twice is no error."""
+        """May be called twice."""
         self._db.close()
         self.owner.close()
 
@@ -74,7 +74,7 @@ class Store:
             pass
 
     def _opened(self, folder: Path) -> bool:
-        """Open the library there; False when it was moved while we waited for it."""
+        """Open the library there; False if it was moved while we waited for it."""
         self.folder = folder
         try:
             for needed in (folder, self.texts_folder, self.gists_folder, self.incoming_folder):
@@ -94,7 +94,7 @@ class Store:
             return False
 
     def _registered(self) -> bool:
-        """Count as open from here on, which `move_to` looks at; False when it has moved the library already."""
+        """Count as open from here on, which `move_to` checks; False if it has already moved the library."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             if _place(self.home) != self.folder:
@@ -118,7 +118,7 @@ class Store:
 
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
-        """A transaction that holds the write lock from its start; all of it happens, or nothing."""
+        """A transaction that holds the write lock from its start; all or nothing."""
         with self._errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -131,7 +131,7 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """Several queries that see one state."""
+        """Several queries that see the same state."""
         with self._errors():
             if self._db.in_transaction:
                 yield self._db
@@ -148,13 +148,13 @@ class Store:
             return self._db.execute(sql, values).fetchall()
 
     def _errors(self) -> AbstractContextManager[None]:
-        """Within a transaction, whoever began it tells what went wrong, once it is over."""
+        """Within a transaction, its owner reports errors once it is over."""
         return nullcontext() if self._db.in_transaction else telling(self.database_path)
 
     # versions
 
     def _whole_version(self) -> int:
-        """Of one state: another process may be migrating. Raises MalformedError, sqlite3.Error."""
+        """Read in one transaction, as another process may be migrating. Raises MalformedError, sqlite3.Error."""
         with self.read():
             found = version_of(self._db)
             if found < 0 or (found and self._db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok"):
@@ -200,9 +200,9 @@ class Store:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection in autocommit mode with a write-ahead log. Raises sqlite3.Error.
 
-    The files are for their owner's eyes: SQLite gives its log the database's own permissions. A database that exists
-    is never opened but by SQLite: on POSIX, closing any other descriptor of it frees all locks that this process holds
-    on it, and the next program that closes the library deletes the log under its connections, with what they write.
+    The files are private to their owner: SQLite gives its log the database's own permissions. An existing database
+    is never opened except by SQLite: on POSIX, closing any other descriptor of it frees all locks that this process
+    holds on it, and the next program that closes the library deletes the log under its connections, losing writes.
     """
     with suppress(OSError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDONLY, 0o600))
@@ -212,7 +212,7 @@ def connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
     try:
         db.row_factory = sqlite3.Row
-        db.text_factory = _text  # one byte that is no UTF-8 must not cost the whole table
+        db.text_factory = _text  # one invalid UTF-8 byte must not cost the whole table
         db.execute("PRAGMA foreign_keys = ON")
         db.execute("PRAGMA synchronous = NORMAL")  # in WAL mode: safe against kill -9, and no wait for the disk
         _write_ahead(db)
@@ -223,7 +223,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _write_ahead(db: sqlite3.Connection) -> None:
-    """SQLite's own time-out does not hold here: of several that begin one database, all but one fail at once."""
+    """SQLite's own timeout does not apply here: if several create one database, all but one fail at once."""
     until = time.monotonic() + BUSY_S
     while True:
         try:
@@ -240,15 +240,15 @@ def _text(data: bytes) -> str:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """As `copying`, to its end."""
+    """Run `copying` to its end."""
     for _ in copying(source, target):
         pass
 
 
 def copying(source: Path, target: Path) -> Iterator[bytes]:
-    """Copy in one step; yields each piece that was copied.
+    """Copy atomically; yields each piece copied.
 
-    Stopped where it yields, or ended by an error, it leaves nothing behind. Raises OSError.
+    If closed early, or ended by an error, it leaves nothing behind. Raises OSError.
     """
     with replacing(target) as part, source.open("rb") as read, part.open("wb") as written:
         while piece := read.read(_PIECE_BYTES):
@@ -257,7 +257,7 @@ def copying(source: Path, target: Path) -> Iterator[bytes]:
 
 
 def n_bytes(path: Path) -> int:
-    """Size of a file; 0 when it is not there."""
+    """Size of a file; 0 if it is missing."""
     try:
         return path.stat().st_size
     except OSError:
@@ -265,7 +265,7 @@ def n_bytes(path: Path) -> int:
 
 
 def _statements(script: str) -> Iterator[str]:
-    """`executescript` would commit; so statement by statement. A trigger's body holds semicolons of its own."""
+    """Splits a script, as `executescript` would commit. A trigger's body contains semicolons of its own."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -275,7 +275,7 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def place_note(home: Path) -> Path:
-    """The file that says where the library of `home` was moved to."""
+    """The file that says where the library of `home` has been moved."""
     return home / "moved-to.txt"
 
 
@@ -292,7 +292,7 @@ def _place(home: Path) -> Path:
             "Write the library's folder into it, or delete it to begin a new library.",
             note=note,
         ) from error
-    # A folder's name may end in a space or a line end; and who writes the note by hand ends its line.
+    # A folder's name may end in a space or a line end; and a note written by hand ends with one.
     places = [Path(os.fsdecode(each)) for each in (said, said.rstrip(b"\r\n"), said.strip()) if b"\0" not in each]
     target = next((each for each in places if (each / DATABASE).is_file()), None)
     if target is None:

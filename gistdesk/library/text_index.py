@@ -1,7 +1,7 @@
 """A full-text index of trigrams over kept texts, in a database of its own beside the library's.
 
-Trigrams, because Korean words carry particles and no spaces part them from what they mean. It is a cache: a damaged
-one is begun again, and writing to it keeps nobody from the library. Knows nothing of entries.
+Trigrams, because Korean words carry particles without spaces in between. It is a cache: a damaged one is rebuilt,
+and writing to it keeps nobody from the library. Knows nothing of entries.
 """
 
 import sqlite3
@@ -14,7 +14,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.library.damage import damaged, world_error
 from gistdesk.library.store import connect
 
-INDEX = "search-1.sqlite3"  # another number for another layout; an older one is simply not used any more
+INDEX = "search-1.sqlite3"  # a new layout gets a new number; older files are simply unused
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS texts (
     sha256 TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, n_done INTEGER NOT NULL
@@ -28,11 +28,11 @@ CREATE VIRTUAL TABLE IF NOT EXISTS trigrams USING fts5vocab('place_index', 'row'
 _MAX_CHARACTERS = 600
 _MIN_CHARACTERS = 200
 _OVERLAP = 80
-"""Characters of the next place that are indexed with one, so that a phrase across the border is found."""
+"""Characters of the next place that are also indexed with each place, so that phrases across the border are found."""
 _PADDING = "  "
-"""So that the last two characters begin a trigram, too."""
+"""Lets the last two characters begin a trigram, too."""
 _BATCH_BYTES = 30_000
-"""Per transaction: 10 ms or so, in which others wait to index."""
+"""Per transaction: about 10 ms, during which others wait to index."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Place:
 
 
 class _ContradictionError(Exception):
-    """One table names what another does not hold."""
+    """One table refers to what another does not have."""
 
 
 _DAMAGE = (sqlite3.DatabaseError, UnicodeDecodeError, _ContradictionError)
 
 
 class TextIndex:
-    """Which places hold which words."""
+    """Which places contain which words."""
 
     def __init__(self, folder: Path) -> None:
         self.open(folder)
@@ -67,11 +67,11 @@ class TextIndex:
         self._db.close()
 
     def complete(self) -> set[str]:
-        """The texts of which all is indexed."""
+        """The texts that are fully indexed."""
         return {row[0] for row in self._rows("SELECT sha256 FROM texts WHERE last - first + 1 = n_done")}
 
     def add(self, sha256: str, pages: Sequence[str]) -> Iterator[float]:
-        """Index a text in small transactions; yields how much of it is done. Goes on where an earlier run stopped."""
+        """Index a text in small transactions; yields the share done. Continues where an earlier run stopped."""
         places = [(number, start, end) for number, page in enumerate(pages, 1) for start, end in cut(page)]
         n_done = -1
         while n_done < len(places):
@@ -81,12 +81,12 @@ class TextIndex:
         yield 1.0
 
     def texts_with(self, word: str) -> set[str]:
-        """The texts in which a word, or a part of one, is found; capital letters do not matter."""
+        """The texts that contain a word or part of one; case does not matter."""
         condition, value = self._condition(word)
         found: set[str] = set()
         after = 0
         with self._errors():
-            while True:  # from text to text: a common word is found thousands of times in each
+            while True:  # from text to text: a common word occurs thousands of times in each
                 row = self._db.execute(
                     f"SELECT rowid FROM place_index WHERE rowid > ? AND {condition} ORDER BY rowid LIMIT 1",
                     (after, value),
@@ -107,7 +107,7 @@ class TextIndex:
         return int(rows[0][0]) if rows else 0
 
     def ids_with(self, word: str, sha256: str) -> list[int]:
-        """The ids of a text's places that hold a word, or a part of one."""
+        """The ids of a text's places that contain a word or part of one."""
         condition, value = self._condition(word)
         rows = self._rows(
             "SELECT place_index.rowid FROM texts JOIN place_index ON place_index.rowid BETWEEN first AND last "
@@ -124,16 +124,16 @@ class TextIndex:
             return Place(sha256, *row)
 
     def texts(self) -> set[str]:
-        """All that are indexed, wholly or in part."""
+        """All texts that are indexed, wholly or in part."""
         return {row[0] for row in self._rows("SELECT sha256 FROM texts")}
 
     def forget(self, sha256: str) -> Iterator[None]:
-        """Drop a text, in small transactions."""
+        """Delete a text, in small transactions."""
         while self._forget_batch(sha256):
             yield
 
     def _add_batch(self, sha256: str, pages: Sequence[str], places: list[tuple[int, int, int]]) -> int:
-        """The next places of a text, from where whoever is indexing it has come; how many are done then."""
+        """Add the next places of a text, from wherever its indexing has got to; returns how many are then done."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.execute(
@@ -159,7 +159,7 @@ class TextIndex:
         return int(done)
 
     def _forget_batch(self, sha256: str) -> bool:
-        """Drop the last places of a text, and at the end the text; whether there is more."""
+        """Delete the last places of a text, and finally the text; returns whether there is more."""
         with self._errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -180,11 +180,11 @@ class TextIndex:
         return bool(row is not None and row["n_done"])
 
     def _condition(self, word: str) -> tuple[str, str]:
-        """SQL, and its value, for the places that hold a word or a part of one.
+        """SQL, and its value, for the places that contain a word or part of one.
 
-        A word of two characters, as most Korean ones are, is looked for by the trigrams that begin with it: 0.3 ms in
-        3 MB, where LIKE takes 5. The plus keeps LIKE, for single characters, from the trigrams: in SQLite 3.40 it
-        counts bytes there, and finds no Hangul.
+        A word of two characters, like most Korean ones, is searched by the trigrams that begin with it: 0.3 ms in
+        3 MB, where LIKE takes 5. The plus stops LIKE, for single characters, from using the trigrams: in SQLite 3.40
+        it counts bytes there, and finds no Hangul.
         """
         if len(word) == 1:
             return "+text LIKE ? ESCAPE '\\'", like(word)
@@ -232,9 +232,9 @@ class TextIndex:
             ) from error
 
     def _refuse_unless_damage(self, error: Exception) -> None:
-        """All else that SQLite complains of is damage: to statements that were right when they were tested, FTS5
-        tells it in words of its own, and what is lost is only a cache."""
-        if isinstance(error, sqlite3.ProgrammingError):  # a closed database, a value too few
+        """Any other SQLite error is damage: FTS5 reports it in words of its own for statements that were correct when
+        tested, and only a cache is lost."""
+        if isinstance(error, sqlite3.ProgrammingError):  # a closed database, a missing value
             raise error
         if isinstance(error, sqlite3.Error) and (found := world_error(error, self._path)):
             raise found from error
@@ -280,7 +280,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     db = connect(path)
     try:
         db.executescript(_SCHEMA)
-        db.execute("SELECT count(*) FROM texts").fetchone()  # damage is better met now than in a search
+        db.execute("SELECT count(*) FROM texts").fetchone()  # better to meet damage now than in a search
     except BaseException:
         db.close()
         raise

@@ -1,7 +1,7 @@
-"""Kept texts: their pages, the words in them, and the places that a question or an answer came from.
+"""Kept texts: their pages, their words, and the places that a question or an answer came from.
 
-The text of a document is a file of the texts folder, written by whoever extracts; the index beside the library's
-database can be made again from it at any time.
+The text of a document is a file in the texts folder, written on extraction; the index beside the library's
+database can be rebuilt from it at any time.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ class Texts:
         self._checked: dict[str, tuple[int, int, int]] = {}
 
     def path(self, entry_id: int) -> Path | None:
-        """The file of the kept text; None for an entry that has none."""
+        """The file of the kept text; None if an entry has none."""
         sha256 = self._text_sha256(entry_id)
         return self._store.texts_folder / f"{sha256}.txt" if sha256 else None
 
     def pages(self, entry_id: int) -> list[str]:
-        """The pages. An entry that has no text yet, or is an imported gist, has none.
+        """The pages. An entry without text yet, or an imported gist, has none.
 
         Raises:
             UserError: the entry or the kept text is gone.
@@ -38,9 +38,9 @@ class Texts:
         return self._read(sha256) if sha256 else []
 
     def index(self, entry_id: int) -> Iterator[float]:
-        """Make the entry's text searchable; yields how much of it is, from 0 to 1, every few ten milliseconds.
+        """Make the entry's text searchable; yields the share done, from 0 to 1, every few tens of milliseconds.
 
-        May be dropped at any time and goes on where it was; done at once when all of it is indexed.
+        May be closed at any time and later continues from there; returns at once if all of it is indexed.
 
         Raises:
             UserError: the entry or the kept text is gone.
@@ -50,7 +50,7 @@ class Texts:
             yield from self._index.add(sha256, self._read(sha256))
 
     def unindexed(self) -> list[int]:
-        """Entries whose text is not searchable yet, or not any more because the index was damaged."""
+        """Entries whose text is not searchable yet, or no longer, because the index was damaged."""
         rows = self._store.rows(
             "SELECT min(id), text_sha256 FROM entries WHERE text_sha256 IS NOT NULL GROUP BY text_sha256"
         )
@@ -91,7 +91,7 @@ class Texts:
         ]
 
     def _read(self, sha256: str) -> list[str]:
-        """The text, which must be the one that its name, its hash, says; checked again when the file has changed."""
+        """The text, checked against the hash in its name; checked again when the file has changed."""
         path = self._store.texts_folder / f"{sha256}.txt"
         try:
             data, status = path.read_bytes(), path.stat()

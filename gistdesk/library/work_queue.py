@@ -1,6 +1,6 @@
-"""The queue: which entry is next, and who is at work on it.
+"""The queue: which entry is next, and which process is working on it.
 
-It is the entries themselves, so it survives a crash. Knows nothing of what the work is.
+The entries themselves are the queue, so it survives a crash. Knows nothing of what the work is.
 """
 
 import sqlite3
@@ -21,11 +21,11 @@ class WorkQueue:
         self._store, self._entries = store, entries
 
     def claim_next(self, owner: str) -> Entry | None:
-        """Take the entry that has been waiting longest; it is "extracting" and nobody else's. None: nothing waits.
+        """Take the longest-waiting entry; it becomes "extracting" and nobody else's. None if nothing is waiting.
 
         Args:
-            owner: a name of the caller's within this open library. The claim ends with `set_state` to a state that
-                is no work, with `release`, or with the process.
+            owner: a name the caller uses within this open library. The claim ends with `set_state` to a state other
+                than work, with `release`, or with the process.
         """
         with self._store.write() as db:
             self._free_abandoned(db)
@@ -42,18 +42,18 @@ class WorkQueue:
             return self._entries.get(row["id"])
 
     def waiting(self) -> list[int]:
-        """Ids of the entries that wait, in the order in which they will be taken."""
+        """Ids of the waiting entries, in the order in which they will be taken."""
         rows = self._store.rows("SELECT id FROM entries WHERE state = 'queued' AND trashed IS NULL ORDER BY queued, id")
         return [row["id"] for row in rows]
 
     def put_first(self, entry_id: int) -> None:
-        """Take this entry next, before all others that wait."""
-        first = f"-{_FOREVER_NS - time.time_ns():019d}"  # sorts before every time, and the later before the earlier
+        """Take this entry next, before all others that are waiting."""
+        first = f"-{_FOREVER_NS - time.time_ns():019d}"  # sorts before every time, and later ones before earlier ones
         with self._store.write() as db:
             db.execute("UPDATE entries SET queued = ? WHERE id = ? AND state = 'queued'", (first, entry_id))
 
     def release(self, owner: str) -> None:
-        """What this owner had claimed waits again, at its old place in the queue."""
+        """Whatever this owner had claimed waits again, at its old place in the queue."""
         with self._store.write() as db:
             db.execute(
                 f"UPDATE entries SET state = 'queued', owner = NULL WHERE owner = ? AND {WORKING}",
@@ -61,10 +61,10 @@ class WorkQueue:
             )
 
     def recover(self) -> int:
-        """After a crash: claims of the dead wait again, and answers they were writing are "stopped".
+        """After a crash: dead processes' claims wait again, and answers they were writing are "stopped".
 
         Returns:
-            the number of entries that wait again.
+            the number of entries that are waiting again.
         """
         with self._store.write() as db:
             return self._free_abandoned(db)

@@ -1,12 +1,12 @@
-"""What the window and the engine process say to each other: one JSON object per line, requests one way, events back.
+"""The messages between the window and the engine process: one JSON object per line, requests one way, events back.
 
 A request has an `id` that the window chose, from 1 on, and says what to `do`; an event has the `id` of its request, or
-none when it belongs to no request. The process says `hello` before anything else. Requests are worked off one after
-another; each ends with exactly one event (see `is_last`). `cancel` alone is heard at once. Paths cross, tensors never.
-Bytes, seconds and tokens are plain numbers; what is not known is null. Lines are pure ASCII: whatever a file is called,
-even in bytes that are no Unicode, its name survives.
+none if it belongs to no request. The process says `hello` before anything else. Requests are handled in turn;
+each ends with exactly one event (see `is_last`). Only `cancel` takes effect at once. Paths cross, tensors never.
+Bytes, seconds and tokens are plain numbers; unknown values are null. Lines are pure ASCII: whatever a file is called,
+even in bytes that are not Unicode, its name survives.
 
-Knows the words and their types; knows nothing of pipes, processes, models or widgets.
+Knows the messages and their types; knows nothing of pipes, processes, models or widgets.
 """
 
 from gistdesk.protocol.answers import (

@@ -1,4 +1,4 @@
-"""A question, and everything that comes back until its answer is over. Knows nothing of chats and their versions."""
+"""A question, and everything that comes back until its answer ends. Knows nothing of chats and their versions."""
 
 from dataclasses import dataclass, field
 
@@ -8,10 +8,10 @@ from gistdesk.protocol.models import ModelChoice
 
 @dataclass(frozen=True)
 class FoundPassage:
-    """A stretch of a kept text that was put in front of a question: `pages[page - 1][start:end]` is its `text`.
+    """A stretch of a kept text put in front of a question: `pages[page - 1][start:end]` is its `text`.
 
     Attributes:
-        document: which of the request's `lookup_paths`, from 0.
+        document: index into the request's `lookup_paths`, from 0.
     """
 
     document: int
@@ -23,10 +23,10 @@ class FoundPassage:
 
 @message
 class ContextProgress(Event):
-    """What is put in front of a question.
+    """Progress of the context in front of a question.
 
     Attributes:
-        phase: "passages" (kept texts are made ready to be looked into), "gist" (files are read) or "text" (the model
+        phase: "passages" (kept texts are prepared for searching), "gist" (files are read) or "text" (the model
             reads full text).
     """
 
@@ -37,7 +37,7 @@ class ContextProgress(Event):
 
 @message
 class ContextPassages(Event):
-    """What was found in `lookup_paths` for the question and stands behind the gists, best first; may be nothing."""
+    """What was found in `lookup_paths` for the question and comes after the gists, best first; may be empty."""
 
     name = "context.passages"
     passages: tuple[FoundPassage, ...]
@@ -61,12 +61,12 @@ class AnswerDelta(Event):
 
 @message
 class AnswerGrounded(Event):
-    """Whether an answer stands in the texts of `ground_paths`; comes before `answer.done`, if there is anything to say.
+    """Whether the texts of `ground_paths` support an answer; precedes `answer.done`, if there is anything to report.
 
     Attributes:
         found: its names, numbers and dates are there, and one sentence holds most of it.
         missing: its names, numbers and dates that are nowhere in the texts.
-        sentence: that holds most of it; null where none does. Its document is one of `ground_paths`.
+        sentence: the one that holds most of it; null if none does. Its document is one of `ground_paths`.
     """
 
     name = "answer.grounded"
@@ -77,17 +77,16 @@ class AnswerGrounded(Event):
 
 @message
 class AnswerDone(Event):
-    """An answer is over.
+    """An answer has ended.
 
     Attributes:
-        stopped: "end" (the model ended it), "length" or "cancelled"; what came before a cancel is a partial answer.
+        stopped: "end" (the model ended it), "length" or "cancelled"; text before a cancel is a partial answer.
         tokens_per_second: of the tokens after the first.
-        n_prompt_tokens: tokens read for this question, not those that were in front of it already.
+        n_prompt_tokens: tokens read for this question, not those already in front of it.
         n_slots: gist slots in front of the question.
-        n_document_tokens: of the documents that the gists or texts are of.
-        n_passage_tokens: of passages of kept texts behind the gists.
-        prefill_s: seconds that looking up passages, and reading them, gists or text took; 0 when they were in front
-            already.
+        n_document_tokens: of the documents behind the gists or texts.
+        n_passage_tokens: of passages of kept texts after the gists.
+        prefill_s: seconds for looking up passages, and reading them, gists or text; 0 if they were already in front.
     """
 
     name = "answer.done"
@@ -104,14 +103,14 @@ class AnswerDone(Event):
 
 @message
 class Answer(Request):
-    """Answer the last question of `turns` (question, answer or null), about gists, or about full texts in their place.
+    """Answer the last question of `turns` (question, answer or null), about gists, or about full texts instead.
 
-    Both lists empty: the model alone. What stands in front of the question is kept for the next one. Cancelled while
-    that is still being read it ends with `cancelled`, later with `answer.done`.
+    Both lists empty: the model alone. The context is kept for the next question. Cancelled while it is still being
+    read, the request ends with `cancelled`, later with `answer.done`.
 
     Attributes:
-        lookup_paths: kept texts, whose best passages for the question are put behind the gists.
-        ground_paths: kept texts in which the answer is looked for once it is written.
+        lookup_paths: kept texts, whose best passages for the question are put after the gists.
+        ground_paths: kept texts in which the finished answer is looked for.
     """
 
     name = "answer"

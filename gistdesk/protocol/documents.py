@@ -7,7 +7,7 @@ from gistdesk.protocol.messages import Event, Request, message
 
 @message
 class ExtractProgress(Event):
-    """Pages read. Counting tokens comes after the last one."""
+    """Pages read. Tokens are counted after the last one."""
 
     name = "extract.progress"
     n_read: int
@@ -19,9 +19,9 @@ class ExtractDone(Event):
     """A document's text was kept.
 
     Attributes:
-        text_sha256: of the kept text file's bytes, as hex; the file is called by it.
+        text_sha256: of the kept text file's bytes, as hex; also the file's name.
         page_label: what its pages are called, "page" or "section"; null for a format without pages.
-        n_tokens: by the tokenizer of the model that was named, else of the one that is loaded; null without either.
+        n_tokens: by the tokenizer of the named model, else of the loaded one; null without either.
     """
 
     name = "extract.done"
@@ -41,7 +41,7 @@ class Extract(Request):
     """Read a document and keep its text as `texts_folder/<text_sha256>.txt`: UTF-8, a form feed between pages.
 
     Attributes:
-        model: whose tokenizer counts the tokens, which does not load the model; null: of the one that is loaded.
+        model: whose tokenizer counts the tokens, without loading the model; null: the loaded one's.
     """
 
     name = "extract"
@@ -63,7 +63,7 @@ class IndexProgress(Event):
 
 @message
 class IndexDone(Event):
-    """All texts that were asked for can be searched; `n_indexed` of them could not before."""
+    """All requested texts can be searched; `n_indexed` of them could not before."""
 
     name = "index.done"
     n_indexed: int

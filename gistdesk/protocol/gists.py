@@ -1,4 +1,4 @@
-"""Gists: making one, what a file says of itself, and how much of its text it gives back. Knows nothing of chats."""
+"""Gists: making one, what a file declares, and how much of its text it gives back. Knows nothing of chats."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from gistdesk.protocol.models import ModelChoice
 
 @message
 class CompressProgress(Event):
-    """`done` of `total` segments, an interrupted run's included. Speed and time left are null at first."""
+    """`done` of `total` segments, including an interrupted run's. Speed and time left are null at first."""
 
     name = "compress.progress"
     done: int
@@ -22,7 +22,7 @@ class CompressDone(Event):
     """A gist file was written to `target`.
 
     Attributes:
-        seconds: of this run, without loading the model; `tokens_per_second` is of this run, too.
+        seconds: of this run, without loading the model; `tokens_per_second` is also this run's.
         peak_memory_bytes: on CUDA of this request, on a CPU of the process so far.
         kv_bits, agreement, agreement_before: as in `GistDescription`.
     """
@@ -50,13 +50,13 @@ class CompressDone(Event):
 
 @message
 class Compress(Request):
-    """Compress a kept text into the gist file `target`; what an interrupted run left is gone on with.
+    """Compress a kept text into the gist file `target`; resumes an interrupted run.
 
     Attributes:
         ratio: document tokens per slot.
-        method: see `gistdesk.core.methods`; "auto" is the usual one of the model.
+        method: see `gistdesk.core.methods`; "auto" is the model's default.
         batch_share: of the usual number of tokens per batch, above 0 to 1; less needs less memory.
-        kv_bits: of each stored number of keys and values, 16 or 8.
+        kv_bits: per stored number of keys and values, 16 or 8.
     """
 
     name = "compress"
@@ -75,13 +75,13 @@ class Compress(Request):
 
 @dataclass(frozen=True)
 class GistDescription:
-    """What a gist file says of itself.
+    """A gist file's description of itself.
 
     Attributes:
         created: UTC, ISO 8601.
         n_unfitted: see `GistKV`.
-        kv_bits: in how many each number of keys and values is stored.
-        agreement, agreement_before: see `Refinement`; None where nothing was trained.
+        kv_bits: bits in which each number of keys and values is stored.
+        agreement, agreement_before: see `Refinement`; None if nothing was trained.
     """
 
     title: str
@@ -109,7 +109,7 @@ class GistDescription:
 
 @message
 class DescribeDone(Event):
-    """`description` of a gist file, or the `problem` with it, one sentence; the other one is null."""
+    """`description` of a gist file, or the `problem` with it, one sentence; the other is null."""
 
     name = "describe.done"
     description: GistDescription | None
@@ -118,7 +118,7 @@ class DescribeDone(Event):
 
 @message
 class Describe(Request):
-    """Say what a gist file holds."""
+    """Describe a gist file."""
 
     name = "describe"
     done = DescribeDone
@@ -127,7 +127,7 @@ class Describe(Request):
 
 @dataclass(frozen=True)
 class FactCount:
-    """Facts that were asked back, and how many of them came."""
+    """Facts that were asked back, and how many of them were recalled."""
 
     n: int
     kept: int
@@ -148,8 +148,8 @@ class RecallDone(Event):
 
     Attributes:
         low: and high: the 95% interval of `kept / n` (Wilson).
-        guessed: as many came right without the document, too.
-        by_depth: in parts of the text that are equally long, from its beginning to its end.
+        guessed: as many were also right without the document.
+        by_depth: in equally long parts of the text, from its beginning to its end.
     """
 
     name = "recall.done"
@@ -167,7 +167,7 @@ class Recall(Request):
 
     Attributes:
         n_facts: at most.
-        budget_s: seconds after which no more of them are asked, but for the first few; 0 sets no limit.
+        budget_s: seconds after which no more are asked, except for the first few; 0 sets no limit.
     """
 
     name = "recall"

@@ -1,4 +1,4 @@
-"""Messages as lines of JSON, and back; what comes in is held against the messages' own types.
+"""Messages as lines of JSON, and back; incoming values are checked against the messages' own types.
 
 Knows no message by name; knows nothing of pipes.
 """
@@ -22,7 +22,7 @@ def encode(message: Message) -> str:
     """One line, with its line end.
 
     Raises:
-        ProtocolError: a number in it is not finite, or the type is neither a request's nor an event's.
+        ProtocolError: a number in it is not finite, or the type is neither a request nor an event.
     """
     key = "do" if isinstance(message, Request) else "event"
     body = {key: message.name, **packed(dataclasses.asdict(message))}
@@ -35,12 +35,12 @@ def encode(message: Message) -> str:
 
 
 def decode_event(line: str | bytes) -> Event:
-    """Raises ProtocolError: the line is no event of this version."""
+    """Raises ProtocolError: the line is not an event of this version."""
     return _decode(line, "event", _known(Event))
 
 
 def decode_request(line: str | bytes) -> Request:
-    """Raises ProtocolError: the line is no request of this version, or has no id."""
+    """Raises ProtocolError: the line is not a request of this version, or has no id."""
     request = _decode(line, "do", _known(Request))
     if request.id < 1:
         raise ProtocolError(f"{request.name} has no id")
@@ -86,7 +86,7 @@ def _types_of(kind: type) -> dict[str, Any]:
 
 
 def _value(wanted: Any, value: Any, where: str) -> Any:
-    """The value as the type that is wanted, of those that messages are made of."""
+    """The value as the wanted type, one of those that messages are made of."""
     if get_origin(wanted) is UnionType:
         kinds = set(get_args(wanted))
         if value is None and NoneType in kinds:

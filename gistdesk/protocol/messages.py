@@ -1,4 +1,4 @@
-"""What every message is, and those that go with any work. Knows nothing of what can be asked for."""
+"""The base of every message, and those common to all work. Knows nothing of what can be requested."""
 
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, TypeVar, dataclass_transform
@@ -8,16 +8,16 @@ from gistdesk.core.sentences import Sentence
 PROTOCOL_VERSION = 3
 
 Words = Sentence | str
-"""What people read; the values of a sentence cross with it."""
+"""Text for people; a sentence's values are sent with it."""
 
 
 class ProtocolError(Exception):
-    """A line is not what this module says it is; the message says what is wrong with it."""
+    """A line is not what this module defines; the message says what is wrong with it."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Message:
-    """What both sides send. `id` is 0 where a message belongs to no request."""
+    """What both sides send. `id` is 0 if a message belongs to no request."""
 
     name: ClassVar[str]
     id: int = field(default=0, kw_only=True)
@@ -35,10 +35,10 @@ _M = TypeVar("_M", bound=Message)
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def message(kind: type[_M]) -> type[_M]:
-    """A frozen dataclass that compares and shows itself as `Message` does.
+    """A frozen dataclass with `Message`'s own comparison and repr.
 
-    There are some fifty, and the window imports them all before it is drawn: with such methods made for each, that
-    takes half as long again.
+    There are some fifty, and the window imports them all before it is drawn: generating such methods for each
+    would take half as long again.
     """
     return dataclass(frozen=True, eq=False, repr=False)(kind)
 
@@ -67,7 +67,7 @@ class Hello(Event):
 
 @message
 class Cancelled(Event):
-    """The request was cancelled and left nothing half done; a partial compression is kept and gone on with."""
+    """The request was cancelled and left nothing half done; a partial compression is kept and resumed later."""
 
     name = "cancelled"
 
@@ -77,14 +77,14 @@ class Error(Event):
     """The request failed.
 
     Attributes:
-        kind: "user" (something in the user's world), "password" (the document needs one, or another one),
-            "out_of_memory", "bug", "protocol" (a line was not understood), "crash" (the engine process died; said by
+        kind: "user" (something in the user's world), "password" (the document needs one, or a different one),
+            "out_of_memory", "bug", "protocol" (a line was not understood), "crash" (the engine process died; sent by
             the window's side of it).
         stage: what was being done: "model_load", "context", "extract", "compress", "answer" and so on.
         message: one sentence that says what happened.
         hint: one sentence that says what to do about it; may be "".
-        needed_bytes: memory that was asked for at the end, where known; `free_bytes` is what there was.
-        details: for a bug report: a traceback, or the engine's last words.
+        needed_bytes: memory last requested, if known; `free_bytes` is what was available.
+        details: for a bug report: a traceback, or the engine's last output.
     """
 
     name = "error"
@@ -99,7 +99,7 @@ class Error(Event):
 
 @message
 class Cancel(Request):
-    """End the request `target`, running or waiting; one that is over already is left alone. Has no event of its own."""
+    """End the request `target`, running or waiting; does nothing if it has ended. Has no event of its own."""
 
     name = "cancel"
     done = Cancelled

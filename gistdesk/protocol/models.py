@@ -1,4 +1,4 @@
-"""Models and their adapters: load, look at, fetch, bring in and copy out. Knows nothing of documents."""
+"""Models and their adapters: load, inspect, fetch, import and export. Knows nothing of documents."""
 
 from dataclasses import dataclass
 
@@ -7,14 +7,14 @@ from gistdesk.protocol.messages import Event, Request, Words, message
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """Which model, and how it is to run.
+    """Which model, and how to run it.
 
     Attributes:
-        model: "starter", "smollm2", a folder, or a hub id that was downloaded.
+        model: "starter", "smollm2", a folder, or a downloaded hub id.
         device: "auto", "cpu" or "cuda".
-        threads: of the processor; 0: as many as torch likes.
-        precision: of its weights: "auto", "nf4", "int8", "bf16" or "fp32"; what "auto" comes to depends on the adapter
-            and the device alone.
+        threads: of the processor; 0: torch's default.
+        precision: of its weights: "auto", "nf4", "int8", "bf16" or "fp32"; "auto" depends only on the adapter
+            and the device.
     """
 
     model: str = "starter"
@@ -25,7 +25,7 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class MeasuredRatio:
-    """Answers from gists at a ratio: of `n` questions of a kind, as the benchmark calls it, `n_right` were right."""
+    """Answers from gists at a ratio: of `n` questions of a kind, in the benchmark's terms, `n_right` were right."""
 
     kind: str
     ratio: float
@@ -38,7 +38,7 @@ class ModelInfo:
     """A model as it would run on this computer.
 
     Attributes:
-        model: the name it was asked for by; `model_id` is what its gists say.
+        model: the name it was requested by; `model_id` is the one in its gists.
         family: the architecture, for example "llama".
         n_parameters: of the base model.
         file_bytes: of the base model's weights on disk.
@@ -52,10 +52,10 @@ class ModelInfo:
         device: "cpu" or "cuda"; `device_reason` is a sentence that says why.
         dtype: of KV, for example "bfloat16".
         precision: of weights: "nf4", "int8", "bf16" or "fp32".
-        adapter_base: name of the base where an adapter's own folder was asked for, else "".
-        adapter_precision: what the adapter was trained on, "" where that is not known.
-        measured: what is kept with the adapter of how well it works.
-        trained_ratios: the lowest and the highest that the adapter was trained at; None where that is not known.
+        adapter_base: name of the base if an adapter's own folder was requested, else "".
+        adapter_precision: what the adapter was trained on, "" if unknown.
+        measured: the accuracies stored with the adapter.
+        trained_ratios: the lowest and highest that the adapter was trained at; None if unknown.
     """
 
     model: str
@@ -93,7 +93,7 @@ class ModelLoadProgress(Event):
 
 @message
 class ModelLoadDone(Event):
-    """A model was loaded. Ends `load`; in the middle of a request that needed another model, it goes on."""
+    """A model was loaded. Ends `load`; within a request that needed another model, that request continues."""
 
     name = "model_load.done"
     info: ModelInfo
@@ -118,7 +118,7 @@ class ModelInfoDone(Event):
 
 @message
 class DescribeModel(Request):
-    """Give a model's figures without loading its weights; the threads do not matter."""
+    """Report a model's figures without loading its weights; the threads do not matter."""
 
     name = "model_info"
     done = ModelInfoDone
@@ -137,7 +137,7 @@ class DownloadProgress(Event):
 
 @message
 class DownloadDone(Event):
-    """A model lies in `folder`, `n_bytes` of files; from now on it can be loaded by its hub id."""
+    """A model is in `folder`, `n_bytes` of files; from now on it can be loaded by its hub id."""
 
     name = "download.done"
     hub_id: str
@@ -147,7 +147,7 @@ class DownloadDone(Event):
 
 @message
 class Download(Request):
-    """Fetch a model of the hub, going on where an earlier try stopped, and check what came. Uses the network."""
+    """Fetch a model from the hub, resuming an earlier attempt, and check the result. Uses the network."""
 
     name = "download"
     done = DownloadDone
@@ -164,7 +164,7 @@ class DownloadDropped(Event):
 
 @message
 class DropDownload(Request):
-    """Delete what came of a model whose download was given up; one that is here whole stays."""
+    """Delete what an abandoned download left; a complete model stays."""
 
     name = "drop_download"
     done = DownloadDropped
@@ -173,7 +173,7 @@ class DropDownload(Request):
 
 @message
 class ImportAdapterDone(Event):
-    """An adapter lies in `folder`, by which it can be loaded."""
+    """An adapter is in `folder`, by which it can be loaded."""
 
     name = "import_adapter.done"
     folder: str
@@ -181,7 +181,7 @@ class ImportAdapterDone(Event):
 
 @message
 class ImportAdapter(Request):
-    """Copy the adapter in the folder `path` to a new folder in `into`; its base is the one it names, or of `models`."""
+    """Copy the adapter in the folder `path` to a new folder in `into`; its base is the one it names, or in `models`."""
 
     name = "import_adapter"
     done = ImportAdapterDone

@@ -1,1 +1,1 @@
-"""A server on this computer in the form of OpenAI's chat completions. Knows the engine's protocol; loads no model."""
+"""A server on this computer that speaks OpenAI's chat completions. Knows the engine's protocol; loads no model."""

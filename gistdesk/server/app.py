@@ -1,7 +1,7 @@
-"""The server's two addresses, /v1/models and /v1/chat/completions, for whoever has the token, on this computer alone.
+"""The server's two addresses, /v1/models and /v1/chat/completions, for holders of the token, on this computer only.
 
-A browser's page cannot use it: it does not know the token, and no origin is let in. Knows HTTP; what is asked and
-answered is in `completions`, who answers in `engine`.
+A web page in a browser cannot use it: it does not know the token, and no origin is allowed. Knows HTTP; `completions`
+handles requests and replies, `engine` does the answering.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _LOOK_S = 0.5
 
 
 class _AnswerError(Exception):
-    """The engine could not answer. `status` is HTTP's."""
+    """The engine could not answer. `status` is the HTTP status."""
 
     def __init__(self, error: UserError, status: int) -> None:
         super().__init__(error.message)
@@ -43,10 +43,10 @@ class _AnswerError(Exception):
 def make_app(catalog: Catalog, link: Callable[[], Link], *, token: str, model: str) -> Starlette:
     """
     Args:
-        catalog: the gists that there are, looked up anew for every request.
+        catalog: the available gists, looked up anew for every request.
         link: the way to the engine.
-        token: what a request has to know.
-        model: that answers where a request names no gist.
+        token: what a request must know.
+        model: answers if a request names no gist.
     """
 
     async def models(_: Request) -> Response:
@@ -71,7 +71,7 @@ def make_app(catalog: Catalog, link: Callable[[], Link], *, token: str, model: s
 
 
 class _Guard:
-    """Lets nobody in who does not know the token."""
+    """Rejects requests without the token."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app, self._expected = app, f"Bearer {token}".encode()
@@ -99,7 +99,7 @@ async def _body(request: Request) -> bytes:
 
 
 async def _pieces(events: AsyncIterator[Event]) -> AsyncIterator[str | AnswerDone]:
-    """The answer's pieces, and at last how it ended. Raises _AnswerError."""
+    """The answer's pieces, and finally how it ended. Raises _AnswerError."""
     async for event in events:
         if isinstance(event, AnswerDelta):
             yield event.text
@@ -136,7 +136,7 @@ async def _whole(request: Request, wanted: Wanted, made: str, created: int, even
 
 
 async def _streamed(wanted: Wanted, made: str, created: int, events: AsyncIterator[Event]) -> Response:
-    """Waits for the first piece, so that what fails before it has an error's status."""
+    """Waits for the first piece, so that an earlier failure gets an error status."""
     pieces = _pieces(events)
     try:
         first = await anext(pieces)

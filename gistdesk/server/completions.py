@@ -1,7 +1,7 @@
-"""OpenAI's chat completions and the engine's messages, each made of the other.
+"""Converts between OpenAI's chat completions and the engine's messages.
 
-https://platform.openai.com/docs/api-reference/chat: what a request holds, what comes back whole, and what comes in
-pieces. What cannot be done is refused, not passed over. Knows nothing of HTTP.
+https://platform.openai.com/docs/api-reference/chat: what a request contains, what comes back whole, and what comes in
+pieces. Unsupported requests are refused, not ignored. Knows nothing of HTTP.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _REASONS = {"end": "stop", "length": "length", "cancelled": "stop"}
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a request asks for. Attributes: model: as the request called it; streams, with_usage: how it is to come."""
+    """What a request asks for. Attributes: model: its name in the request; streams, with_usage: how to send it."""
 
     model: str
     answer: Answer
@@ -28,13 +28,13 @@ class Wanted:
 
 
 def parse(body: Any, gists: Sequence[NamedGist], model: str) -> Wanted:
-    """What is to be answered, and from which gists: those in `gist` or `gists`, or the one that `model` names.
+    """What to answer, and from which gists: those in `gist` or `gists`, or the one that `model` names.
 
     Args:
-        model: the model that answers where a request names no gist.
+        model: answers if a request names no gist.
 
     Raises:
-        UserError: the request is not understood, asks for what there is not, or names an unknown gist.
+        UserError: the request is not understood, asks for something unavailable, or names an unknown gist.
     """
     if not isinstance(body, dict):
         raise UserError("The request is no JSON object.", "See OpenAI's chat completions.")
@@ -155,7 +155,7 @@ def piece(
 
 
 def usage(done: AnswerDone) -> dict[str, Any]:
-    """Gist slots stand in front of the question as tokens do; the documents' own tokens are told beside."""
+    """Gist slots count as prompt tokens; the documents' own tokens are reported separately."""
     n_before = done.n_slots + done.n_passage_tokens + done.n_prompt_tokens
     return {
         "prompt_tokens": n_before,

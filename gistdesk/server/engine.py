@@ -1,6 +1,6 @@
-"""Requests to an engine over two pipes, answered in coroutines: to an engine process of one's own, or to a window's.
+"""Requests to an engine over two pipes, answered in coroutines: to an engine process of its own, or to a window's.
 
-Both speak the lines of `gistdesk.protocol`; whoever is at the other end works requests off one after another. A thread
+Both speak the lines of `gistdesk.protocol`; the other end handles requests one after another. A thread
 reads, as pipes cannot be awaited on every system. Knows nothing of HTTP and of what is asked.
 """
 
@@ -23,7 +23,7 @@ class Link:
     """Attributes: is_open: the other end is there."""
 
     def __init__(self, lines: IO[bytes], out: IO[bytes], on_end: Callable[[], object] = lambda: None) -> None:
-        """Made in a running event loop, in which `on_end` is called when the other end has gone."""
+        """Created in a running event loop, in which `on_end` is called when the other end has gone."""
         self._loop = asyncio.get_running_loop()
         self._lines, self._out, self._on_end = lines, out, on_end
         self._last_id = 0
@@ -32,7 +32,7 @@ class Link:
         threading.Thread(target=self._read, daemon=True).start()
 
     async def events(self, request: Request) -> AsyncIterator[Event]:
-        """Send a request -> its events, the last one included. Who stops listening cancels it."""
+        """Send a request -> its events, the last one included. Closing the iterator cancels the request."""
         self._last_id += 1
         request = replace(request, id=self._last_id)
         queue = self._queues[request.id] = asyncio.Queue()
@@ -49,7 +49,7 @@ class Link:
                 self._send(Cancel(request.id, id=request.id))
 
     def close(self) -> None:
-        """Close the way there, which ends an engine."""
+        """Close the link, which ends an engine."""
         with suppress(OSError, ValueError):
             self._out.close()
 
@@ -67,7 +67,7 @@ class Link:
         self._call(self._ended)
 
     def _call(self, method: Callable[..., object], *values: object) -> None:
-        with suppress(RuntimeError):  # the loop has ended before the other end has
+        with suppress(RuntimeError):  # the loop ended before the other end did
             self._loop.call_soon_threadsafe(method, *values)
 
     def _heard(self, line: bytes) -> None:
@@ -85,14 +85,14 @@ class Link:
 
 
 class OwnEngine:
-    """An engine process that is started with the first request, and again when it has ended."""
+    """An engine process, started on the first request, and again after it has ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._link: Link | None = None
 
     def link(self) -> Link:
-        """The way to a living engine. Called in a running event loop."""
+        """The link to a living engine. Call it in a running event loop."""
         if self._link is None or not self._link.is_open:
             self.close()
             pipe = subprocess.PIPE

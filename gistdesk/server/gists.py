@@ -1,4 +1,4 @@
-"""Which gists can be asked through the server, each under a name. Knows files and the library; opens no gist."""
+"""Which gists the server offers, each under a name. Knows files and the library; opens no gist."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Catalog = Callable[[], Sequence["NamedGist"]]
 
 @dataclass(frozen=True)
 class NamedGist:
-    """`name` is what a request calls it; `model` is what it was made with; `created` is in seconds since 1970."""
+    """`name` is what requests call it; `model` is what made it; `created` is in seconds since 1970."""
 
     name: str
     path: Path
@@ -20,7 +20,7 @@ class NamedGist:
 
 
 def of_files(paths: Sequence[Path], model: str) -> Catalog:
-    """These gist files, by their names without the ending; looked at anew for every request."""
+    """These gist files, by their names without the ending; read anew for every request."""
 
     def look() -> Sequence[NamedGist]:
         there = [path for path in paths if path.is_file()]
@@ -30,7 +30,7 @@ def of_files(paths: Sequence[Path], model: str) -> Catalog:
 
 
 def of_library(folder: Path) -> Catalog:
-    """Every document of a library that is ready, by its title; wherever the library is by then."""
+    """Every document of a library that is ready, by its title; wherever the library then is."""
     from gistdesk.library import Library
 
     def look() -> Sequence[NamedGist]:
@@ -46,7 +46,7 @@ def of_library(folder: Path) -> Catalog:
 
 
 def _named(rows: Iterable[tuple[str, Path, str, int]]) -> list[NamedGist]:
-    """Names that occur twice are numbered: "letter", "letter 2"."""
+    """Duplicate names are numbered: "letter", "letter 2"."""
     taken: set[str] = set()
     found = []
     for title, path, model, created in rows:

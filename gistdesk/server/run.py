@@ -1,4 +1,4 @@
-"""Runs the server until it is interrupted, or until the window that started it has gone. Knows no model."""
+"""Runs the server until it is interrupted, or until the window that started it is gone. Knows no model."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ TOKEN_FILE = "server-token"
 
 
 def kept_token(folder: Path) -> str:
-    """The token of this user's server, made when it is first asked for; a file that nobody else may read.
+    """The token of this user's server, created when first needed; a file that nobody else may read.
 
     Raises:
         UserError: it cannot be read or written.
@@ -56,7 +56,7 @@ def listen(port: int) -> socket.socket:
 def serve_until_end(
     catalog: Catalog, *, port: int, token: str, model: str, by_window: bool, ready: Callable[[int], object]
 ) -> None:
-    """Serve until the end; `ready` is told the port as soon as requests are taken.
+    """Serve until the end; `ready` is called with the port as soon as requests are accepted.
 
     Args:
         by_window: requests go to stdout and events come from stdin; otherwise an engine process is started.
@@ -90,5 +90,5 @@ def serve_until_end(
 
 
 def tell(port: int) -> None:
-    """To the window, before its requests."""
+    """Report the port to the window, before any requests."""
     print(json.dumps({"listening": port}), flush=True)

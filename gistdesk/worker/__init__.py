@@ -1,1 +1,1 @@
-"""The engine process, `python -m gistdesk.worker`: does what `gistdesk.protocol` can ask for, without Qt."""
+"""The engine process, `python -m gistdesk.worker`: does what `gistdesk.protocol` can request, without Qt."""

@@ -1,4 +1,4 @@
-"""The engine process begins: it gives way to the window, sees to it that it dies with it, says hello, and serves.
+"""Starts the engine process: lowers its priority, ties its life to the window's, says hello, and serves.
 
 Nothing large is imported before the hello. Knows nothing of models.
 """
@@ -18,13 +18,13 @@ _NICENESS = 5
 
 
 def main() -> None:
-    """Serve the process that started this one until its end of stdin closes."""
+    """Serve the parent process until it closes stdin."""
     requests, events = _own_pipes()
     outlet = Outlet(events)
     inbox = Inbox(requests, outlet)
     _end_with_parent(inbox.end)
-    if sys.platform != "win32":  # there the window's job object does it
-        os.nice(_NICENESS)  # the window, and all else on the desktop, comes first where both want the same core
+    if sys.platform != "win32":  # on Windows the window's job object does this
+        os.nice(_NICENESS)  # the window and the rest of the desktop come first if both want the same core
     outlet.send(Hello(PROTOCOL_VERSION, __version__, os.getpid()))
     threading.Thread(target=inbox.listen, name="requests", daemon=True).start()
     from gistdesk.cuda.place import use
@@ -34,11 +34,11 @@ def main() -> None:
 
     serve(inbox, outlet)
     sys.stderr.flush()
-    os._exit(0)  # all is written; taking a large model apart object by object would only keep the window waiting
+    os._exit(0)  # all is written; freeing a large model object by object would only keep the window waiting
 
 
 def _own_pipes() -> tuple[int, int]:
-    """Descriptors for requests and events that nobody else has: a library that prints, or asks, cannot break in."""
+    """Private descriptors for requests and events: a library that prints, or reads stdin, cannot interfere."""
     requests, events = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -48,10 +48,10 @@ def _own_pipes() -> tuple[int, int]:
 
 
 def _end_with_parent(end: Callable[[], None]) -> None:
-    """End when asked to by SIGTERM, and on Linux have it sent when the window dies, however it dies.
+    """End on SIGTERM, and on Linux have it sent when the window dies, however it dies.
 
-    The end of stdin says the same, but not if something else holds the other end of the pipe. SIGTERM is waited for
-    by a thread: a handler would not run before the main thread comes back from a long calculation. On Windows the
+    The end of stdin says the same, but not if something else holds the other end of the pipe. A thread waits for
+    SIGTERM: a handler would not run before the main thread returns from a long calculation. On Windows the
     window's job object does this.
     """
     if sys.platform == "win32":
@@ -69,7 +69,7 @@ def _end_with_parent(end: Callable[[], None]) -> None:
 
         parent = os.getppid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:  # it died before this process could ask to be told
+        if os.getppid() != parent:  # it died before this process could ask for the signal
             end()
 
 

@@ -1,4 +1,4 @@
-"""Adapters come in and go out, as files. No weights of a base are loaded for either."""
+"""Imports and exports adapters as files. Neither loads a base's weights."""
 
 from pathlib import Path
 

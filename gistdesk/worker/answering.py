@@ -1,7 +1,7 @@
-"""From documents and questions to an answer, token by token. What stands in front of the questions is kept.
+"""From documents and questions to an answer, token by token. The context in front of the questions is kept.
 
-That is gists, with passages of the kept texts behind them if they are to be looked up, or full texts.
-How an answer is made is the core's; knows nothing of chats and how they are kept.
+The context is gists, followed by passages of the kept texts if they are looked up, or full texts.
+The core makes the answer; knows nothing of chats and how they are kept.
 """
 
 import time
@@ -40,11 +40,11 @@ from gistdesk.worker.texts import kept_document, tokens_of
 
 
 def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
-    """Answer the last question; a cancel ends the answer, and what there is of it counts.
+    """Answer the last question; a cancel ends the answer, and the part written so far counts.
 
     Raises:
-        UserError: a gist, a text, the model or the sampling is unusable, or there is no room for all of it.
-        Stopped: cancelled while what stands in front of it was still being read.
+        UserError: a gist, a text, the model or the sampling is unusable, or there is not enough room.
+        Stopped: cancelled while the context was still being read.
     """
     if not request.turns or request.turns[-1][1] is not None:
         raise ProtocolError("an answer without an open question")
@@ -78,7 +78,7 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
 
 
 def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
-    """Tell whether the answer is in the kept texts; one that cannot be read keeps no answer from being done."""
+    """Report whether the answer is in the kept texts; an unreadable text does not stop the answer."""
     try:
         texts = [kept_document(Path(path)).pages for path in request.ground_paths]
     except UserError:
@@ -91,7 +91,7 @@ def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
 
 
 def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, int, float]:
-    """What stands in front of the question, its document tokens, and the seconds that reading it took."""
+    """The context in front of the question, its document tokens, and the seconds it took to read."""
     loaded = keeper.load(request.choice)
     gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
     begun = time.perf_counter()
@@ -111,7 +111,7 @@ def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, in
 
 
 def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, ...]:
-    """The best passages of the kept texts for the last question, best first; the window is told where they stand."""
+    """The best passages of the kept texts for the last question, best first; their places are sent to the window."""
     paths = list(map(Path, request.lookup_paths))
     if loaded.passages is None or loaded.passages_key != _stamps(paths):
         loaded.passages = None
@@ -122,7 +122,7 @@ def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, 
 
 
 def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIndex:
-    """By words in every language, and by meaning where it is installed: as the benchmark ranks them."""
+    """By words in every language, and by meaning if that is installed, as the benchmark ranks them."""
     texts = [kept_document(path).pages for path in paths]
     total = max(1, sum(len(page) for pages in texts for page in pages))
     passages: list[Passage] = []
@@ -157,7 +157,7 @@ def _gist_context(
 
 
 def _text_context(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> tuple[Context, int]:
-    """Several texts are read as one, the pages of the next after those of the one before."""
+    """Several texts are read as one, each one's pages after those of the one before."""
     pulse(ContextProgress("text", 0.0))
     pages = tuple(page for path in paths for page in kept_document(path).pages)
     text_ids = tokens_of(model, Document("The text", pages, None, paths[0], ""), pulse)[0]
@@ -166,7 +166,7 @@ def _text_context(model: GistModel, paths: Sequence[Path], system: str | None, p
 
 
 def _share_told(model: GistModel, text_ids: Tensor, pulse: Pulse) -> Any:
-    """For `layers_watched`: tells how much of a text all layers together have read."""
+    """For `layers_watched`: reports how much of a text all layers together have read."""
     total = len(text_ids) * int(model.causal_lm.config.num_hidden_layers)
     n_read = 0
 
@@ -179,7 +179,7 @@ def _share_told(model: GistModel, text_ids: Tensor, pulse: Pulse) -> Any:
 
 
 def _stamps(paths: Sequence[Path]) -> tuple[tuple[Path, int, int], ...]:
-    """Path, size and time of files: another file may come to have the same name."""
+    """Path, size and time of files: a different file may take the same name."""
     try:
         return tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
     except OSError as error:
@@ -187,5 +187,5 @@ def _stamps(paths: Sequence[Path]) -> tuple[tuple[Path, int, int], ...]:
 
 
 def _unicode(text: str) -> str:
-    """No tokenizer takes half a surrogate pair, which a window's text field may hold for a moment."""
+    """Tokenizers reject half a surrogate pair, which a window's text field may briefly hold."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

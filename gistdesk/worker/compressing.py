@@ -1,6 +1,6 @@
-"""From a kept text to a gist file, with progress in the protocol's words and a second try when memory runs out.
+"""From a kept text to a gist file, with progress in the protocol's terms and a second try when memory runs out.
 
-How a document is compressed is the core's; knows nothing of the library or of what becomes of the file.
+The core compresses; knows nothing of the library or of what becomes of the file.
 """
 
 import time
@@ -63,14 +63,14 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
 def _compress(
     model: GistModel, document: Document, cut: Plan, request: Compress, pulse: Pulse
 ) -> tuple[GistRecord, int, int]:
-    """The gist, the bytes of its file, and the tokens that an earlier run had done; memory may run out once."""
+    """The gist, its file's size, and the tokens that an earlier run had done; memory may run out once."""
     batch_tokens = max(1, int(batch_tokens_for(model) * request.batch_share))
     try:
         return _attempt(model, document, cut, request, batch_tokens, pulse)
     except Exception as error:
         if not is_out_of_memory(error):
             raise
-    release_memory()  # here, not above: the exception holds on to every tensor that it flew past
+    release_memory()  # here, not above: the exception references every tensor on its way up
     return _attempt(model, document, cut, request, max(1, batch_tokens // 2), pulse)
 
 
@@ -98,14 +98,14 @@ def _attempt(
 
 
 def _training_progress(step: Compressed, seconds: float) -> CompressProgress:
-    """`seconds` of training so far, of rounds that all take about as long."""
+    """After `seconds` of training, in rounds that all take about as long."""
     done, total = step.n_segments_done + step.n_rounds_done, step.n_segments + step.n_rounds
     n_left = step.n_rounds - step.n_rounds_done
     return CompressProgress(done, total, None, n_left * seconds / step.n_rounds_done)
 
 
 def _progress(step: Compressed, n_done: int, n_left: int, seconds: float) -> CompressProgress:
-    """`n_done` tokens took `seconds` so far, `n_left` are to come."""
+    """`n_done` tokens took `seconds`, `n_left` are left."""
     speed = n_done / seconds if n_done else None
     known = speed is not None and not step.n_rounds
     total = step.n_segments + step.n_rounds

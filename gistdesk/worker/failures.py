@@ -1,6 +1,6 @@
-"""From an exception to what the window is told: the user's world, no memory left, or our bug.
+"""From an exception to what the window receives: the user's world, out of memory, or our bug.
 
-Knows how each library says that memory ran out; decides nothing about what to do then.
+Knows how each library reports that memory ran out; does not decide what to do then.
 """
 
 import errno
@@ -23,7 +23,7 @@ _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def error_of(error: BaseException, stage: str, device: str) -> Error:
-    """The event that tells of `error`, which came while `stage` was under way on `device`."""
+    """The event for `error`, raised during `stage` on `device`."""
     if is_out_of_memory(error):
         needed, free = _needed_bytes(error), free_bytes(device)
         message = Sentence("There was not enough memory.")
@@ -60,7 +60,7 @@ def error_of(error: BaseException, stage: str, device: str) -> Error:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, on card or computer, however it is said and whatever was made of it on the way."""
+    """Whether memory ran out, on GPU or computer, however it was reported or wrapped."""
     return any(_says_so(each) for each in _chain(error))
 
 
@@ -88,7 +88,7 @@ def _needed_bytes(error: BaseException) -> int | None:
 
 
 def free_bytes(device: str) -> int:
-    """Memory of card or computer that this process could still get."""
+    """Memory of GPU or computer that this process could still get."""
     if device == "cuda":
         import torch
 
@@ -104,7 +104,7 @@ def free_bytes(device: str) -> int:
 
 
 def release_memory() -> None:
-    """Give back what nobody refers to any more."""
+    """Free unreferenced memory."""
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""What a gist file holds. No weights are loaded for it."""
+"""The contents of a gist file. No weights are loaded for it."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from gistdesk.protocol import Describe, DescribeDone, GistDescription
 
 
 def describe(request: Describe) -> DescribeDone:
-    """What a gist file says of itself, or what is wrong with it."""
+    """A gist file's description of itself, or what is wrong with it."""
     try:
         return DescribeDone(GistDescription(**describe_gist(Path(request.path))), None)
     except UserError as error:

@@ -1,6 +1,6 @@
-"""Kept texts become searchable, outside the window's process, through a library connection of its own.
+"""Makes kept texts searchable, outside the window's process, through a library connection of its own.
 
-Knows which texts wait; knows nothing of how a text is indexed.
+Knows which texts are waiting; knows nothing of how a text is indexed.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from gistdesk.worker.pulse import Pulse
 
 
 def index(request: Index, pulse: Pulse) -> IndexDone:
-    """Index texts one after another; what a stop leaves is gone on with the next time.
+    """Index texts one after another; if stopped, the next run continues.
 
     Raises:
         UserError: the library cannot be opened or written to.
@@ -29,7 +29,7 @@ def index(request: Index, pulse: Pulse) -> IndexDone:
 
 
 def _index_one(library: Library, entry_id: int, pulse: Pulse) -> bool:
-    """Whether there was anything to do. An entry that went, or whose text did, has nothing to search in."""
+    """Whether there was anything to do. An entry that is gone, or whose text is, has nothing to search."""
     had_to = False
     try:
         for fraction in library.texts.index(entry_id):

@@ -1,6 +1,6 @@
-"""The one model that stays loaded between requests, with what was last put in front of it, and figures of any model.
+"""The one model that stays loaded between requests, with its last context, and figures for any model.
 
-Imports torch when the first model is asked for, not before. Knows nothing of documents or questions.
+Imports torch only when the first model is needed. Knows nothing of documents or questions.
 """
 
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ class Loaded:
     """A loaded model.
 
     Attributes:
-        key: what it was loaded from and where to; another key is another model.
-        context: what was last put in front of it, None at first; `context_key` says from what, `context_tokens` how
-            many document tokens that stands for.
-        passages: of the kept texts that were last looked into, None at first; `passages_key` says of which.
+        key: what it was loaded from and onto; a different key is a different model.
+        context: the last one put in front of it, None at first; `context_key` identifies its sources,
+            `context_tokens` the number of document tokens it stands for.
+        passages: of the kept texts last searched, None at first; `passages_key` identifies these.
     """
 
     key: tuple[Any, ...]
@@ -43,7 +43,7 @@ class Loaded:
 
 
 class Keeper:
-    """Loads a model when a request names another one than the last, and keeps it."""
+    """Loads a model when a request names a different one from the last, and keeps it."""
 
     def __init__(self, pulse: Pulse) -> None:
         self._pulse = pulse
@@ -56,7 +56,7 @@ class Keeper:
         return self._loaded.model if self._loaded else None
 
     def tokenizer(self, name: str | None) -> "GistModel | TextTokenizer | None":
-        """Who counts tokens as a model does, the loaded one if none is named; None where that cannot be had."""
+        """Counts tokens as a model does, the loaded one if none is named; None if unavailable."""
         if name is None or (self._loaded and self._loaded.info.model == name):
             return self.model
         if name not in self._tokenizers:
@@ -64,20 +64,20 @@ class Keeper:
             from gistdesk.core.load import load_tokenizer
 
             self._tokenizers[name] = None
-            with suppress(UserError):  # it will be told when the model itself is asked for
+            with suppress(UserError):  # it will be reported when the model itself is needed
                 self._tokenizers[name] = load_tokenizer(name)
         return self._tokenizers[name]
 
     def forget_context(self) -> None:
-        """Give back the memory of what was last put in front of the model."""
+        """Free the memory of the last context."""
         if self._loaded:
             self._loaded.context, self._loaded.context_key = None, ()
 
     def load(self, choice: ModelChoice, *, is_all: bool = False) -> Loaded:
-        """The model, loaded now if it is not the one that is there, or if its files have changed since.
+        """The model, loaded now if another one is loaded, or if its files have changed.
 
         Args:
-            is_all: nothing else was asked for, so whoever asked tells the window that it is done.
+            is_all: nothing else was requested, so the caller reports to the window that it is done.
 
         Raises:
             UserError: see `gistdesk.core.load.load_model`.
@@ -117,7 +117,7 @@ class Keeper:
         """A model's figures from its files alone.
 
         Raises:
-            UserError: it is not there, or cannot be used.
+            UserError: it is missing, or cannot be used.
         """
         self._import()
         from gistdesk.core.load import choose_device, find_model
@@ -127,7 +127,7 @@ class Keeper:
         return ModelInfoDone(model_info(choice.model, folders, *device, choice.precision))
 
     def _import(self) -> None:
-        """Load the libraries, which takes longer than loading a small model, and tell of it."""
+        """Import the libraries, which takes longer than loading a small model, and report progress."""
         if self._n_default_threads:
             return
         use_network(False)
@@ -135,14 +135,14 @@ class Keeper:
         import torch
 
         self._pulse(ModelLoadProgress("program", 0.4))
-        import gistdesk.core.load  # noqa: F401  (transformers with it)
+        import gistdesk.core.load  # noqa: F401  (includes transformers)
 
         self._pulse(ModelLoadProgress("program", 1.0))
         self._n_default_threads = torch.get_num_threads()
 
 
 def _stamps(folders: "ModelFolders") -> Iterator[tuple[str, int, int]]:
-    """Name, size and time of a model's files: the same folder may hold another adapter tomorrow."""
+    """Name, size and time of a model's files: the same folder may contain another adapter tomorrow."""
     for folder in filter(None, (folders.base, folders.adapter)):
         for path in sorted(folder.iterdir()):
             status = path.stat()

@@ -1,7 +1,7 @@
-"""A look at the pulse before every layer of the model: the finest grain at which a calculation can stop.
+"""Checks the pulse before every layer of the model: the finest grain at which a calculation can stop.
 
-One long segment, or a text that is read in one piece, is a single call into the model; a large model on a CPU takes
-minutes for it. Knows nothing of what is calculated.
+One long segment, or a text that is read in one piece, is a single call into the model, and takes a large model on a
+CPU minutes. Knows nothing of what is calculated.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,9 +13,9 @@ from gistdesk.core.model import GistModel
 
 @contextmanager
 def layers_watched(model: GistModel, before_layer: Callable[[int], None]) -> Iterator[None]:
-    """Inside it, `before_layer` is called with the number of token positions that a layer is about to read.
+    """While open, calls `before_layer` with the number of token positions that a layer is about to read.
 
-    Whatever it raises ends the calculation; the model itself is unharmed, a cache that was being filled is not.
+    Whatever it raises ends the calculation; the model itself is unharmed, but not a cache that was being filled.
     """
 
     def hook(module: Any, inputs: tuple[Any, ...]) -> None:

@@ -27,12 +27,12 @@ def model_info(
     """A model's figures on a device.
 
     Args:
-        name: by which it was asked for.
-        folders: where it lies.
+        name: it was requested by.
+        folders: where it is.
         device: "cpu" or "cuda".
         reason: why that device, as a sentence.
         precision: see `gistdesk.core.load.choose_precision`.
-        loaded: what the loaded model is; without it that is worked out, and the adapter is checked, from the files.
+        loaded: identity of the loaded model; without it, it is computed, and the adapter checked, from the files.
 
     Raises:
         UserError: it cannot be used, or is damaged; or its adapter was trained for another base.
@@ -89,7 +89,7 @@ def _adapter_sizes(folder: Path) -> tuple[int, int, tuple[float, float] | None]:
 
 
 def _measured(folder: Path) -> tuple[MeasuredRatio, ...]:
-    """The adapter's table of accuracies, languages, lengths and depths together; rows of another form are left out."""
+    """The adapter's table of accuracies, over all languages, lengths and depths; malformed rows are left out."""
     rows = read_object(folder / "gist.json").get("measured")
     sums: dict[tuple[str, float], list[float]] = {}
     for row in rows if isinstance(rows, list) else ():

@@ -1,6 +1,6 @@
-"""The two pipes to the window: requests come in by a thread that always listens, events go out line by line.
+"""The two pipes to the window: a thread always listens for requests; events are written line by line.
 
-Knows which request is running, which are waiting and whether they are still wanted; knows nothing of what they do.
+Knows which request is running, which are waiting and whether they are still wanted; knows nothing of their work.
 """
 
 import os
@@ -11,19 +11,19 @@ from gistdesk.core.sentences import Sentence
 from gistdesk.protocol import Cancel, Cancelled, Error, Event, ProtocolError, Request, decode_request, encode
 
 GIVE_UP_S = 3.0
-"""Once the window is gone or wants an end, this is how long work may take to come to a stop and keep what is done."""
+"""Once the window is gone or wants to quit, work has this long to stop and save what is done."""
 _READ_BYTES = 2**16
 
 
 class Outlet:
-    """Events to the window: whole lines, from any thread. A window that is gone is no error; `Inbox` sees to that."""
+    """Events to the window: whole lines, from any thread. A closed window is not an error; `Inbox` handles that."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
 
     def send(self, event: Event) -> None:
-        """Write one event. Waits while the window does not read."""
+        """Write one event. Blocks while the window does not read."""
         line = memoryview(encode(event).encode())
         with self._lock:
             try:
@@ -34,7 +34,7 @@ class Outlet:
 
 
 class Inbox:
-    """Requests in the order in which they came. A cancel does not wait in line, nor does the end."""
+    """Requests in order of arrival. A cancel does not wait in line, nor does the end."""
 
     def __init__(self, descriptor: int, outlet: Outlet) -> None:
         self._descriptor, self._outlet = descriptor, outlet
@@ -44,7 +44,7 @@ class Inbox:
         self._is_cancelled = self._is_over = False
 
     def take(self) -> Request | None:
-        """The next request, which is then the running one; waits for it. None at the end."""
+        """The next request, which then is the running one; waits for it. None at the end."""
         with self._changed:
             self._running, self._is_cancelled = 0, False
             while not self._waiting and not self._is_over:
@@ -60,11 +60,11 @@ class Inbox:
         return self._is_cancelled or self._is_over
 
     def is_over(self) -> bool:
-        """Whether nothing is wanted any more."""
+        """Whether no more requests are wanted."""
         return self._is_over
 
     def end(self) -> None:
-        """Want nothing more. The process ends soon, and ends hard if its work does not come to a stop in time."""
+        """Accept no more requests. The process ends soon, and is forced to if its work does not stop in time."""
         with self._changed:
             if self._is_over:
                 return
@@ -75,14 +75,14 @@ class Inbox:
         timer.start()
 
     def listen(self) -> None:
-        """Read requests until the window closes its end, for a thread of its own."""
+        """Read requests until the window closes its end; runs in a thread of its own."""
         rest = b""
         try:
             while block := os.read(self._descriptor, _READ_BYTES):
                 *lines, rest = (rest + block).split(b"\n")
                 for line in lines:
                     self._accept(line)
-        except OSError:  # the pipe broke: the same as its end
+        except OSError:  # a broken pipe counts as its end
             pass
         self.end()
 

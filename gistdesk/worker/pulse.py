@@ -1,7 +1,7 @@
-"""The moment between two pieces of work: the window is told how far it has come, and says whether to go on.
+"""The moment between two pieces of work: reports progress to the window and checks whether to continue.
 
-Libraries that load and calculate offer callbacks, the core offers generators; both lead here, so there is one place
-where work stops. Knows nothing of the work.
+Libraries that load and calculate offer callbacks, the core offers generators; both lead here, so that work stops
+in only one place. Knows nothing of the work.
 """
 
 import dataclasses
@@ -16,14 +16,14 @@ _PROGRESS_S = 0.05
 
 
 class Stopped(BaseException):
-    """The request is no longer wanted. No `Exception`, so that no library takes it for a failure of its own."""
+    """The request is no longer wanted. Not an `Exception`, so that no library takes it for a failure of its own."""
 
 
 class Pulse:
     """Called between two pieces of work, with an event or None; see `__call__`.
 
     Attributes:
-        stage: what is being done, in the protocol's words, for an error that may follow.
+        stage: current work, in the protocol's terms, for a possible error.
         device: of the loaded model, for the figures of an error; "" while none is loaded.
     """
 
@@ -34,13 +34,13 @@ class Pulse:
         self.stage = self.device = ""
 
     def begin(self, request: Request) -> None:
-        """From now on events belong to this request."""
+        """Events from now on belong to this request."""
         self._request_id, self._request_name = request.id, request.name
         self.stage = request.name
         self._sent.clear()
 
     def __call__(self, event: Event | None = None) -> None:
-        """Tell the window, unless it was told the like of it within the last twentieth of a second.
+        """Send an event, unless a similar one was sent within the last twentieth of a second.
 
         Raises:
             Stopped: the request is no longer wanted.
@@ -74,7 +74,7 @@ _T = TypeVar("_T")
 
 
 def run_to_end(steps: Generator[Any, None, _T], after_step: Callable[[Any], None]) -> _T:
-    """What a generator returns; `after_step` is called with everything it yields, and may raise."""
+    """A generator's return value; `after_step` is called with everything it yields, and may raise."""
     try:
         while True:
             after_step(next(steps))

@@ -1,6 +1,6 @@
-"""What did a gist keep? Its document's facts are asked back by the model that is loaded, one after another.
+"""What did a gist keep? The loaded model is asked for the document's facts, one after another.
 
-How facts are drawn and asked is the core's; knows nothing of the library or of what becomes of the figures.
+The core draws and asks facts; knows nothing of the library or of what becomes of the figures.
 """
 
 import time
@@ -16,14 +16,14 @@ from gistdesk.worker.pulse import Pulse
 from gistdesk.worker.texts import kept_document
 
 _LEAST_FACTS = 5
-"""Asked whatever the time; fewer say nothing."""
+"""Asked however long it takes; fewer would say nothing."""
 
 
 def recall(request: Recall, keeper: Keeper, pulse: Pulse) -> RecallDone:
-    """Ask back up to `request.n_facts`, in an order that has nothing to do with where they stand.
+    """Ask back up to `request.n_facts`, in an order unrelated to their position.
 
     Raises:
-        UserError: there are no facts in the text, or gist, text or model are unusable.
+        UserError: there are no facts in the text, or gist, text or model is unusable.
         Stopped: no longer wanted.
     """
     model = keeper.load(request.choice).model

@@ -1,6 +1,6 @@
-"""Request after request until there are no more: finds who does it, and tells the window how it ended.
+"""Serves one request after another: finds who handles it, and tells the window how it ended.
 
-What a request needs is imported when the first of its kind comes. Knows nothing of how anything is done.
+A request's imports happen when the first of its kind arrives. Knows nothing of how anything is done.
 """
 
 from gistdesk.protocol import (
@@ -30,7 +30,7 @@ from gistdesk.worker.pulse import Pulse, Stopped
 
 
 def serve(inbox: Inbox, outlet: Outlet) -> None:
-    """Work off requests until the inbox ends."""
+    """Handle requests until the inbox ends."""
     pulse = Pulse(inbox, outlet)
     keeper = Keeper(pulse)
     while (request := inbox.take()) is not None:

@@ -1,4 +1,4 @@
-"""The kept text of a document: written once when it is extracted, read for compressing and for full-text answers.
+"""The kept text of a document: written once on extraction, read for compressing and for full-text answers.
 
 A file named by its own SHA-256, UTF-8, a form feed between pages. Needs torch only to count tokens.
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gistdesk.core.model import GistModel, TextTokenizer
 
 _PAGE_BREAK = "\f"
-"""No page holds one: the core makes line ends of them."""
+"""No page contains one: the core turns them into line ends."""
 
 
 def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", pulse: Pulse) -> ExtractDone:
@@ -30,7 +30,7 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
         tokenizer: counts the tokens; None counts none.
 
     Raises:
-        PasswordError: it is encrypted, and there is no password or a wrong one.
+        PasswordError: it is encrypted, and the password is missing or wrong.
         UserError: it cannot be read, or its text cannot be kept.
     """
 
@@ -58,7 +58,7 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
 
 
 def _keep(path: Path, data: bytes) -> None:
-    """Write a text that may be there already, whole or not at all."""
+    """Write a text unless it is already there, completely or not at all."""
     try:
         if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
             return
