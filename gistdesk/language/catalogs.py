@@ -1,6 +1,6 @@
-"""Which languages there are, and their texts: each but English is a folder of gettext files in the resources.
+"""The available languages and their texts: each except English is a folder of gettext files in the resources.
 
-Nothing else has to know of a language. Knows neither Qt nor which language the window has.
+Nothing else has to know about a language. Knows neither Qt nor which language the window uses.
 """
 
 import io
@@ -15,9 +15,9 @@ from gistdesk.language.particles import filled
 
 ENGLISH = "en"
 VARIABLE = "GISTDESK_LANGUAGE"
-"""Put into the environment of a run by the window that starts it: what the run's report is written in."""
+"""Set by the window in the environment of a run it starts: the language of the run's report."""
 _WORDS = ("reason", "what")
-"""Values that are words which may have a translation themselves, such as a system's reason."""
+"""Values that are words with a possible translation of their own, such as a reason the system gives."""
 
 
 class Translate(Protocol):
@@ -28,14 +28,14 @@ class Translate(Protocol):
 
 @cache
 def languages() -> tuple[str, ...]:
-    """As ISO 639 names them, English first."""
+    """ISO 639 codes of the available languages, English first."""
     folders = (folder for folder in resource("translations").iterdir() if any(folder.glob("*.po")))
     return ENGLISH, *sorted(folder.name for folder in folders)
 
 
 @cache
 def catalog(name: str) -> GNUTranslations:
-    """What the files of a language hold: polib reads them, and Python's own gettext answers."""
+    """The texts in a language's files: polib reads them, and Python's own gettext looks them up."""
     import polib  # not needed to draw an English window
 
     texts, *others = (polib.pofile(str(path)) for path in sorted(resource(f"translations/{name}").glob("*.po")))
@@ -45,13 +45,13 @@ def catalog(name: str) -> GNUTranslations:
 
 
 def asked_language() -> str:
-    """What the window that started this process is in; English where none did, as in a terminal."""
+    """The language of the window that started this process; English if none did, as in a terminal."""
     name = os.environ.get(VARIABLE, ENGLISH)
     return name if name in languages() else ENGLISH
 
 
 def translated(language: str, text: str, /, **values: object) -> str:
-    """`text` in a language, with `values` put into its {places}; a `Sentence` brings its own."""
+    """`text` in a language, with `values` filled into its {places}; a `Sentence` brings its own."""
     if isinstance(text, Sentence):
         text, values = text.template, {**text.values, **values}
     if language == ENGLISH:

@@ -8,7 +8,7 @@ PRECISIONS = {
     "bf16": later("bfloat16 (16 bits)"),
     "fp32": later("float32 (32 bits)"),
 }
-"""What a model's weights can be held in, as people read it; to be given to `tr`."""
+"""The precisions a model's weights can be held in, in readable form; to be passed to `tr`."""
 
 
 def bytes_text(n_bytes: float) -> str:
@@ -22,7 +22,7 @@ def bytes_text(n_bytes: float) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """A time to come, roughly: "under a second", "40 s", "3 min", "2 h 5 min"."""
+    """A duration still ahead, roughly: "under a second", "40 s", "3 min", "2 h 5 min"."""
     if seconds < 1:
         return tr("under a second")
     if seconds < 90:
@@ -34,7 +34,7 @@ def duration_text(seconds: float) -> str:
 
 
 def count_text(n: float) -> str:
-    """A count with its thousands set apart: "48,210"."""
+    """A count with thousands separators: "48,210"."""
     return f"{n:,.0f}"
 
 
@@ -49,6 +49,6 @@ def percent_text(share: float) -> str:
 
 
 def parameters_text(n: int) -> str:
-    """The size of a model, as models are named: "7.9M parameters", "8.0B parameters"."""
+    """A model's size as usually written: "7.9M parameters", "8.0B parameters"."""
     size = f"{n / 1e9:.1f}B" if n >= 999_500_000 else f"{n / 1e6:.1f}M"
     return tr("{size} parameters", size=size)

@@ -1,4 +1,4 @@
-"""The languages of the window: `tr` gives a text in the one that is in use, `set_language` changes it meanwhile.
+"""The window's language: `tr` gives a text in the one in use, `set_language` changes it while the program runs.
 
 The English text is its own key. Knows nothing of widgets' contents: each widget sets its texts again in `changeEvent`
 on `QEvent.LanguageChange`.
@@ -14,12 +14,12 @@ _translator: QTranslator | None = None
 
 
 def tr(text: str, /, **values: object) -> str:
-    """`text` in the window's language, with `values` put into its {places}; a `Sentence` brings its own."""
+    """`text` in the window's language, with `values` filled into its {places}; a `Sentence` brings its own."""
     return translated(_language, text, **values)
 
 
 def later(text: str) -> str:
-    """Marks a text of a table or a signature that is given to `tr` when it is shown."""
+    """Marks a text in a table or a signature that is passed to `tr` when it is shown."""
     return text
 
 
@@ -34,7 +34,7 @@ def language_name(name: str) -> str:
 
 
 def set_language(name: str) -> None:
-    """Switch every open window to a language; with "auto" to the system's, or English where that one is not there."""
+    """Switch every open window to a language; "auto" is the system's, or English if that one is not available."""
     global _language
     _language = _system_language() if name == "auto" else name
     _install_qt_texts()

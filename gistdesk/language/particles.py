@@ -1,6 +1,6 @@
-"""Values put into a text, with the Korean particles that follow the last sound of the word in front of them.
+"""Fills values into a text, choosing Korean particles by the last sound of the word before them.
 
-Knows no text. In a language that has no such particles, a text is filled in as `str.format` does it.
+Knows no texts. In a language without such particles, a text is filled in as `str.format` does.
 """
 
 import re
@@ -17,7 +17,7 @@ _WITH_PARTICLE = re.compile(r"(\{(\w+)(:[^}]*)?\}[”’\"')」]*)(" + "|".join(
 
 
 def filled(text: str, values: Mapping[str, object]) -> str:
-    """`text` with `values` in its {places}, and of two forms of a particle the one that fits."""
+    """`text` with `values` in its {places}, and the fitting one of each particle's two forms."""
 
     def fitting(found: re.Match[str]) -> str:
         place, name, form, particle = found.groups()
@@ -39,7 +39,7 @@ def _particle(value: str, particle: str) -> str:
 def _last_sound(text: str) -> str | None:
     """The consonant that `text`, read aloud in Korean, ends with: "ㄹ", "x" for any other, "" for none.
 
-    None where one cannot know. Latin words are guessed: as Koreans write them, or letter by letter.
+    None if it cannot be known. Latin words are guessed: as Koreans write them, or letter by letter.
     """
     spoken = re.sub(r"[^\w%]+$", "", text)
     if not spoken:

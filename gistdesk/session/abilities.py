@@ -1,6 +1,6 @@
-"""What a model can be asked, by its size, and which requests ask for more than that.
+"""What a model of a given size can be asked, and which requests ask for more than that.
 
-Knows model sizes and the words of requests; knows nothing of widgets. Texts are English, for `tr`.
+Knows model sizes and the words of requests; knows nothing of widgets. Texts are in English, for `tr`.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _FINDS, _READS = 50_000_000, 1_000_000_000
 
 @dataclass(frozen=True)
 class Ability:
-    """Attributes: can, cannot: a sentence each; finds_only: it can be asked for stated facts and nothing else."""
+    """Attributes: can, cannot: one sentence each; finds_only: it can be asked for stated facts and nothing else."""
 
     can: str
     cannot: str
@@ -36,7 +36,7 @@ _GENERAL = Ability(
 
 
 def ability(model: str, n_parameters: int | None) -> Ability | None:
-    """Of a model by its name and size; None while nothing is known of it."""
+    """The ability of a model, by its name and size; None while nothing is known about it."""
     if model == "starter":
         return _FINDER
     if n_parameters is None:
@@ -45,7 +45,7 @@ def ability(model: str, n_parameters: int | None) -> Ability | None:
 
 
 def asks_too_much(question: str, of: Ability | None) -> bool:
-    """Whether a question asks for what the model surely cannot do."""
+    """Whether a question asks for something the model certainly cannot do."""
     from gistdesk.core.lexical import asks_for_a_fact  # not needed to draw the window
 
     return of is not None and of.finds_only and not asks_for_a_fact(question)

@@ -1,6 +1,6 @@
-"""Questions and answers: stores every turn first, asks the engine, keeps what it writes.
+"""Questions and answers: stores every turn first, then asks the engine and keeps what it writes.
 
-A stopped or broken answer keeps the text that had come. Knows the library and the engine; knows nothing of widgets.
+A stopped or broken answer keeps the text it had so far. Knows the library and the engine; knows nothing of widgets.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,20 +37,21 @@ if TYPE_CHECKING:
 _SAVE_MS = 500
 _TITLE_CHARACTERS = 60
 TOO_MUCH = "too much"
-"""Kind of the problem that the model cannot do what was asked."""
+"""Problem kind: the model cannot do what was asked."""
 OUTDATED = "outdated"
-"""Kind of the problem that documents have to be compressed again first."""
+"""Problem kind: documents have to be compressed again first."""
 _VARIED_TEMPERATURE = 0.7
-"""A second version of a greedy answer would be the first again."""
+"""A second version of a greedy answer would be identical to the first."""
 
 
 @dataclass
 class _Writing:
-    """An answer that is being written: its text so far, what of it is stored, and what was known before it began.
+    """An answer being written: its text so far, how much of it is stored, and what was known before it began.
 
     Attributes:
-        looked_up: the entries in whose texts passages are looked up; `grounded`, in which the answer is.
-        figures: "passages" once they were found.
+        looked_up: the entries whose texts are searched for passages; `grounded`: those whose texts the answer is
+            checked against.
+        figures: "passages" once they have been found.
     """
 
     message: Message
@@ -84,7 +85,7 @@ class Answers(QObject):
         info: Callable[[str], ModelInfo | None],
         parent: QObject | None = None,
     ) -> None:
-        """`info` gives what is known of a model by its name."""
+        """`info` gives what is known about a model, by its name."""
         super().__init__(parent)
         self._library, self._calls, self._settings, self._info = library, calls, settings, info
         self._writing: dict[int, _Writing] = {}
@@ -106,13 +107,13 @@ class Answers(QObject):
         return self._answer(chat_id, question.id)
 
     def edit(self, message_id: int, text: str) -> int:
-        """Another version of a question, beside the first, and its answer -> the answer's id."""
+        """Store another version of a question beside the first and start its answer -> the answer's id."""
         old = self._library.chats.message(message_id)
         question = self._library.chats.add_message(old.chat_id, parent_id=old.parent_id, role="user", text=text)
         return self._answer(old.chat_id, question.id)
 
     def regenerate(self, message_id: int) -> int:
-        """Another version of an answer -> its id. One that was refused is tried anyway, one that failed as it was."""
+        """Start another version of an answer -> its id. A refused one is tried anyway, a failed one just as before."""
         old = self._library.chats.message(message_id)
         assert old.parent_id is not None
         is_refused = (old.figures.get("problem") or {}).get("kind") == TOO_MUCH
@@ -122,7 +123,7 @@ class Answers(QObject):
         )
 
     def compare(self, message_id: int) -> int:
-        """The same question, answered with the full texts in front of it -> the id of that answer."""
+        """Answer the same question with the full texts in context -> the id of that answer."""
         old = self._library.chats.message(message_id)
         assert old.parent_id is not None
         return self._answer(old.chat_id, old.parent_id, full=True)
@@ -132,9 +133,9 @@ class Answers(QObject):
             self._calls.cancel(self._writing[message_id].request_id)
 
     def verify(self, message_id: int) -> tuple[Grounded | None, list[Passage]]:
-        """Whether the kept texts say what an answer says, and the places that do, the sentence first.
+        """Whether the kept texts say what an answer says, and the passages that do, the exact sentence first.
 
-        Where they do not, the places that have words of its question.
+        Where they do not, the passages that share words with its question.
         """
         answer = self._library.chats.message(message_id)
         entry_ids = self._library.chats.get(answer.chat_id).entry_ids
@@ -147,7 +148,7 @@ class Answers(QObject):
         return grounded, found if first is None else [first, *(each for each in found if not _is_around(each, first))]
 
     def _grounded(self, text: str, entry_ids: Sequence[int]) -> Grounded | None:
-        """Of an answer that an older version wrote."""
+        """Grounding for an answer that an older version of the program wrote."""
         from gistdesk.library.evidence import evidence  # not needed to draw the window
 
         entries = _with_texts([self._library.entries.get(entry_id) for entry_id in entry_ids])
@@ -187,7 +188,7 @@ class Answers(QObject):
         return message.id
 
     def _too_much(self, question: str, entries: list[Entry]) -> Problem | None:
-        """What the model cannot do is said, and not tried unasked."""
+        """The problem to report when the model cannot do this; it is not tried unasked."""
         model = entries[0].model if entries else self._settings().model
         info = self._info(model)
         found = ability(model, info.n_parameters if info is not None else None)
@@ -252,7 +253,7 @@ class Answers(QObject):
             self._fail(writing.message, Problem(event.kind, event.message, event.hint), event.details or "")
 
     def _sentence(self, message: Message, passages: list[Passage]) -> Passage:
-        """Of the passages that were looked up, the sentence that fits the question best."""
+        """The sentence in the retrieved passages that fits the question best."""
         from gistdesk.library.evidence import sentence_about  # not needed to draw the window
 
         assert message.parent_id is not None
@@ -266,7 +267,7 @@ class Answers(QObject):
         self._over(writing.message)
 
     def _fail(self, message: Message, problem: Problem, details: str) -> None:
-        """Text that had come is kept, so an answer cut short by a crash is a stopped one that says why."""
+        """Text received so far is kept, so an answer cut short by a crash becomes a stopped one that says why."""
         writing = self._writing.get(message.id)
         text, known = (writing.text, writing.figures) if writing else ("", {})
         told = {"kind": problem.kind, "message": problem.message, "hint": problem.hint, "details": details}
@@ -289,12 +290,12 @@ class Answers(QObject):
 
 
 def varied_sampling(sampling: Mapping[str, Any], n_versions: int) -> dict[str, Any]:
-    """Temperature and seed with which a question of so many answers gets another one; told with that answer."""
+    """Temperature and seed for the next answer to a question that has `n_versions` already; stored with that answer."""
     return {"temperature": max(sampling.get("temperature", 0.0), _VARIED_TEMPERATURE), "seed": n_versions}
 
 
 def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
-    """Why these documents cannot be asked, if they cannot."""
+    """Why these documents cannot be asked about; None if they can."""
     for entry in entries:
         if full and entry.text_sha256 is None:
             return Problem(
@@ -327,7 +328,7 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
 
 
 def _with_texts(entries: list[Entry]) -> list[Entry]:
-    """Those whose text is here, each text once; a gist that was imported has none."""
+    """The entries whose text is here, each text once; an imported gist has none."""
     found: dict[str, Entry] = {}
     for entry in entries:
         if entry.text_sha256:
@@ -357,7 +358,7 @@ def _phase(event: ContextProgress) -> str:
 
 
 def _turns(lineage: list[Message]) -> tuple[tuple[str, str | None], ...]:
-    """Questions with their answers from the first message to the one that is to be written; failed ones left out."""
+    """Questions with their answers, from the first message up to the one to be written; failed ones are left out."""
     turns: list[tuple[str, str | None]] = []
     for message in lineage:
         if message.role == "user":
@@ -370,7 +371,7 @@ def _turns(lineage: list[Message]) -> tuple[tuple[str, str | None], ...]:
 
 
 def _figures(event: AnswerDone, writing: _Writing) -> dict[str, Any]:
-    """For the footer. `saved_s` is an estimate: reading the text at the speed it was compressed at."""
+    """Figures for the footer. `saved_s` is an estimate: the time to read the text at the speed it was compressed at."""
     figures: dict[str, Any] = {
         "ttft_s": event.ttft_s,
         "tokens_per_second": event.tokens_per_second,

@@ -1,4 +1,4 @@
-"""Requests to an engine process, each with the method that hears its events.
+"""Requests to an engine process, each with the method that handles its events.
 
 Knows requests and events; knows nothing of what they are for.
 """
@@ -14,7 +14,7 @@ Handler = Callable[[Event], None]
 
 
 class Calls(QObject):
-    """Attributes: `engine`. Signals: `unasked`, an event that belongs to no request of this object."""
+    """Attributes: `engine`. Signals: `unasked`, an event that belongs to none of this object's requests."""
 
     unasked = Signal(object)
 
@@ -25,7 +25,7 @@ class Calls(QObject):
         engine.event.connect(self._on_event)
 
     def send(self, request: Request, handler: Handler) -> int:
-        """Send a request; `handler` gets its events in order, the last one included. Returns the request's id."""
+        """Send a request; `handler` gets its events in order, including the last. Returns the request's id."""
         request_id = self.engine.send(request)
         self._waiting[request_id] = (request, handler)
         return request_id

@@ -1,6 +1,6 @@
-"""Chats as the window uses them: what is asked, answered, named, pinned and thrown away, each with a signal.
+"""Chats as the window uses them: asking, answering, renaming, pinning and deleting, each with a signal.
 
-Knows the library and who writes answers; knows nothing of engines, models and widgets.
+Knows the library and what writes answers; knows nothing of engines, models or widgets.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from gistdesk.session.answers import Answers
 
 
 class Chats(QObject):
-    """Signals: `changed`, which there are and in which order; `one_changed` (a chat's id); of an answer (by its id)
-    `phase`, `delta` (the next piece) and `done`; `device_wanted`, an answer waits for a run.
+    """Signals: `changed`, the set of chats or their order; `one_changed` (a chat's id); for an answer (by its id)
+    `phase`, `delta` (the next piece) and `done`; `device_wanted`, an answer is waiting for a run.
 
-    `phase` gives "queued", "run" (a run has the device), "loading model 40", "looking up 40", "loading gist",
+    `phase` is "queued", "run" (a run has the device), "loading model 40", "looking up 40", "loading gist",
     "reading text" or "writing".
     """
 
@@ -35,7 +35,7 @@ class Chats(QObject):
         waits_for_run: Callable[[], bool],
         parent: QObject | None = None,
     ) -> None:
-        """`revive` starts even an engine that has crashed too often; `waits_for_run`: a run has the device."""
+        """`revive` starts even an engine that crashed too often; `waits_for_run` says whether a run has the device."""
         super().__init__(parent)
         self._library, self._answers = library, answers
         self._revive, self._waits_for_run = revive, waits_for_run
@@ -67,17 +67,17 @@ class Chats(QObject):
         self.changed.emit()
 
     def choose_version(self, message_id: int) -> None:
-        """Show this version of a message; nobody but who asked has to hear of it."""
+        """Show this version of a message; nobody but the caller needs to know."""
         self._library.chats.choose_version(message_id)
 
     def branch(self, message_id: int) -> int:
-        """A new chat that goes on from a message -> its id."""
+        """Start a new chat that continues from a message -> its id."""
         chat = self._library.chats.branch(message_id)
         self.changed.emit()
         return chat.id
 
     def ask(self, chat_id: int, text: str) -> int:
-        """A question -> its answer's id; so do the next three."""
+        """Ask a question -> its answer's id, as the next three methods return."""
         self._revive()
         return self._answers.ask(chat_id, text)
 

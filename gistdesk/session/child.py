@@ -1,6 +1,6 @@
-"""A command of the program in a process of its own: what it says in lines of JSON, and how it ended.
+"""One of the program's commands in its own process: what it prints as lines of JSON, and how it ended.
 
-It ends with the window. The engine, which is spoken to in the lines of a protocol, is `engine`. Knows no command.
+The process ends with the window. The engine, which has a protocol of its own, is in `engine`. Knows no command.
 """
 
 import json
@@ -25,8 +25,8 @@ class End:
 
     Attributes:
         code: its exit code; -1 when it was never started.
-        said: the last line that it wrote to stderr, without the program's name; "" where there is none.
-        is_bug: whether it left a traceback.
+        said: the last line it wrote to stderr, without the program's name; "" if there is none.
+        is_bug: whether it printed a traceback.
     """
 
     code: int
@@ -35,7 +35,7 @@ class End:
 
 
 class Child(QObject):
-    """Signals: said, with every object that it writes, also those of a list; ended, with an `End`, unless stopped."""
+    """Signals: said, with every object it writes, each item of a list too; ended, with an `End`, unless stopped."""
 
     said = Signal(object)
     ended = Signal(object)
@@ -44,7 +44,7 @@ class Child(QObject):
         """
         Args:
             role: see `gistdesk.roles`.
-            threads: that calculate; 0 leaves it to the process.
+            threads: number of compute threads; 0 leaves it to the process.
         """
         super().__init__(parent)
         self._lines = b""
@@ -64,19 +64,19 @@ class Child(QObject):
         self._process.errorOccurred.connect(self._on_error)
 
     def start(self) -> None:
-        """Once the signals are connected."""
+        """Start the process; call it once the signals are connected."""
         self._process.start()
 
     def tell(self, row: Mapping[str, Any]) -> None:
-        """Write an object to its stdin."""
+        """Write an object to the process's stdin."""
         self._process.write(json.dumps(row).encode() + b"\n")
 
     def close_input(self) -> None:
-        """What a command takes as the wish to end."""
+        """Close stdin, which a command takes as a request to end."""
         self._process.closeWriteChannel()
 
     def stop(self, patience_ms: int = 0) -> None:
-        """Wait for its end so long, then kill it. Nothing is signalled any more."""
+        """Wait up to `patience_ms` for it to end, then kill it. No more signals are emitted."""
         self.blockSignals(True)
         if not (patience_ms and self._process.waitForFinished(patience_ms)):
             self._process.kill()
@@ -84,7 +84,7 @@ class Child(QObject):
         self.deleteLater()
 
     def _on_started(self) -> None:
-        if sys.platform == "win32":  # elsewhere nothing is to be imported for it
+        if sys.platform == "win32":  # elsewhere there is nothing to import
             from gistdesk.session.process_job import end_with_this_process
 
             end_with_this_process(self._process.processId())

@@ -1,6 +1,6 @@
-"""Setting CUDA up from the window: `gistdesk cuda ...` in a process of its own, with what it says as signals.
+"""Setting up CUDA from the window: `gistdesk cuda ...` in its own process, its output turned into signals.
 
-Nothing runs, and the network is not used, unless it is asked for. Knows the command's lines; knows nothing of widgets.
+Nothing runs, and the network is not used, unless asked. Knows the command's output; knows nothing of widgets.
 """
 
 from typing import Any
@@ -14,10 +14,10 @@ _END_MS = 3000
 
 
 class CudaSetUp(QObject):
-    """Attributes: facts (what `gistdesk cuda status` says; {} while it is not known), phase (what is under way: "look",
-    "remove" or one of the installer's; ""), done_bytes, total_bytes, problem (of the last try, as a sentence; "").
+    """Attributes: facts (what `gistdesk cuda status` says; {} until known), phase (what is under way: "look",
+    "remove", one of the installer's, or ""), done_bytes, total_bytes, problem (of the last try, as a sentence; or "").
 
-    Signals: changed; used_changed: from the next engine process on there is another PyTorch.
+    Signals: changed; used_changed: the next engine process will use a different PyTorch.
     """
 
     changed = Signal()
@@ -37,11 +37,11 @@ class CudaSetUp(QObject):
         return self._process is not None and self._job != "status"
 
     def look(self) -> None:
-        """Find out what there is, in a second or two."""
+        """Find out what is installed; takes a second or two."""
         self._start("look", "status", "--json")
 
     def install(self) -> None:
-        """Fetch it, try it and use it; goes on where an earlier try stopped."""
+        """Download it, try it and use it; continues where an earlier try stopped."""
         self.problem = ""
         self._start("asking", "install", "--events")
 
@@ -50,7 +50,7 @@ class CudaSetUp(QObject):
         self._start("remove", "remove")
 
     def cancel(self) -> None:
-        """Give up what is under way; what was fetched is kept."""
+        """Give up what is under way; what has been downloaded is kept."""
         if self._process is not None:
             self._process.close_input()
 
@@ -64,7 +64,7 @@ class CudaSetUp(QObject):
     def _start(self, phase: str, job: str, *words: str) -> None:
         if self.busy:
             return
-        self.close()  # whoever looks is no longer waited for
+        self.close()  # whoever asked to look no longer waits for it
         self.phase, self._job = phase, job
         self.done_bytes = self.total_bytes = 0
         self._process = Child(self, "gistdesk", "cuda", job, *words)

@@ -57,7 +57,7 @@ from gistdesk.settings import Settings, write_settings
 __all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice"]
 
 READING_SAMPLE = "ferry-report.md"
-"""For models that read; the others are for the starter."""
+"""For models that can read; the others are for the starter."""
 SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
 _READER_IDLE_S = 60
 
@@ -68,9 +68,9 @@ class EngineState:
 
     Attributes:
         state: "off", "starting", "loading", "ready", "busy", "stopping" or "failed".
-        fraction: of the model's loading, 0 to 1; None when nothing is being loaded.
-        device: "cpu" or "cuda"; "" before a model was loaded.
-        reason: why that device, as a sentence.
+        fraction: how much of the model is loaded, 0 to 1; None when nothing is being loaded.
+        device: "cpu" or "cuda"; "" until a model has been loaded.
+        reason: why that device was chosen, as a sentence.
         model: name of the loaded model; "" when none is.
     """
 
@@ -83,7 +83,7 @@ class EngineState:
 
 @dataclass(frozen=True)
 class Notice:
-    """Something to tell in a banner: what happened, what to do, details to copy, and up to two actions."""
+    """Something to say in a banner: what happened, what to do, details to copy, and up to two actions."""
 
     message: str
     hint: str = ""
@@ -92,26 +92,26 @@ class Notice:
 
 
 class Desk(QObject):
-    """See the classes above. `measured` gives a path with a `Measured` or a
-    `Problem`; `device_wanted`: an answer waits for a run; `model_arrived`: a download is done.
+    """See the classes above. Signals: `measured`, a path with a `Measured` or a
+    `Problem`; `device_wanted`: an answer is waiting for a run; `model_arrived`: a download is done.
 
     Attributes:
-        library: rows, texts and chats; widgets read from it, and change it only through the desk's methods where
-            there is one.
-        settings: the present ones; change them with `change_settings`.
-        chats: chats and their answers, which widgets talk to directly.
-        cuda: setting CUDA up, which widgets talk to directly.
-        estimates: what compressing would come to, and from which ratio to start.
-        found_models: what other programs have put on this computer, which widgets talk to directly.
-        server: for other programs on this computer; it follows the settings.
-        upkeep: the library on the disk, which widgets talk to directly.
-        recall_checks: measuring what gists kept, which widgets talk to directly.
-        engine_state: the main engine process.
-        forecast_bytes: what the pending action will need, hatched in the memory bar.
-        file_jobs: long work with files, in a thread.
-        queue_paused: nothing is compressed until it is to go on.
-        device_holder: title of the run that has the device; "".
-        works_beside: the engine does not wait for that run: on a processor there is room for both.
+        library: rows, texts and chats; widgets read from it, and change it only through the desk where the desk
+            has a method for it.
+        settings: the current ones; change them with `change_settings`.
+        chats: chats and their answers; widgets talk to it directly.
+        cuda: sets up CUDA; widgets talk to it directly.
+        estimates: what compressing would cost, and which ratio to start from.
+        found_models: models other programs have put on this computer; widgets talk to it directly.
+        server: the local server for other programs on this computer; it follows the settings.
+        upkeep: the library on disk; widgets talk to it directly.
+        recall_checks: measures what gists kept; widgets talk to it directly.
+        engine_state: state of the main engine process.
+        forecast_bytes: memory the pending action will need, hatched in the memory bar.
+        file_jobs: long-running file work, in a thread.
+        queue_paused: nothing is compressed until the queue is resumed.
+        device_holder: title of the run that has the device, or "".
+        works_beside: the engine does not wait for that run: on a CPU there is room for both.
     """
 
     entries_changed = Signal()
@@ -190,21 +190,21 @@ class Desk(QObject):
         return self._models.memory()
 
     def forecast(self, n_bytes: int) -> None:
-        """What a pending action will need; 0 when it is no longer pending."""
+        """Set the memory a pending action will need; 0 when it is no longer pending."""
         self.forecast_bytes = n_bytes
         self.memory_changed.emit()
 
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
-        """Read documents before anything is decided; `measured` tells of each."""
+        """Read documents before anything is decided; `measured` is emitted for each."""
         self._revive()
         self._dropped.measure(paths, passwords)
 
     def forget_measured(self) -> None:
-        """Keep nothing of the documents that were read and not added."""
+        """Discard the documents that were read but not added."""
         self._dropped.forget()
 
     def find_documents(self, folders: Sequence[Path], found: Callable[[Found], None]) -> None:
-        """Look through folders for what can be read; `found` is told, unless it is cancelled."""
+        """Search folders for readable documents; `found` is called with them unless the search is cancelled."""
 
         def ended(outcome: object) -> None:
             if isinstance(outcome, Found):
@@ -223,7 +223,7 @@ class Desk(QObject):
     ) -> list[int]:
         """Queue documents -> their entries' ids.
 
-        `models`: where one was chosen; the others' is the settings', or what the language of their text needs.
+        `models`: where one was chosen; the others use the settings' model, or the one their language needs.
         """
         self._revive()
         ids = []
@@ -258,13 +258,13 @@ class Desk(QObject):
         self.entry_changed.emit(entry_id)
 
     def pause_queue(self, paused: bool) -> None:
-        """Compress nothing until it is to go on; what was compressed is kept."""
+        """Stop or resume compressing; what was compressed is kept."""
         self.queue_paused = paused
         self._share_engine()
         self.entries_changed.emit()
 
     def retry(self, entry_id: int, password: str | None = None, *, less_memory: bool = False) -> None:
-        """Queue a failed or cancelled entry again, where it stopped."""
+        """Queue a failed or cancelled entry again, to continue where it stopped."""
         self._revive()
         if password is not None:
             self._queue.give_password(entry_id, password)
@@ -275,8 +275,8 @@ class Desk(QObject):
         self._queue.wake()
 
     def recompress(self, entry_ids: Sequence[int], ratio: float | None = None, method: str | None = None) -> None:
-        """Queue entries again, with the present model, or what the language of their text needs; their gists stay
-        usable until the new ones are there."""
+        """Queue entries again, with the current model or the one their language needs; their gists stay
+        usable until the new ones are ready."""
         self._revive()
         self._queue.drop(entry_ids)
         for entry_id in entry_ids:
@@ -293,7 +293,7 @@ class Desk(QObject):
         self.entries_changed.emit()
 
     def collect(self, name: str, entry_ids: Sequence[int]) -> None:
-        """Put entries into a collection, old or new."""
+        """Put entries into a new or existing collection."""
         self.library.collections.add(name, entry_ids)
         self.entries_changed.emit()
 
@@ -313,20 +313,20 @@ class Desk(QObject):
         self._queue.wake()
 
     def eta_s(self, entry_id: int) -> float | None:
-        """Seconds left of an entry that is being compressed, where known."""
+        """Seconds left for an entry being compressed, where known."""
         return self._queue.eta_s.get(entry_id)
 
     def import_gist(self, path: Path) -> None:
-        """Copy a gist file in once the engine has looked at it."""
+        """Copy a gist file in once the engine has checked it."""
         self._reader.send(Describe(path=str(path)), lambda event: self._on_described(path, event))
 
     def export_gist(self, entry: Entry, target: Path, exported: Callable[[Path], None]) -> None:
-        """Copy an entry's gist out; `exported` is told when it is there."""
+        """Copy an entry's gist out; `exported` is called when it is written."""
         work = self.in_library(lambda own: own.gists.export(entry.id, target))
         self._start_copy(later("Exporting"), entry.title, work, lambda _: exported(target))
 
     def in_library(self, work: Callable[[Library], Generator[float, None, object]]) -> Work:
-        """Work for `file_jobs`, on a library object of its own, wherever the library is by then."""
+        """Work for `file_jobs` on its own library object, wherever the library is by then."""
         return lambda: with_library(self.library.store.folder, work)
 
     def _start_copy(self, words: str, title: str, work: Work, done: Callable[[object], None]) -> None:
@@ -347,11 +347,11 @@ class Desk(QObject):
     # models and settings
 
     def made_with_others(self, name: str) -> list[Entry]:
-        """Documents that were compressed with another model than this one, and can be with it, too."""
+        """Documents that were compressed with a different model but could be compressed with this one."""
         return [e for e in self.library.entries.all() if e.gist is not None and e.model != name and e.text_sha256]
 
     def load_model(self, name: str, *, recompress: bool = False) -> None:
-        """Load a model now, and use it from now on. `recompress`: for the documents of other models, too."""
+        """Load a model and use it from now on. `recompress`: also for documents compressed with other models."""
         self._revive()
         before, others = self.settings.model, self.made_with_others(name)
         if name != before:
@@ -363,7 +363,7 @@ class Desk(QObject):
         self._calls.send(Load(model_choice(self.settings, name)), self._on_loaded)
 
     def _tell_of_others(self, others: Sequence[Entry], before: str) -> None:
-        """Documents stay as they are when another model is chosen; what could be done about them is offered."""
+        """Documents stay as they are when another model is chosen; offer what can be done about them."""
         self.notice.emit(
             Notice(
                 tr("Documents compressed with another model: {n}", n=len(others)),
@@ -376,22 +376,22 @@ class Desk(QObject):
         )
 
     def unload(self) -> None:
-        """Give the memory back: the engine process ends."""
+        """Free the memory by ending the engine process."""
         self._engine.unload()
 
     def _revive(self) -> None:
-        """Whoever asks for something anew starts even an engine that has crashed too often."""
+        """A new request restarts even an engine that has crashed too often."""
         for engine in (self._engine, self._reader.engine):
             if engine.state == "failed":
                 engine.unload()
 
     def lend_device(self, holder: str, *, beside: bool = False) -> bool:
-        """Let a run have the device, with the engine ended and its requests waiting; "" takes it back.
+        """Lend a run the device, with the engine ended and its requests waiting; "" takes it back.
 
         Args:
-            beside: the engine may go on meanwhile, where it runs on a processor and memory has room for both.
+            beside: the engine may keep running, if it is on a CPU and memory has room for both.
 
-        Returns False while the engine has work, or another run has it: ask again.
+        Returns False while the engine has work or another run has the device: ask again.
         """
         if holder and self.device_holder not in ("", holder):
             return False
@@ -407,13 +407,13 @@ class Desk(QObject):
         return True
 
     def _share_engine(self) -> None:
-        """Compressing waits for answers, for a run that has the device alone, and once the engine has given up."""
+        """Compressing waits for answers, for a run that has the device to itself, and after the engine has given up."""
         waits = self._answers.busy or self.server.busy or self._waits_for_run() or self.engine_state.state == "failed"
         self._queue.pause(waits or self.queue_paused or self._is_closing)
         self._share_with_checks()
 
     def _share_with_checks(self) -> None:
-        """Measuring comes last."""
+        """Recall checks have the lowest priority."""
         waits = (
             self._answers.busy or self.server.busy or bool(self.device_holder) or self.engine_state.state == "failed"
         )
@@ -423,18 +423,18 @@ class Desk(QObject):
         return self._models.rows()
 
     def recommended_models(self) -> list[tuple[Recommended, ModelRow]]:
-        """Models worth fetching that are not here, each with how it would fit this computer."""
+        """Models worth downloading that are not here yet, each with how it would fit this computer."""
         return self._models.recommended()
 
     def model_info(self) -> ModelInfo | None:
-        """Figures of the chosen model; None while they are not known."""
+        """Figures for the chosen model; None while unknown."""
         return self._models.info(self.settings.model)
 
     def _info_of(self, name: str) -> ModelInfo | None:
         return self.model_info() if name == self.settings.model else self._models.info(name)
 
     def change_settings(self, **changes: object) -> None:
-        """Keep changed settings and tell everybody."""
+        """Save changed settings and notify listeners."""
         before = self.settings
         self._write_settings(changes)
         self._engine.set_idle_unload(self.settings.idle_unload_s)
@@ -444,7 +444,7 @@ class Desk(QObject):
         self.settings_changed.emit()
 
     def keep_shape(self, window: str, columns: tuple[str, ...]) -> None:
-        """Keep how the window lies, at its end: nobody has to hear of it."""
+        """Save the window's geometry as it closes; nobody needs to be notified."""
         self._write_settings({"window": window, "columns": columns})
 
     def _write_settings(self, changes: Mapping[str, object]) -> None:
@@ -455,17 +455,17 @@ class Desk(QObject):
             self.notice.emit(Notice(error.message, error.hint))
 
     def import_adapter(self, path: Path) -> None:
-        """Keep a copy of an adapter's folder, if its base is among the models; `notice` tells how it went."""
+        """Keep a copy of an adapter's folder if its base is among the models; `notice` reports the outcome."""
         models = ("starter", *self.settings.models)
         request = ImportAdapter(path=str(path), into=str(adapters_folder()), models=models)
         self._reader.send(request, self._on_adapter)
 
     def export_adapter(self, model: str, target: Path) -> None:
-        """Copy a model's adapter to a new folder; `notice` tells how it went."""
+        """Copy a model's adapter to a new folder; `notice` reports the outcome."""
         self._reader.send(ExportAdapter(model=model, target=str(target)), self._on_adapter)
 
     def rename_adapter(self, name: str, title: str) -> None:
-        """Give an adapter that is kept here another name; documents that were compressed with it follow."""
+        """Rename an adapter that is kept here; documents compressed with it follow."""
         if self._queue.busy or self._answers.busy or self.device_holder:
             self.notice.emit(
                 Notice(later("Something else is running."), later("Rename the adapter once it has finished."))
@@ -487,7 +487,7 @@ class Desk(QObject):
         self.models_changed.emit()
 
     def remove_adapter(self, name: str) -> None:
-        """Delete an adapter that is kept here, for good."""
+        """Permanently delete an adapter that is kept here."""
         try:
             remove_adapter(Path(name))
         except UserError as error:
@@ -497,7 +497,7 @@ class Desk(QObject):
         self.models_changed.emit()
 
     def download(self, hub_id: str) -> None:
-        """Bring a model, or go on with it; see `Downloads`."""
+        """Start or resume downloading a model; see `Downloads`."""
         self._downloads.start(hub_id)
 
     def pause_download(self, hub_id: str) -> None:
@@ -525,14 +525,14 @@ class Desk(QObject):
             engine.close()
         self.library.close()
 
-    # what happens
+    # event handlers
 
     def _new_download_calls(self) -> Calls:
         self._extra.append(Engine(self, idle_unload_s=_READER_IDLE_S))
         return Calls(self._extra[-1], self)
 
     def _on_cuda_changed(self) -> None:
-        """Processes that have nothing to do end; the next ones have another PyTorch, and maybe another device."""
+        """End idle processes; the next ones use the new PyTorch, and maybe another device."""
         if not (self._queue.busy or self._answers.busy):
             self._engine.unload()
         if not self._reader.n_waiting:
@@ -551,7 +551,7 @@ class Desk(QObject):
         self.entries_changed.emit()
 
     def _index(self, *entry_ids: int) -> None:
-        """Make these texts searchable, or all that an earlier window left."""
+        """Make these texts searchable, or all texts an earlier window left unindexed."""
         self._reader.send(Index(folder=str(self.library.store.folder), entry_ids=entry_ids), self._on_indexed)
 
     def _on_indexed(self, event: Event) -> None:
@@ -559,7 +559,7 @@ class Desk(QObject):
             self.entries_changed.emit()
 
     def tell(self, notice: Notice) -> None:
-        """Put it into the window's banner."""
+        """Show a notice in the window's banner."""
         self.notice.emit(notice)
 
     def _on_described(self, path: Path, event: Event) -> None:
@@ -588,7 +588,7 @@ class Desk(QObject):
             self.notice.emit(Notice(event.message, event.hint, event.details or ""))
 
     def _on_engine_event(self, _request_id: int, event: Event) -> None:
-        """Whatever the request was: a model that is loaded is news for the device chip."""
+        """Whatever the request was, a newly loaded model has to reach the device chip."""
         if isinstance(event, ModelLoadProgress):
             self._show_engine(replace(self.engine_state, state="loading", fraction=event.fraction))
         elif isinstance(event, ModelLoadDone):

@@ -1,7 +1,7 @@
-"""Models on their way here: fetched from the hub, or prepared from a GGUF file; paused, gone on with, given up.
+"""Models on their way here: downloaded from the hub or prepared from a GGUF file; paused, resumed, given up.
 
-An engine process beside the others does it. What was begun stays in the settings until it is here or is given up, so
-that another start goes on with it. Knows nothing of models' figures, nor of widgets.
+A separate engine process does the work. A download stays in the settings until it is complete or given up, so that
+the next start of the program continues it. Knows nothing of models' figures or of widgets.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ class Coming:
     """A model that is not here yet.
 
     Attributes:
-        share: that has arrived, 0 to 1; None where an earlier start knew.
-        is_paused: nothing is fetched until it is to go on.
-        problem, hint: why it has stopped, as sentences; "".
+        share: how much has arrived, 0 to 1; None if only an earlier start of the program knew.
+        is_paused: nothing is downloaded until it is resumed.
+        problem, hint: why it has stopped, as sentences; or "".
     """
 
     share: float | None = 0.0
@@ -31,7 +31,7 @@ class Coming:
 
 
 class Downloads(QObject):
-    """Signals: changed; arrived (a name); failed (message, hint, details); begun_changed (all that were begun)."""
+    """Signals: changed; arrived (a name); failed (message, hint, details); begun_changed (all unfinished downloads)."""
 
     changed = Signal()
     arrived = Signal(str)
@@ -41,8 +41,8 @@ class Downloads(QObject):
     def __init__(self, new_calls: Callable[[], Calls], begun: tuple[str, ...], parent: QObject | None = None) -> None:
         """
         Args:
-            new_calls: starts an engine process of its own, so that a download never waits for an answer.
-            begun: by an earlier start, and not finished.
+            new_calls: starts a separate engine process, so that a download never waits for an answer.
+            begun: downloads an earlier start of the program began and did not finish.
         """
         super().__init__(parent)
         self._new_calls = new_calls
@@ -55,7 +55,7 @@ class Downloads(QObject):
         return bool(self._request_ids)
 
     def start(self, name: str) -> None:
-        """Bring "smollm2" or a model of the hub, or prepare a GGUF file; goes on where an earlier try stopped."""
+        """Download "smollm2" or a model from the hub, or prepare a GGUF file; continues an earlier try."""
         if name in self._request_ids:
             return
         known = self.coming.get(name)
@@ -66,18 +66,18 @@ class Downloads(QObject):
         self.changed.emit()
 
     def pause(self, name: str) -> None:
-        """Fetch no more of it; what came is kept."""
+        """Stop downloading it; what has arrived is kept."""
         if name in self.coming and not self.coming[name].is_paused:
             self.coming[name] = replace(self.coming[name], is_paused=True)
             self._stop(name)
             self.changed.emit()
 
     def give_up(self, name: str) -> None:
-        """Delete what came of it."""
+        """Delete what has arrived."""
         if self.coming.pop(name, None) is None:
             return
         self._stop(name)
-        if not Path(name).is_absolute():  # of a GGUF file nothing is left
+        if not Path(name).is_absolute():  # a GGUF file leaves nothing behind
             self._own_calls().send(DropDownload(hub_id=name), lambda _: None)
         self._tell_begun()
         self.changed.emit()
@@ -98,7 +98,7 @@ class Downloads(QObject):
     def _on_event(self, name: str, event: Event) -> None:
         coming = self.coming.get(name)
         if coming is None or name not in self._request_ids:
-            return  # given up or paused: this is its end
+            return  # given up or paused
         if isinstance(event, DownloadProgress):
             self.coming[name] = replace(coming, share=event.done_bytes / max(1, event.total_bytes))
         else:

@@ -1,6 +1,6 @@
-"""Documents that were dropped and not yet accepted: read once, counted, and their texts kept only if they are taken.
+"""Documents dropped but not yet accepted: read and counted once, their texts kept only if they are accepted.
 
-Knows the engine that reads, and the library's folder of texts; knows nothing of the queue or of widgets.
+Knows the engine that reads them and the library's folder of texts; knows nothing of the queue or of widgets.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,16 +18,16 @@ from gistdesk.session.files import beginning
 from gistdesk.settings import Settings
 
 _CHARACTERS_PER_TOKEN = 3.2
-"""Where no tokenizer can count: English with the starter's tokenizer; Korean has 1.3."""
+"""For when no tokenizer can count: measured on English with the starter's tokenizer; Korean has 1.3."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A dropped document that was read; `n_tokens` is an estimate where the model's tokenizer cannot be had.
+    """A dropped document that has been read; `n_tokens` is an estimate if the model's tokenizer is not available.
 
     Attributes:
-        known_as: title of a document of the library that has the same text; "" where there is none.
-        model: for its language; see `models.model_for`.
+        known_as: title of a document in the library with the same text; "" if there is none.
+        model: the one for its language; see `models.model_for`.
     """
 
     title: str
@@ -46,7 +46,7 @@ class _Reading:
 
 
 class Dropped(QObject):
-    """Signals: measured, a path with a `Measured` or a `Problem`."""
+    """Signals: measured (a path, and a `Measured` or a `Problem`)."""
 
     measured = Signal(str, object)
 
@@ -58,7 +58,7 @@ class Dropped(QObject):
         self._readings: dict[Path, _Reading] = {}
 
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str]) -> None:
-        """Read documents; `measured` tells of each."""
+        """Read documents; `measured` is emitted for each."""
         for path in paths:
             request = Extract(
                 path=str(path),
@@ -71,7 +71,7 @@ class Dropped(QObject):
             reading.request_id = self._calls.send(request, lambda event, p=path, r=reading: self._on_event(p, r, event))
 
     def take(self, path: Path) -> ExtractDone | None:
-        """What was read of a document, which is the caller's now; None where it was not, or the file has changed."""
+        """Hand over what was read from a document; None if it was not read, or its file has changed since."""
         reading = self._readings.get(path)
         if reading is None or reading.done is None or reading.stamp != _stamp(path):
             return None
@@ -79,7 +79,7 @@ class Dropped(QObject):
         return reading.done
 
     def forget(self) -> None:
-        """Nobody wants the rest: reading stops, and no text stays behind."""
+        """Discard the rest: reading stops and no text is left behind."""
         readings, self._readings = self._readings, {}
         for reading in readings.values():
             if reading.done is None:
@@ -109,12 +109,12 @@ class Dropped(QObject):
             return
         try:
             self._library.disk.forget_text(read.text_sha256)
-        except UserError:  # it is unused, and cleaning up finds it
+        except UserError:  # the file is unused, and cleaning up will find it
             return
 
 
 def _stamp(path: Path) -> tuple[int, int]:
-    """Size and time of a file; zeros where it is not there."""
+    """Size and modification time of a file; zeros if it does not exist."""
     try:
         status = path.stat()
     except OSError:

@@ -1,8 +1,8 @@
-"""The engine process as the window sees it: requests go in, events come out, and however it ends, nothing is left over.
+"""The engine process as the window sees it: requests go in, events come out; however it ends, nothing is left behind.
 
-Starts the program's role "worker" when something is asked of it, starts it again after a crash, ends it when it is not
-needed. Every request gets its last event, also when the process dies. Knows the protocol; knows nothing of what
-requests are for.
+Starts the program's role "worker" when there is a request, restarts it after a crash, ends it when it is not needed.
+Every request gets its last event, even when the process dies. Knows the protocol; knows nothing of what requests
+are for.
 """
 
 import sys
@@ -28,13 +28,13 @@ from gistdesk.protocol import (
 )
 
 FORCE_S = 3.0
-"""A cancel or an unload that is unanswered for so long is forced."""
+"""A cancel or an unload that stays unanswered this long is forced."""
 _BACK_OFF_S = (0.2, 1.0, 4.0)
 _MAX_CRASHES = 3
 _CRASHES_S = 60.0
 _HELLO_S = 60.0
 _PARSE_S = 0.008
-"""Half a frame: longer than this at a time no events are worked off, however many there are."""
+"""Half a frame: events are handled for at most this long at a time, however many there are."""
 _TAIL_BYTES = 2**14
 _TAIL_LINES = 40
 _HINT = "It is started again; try again, with a smaller document or model if it keeps happening."
@@ -45,24 +45,24 @@ class Engine(QObject):
     """One engine process, there when it is needed.
 
     Signals:
-        event: request id (0: belongs to none) and protocol event; never before `send` has returned the id.
+        event: request id (0: none) and protocol event; never emitted before `send` has returned the id.
         state_changed: the new `state`.
-        crashed: why, and the last lines that the process wrote to stderr. Every request that it had then gets an
+        crashed: why, and the last lines the process wrote to stderr. Every request it had then gets an
             `Error` of kind "crash".
     """
 
-    event = Signal(int, object)  # type: ignore[assignment]  # hides QObject's own, which Qt goes on using
+    event = Signal(int, object)  # type: ignore[assignment]  # hides QObject's own, which Qt keeps using
     state_changed = Signal(str)
     crashed = Signal(str)
 
     def __init__(
         self, parent: QObject | None = None, *, idle_unload_s: float = 0, command: list[str] | None = None
     ) -> None:
-        """No process is started yet.
+        """Does not start a process yet.
 
         Args:
-            idle_unload_s: seconds without a request after which the process is ended; 0 never.
-            command: of the process, instead of the engine's.
+            idle_unload_s: seconds without a request after which the process is ended; 0 means never.
+            command: run instead of the engine's own.
         """
         super().__init__(parent)
         self._command = command or roles.command("worker")
@@ -72,7 +72,7 @@ class Engine(QObject):
         self._last_id = 0
         self._queued: deque[Request] = deque()  # not written to the process yet
         self._unfinished: dict[int, Request] = {}  # written, in this order
-        self._cancelling: dict[int, float] = {}  # until when each may take to answer
+        self._cancelling: dict[int, float] = {}  # the deadline by which each must answer
         self._told_later: deque[Event] = deque()
         self._lines = bytearray()
         self._tail = b""
@@ -93,16 +93,16 @@ class Engine(QObject):
 
     @property
     def state(self) -> str:
-        """ "off", "starting", "ready", "busy", "stopping", or "failed" (it crashed again and again; see `unload`)."""
+        """ "off", "starting", "ready", "busy", "stopping", or "failed" (it kept crashing; see `unload`)."""
         return self._state
 
     @property
     def process_id(self) -> int:
-        """Of the running process; 0 when there is none."""
+        """Id of the running process; 0 when there is none."""
         return self._process.processId() if self._process else 0
 
     def send(self, request: Request) -> int:
-        """Have something done, after what was asked for before; the id that its events will carry.
+        """Queue a request behind the earlier ones -> the id its events will carry.
 
         In the state "failed" the request ends at once with an `Error` of kind "crash".
         """
@@ -121,7 +121,7 @@ class Engine(QObject):
         return request.id
 
     def cancel(self, request_id: int) -> None:
-        """End a request. One that is over is left alone; one that does not end in three seconds costs the process."""
+        """Cancel a request, unless it is finished. If it does not end in three seconds, the process is killed."""
         for request in self._queued:
             if request.id == request_id:
                 self._queued.remove(request)
@@ -135,7 +135,7 @@ class Engine(QObject):
             self._set_force_timer()
 
     def unload(self) -> None:
-        """End the process and forget its crashes; requests that are not finished end with `Cancelled`."""
+        """End the process and forget its crashes; unfinished requests end with `Cancelled`."""
         self._restart_timer.stop()
         self._crashes.clear()
         self._n_crashes_in_row, self._has_failed = 0, False
@@ -149,7 +149,7 @@ class Engine(QObject):
         self._update_state()
 
     def hold(self, held: bool) -> None:
-        """While it is held there is no process, and requests wait: something else has the device."""
+        """While held there is no process and requests wait: something else has the device."""
         if held != self._is_held:
             self._is_held = held
             if held:
@@ -158,11 +158,11 @@ class Engine(QObject):
                 self._start()
 
     def close(self) -> None:
-        """`unload`, and wait until it has happened, some seconds at most: for the end of the program.
+        """`unload`, and wait a few seconds at most until it is done; for the end of the program.
 
-        What is still to be told is told at once, and nothing afterwards.
+        Pending events are emitted at once, and none afterwards.
         """
-        self._is_held = True  # nothing that is told now starts another one
+        self._is_held = True  # no event handler may start another process now
         self.unload()
         if self._process and not self._process.waitForFinished(round(FORCE_S * 1000)):
             self._process.kill()
@@ -172,7 +172,7 @@ class Engine(QObject):
         self.blockSignals(True)
 
     def set_idle_unload(self, seconds: float) -> None:
-        """End the process after so many seconds without a request; 0 never."""
+        """End the process after this many seconds without a request; 0 means never."""
         self._idle_unload_s = seconds
         self._set_idle_timer()
 
@@ -229,7 +229,7 @@ class Engine(QObject):
         self._work()
 
     def _work(self) -> None:
-        """Tell what there is to tell, for half a frame; the rest when the window has had its turn."""
+        """Emit pending events for half a frame; the rest follow after the window has had its turn."""
         until = time.monotonic() + _PARSE_S
         while time.monotonic() < until:
             if self._told_later:
@@ -257,7 +257,7 @@ class Engine(QObject):
             return
         request = self._unfinished.get(event.id)
         if event.id and request is None:
-            return  # of a request that was given up
+            return  # for a request that was given up
         if request is not None and is_last(event, request):
             del self._unfinished[event.id]
             self._cancelling.pop(event.id, None)
@@ -282,7 +282,7 @@ class Engine(QObject):
     # ---- When it ends
 
     def _set_force_timer(self) -> None:
-        """For the first thing that may take too long; see `_force`."""
+        """Set the timer for the earliest deadline; see `_force`."""
         self._force_timer.stop()
         if self._ending == "unload":
             self._force_timer.start(round(FORCE_S * 1000))
@@ -302,7 +302,7 @@ class Engine(QObject):
             self._process.kill()
 
     def _clear_away(self) -> None:
-        """The process is gone and all that it said was told: end what it had not finished, and go on."""
+        """The process is gone and all its events are emitted: end what it had not finished, and go on."""
         process, self._process = self._process, None
         assert process is not None
         ending, unfinished = self._ending, list(self._unfinished.values())
@@ -321,7 +321,7 @@ class Engine(QObject):
                 self._tell_later(self._given_up(request))
             elif not ending:
                 self._tell_later(self._crash_of(request, "The engine process has ended unexpectedly.", _HINT))
-        if ending == "cancel":  # the others had not begun, or can go on where they were
+        if ending == "cancel":  # the others had not begun, or can resume where they were
             self._queued.extendleft(request for request in reversed(unfinished) if request.id not in cancelling)
         if self._queued and ending and not self._is_held:
             self._start()
@@ -343,7 +343,7 @@ class Engine(QObject):
         else:
             is_signal = process.exitStatus() == QProcess.ExitStatus.CrashExit
             how = "it was killed" if is_signal else f"exit code {process.exitCode()}"
-        self._update_state()  # first: what is said of a crash depends on whether it was the last one
+        self._update_state()  # first: the crash message depends on whether it was the last one
         self.crashed.emit(f"The engine process has ended unexpectedly ({how}).\n{self._last_words()}")
 
     def _given_up(self, request: Request) -> Error:
@@ -359,10 +359,10 @@ class Engine(QObject):
     def _last_words(self) -> str:
         return "\n".join(self._tail.decode("utf-8", errors="replace").splitlines()[-_TAIL_LINES:])
 
-    # ---- Telling
+    # ---- Emitting
 
     def _tell_later(self, event: Event) -> None:
-        """From the event loop, so that whoever asked has the id by then."""
+        """Emit from the event loop, so that the caller has the id by then."""
         self._told_later.append(event)
         self._work_timer.start(0)
 

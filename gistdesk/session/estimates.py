@@ -1,4 +1,4 @@
-"""What compressing would come to, from figures of the model and from what was measured here: nothing is run.
+"""What compressing would cost, from the model's figures and from earlier measurements here; nothing is run.
 
 Knows the library's rows and models' figures; knows nothing of engines and widgets.
 """
@@ -15,19 +15,19 @@ from gistdesk.settings import Settings
 
 _GIST_OVERHEAD_BYTES = 8192
 _NEARLY = 1.1
-"""Ratios that are no further apart count as one: segments have whole slots."""
+"""Ratios no further apart than this count as equal: segments have whole slots."""
 OWN = "own"
-"""Kind of what was measured in this library: facts of documents, asked back from their gists."""
+"""Kind of rows measured in this library: facts from documents, asked back from their gists."""
 _WORKING_BYTES = {"matched": 256 * 2**20, "refined": 1100 * 2**20}
-"""Of compressing, beside weights and gist, by way: SmolLM2 at its peak, 1,097 tokens at 8x on a CPU."""
+"""Memory for compressing beside weights and gist, by method: SmolLM2's peak, 1,097 tokens at 8x on a CPU."""
 _USUAL_WORKING_BYTES = 128 * 2**20
 _TRAINED_WEIGHT_BYTES = 2**30
-"""Of models that are larger nobody has measured what training on a document takes."""
+"""For larger models nobody has measured what training on a document takes."""
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What compressing would give and take. Seconds are None until something was measured on this computer."""
+    """What compressing would yield and cost. Seconds are None until something has been measured on this computer."""
 
     n_slots: int
     file_bytes: int
@@ -36,24 +36,24 @@ class Prediction:
 
 
 class Estimates:
-    """Of the chosen model, or of one that is named."""
+    """Estimates for the chosen model, or for one given by name."""
 
     def __init__(
         self, library: Library, info: Callable[[str], ModelInfo | None], settings: Callable[[], Settings]
     ) -> None:
-        """`info` gives what is known of a model by its name."""
+        """`info` gives what is known about a model, by its name."""
         self._library, self._info, self._settings = library, info, settings
 
     @property
     def ratio(self) -> float:
-        """Tokens per slot to start from: the settings', where the adapter was trained at it, or the nearest.
+        """Tokens per slot to start from: the settings' ratio if the adapter was trained at it, else the nearest one.
 
-        Without an adapter no more than keeps facts.
+        Without an adapter, no more than still keeps facts.
         """
         settings = self._settings()
         model = settings.model
         info = self._info(model)
-        # what SmolLM2 is like is known before the engine has looked at it
+        # SmolLM2's figures are known before the engine has looked at it
         bare = not info.has_adapter if info is not None else model == SMOLLM2 and shipped_adapter(model) is None
         if bare:
             return min(settings.ratio, usual_ratio("matched"))
@@ -62,11 +62,11 @@ class Estimates:
     def predict(
         self, n_tokens: int, ratio: float, n_files: int = 1, *, method: str = "auto", model: str = ""
     ) -> Prediction:
-        """What compressing documents of so many tokens in a way would come to, all together.
+        """What compressing documents of `n_tokens` in all would cost with a method.
 
         Args:
-            method: see `gistdesk.core.methods`; "auto" is the usual way of the model.
-            model: by its name; "" is the chosen one.
+            method: see `gistdesk.core.methods`; "auto" is the model's usual one.
+            model: its name; "" is the chosen one.
         """
         model = model or self._settings().model
         info = self._info(model)
@@ -78,14 +78,14 @@ class Estimates:
         memory = needed_bytes(info, n_slots) + working if info and is_known else 0
         speed = self._measured_speed(model, way)
         seconds = n_tokens / speed if speed else None
-        stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold float16 of those
+        stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold those as float16
         stored = stored * self._settings().kv_bits // 16
         return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
 
     def measured_at(self, ratio: float, *, method: str = "auto", model: str = "") -> list[MeasuredRatio]:
-        """What was measured of a model's gists, made in a way, at about a ratio; arguments as in `predict`.
+        """What was measured on a model's gists made with a method at about this ratio; arguments as in `predict`.
 
-        That is what is kept with the adapter, and what this library has measured.
+        Includes both what is stored with the adapter and what this library has measured.
         """
         info = self._info(model or self._settings().model)
         if info is None:
@@ -104,7 +104,7 @@ class Estimates:
         return [MeasuredRatio(kind, ratio, n, n_right) for kind, (n, n_right) in found.items()]
 
     def _measured_speed(self, model: str, method: str) -> float | None:
-        """Tokens per second of the newest gist that this model made here in this way."""
+        """Tokens per second of the newest gist this model made here with this method."""
         gists = [e.gist for e in self._library.entries.all() if e.gist is not None and e.model == model]
         same = [gist for gist in gists if gist.method == method]
         speeds = [(gist.created, gist.tokens_per_second) for gist in same if gist.tokens_per_second]
@@ -112,5 +112,5 @@ class Estimates:
 
 
 def _way(method: str, info: ModelInfo | None) -> str:
-    """What a gist is made by, where nobody chose, too; "auto" while nothing is known of the model."""
+    """The method a gist is made with, even if nobody chose one; "auto" while nothing is known about the model."""
     return chosen_method(method, has_adapter=info.has_adapter) if info is not None else method

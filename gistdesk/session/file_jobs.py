@@ -1,10 +1,10 @@
-"""Long work with files, one after another in a thread: looking through folders, copying gists in and out, moving.
+"""Long-running file work, one job after another in a thread: searching folders, copying gists in and out, moving.
 
-Work is a generator that yields how far it is; where it yields it can be cancelled, and then it cleans up after itself.
-What comes of it is given to its handler in the window's thread. Knows nothing of what is done.
+Work is a generator that yields its progress; at each yield it can be cancelled, and then it cleans up after itself.
+Its result is given to its handler in the window's thread. Knows nothing of what the work is.
 
-While the thread runs, Python collects no cycles: it would do so in either thread, and Qt does not survive it if timers
-and processes that the window has let go of are deleted in another thread than theirs.
+While the thread runs, Python's cycle collector is off: it could run in either thread, and Qt does not survive timers
+and processes that the window has let go of being deleted in a thread other than their own.
 """
 
 import gc
@@ -19,10 +19,10 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from gistdesk.core.errors import UserError
 
 Work = Callable[[], Generator[float | None, None, object]]
-"""Yields from 0 to 1, or None where nobody knows how much there is. Begun, run and ended in the thread."""
+"""Yields 0 to 1, or None where the total is unknown. Started, run and ended in the thread."""
 
 CANCELLED = object()
-"""What comes of cancelled work."""
+"""The result of cancelled work."""
 
 _TELL_S = 0.05
 _SLOW_MS = 700
@@ -31,12 +31,12 @@ _PATIENCE_S = 5.0
 
 @dataclass
 class FileJob:
-    """Work that waits or runs.
+    """A waiting or running job.
 
     Attributes:
-        words: what is done, for `tr`.
-        title: with what.
-        share: how far it is, from 0 to 1; None while nobody knows.
+        words: what it does, for `tr`.
+        title: what it works on.
+        share: progress from 0 to 1; None while unknown.
     """
 
     id: int
@@ -51,7 +51,7 @@ class FileJob:
 class FileJobs(QObject):
     """Attributes: jobs (the first one runs).
 
-    Signals: changed (a job came, got further or went), slow (a job takes long enough to be shown).
+    Signals: changed (a job was added, progressed or ended), slow (a job is taking long enough to be shown).
     """
 
     changed = Signal()
@@ -71,7 +71,7 @@ class FileJobs(QObject):
         self._ended.connect(self._on_ended)
 
     def start(self, words: str, title: str, work: Work, handler: Callable[[object], None]) -> int:
-        """Queue work -> the job's id. `handler` gets what it returns, the UserError that ended it, or CANCELLED."""
+        """Queue work -> the job's id. `handler` gets its return value, the UserError that ended it, or CANCELLED."""
         self._last_id += 1
         self.jobs.append(FileJob(self._last_id, words, title, work, handler))
         if self._thread is None:
@@ -80,13 +80,13 @@ class FileJobs(QObject):
         return self._last_id
 
     def cancel(self, job_id: int) -> None:
-        """It ends at its next step, or never begins."""
+        """Cancel a job: it ends at its next step, or never starts."""
         for job in self.jobs:
             if job.id == job_id:
                 job.cancelled.set()
 
     def close(self) -> None:
-        """Give up all of it, and wait until what is half done is taken away again."""
+        """Cancel all jobs, and wait until anything half done is cleaned up."""
         self._slow.stop()
         thread, self._thread = self._thread, None
         for job in self.jobs:
@@ -104,7 +104,7 @@ class FileJobs(QObject):
         self._slow.start(_SLOW_MS)
 
     def _run(self, job: FileJob) -> None:
-        """In the thread."""
+        """Runs in the thread."""
         try:
             outcome = self._worked(job)
         except Exception as error:  # shown in the window's thread: a UserError, or our bug
@@ -139,7 +139,7 @@ class FileJobs(QObject):
         gc.enable()
         self._slow.stop()
         is_bug = isinstance(outcome, Exception) and not isinstance(outcome, UserError)
-        job.handler(CANCELLED if is_bug else outcome)  # the next one waits, for this may close the library
+        job.handler(CANCELLED if is_bug else outcome)  # the next job waits, since this may close the library
         if self.jobs and self._thread is None:
             self._begin()
         self.changed.emit()

@@ -1,6 +1,6 @@
-"""What the desk does with files that takes long: finding documents in folders, copying gists in and out.
+"""The desk's long-running file work: finding documents in folders, copying gists in and out.
 
-Each is work for `FileJobs`, with a library of its own where it needs one. Knows nothing of threads.
+Each function is work for `FileJobs`, with its own library object where it needs one. Knows nothing of threads.
 """
 
 import os
@@ -18,14 +18,14 @@ _BEGINNING_BYTES = 2**15
 
 @dataclass(frozen=True)
 class Found:
-    """Documents in folders and how large they are together, in bytes."""
+    """Documents found in folders, and their total size in bytes."""
 
     paths: tuple[Path, ...]
     n_bytes: int
 
 
 def find_documents(folders: Sequence[Path]) -> Generator[None, None, Found]:
-    """Files in folders and below whose names say that they can be read, hidden ones left out."""
+    """Files in folders and subfolders whose names say that they can be read; hidden ones are left out."""
     found: list[Path] = []
     n_bytes = 0
     for folder in folders:
@@ -43,7 +43,7 @@ def find_documents(folders: Sequence[Path]) -> Generator[None, None, Found]:
 def with_library(
     folder: Path, work: Callable[[Library], Generator[float, None, Result]]
 ) -> Generator[float, None, Result]:
-    """`work` on a library object of the thread's own. Raises UserError: the library cannot be opened; and `work`'s."""
+    """Run `work` on the thread's own library object. Raises UserError: cannot open the library; and `work`'s own."""
     library = Library(folder)
     try:
         return (yield from work(library))
@@ -52,7 +52,7 @@ def with_library(
 
 
 def beginning(text_path: Path | None) -> str:
-    """Of a kept text, enough to tell its language; "" where there is none or it cannot be read."""
+    """The beginning of a kept text, enough to tell its language; "" if there is none or it cannot be read."""
     try:
         if text_path is not None:
             with text_path.open("rb") as stream:
@@ -63,7 +63,7 @@ def beginning(text_path: Path | None) -> str:
 
 
 def size(path: Path) -> int:
-    """In bytes; 0 where it cannot be had."""
+    """File size in bytes; 0 if it cannot be determined."""
     try:
         return path.stat().st_size
     except OSError:

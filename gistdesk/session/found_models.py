@@ -1,6 +1,6 @@
-"""Models that other programs have put on this computer: `gistdesk models list` in a process of its own.
+"""Models that other programs have put on this computer: `gistdesk models list` in its own process.
 
-Looks only when it is asked to, and fetches nothing. Knows the command's rows; knows nothing of widgets.
+Looks only when asked, and downloads nothing. Knows the command's rows; knows nothing of widgets.
 """
 
 from contextlib import suppress
@@ -27,7 +27,7 @@ class Found:
 
 
 class FoundModels(QObject):
-    """Attributes: rows, of the last look, the program's own left out; is_looking. Signals: changed."""
+    """Attributes: rows from the last look, without the program's own models; is_looking. Signals: changed."""
 
     changed = Signal()
 

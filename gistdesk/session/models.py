@@ -1,6 +1,6 @@
 """Which models there are, whether they fit, and the memory bar's figures.
 
-Knows figures of models; knows nothing of what is inside them, nor of widgets.
+Knows models' figures; knows nothing of their insides or of widgets.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,10 +21,10 @@ from gistdesk.settings import Settings
 
 _MEMORY_MS = 1000
 _MERGE_BYTES = 2 * 2**30
-"""Up to this size the engine holds a second copy of the weights, with the adapter in them."""
+"""Up to this size the engine holds a second copy of the weights, with the adapter merged in."""
 _CONTEXT_SLOTS = 4096
 _RUN_BYTES, _RUN_TIMES = 2 * 2**30, 8
-"""A training run, at most: its program and activations, and how often it holds the base's weights or as much again."""
+"""Upper bounds for a training run: its program and activations, and how many times the size of the base's weights."""
 _TIGHT = 0.8
 
 
@@ -35,7 +35,7 @@ def model_choice(settings: Settings, name: str) -> ModelChoice:
 
 @dataclass(frozen=True)
 class Memory:
-    """Device memory in bytes, as the resource bar draws it. `source` is "RAM" or "VRAM"."""
+    """Device memory in bytes, as drawn by the resource bar. `source` is "RAM" or "VRAM"."""
 
     total: int
     free: int
@@ -52,19 +52,19 @@ class ModelRow:
 
     Attributes:
         name: as in the settings: "starter", "smollm2", a folder, a GGUF file, or a hub id.
-        title: to show.
-        n_parameters: None while it is not known.
-        file_bytes: of its weights on disk; None while it is not known.
-        fit: "fits", "tight", "too large" or "unknown", by live free memory.
-        needed_bytes: the model, its working memory and a context of 4,096 slots; None while unknown.
-        free_bytes: what is free on the device now, the reserve taken off.
-        problem: why it cannot be used, as a sentence; "".
-        coming: it is not here yet, and how far it is; None for one that is here.
+        title: the name to show.
+        n_parameters: None while unknown.
+        file_bytes: size of its weights on disk; None while unknown.
+        fit: "fits", "tight", "too large" or "unknown", by the memory free right now.
+        needed_bytes: for the model, its working memory and a context of 4,096 slots; None while unknown.
+        free_bytes: what is free on the device now, less the reserve.
+        problem: why it cannot be used, as a sentence; or "".
+        coming: download progress of a model that is not here yet; None for one that is.
         has_adapter: whether it can compress.
-        precision: its weights would be held so: "nf4", "int8", "bf16" or "fp32"; "" while it is not known.
-        adapter_base: the base's name where the row is an adapter; "".
-        adapter_precision: what its adapter was trained on; "" where that is not known.
-        is_kept: an adapter that is kept among the program's own files, and can be removed with them.
+        precision: how its weights would be held: "nf4", "int8", "bf16" or "fp32"; "" while unknown.
+        adapter_base: the base's name if the row is an adapter; or "".
+        adapter_precision: the precision its adapter was trained on; "" if unknown.
+        is_kept: an adapter kept among the program's own files, which can be removed.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Models(QObject):
         coming: Callable[[], Mapping[str, Coming]],
         parent: QObject | None = None,
     ) -> None:
-        """`coming` gives the models that are on their way."""
+        """`coming` gives the models being downloaded."""
         super().__init__(parent)
         self._calls, self._settings, self._coming = calls, settings, coming
         self._info: dict[str, ModelInfo] = {}
@@ -110,7 +110,7 @@ class Models(QObject):
         self._timer.start()
 
     def info(self, name: str) -> ModelInfo | None:
-        """Figures of a model; None while they are not known, and then they are asked for."""
+        """Figures for a model; None while unknown, in which case they are requested."""
         if name not in self._info:
             self.describe(name)
         return self._info.get(name)
@@ -122,7 +122,7 @@ class Models(QObject):
             self._calls.send(request, lambda event: self._on_described(request, event))
 
     def learn(self, info: ModelInfo | None) -> None:
-        """The engine has loaded a model, or none is loaded any more."""
+        """Take note that the engine has loaded a model, or none any more."""
         self.loaded = info
         if info is not None:
             self._info[info.model] = info
@@ -131,20 +131,20 @@ class Models(QObject):
         self.memory_changed.emit()
 
     def look_again(self, name: str) -> None:
-        """Its files are others now."""
+        """A model's files have changed: forget its figures."""
         self._asked.discard(name)
         self._problems.pop(name, None)
         self.changed.emit()
 
     def forget(self) -> None:
-        """Figures depend on the device and the precision: ask again."""
+        """Forget all figures, which depend on device and precision, so that they are asked for again."""
         self._asked.clear()
         self._info.clear()
         self._problems.clear()
         self.changed.emit()
 
     def rows(self) -> list[ModelRow]:
-        """All models that can be chosen; figures of new ones come later, with `changed`."""
+        """All models that can be chosen; figures for new ones arrive later, with `changed`."""
         kept = map(str, kept_adapters())
         own = NAMED if has_smollm2() else (STARTER,)
         names = dict.fromkeys((*own, *self._settings().models, *kept, *self._coming()))
@@ -175,7 +175,7 @@ class Models(QObject):
         )
 
     def recommended(self) -> list[tuple[Recommended, ModelRow]]:
-        """Models worth fetching that are not here, each with how it would fit."""
+        """Models worth downloading that are not here yet, each with how it would fit."""
         here, free = {row.name for row in self.rows()}, _usable(self.memory())
         found = []
         for each in RECOMMENDED:
@@ -191,7 +191,7 @@ class Models(QObject):
     def _on_described(self, request: DescribeModel, event: Event) -> None:
         name, asked, now = request.choice.model, request.choice, self._settings()
         if (asked.device, asked.precision) != (now.device, now.precision):
-            return  # it was asked before the settings changed, and is asked again
+            return  # requested before the settings changed; it is being requested again
         if isinstance(event, ModelInfoDone):
             self._info[name] = event.info
         elif isinstance(event, Error):
@@ -199,7 +199,7 @@ class Models(QObject):
         self.changed.emit()
 
     def has_room_for_a_run(self) -> bool:
-        """Whether a training run fits beside the chosen model, which is on a processor; unknown is no."""
+        """Whether a training run fits beside the chosen model running on a CPU; False if unknown."""
         info = self.loaded or self._info.get(self._settings().model)
         if info is None or info.device != "cpu":
             return False
@@ -208,7 +208,7 @@ class Models(QObject):
     # memory
 
     def memory(self) -> Memory:
-        """Live figures: of the card when the model that is loaded, or else the chosen one, runs there."""
+        """Live figures: of the card if the loaded model, or else the chosen one, runs there."""
         info = self.loaded
         chosen = info or self._info.get(self._settings().model)
         figures = _card_bytes() if chosen is not None and chosen.device == "cuda" else None
@@ -228,7 +228,7 @@ class Models(QObject):
 
 
 def _usable(memory: Memory) -> int:
-    """What a model may take: what is free, or held by the one that is loaded, without the reserve."""
+    """What a model may take: memory that is free or held by the loaded model, less the reserve."""
     return max(0, memory.free + memory.model + memory.gist - memory.reserve)
 
 
@@ -237,18 +237,18 @@ def _fit(needed: int, free: int) -> str:
 
 
 def weights_in_memory(info: ModelInfo) -> int:
-    """A small model of plain weights is held twice: for answers, and with the adapter in it for compressing."""
+    """A small model with plain weights is held twice: for answers, and with the adapter merged in for compressing."""
     is_twice = info.has_adapter and info.weight_bytes <= _MERGE_BYTES and info.precision in ("bf16", "fp32")
     return info.weight_bytes * (2 if is_twice else 1)
 
 
 def needed_bytes(info: ModelInfo, n_slots: int = _CONTEXT_SLOTS) -> int:
-    """Memory for a model at work: its weights, the program, and a context of so many slots."""
+    """Memory for a running model: its weights, the program, and a context of `n_slots` slots."""
     return weights_in_memory(info) + PROGRAM_BYTES + n_slots * info.kv_bytes_per_slot
 
 
 def _card_bytes() -> tuple[int, int] | None:
-    """(total, free) of the first card by NVML, all processes counted; None where there is no NVML."""
+    """(total, free) bytes of the first card by NVML, counting all processes; None without NVML."""
     import pynvml
 
     with suppress(pynvml.NVMLError):

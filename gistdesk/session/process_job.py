@@ -1,7 +1,7 @@
-"""On Windows: a process that gives way to this one and ends with it, however it ends. Elsewhere the engine sees to it.
+"""On Windows: a process that yields to this one and ends with it, however it ends. Elsewhere the engine sees to it.
 
 A job object that kills its processes when its last handle is closed; Windows closes the handles of a process that dies.
-Written from Microsoft's documentation and not tried: there was no Windows to try it on.
+Written from Microsoft's documentation and untested: there was no Windows machine to try it on.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ _job: int | None = None
 
 
 def end_with_this_process(process_id: int) -> None:
-    """Have Windows kill that process when this one is gone. What fails is let be: the end of stdin does the same."""
+    """Have Windows kill that process when this one is gone. Failure is ignored: the end of stdin does the same."""
     global _job
     if sys.platform != "win32":
         return

@@ -1,6 +1,6 @@
-"""Works the library's queue off: one document at a time is read, indexed and compressed by the engine.
+"""Works through the library's queue: the engine reads, indexes and compresses one document at a time.
 
-An entry that is put off keeps what was compressed. Knows the library and the engine; knows nothing of widgets.
+An interrupted entry keeps what was compressed. Knows the library and the engine; knows nothing of widgets.
 """
 
 import time
@@ -40,7 +40,7 @@ _SMALLER_BATCH = 0.25
 
 @dataclass
 class _Work:
-    """The entry at work. `ending` is what is to become of it once the engine has let go."""
+    """The entry being worked on. `ending` is what becomes of it once the engine has let go."""
 
     entry: Entry
     request_id: int = 0
@@ -50,7 +50,7 @@ class _Work:
 
 class Queue(QObject):
     """Signals: `entry_changed` (id), `entries_changed` (a new text can be searched, a title is known),
-    `text_kept` (id: its text is to be indexed), `compressed` (id: its gist was made just now)."""
+    `text_kept` (id: its text should be indexed), `compressed` (id: its gist has just been made)."""
 
     entry_changed = Signal(int)
     text_kept = Signal(int)
@@ -83,7 +83,7 @@ class Queue(QObject):
         return self._work is not None
 
     def wake(self) -> None:
-        """Start the next entry unless one is at work."""
+        """Start the next entry unless one is being worked on."""
         if self._work is not None or self._paused:
             return
         entry = self._library.queue.claim_next(_OWNER)
@@ -107,15 +107,15 @@ class Queue(QObject):
         self._passwords[entry_id] = password
 
     def use_less_memory(self, entry_id: int) -> None:
-        """After it ran out of memory: smaller batches the next time."""
+        """After an entry ran out of memory: use smaller batches next time."""
         self._batch_shares[entry_id] = _SMALLER_BATCH
 
     def suit_language(self, entry_id: int) -> None:
-        """Nobody chose this entry's model: once its text is read it is for the one that its language needs."""
+        """Nobody chose this entry's model: once its text is read, it gets the one its language needs."""
         self._by_language.add(entry_id)
 
     def set_extracted(self, entry_id: int, event: ExtractDone) -> None:
-        """An entry's text was read, by the queue or before it was queued."""
+        """Record that an entry's text was read, by the queue or before it was queued."""
         self._library.entries.set_extracted(entry_id, row_of(TextFigures, event))
         if entry_id in self._by_language:
             self._by_language.discard(entry_id)
@@ -125,7 +125,7 @@ class Queue(QObject):
         self.text_kept.emit(entry_id)
 
     def cancel(self, entry_ids: Iterable[int]) -> None:
-        """Take entries out of the queue, the one at work included."""
+        """Take entries out of the queue, including the one being worked on."""
         for entry_id in entry_ids:
             if self._work is not None and self._work.entry.id == entry_id:
                 self._end_as("cancelled")
@@ -134,7 +134,7 @@ class Queue(QObject):
                 self.entry_changed.emit(entry_id)
 
     def drop(self, entry_ids: Iterable[int]) -> None:
-        """These went to the trash: stop work on them; they wait in case they come back."""
+        """These went to the trash: stop working on them; they stay queued in case they are restored."""
         if self._work is not None and self._work.entry.id in set(entry_ids):
             self._end_as("queued")
 
@@ -159,7 +159,7 @@ class Queue(QObject):
         assert self._work is not None and entry.text_sha256 is not None
         if self._known_already(entry):
             return
-        self._library.entries.set_progress(entry.id, 0, 0)  # of reading
+        self._library.entries.set_progress(entry.id, 0, 0)  # for reading
         self._library.entries.set_state(entry.id, "compressing")
         settings = self._settings()
         request = Compress(
@@ -178,7 +178,7 @@ class Queue(QObject):
         self.entry_changed.emit(entry.id)
 
     def _known_already(self, entry: Entry) -> bool:
-        """The same text, compressed by the same model with the same ratio, is one gist."""
+        """Reuse the gist of the same text compressed by the same model at the same ratio; whether there is one."""
         info = self._info(entry.model)
         if info is None or entry.text_sha256 is None:
             return False
@@ -239,7 +239,7 @@ class Queue(QObject):
         self._compress(entry)
 
     def _on_compressed(self, entry_id: int, event: CompressDone) -> None:
-        """Unless the entry was queued for another model or ratio at the last moment, this is its gist."""
+        """This is the entry's gist, unless it was queued for another model or ratio at the last moment."""
         assert self._work is not None
         work = self._work.entry
         entry = self._library.entries.get(entry_id)
@@ -249,7 +249,7 @@ class Queue(QObject):
         self._finished(entry_id)
 
     def _on_error(self, entry_id: int, event: Error) -> None:
-        """After one crash the entry is tried again, from what was kept: the crash may have been another's."""
+        """After one crash the entry is retried from what was kept: something else may have caused the crash."""
         if event.kind == "crash":
             self._crashes[entry_id] = self._crashes.get(entry_id, 0) + 1
             if self._crashes[entry_id] < _CRASHES:

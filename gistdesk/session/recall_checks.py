@@ -1,7 +1,7 @@
-"""Asks facts of documents back from their gists, by the engine that is loaded: after compressing, and on demand.
+"""Asks facts from documents back from their gists, with the loaded engine: after compressing, and on demand.
 
-One at a time, and only while nobody else wants the engine: what is stopped for that begins anew afterwards. Knows the
-library and the engine; knows nothing of widgets.
+One check at a time, and only while nobody else wants the engine: an interrupted check starts over afterwards. Knows
+the library and the engine; knows nothing of widgets.
 """
 
 from collections.abc import Callable
@@ -18,15 +18,15 @@ from gistdesk.session.models import model_choice
 from gistdesk.settings import Settings
 
 SHORT, LONG = 12, 40
-"""Facts that are asked by itself, and when somebody asks for it."""
+"""Number of facts asked automatically, and on request."""
 _BUDGET_S = 20.0
 _SOON_MS = 300
-"""The next document of the queue comes first."""
+"""The next document in the queue goes first."""
 
 
 @dataclass
 class Check:
-    """One that waits or runs; `total` is 0 before the first fact was asked."""
+    """A waiting or running check; `total` is 0 until the first fact has been asked."""
 
     entry_id: int
     n_facts: int
@@ -37,7 +37,7 @@ class Check:
 
 
 class RecallChecks(QObject):
-    """Signals: `changed`, an entry whose check began, went on or ended; `kept`, when a result was kept."""
+    """Signals: `changed`, an entry whose check started, progressed or ended; `kept`, when a result was stored."""
 
     changed = Signal(int)
     kept = Signal()
@@ -65,11 +65,11 @@ class RecallChecks(QObject):
         return next((each for each in found if each is not None and each.entry_id == entry_id), None)
 
     def problem(self, entry_id: int) -> str:
-        """Why the entry's last check gave no result, in English; "" where it did."""
+        """Why the entry's last check gave no result, in English; "" if it did."""
         return self._problems.get(entry_id, "")
 
     def start(self, entry_id: int, *, is_short: bool = False) -> None:
-        """Measure an entry's gist as soon as the engine is free."""
+        """Check an entry's gist as soon as the engine is free."""
         if self.check(entry_id) is None:
             n_facts, budget_s = (SHORT, _BUDGET_S) if is_short else (LONG, 0.0)
             self._waiting.append(Check(entry_id, n_facts, budget_s))
@@ -78,7 +78,7 @@ class RecallChecks(QObject):
             self.changed.emit(entry_id)
 
     def start_short(self, entry_id: int) -> None:
-        """After compressing, unless the same gist was measured before."""
+        """Start a short check after compressing, unless the same gist was measured before."""
         gist = self._library.entries.get(entry_id).gist
         if gist is not None and gist.recall_n is None:
             self.start(entry_id, is_short=True)
@@ -94,7 +94,7 @@ class RecallChecks(QObject):
         self.changed.emit(entry_id)
 
     def pause(self, paused: bool) -> None:
-        """While paused nothing runs; what was running begins anew afterwards."""
+        """While paused nothing runs; an interrupted check starts over afterwards."""
         if paused == self._paused:
             return
         self._paused = paused
@@ -118,7 +118,7 @@ class RecallChecks(QObject):
             self.changed.emit(check.entry_id)
 
     def _request(self, check: Check) -> Recall | None:
-        """None where there is nothing to measure any more."""
+        """The request for a check; None if there is nothing to measure any more."""
         try:
             entry = self._library.entries.get(check.entry_id)
         except UserError:  # deleted meanwhile
@@ -160,7 +160,7 @@ class RecallChecks(QObject):
 
 
 def _row(event: RecallDone) -> dict[str, Any]:
-    """As the library keeps it, and as `gistdesk recall` writes it."""
+    """The result as the library stores it and `gistdesk recall` writes it."""
     n_parts = len(event.by_depth)
     return {
         "n": event.n,

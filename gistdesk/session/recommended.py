@@ -1,6 +1,6 @@
-"""A short list of models that read documents well, to be fetched from the hub: what each is, under which licence.
+"""A short list of models on the hub that read documents well: what each one is, and its licence.
 
-Chosen by hand among families that are supported, from 1 to 8 billion parameters. Knows sizes, not memory; fetches
+Chosen by hand from the supported families, from 1 to 8 billion parameters. Knows sizes, not memory; downloads
 nothing.
 """
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 PROGRAM_BYTES = 400 * 2**20
-"""What the engine's libraries take before any model is there; measured with torch 2.13 on Linux."""
+"""What the engine's libraries take before any model is loaded; measured with torch 2.13 on Linux."""
 _NF4_BYTES = 0.65
-"""Per parameter: linear layers in 4.13 bits, embedding and output matrix, up to a quarter of a small model, in 16."""
+"""Per parameter: linear layers in 4.13 bits; embedding and output matrix, up to a quarter of a small model, in 16."""
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """A model of the hub.
+    """A model on the hub.
 
     Attributes:
-        hub_id: to download.
-        n_parameters: as its card says.
+        hub_id: the id to download.
+        n_parameters: as its card states.
         licence: its name.
-        must_accept: the hub gives it only to accounts that have accepted its terms.
+        must_accept: the hub serves it only to accounts that have accepted its terms.
     """
 
     hub_id: str
@@ -31,11 +31,11 @@ class Recommended:
 
     @property
     def download_bytes(self) -> int:
-        """Two bytes a parameter, as all of these are kept on the hub."""
+        """Two bytes per parameter, as all of these are stored on the hub."""
         return 2 * self.n_parameters
 
     def needed(self, free_bytes: int) -> tuple[int, str]:
-        """Memory that it needs, and in which precision: 16 bits, or 4 where only that fits and can be had."""
+        """Memory it needs, and in which precision: 16 bits, or 4 if only that fits and is available."""
         plain, small = self.download_bytes + PROGRAM_BYTES, int(_NF4_BYTES * self.n_parameters) + PROGRAM_BYTES
         is_small = plain > free_bytes and find_spec("bitsandbytes") is not None
         return (small, "nf4") if is_small else (plain, "bf16")

@@ -1,7 +1,7 @@
-"""One run of the trainer or the benchmark as its folder tells it: what was started, how far it is, what it measured.
+"""One run of the trainer or the benchmark as read from its folder: what was started, how far it is, what it measured.
 
-Reads what is new in the folder and nothing twice. Starts and ends nothing; knows no widgets. The folder belongs to the
-run's own process; the window adds `lab.json` (what was started, and as which process) and two logs of its output.
+Reads only what is new in the folder. Starts and ends nothing; knows no widgets. The folder belongs to the run's own
+process; the window adds `lab.json` (what was started, and as which process) and two logs of its output.
 """
 
 import json
@@ -18,7 +18,7 @@ from gistdesk.core.sentences import Sentence, unpacked
 START, OUT, ERRORS = "lab.json", "stdout.log", "stderr.log"
 TRAIN, BENCHMARK = "train", "benchmark"
 LIVE = ("starting", "running", "paused", "stopping")
-"""States with a process."""
+"""States in which a run has a process."""
 WAITING = "queued"
 
 Row = dict[str, Any]
@@ -30,11 +30,11 @@ class Start:
 
     Attributes:
         kind: TRAIN or BENCHMARK.
-        title: to show.
-        words: of the command line, after the program's name.
+        title: the name to show.
+        words: the command line after the program's name.
         created: ISO time.
-        queued: it waits for the device.
-        pid, pid_created: its process, and when that began (a number may come again); 0 where there is none.
+        queued: it is waiting for the device.
+        pid, pid_created: its process, and when that started (pids are reused); 0 if there is none.
         threads: CPU threads it may use; 0 leaves it open.
     """
 
@@ -51,11 +51,11 @@ class Start:
 class Run:
     """Attributes:
     folder, start.
-    state: "queued", "starting", "running", "paused", "stopping", "stopped" (it can go on), "finished" or "failed".
-    problem: why it failed, as a sentence; or the last line of a traceback, and then `is_bug`.
+    state: "queued", "starting", "running", "paused", "stopping", "stopped" (it can be resumed), "finished" or "failed".
+    problem: why it failed, as a sentence; or the last line of a traceback, with `is_bug` set.
     events: of a training run, in order.
     trials: of a benchmark, in order.
-    config: of the run, as it was written there; empty until then.
+    config: the run's configuration as written in its folder; empty until then.
     description: the benchmark's run.json.
     """
 
@@ -90,12 +90,12 @@ class Run:
 
     @property
     def adapter(self) -> Path | None:
-        """The best adapter so far, where there is one."""
+        """The best adapter so far, if there is one."""
         folder = self.folder / "adapter"
         return folder if self.is_training and (folder / "gist.json").is_file() else None
 
     def refresh(self) -> bool:
-        """Read what is new; whether anything is."""
+        """Read what is new; returns whether anything is."""
         before = (self.state, self.problem, len(self.events), len(self.trials), self.progress, bool(self.config))
         if self.is_training:
             self.events += self._new_rows("run.jsonl")
@@ -117,19 +117,19 @@ class Run:
         )
 
     def begun(self, start: Start) -> None:
-        """Its process was started (again): what comes from now on is of that one."""
+        """Its process was started (again): what is read from now on comes from that one."""
         self.start, self.is_ending, self.problem = start, False, ""
         self._n_before = len(self.events)
         self._read_to.pop(OUT, None)
         self.progress = {}
-        if not self.is_training:  # a half-written last line is taken away by the process
+        if not self.is_training:  # the process removes a half-written last line
             self._read_to.pop("samples.jsonl", None)
             self.trials.clear()
 
     # --- figures
 
     def last(self, event: str) -> Row:
-        """The newest event of that name; empty where there is none."""
+        """The newest event of that name; empty if there is none."""
         return next((row for row in reversed(self.events) if row.get("event") == event), {})
 
     @property
@@ -141,7 +141,7 @@ class Run:
 
     @property
     def steps(self) -> int:
-        """Of the whole run; 0 while it is not known."""
+        """Steps or samples of the whole run; 0 while unknown."""
         if self.is_training:
             rows = (row["steps"] for row in reversed(self.events) if "steps" in row)
             return int(next(rows, self.config.get("steps", 0)))
@@ -149,12 +149,12 @@ class Run:
 
     @property
     def resume_step(self) -> int:
-        """Where it would go on: the last checkpoint, or the samples that are measured."""
+        """Where it would resume: the step of the last checkpoint, or the number of samples measured."""
         return int(self.last("checkpoint").get("step", 0)) if self.is_training else len(self.trials)
 
     @property
     def evaluating(self) -> tuple[int, int] | None:
-        """How far the evaluation is that a training run is in; None between evaluations."""
+        """Progress of a training run's current evaluation; None between evaluations."""
         row = self.events[-1] if self.is_training and self.events else {}
         return (int(row.get("done", 0)), int(row.get("of", 0))) if row.get("event") == "evaluating" else None
 
@@ -170,7 +170,7 @@ class Run:
 
     @property
     def model(self) -> str:
-        """The base that is trained, or the model that is measured; "" while it is not known."""
+        """The base being trained, or the model being measured; "" while unknown."""
         if self.is_training:
             return str(self.config.get("base", ""))
         found = word_after(self.start.words, "--model") or self.description.get("model", {}).get("model_id", "")
@@ -178,7 +178,7 @@ class Run:
 
     @property
     def score(self) -> float | None:
-        """Best held-out accuracy of training; of a benchmark the accuracy of the gist, or else of its first method."""
+        """Best held-out accuracy of training; for a benchmark, that of the gist, or else of its first method."""
         if self.is_training:
             return self.last("evaluation").get("best")
         methods = [row["method"] for row in self.trials]
@@ -188,13 +188,13 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """It took, or took so far."""
+        """Seconds it took, or has taken so far."""
         if self.is_training:
             return next((row["seconds"] for row in reversed(self.events) if "seconds" in row), None)
         return sum(trial_seconds(row) for row in self.trials) or None
 
     def log_tail(self, n_lines: int = 200) -> list[str]:
-        """The last lines of what its process complained of."""
+        """The last lines of its process's stderr."""
         with suppress(OSError):
             return (self.folder / ERRORS).read_text(encoding="utf-8", errors="replace").splitlines()[-n_lines:]
         return []
@@ -202,11 +202,11 @@ class Run:
     # --- reading
 
     def _new_rows(self, name: str) -> list[Row]:
-        """Whole new lines of a file of JSON lines; one that is still being written waits."""
+        """Complete new rows of a JSONL file; a line that is still being written waits."""
         path, at = self.folder / name, self._read_to.get(name, 0)
         try:
             size = path.stat().st_size
-            if size < at:  # written anew
+            if size < at:  # rewritten
                 at = 0
                 if name == "samples.jsonl":
                     self.trials.clear()
@@ -273,13 +273,13 @@ class Run:
         return bool(self.description.get("finished"))
 
     def _found_problem(self) -> str:
-        """What the process said last, if it ended with an error."""
+        """The last thing the process said, if it ended with an error."""
         self.is_bug = False
         if self.events and self.events[-1].get("event") == "failure":
             failure = self.events[-1]
             return Sentence(
                 "{message} {hint}",
-                message=Sentence(failure.get("message", "")),  # either may be in the catalogues by itself
+                message=Sentence(failure.get("message", "")),  # each may have its own entry in the catalogues
                 hint=Sentence(failure.get("hint", "")),
             )
         if self.events and self.events[-1].get("event") == "stopped":
@@ -295,12 +295,12 @@ class Run:
 
 
 def points(trial: Row) -> float:
-    """From 0 to 1, whatever the rule is."""
+    """The score of a trial, 0 to 1, whatever the rule."""
     return float(trial["correct"]) if trial.get("score") is None else float(trial["score"])
 
 
 def trial_seconds(trial: Row) -> float:
-    """About what a sample took: what was prepared, the first token, the others."""
+    """Roughly how long a sample took: preparation, first token, the other tokens."""
     speed = trial.get("tokens_per_second") or 0
     rest = max(0, trial.get("n_answer_tokens", 0) - 1) / speed if speed else 0
     own = trial.get("prepare_s", 0.0) if trial.get("method") in ("gist", "matched", "refined", "rag") else 0.0
@@ -308,19 +308,19 @@ def trial_seconds(trial: Row) -> float:
 
 
 def word_after(words: tuple[str, ...], option: str) -> str:
-    """The value of an option among the words of a command line; "" where it is not given."""
+    """The value of an option in a command line; "" if it is not given."""
     return next((after for word, after in pairwise(words) if word == option), "")
 
 
 def read_word(path: Path) -> str:
-    """The one word of a small file; "" where there is none."""
+    """The single word in a small file; "" if there is none."""
     with suppress(OSError, UnicodeDecodeError):
         return path.read_text(encoding="utf-8").strip()
     return ""
 
 
 def is_alive(start: Start) -> bool:
-    """Whether the process that was started still runs."""
+    """Whether the process that was started is still running."""
     if not start.pid:
         return False
     import psutil  # not needed to draw the window
@@ -333,7 +333,7 @@ def is_alive(start: Start) -> bool:
 
 
 def read_start(folder: Path) -> Start | None:
-    """What `lab.json` says; of a run that a command line made, what its files tell; None where there is no run."""
+    """What `lab.json` says; for a run made on a command line, what its files say; None if there is no run."""
     with suppress(OSError, ValueError, TypeError, LookupError, RecursionError):
         found = json.loads((folder / START).read_text(encoding="utf-8"))
         start = Start(**{**found, "words": tuple(found["words"])})
@@ -347,14 +347,14 @@ def read_start(folder: Path) -> Start | None:
 
 
 def write_start(folder: Path, start: Start) -> None:
-    """Raises OSError: the folder cannot be written."""
+    """Write `lab.json`. Raises OSError: the folder cannot be written to."""
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / START) as part:
         part.write_text(json.dumps(asdict(start), ensure_ascii=False, indent=1), encoding="utf-8")
 
 
 def ended(start: Start) -> Start:
-    """The same, with no process."""
+    """The same start, with no process."""
     return replace(start, queued=False, pid=0, pid_created=0.0)
 
 

@@ -1,7 +1,7 @@
 """All runs of a library: starts them one at a time, finds them again, pauses, stops and resumes them.
 
-A run is a process of its own, which outlives the window. Only one of engine, trainer and benchmark has the device: a
-run waits until the engine has nothing to do, and then the engine lends it. Knows runs and the desk; knows no widgets.
+A run is its own process and outlives the window. Only one of engine, trainer and benchmark has the device: a run waits
+until the engine is idle and its device can be lent. Knows runs and the desk; knows no widgets.
 """
 
 import os
@@ -32,7 +32,7 @@ _LOOK_MS = 400
 class Runs(QObject):
     """Attributes: folder.
 
-    Signals: listed (runs have come or gone), changed (a run's name: it has got further), told (a Notice).
+    Signals: listed (runs were added or removed), changed (a run's name: it has progressed), told (a Notice).
     """
 
     listed = Signal()
@@ -53,10 +53,10 @@ class Runs(QObject):
         self.look()
         self._timer.start()
 
-    # --- which there are
+    # --- which runs there are
 
     def all(self) -> list[Run]:
-        """The newest first."""
+        """All runs, newest first."""
         return sorted(self._runs.values(), key=lambda run: (run.start.created, run.name), reverse=True)
 
     def of(self, kind: str) -> list[Run]:
@@ -66,11 +66,11 @@ class Runs(QObject):
         return self._runs.get(name)
 
     def live(self) -> Run | None:
-        """The one that has the device."""
+        """The run that has the device."""
         return next((run for run in self.all() if run.is_live), None)
 
     def find(self) -> None:
-        """Look for runs that came or went, as a command line may make them."""
+        """Look for runs that were added or removed, since a command line may make them."""
         there = {path.name: path for path in self.folder.iterdir() if path.is_dir()} if self.folder.is_dir() else {}
         before = set(self._runs)
         for name in before - set(there):
@@ -84,7 +84,7 @@ class Runs(QObject):
             self.listed.emit()
 
     def look(self) -> None:
-        """Read what live runs have written; begin the next one that waits."""
+        """Read what live runs have written; start the next waiting one."""
         for name, process in list(self._own.items()):
             if process.poll() is not None:
                 del self._own[name]
@@ -99,17 +99,17 @@ class Runs(QObject):
             self._desk.lend_device("")
         waiting = [run for run in reversed(self.all()) if run.state == "queued"]
         if waiting and live is None:
-            first = waiting[0]  # a benchmark measures times, and is alone with the device
+            first = waiting[0]  # a benchmark measures times, so it has the device to itself
             if self._desk.lend_device(first.start.title, beside=first.is_training):
                 self._lent = True
                 self._launch(first)
 
-    # --- what is done with them
+    # --- what can be done with them
 
     def begin(self, kind: str, title: str, words: list[str]) -> Run | None:
-        """Start a run as soon as the device is free. `words` name its folder as "{folder}".
+        """Start a run as soon as the device is free. `words` refer to its folder as "{folder}".
 
-        A folder that cannot be written is told, and None comes back.
+        If its folder cannot be written, says so with `told` and returns None.
         """
         now = datetime.now(UTC)
         name = f"{now:%Y%m%d-%H%M%S}-{kind}-{re.sub(r'[^A-Za-z0-9]+', '-', title).strip('-').lower()[:24] or 'run'}"
@@ -129,7 +129,7 @@ class Runs(QObject):
         return run
 
     def resume(self, run: Run) -> None:
-        """Go on where it stopped: the same command in the same folder."""
+        """Resume where it stopped: the same command in the same folder."""
         if run.state == "paused":
             (self.folder / run.name / "control").unlink(missing_ok=True)
             return
@@ -140,14 +140,14 @@ class Runs(QObject):
             self.look()
 
     def pause(self, run: Run) -> None:
-        """A training run writes a checkpoint and waits; a benchmark ends, and its samples are there to go on from."""
+        """A training run writes a checkpoint and waits; a benchmark ends, and can be resumed from its samples."""
         if run.is_training:
             self._control(run, "pause")
         else:
             self.stop(run)
 
     def stop(self, run: Run) -> None:
-        """A training run ends with a checkpoint, or at once when it is asked again; one that waits is taken back."""
+        """A training run ends with a checkpoint, or at once when asked again; a waiting one is withdrawn."""
         if run.state == "queued":
             run.start = ended(run.start)
             self._keep(run.folder, run.start)
@@ -170,15 +170,15 @@ class Runs(QObject):
             self.stop(run)
 
     def delete(self, run: Run) -> None:
-        """For good; only of a run that has ended."""
+        """Delete a run permanently; only one that has ended."""
         if not run.is_live:
             shutil.rmtree(run.folder, ignore_errors=True)
             self.find()
 
     def keep_adapter(self, run: Run) -> Path | None:
-        """A copy of a run's adapter under the run's name, which stays when the run goes; None if it cannot be made.
+        """Copy a run's adapter under the run's name, to outlive the run; None if the copy cannot be made.
 
-        An earlier adapter of the run, which gists may have been made with, stays beside it.
+        An earlier adapter from the run, which gists may have been made with, is kept beside it.
         """
         source = run.adapter
         if source is None:
@@ -199,11 +199,11 @@ class Runs(QObject):
         return target
 
     def close(self) -> None:
-        """The window ends; runs go on."""
+        """The window is closing; runs go on."""
         self._timer.stop()
         for process in self._own.values():
             if process.poll() is None:
-                process.returncode = 0  # it goes on alone, which Python would warn of
+                process.returncode = 0  # it goes on alone, which Python would warn about
         self._own.clear()
 
     # --- processes
@@ -279,7 +279,7 @@ class Runs(QObject):
 
 
 def _is_copy(kept: Path, source: Path) -> bool:
-    """Whether an adapter was kept already, as it is now."""
+    """Whether an adapter is already kept in its current state."""
     import filecmp
 
     names = ("adapter_config.json", "adapter_model.safetensors", "gist.json")

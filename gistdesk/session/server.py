@@ -1,6 +1,6 @@
-"""The local server of the window: a process that takes requests of other programs, which the window's engine answers.
+"""The window's local server: a process that takes requests from other programs, which the window's engine answers.
 
-Runs while the settings say so. Whoever asks waits behind the chats of the window, and compressing waits for both. Knows
+Runs while the settings say so. Its requests wait behind the window's chats, and compressing waits for both. Knows
 the server's command and the engine's requests; knows no HTTP.
 """
 
@@ -23,16 +23,16 @@ TOKEN_FILE = "server-token"
 
 
 class LocalServer(QObject):
-    """Attributes: port (0 while it does not listen), problem (why it does not, in English).
+    """Attributes: port (0 while it is not listening), problem (why it is not, in English).
 
-    Signals: changed; busy_changed: whether an answer is being made for another program.
+    Signals: changed; busy_changed: whether an answer is being written for another program.
     """
 
     changed = Signal()
     busy_changed = Signal(bool)
 
     def __init__(self, calls: Calls, settings: Callable[[], Settings], config: Path, parent: QObject) -> None:
-        """`config` is the folder that the token is kept in."""
+        """`config` is the folder where the token is kept."""
         super().__init__(parent)
         self._calls, self._settings, self._config = calls, settings, config
         self._child: Child | None = None
@@ -46,14 +46,14 @@ class LocalServer(QObject):
 
     @property
     def token(self) -> str:
-        """ "" before the server was first started."""
+        """The access token; "" until the server is first started."""
         try:
             return (self._config / TOKEN_FILE).read_text("ascii").strip()
         except (OSError, UnicodeDecodeError):
             return ""
 
     def follow_settings(self) -> None:
-        """Start, end or start anew, as the settings say."""
+        """Start, end or restart, as the settings say."""
         settings = self._settings()
         wanted = (settings.server_port, settings.model) if settings.server else (0, "")
         if wanted == self._asked:
@@ -69,7 +69,7 @@ class LocalServer(QObject):
         self.changed.emit()
 
     def close(self) -> None:
-        """End the process, and what it asked for."""
+        """End the process and the requests it made."""
         if self._child is not None:
             self._child.close_input()
             self._child.stop()
@@ -93,7 +93,7 @@ class LocalServer(QObject):
             self._answer(request)
 
     def _answer(self, request: Answer) -> None:
-        """The model's precision, device and threads are the window's."""
+        """Answer with the window's precision, device and threads."""
         child, theirs = self._child, request.id
         own = replace(request, id=0, choice=model_choice(self._settings(), request.choice.model))
 

@@ -1,6 +1,6 @@
-"""The library on the disk: what it takes, emptying its trash, cleaning up, moving it; all of it beside the window.
+"""The library on disk: its size, emptying its trash, cleaning up, moving it; all without blocking the window.
 
-Knows the library and the thread of files; knows nothing of widgets.
+Knows the library and the file thread; knows nothing of widgets.
 """
 
 from collections.abc import Callable, Generator
@@ -20,7 +20,7 @@ Ended = Callable[[object], None]
 
 
 class Upkeep(QObject):
-    """Signals: changed: what the library holds may be less now, or elsewhere."""
+    """Signals: changed: the library may hold less now, or be elsewhere."""
 
     changed = Signal()
 
@@ -29,24 +29,24 @@ class Upkeep(QObject):
         self._library, self._jobs = library, file_jobs
 
     def storage(self) -> Storage:
-        """What is on the disk now."""
+        """What is on disk now."""
         return self._library.disk.storage()
 
     def clean_up(self, ended: Ended) -> None:
-        """Take away what belongs to nothing; `ended` gets the bytes freed, or a UserError."""
+        """Delete what belongs to nothing; `ended` gets the bytes freed, or a UserError."""
         self._start(lambda library: library.disk.clean_up(), ended)
 
     def empty_trash(self, ended: Ended) -> None:
-        """Delete for good what is in the trash; `ended` gets the bytes freed, or a UserError."""
+        """Permanently delete what is in the trash; `ended` gets the bytes freed, or a UserError."""
         self._start(lambda library: library.disk.empty_trash(), ended)
 
     def move_to(self, folder: Path, ended: Ended) -> int:
-        """Move the library, which can be used while its files are copied; returns the id of the job.
+        """Move the library, which stays usable while its files are copied; returns the job's id.
 
-        `ended` gets None when it was moved, CANCELLED or a UserError when it was not.
+        `ended` gets None when it was moved, otherwise CANCELLED or a UserError.
 
         Raises:
-            UserError: the folder is in use or too small, or somebody else is using the library.
+            UserError: the folder is in use or too small, or another program is using the library.
         """
         move = begin_move(self._library, folder)
         return self._jobs.start(
@@ -62,7 +62,7 @@ class Upkeep(QObject):
         self._jobs.start(later("Cleaning up"), "", lambda: with_library(self._library.store.folder, steps), done)
 
     def _on_copied(self, move: Move, ended: Ended, outcome: object) -> None:
-        """What is left is short, and nobody may change the library meanwhile."""
+        """The remaining step is short, and nobody may change the library during it."""
         if outcome is not CANCELLED and not isinstance(outcome, UserError):
             outcome = self._settle(move)
         ended(outcome)
@@ -78,7 +78,7 @@ class Upkeep(QObject):
 
 
 def _at_once(work: Callable[[Library], int], library: Library) -> Generator[float, None, int]:
-    """Work that cannot be cut into steps."""
+    """Wrap work that cannot be split into steps."""
     yield 0.0
     return work(library)
 

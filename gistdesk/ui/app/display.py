@@ -1,4 +1,4 @@
-"""Whether a window can be shown at all: Qt aborts the process where it cannot. Imports no Qt."""
+"""Whether a window can be shown at all: if not, Qt would abort the process. Imports no Qt."""
 
 import ctypes
 import os
@@ -6,7 +6,7 @@ import sys
 
 
 def has_display() -> bool:
-    """A platform of Qt's was chosen, or there is a desktop to show windows on."""
+    """Whether a Qt platform was chosen, or there is a desktop to show windows on."""
     if sys.platform in ("win32", "darwin") or os.environ.get("QT_QPA_PLATFORM"):
         return True
     if os.environ.get("WAYLAND_DISPLAY"):
@@ -15,7 +15,7 @@ def has_display() -> bool:
 
 
 def _x_libraries() -> bool:
-    """Qt's X11 plug-in aborts the process without this one."""
+    """Whether the library is there without which Qt's X11 plug-in aborts the process."""
     try:
         ctypes.CDLL("libxcb-cursor.so.0")
     except OSError:

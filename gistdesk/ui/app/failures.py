@@ -1,6 +1,6 @@
-"""What nobody caught becomes a notice in the window and a paragraph in the log; the window goes on.
+"""An uncaught exception becomes a notice in the window and a paragraph in the log; the window goes on.
 
-A `UserError` that comes out of a signal's slot is the user's world (a full disk, say); anything else is our bug.
+A `UserError` raised in a signal's slot is the user's environment (a full disk, say); anything else is our bug.
 """
 
 import sys
@@ -38,7 +38,7 @@ def catch(desk: Desk, log_folder: Path) -> None:
 
 
 def _log(folder: Path, details: str) -> None:
-    """Append; a log that has grown large is begun anew. A log that cannot be written stops nothing."""
+    """Append; a log that has grown large is started over. Failing to write the log stops nothing."""
     path = folder / _LOG
     try:
         make_private(folder)

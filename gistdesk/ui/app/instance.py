@@ -19,13 +19,13 @@ from gistdesk.folders import make_private, write_private
 
 _ANSWER_MS = 3000
 _CLOSING_MS = 10_000
-"""A window that was just closed may take so long to end its engines."""
+"""A window just closed may take this long to end its engines."""
 _MOST_BYTES = 1 << 20
 _TAKEN = b"taken\n"
 
 
 class Instance(QObject):
-    """Signals: `opened`, with the paths (list of Path) that another start handed over; it may be empty.
+    """Signals: `opened`, with the paths (list of Path, possibly empty) that another start handed over.
 
     Attributes:
         first: no other window has this folder.
@@ -42,7 +42,7 @@ class Instance(QObject):
             raise _not_usable(folder, error.strerror or "") from error
         self._note = folder / "window.socket"
         self._lock = QLockFile(str(folder / "window.lock"))
-        self._lock.setStaleLockTime(0)  # a lock is given up when its process is gone, however long it was held
+        self._lock.setStaleLockTime(0)  # a lock goes stale when its process is gone, never by age
         self._server = QLocalServer(self)
         self._received: dict[QLocalSocket, bytearray] = {}
         self.first = False
@@ -50,18 +50,17 @@ class Instance(QObject):
             raise _not_usable(folder, Sentence("no file can be created in it"))
 
     def become_first(self, patience_ms: int = _CLOSING_MS) -> bool:
-        """Wait for another window to end that is closing already; whether this is the first one now."""
+        """Wait for another window that is already closing; returns whether this is now the first one."""
         if not self.first and self._lock.tryLock(patience_ms):
             self.first = True
             self._listen()
         return self.first
 
     def _listen(self) -> None:
-        """Under a name that is made up now and told in the private folder only: whoever could foretell it might listen
-        in this window's place, and be told what is opened. Where this fails, a second start says that the window does
-        not answer."""
+        """Listen under a random name, written only to the private folder: whoever could predict it might listen in this
+        window's place and learn what is opened. If this fails, a second start says that the window does not answer."""
         if left := _noted(self._note):
-            QLocalServer.removeServer(left)  # by a killed window
+            QLocalServer.removeServer(left)  # left by a killed window
         name = f"gistdesk-{secrets.token_hex(16)}"
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._on_connection)
@@ -71,7 +70,7 @@ class Instance(QObject):
                 write_private(self._note, name.encode())
 
     def hand_over(self, paths: Sequence[Path], patience_ms: int = _ANSWER_MS) -> bool:
-        """Give paths to the window that is open; False when it does not say that it took them."""
+        """Give paths to the open window; False if it does not confirm that it took them."""
         name = _noted(self._note)
         if name is None:
             return False
@@ -85,7 +84,7 @@ class Instance(QObject):
         return bool(taken)
 
     def refuse(self) -> None:
-        """The window is closing: who starts now is to wait and open one anew."""
+        """The window is closing: have whoever starts now wait and open a new one."""
         self._server.close()
         for socket in self._received:
             socket.abort()
@@ -129,7 +128,7 @@ class Instance(QObject):
 
 
 def _noted(note: Path) -> str | None:
-    """The name that a window listens under; None where there is none, or no such name."""
+    """The name a window listens under; None if there is none, or it is not such a name."""
     with suppress(OSError, UnicodeDecodeError):
         name = note.read_text("ascii")
         return name if re.fullmatch("gistdesk-[0-9a-f]{32}", name) else None
@@ -137,7 +136,7 @@ def _noted(note: Path) -> str | None:
 
 
 def _paths(line: bytes) -> list[Path] | None:
-    """What was handed over; None for rubbish."""
+    """The paths handed over; None for garbage."""
     try:
         said = json.loads(line)
     except ValueError:

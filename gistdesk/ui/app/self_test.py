@@ -1,7 +1,8 @@
-"""The program tries itself: the real window opens, the sample is compressed by the real engine, and a question asked.
+"""The program tests itself: the real window opens, the real engine compresses the sample and answers a question.
 
-A role of the program, so that a frozen build, which nobody can reach into, can be tested where it is installed. Prints
-one line of JSON per step, with seconds since this process began. Uses the library that $GISTDESK_HOME says.
+A role of the program, so that a frozen build, which cannot be inspected from outside, can be tested where it is
+installed. Prints one line of JSON per step, with seconds since this process started. Uses the library at
+$GISTDESK_HOME.
 """
 
 import json
@@ -23,7 +24,7 @@ _LOOK_MS = 50
 
 
 def main(words: Sequence[str]) -> int:
-    """With the word "start" only the window is opened. Returns the exit code: 1 when a step did not come about."""
+    """With the word "start" only the window is opened. Returns the exit code: 1 when a step did not happen."""
     app = Application(sys.argv[:1])
     app.setQuitOnLastWindowClosed(False)
     program = Program(app, Instance(folders().data))
@@ -60,7 +61,7 @@ def _use(program: Program) -> None:
 
 
 def _wait(done: Callable[[], bool]) -> None:
-    """Let the window live until something has come about; raises UserError when it does not."""
+    """Run the window's event loop until `done` is true; raises UserError when that does not happen."""
     loop, timer = QEventLoop(), QTimer()
     until = time.monotonic() + _LIMIT_S
     timer.timeout.connect(lambda: loop.quit() if done() or time.monotonic() > until else None)

@@ -1,6 +1,6 @@
-"""Starts the window: one per library, with the files that were given.
+"""Starts the window: one per library, with the files given.
 
-The only place where the window's parts are put together.
+The only place that puts the window's parts together.
 """
 
 import signal
@@ -32,7 +32,7 @@ _SIGNAL_LOOK_MS = 200
 
 
 def run_window(paths: Sequence[Path]) -> int:
-    """Show the window, or hand `paths` to the one that is open. Returns the exit code."""
+    """Show the window, or hand `paths` to the one already open. Returns the exit code."""
     app = Application(sys.argv[:1])
     app.setApplicationName("gistdesk")
     app.setApplicationDisplayName("gistdesk")
@@ -59,7 +59,7 @@ def run_window(paths: Sequence[Path]) -> int:
 
 
 class Application(QApplication):
-    """Signals: opened (paths): macOS does not pass files as words, but as events to the application."""
+    """Signals: opened (paths): macOS passes files as events to the application, not as arguments."""
 
     opened = Signal(list)
 
@@ -71,14 +71,14 @@ class Application(QApplication):
 
 
 class Program:
-    """The window of one library with everything that belongs to it, as it was left.
+    """One library's window with everything that belongs to it, as it was left.
 
     Attributes:
         window, desk.
     """
 
     def __init__(self, app: QApplication, instance: Instance) -> None:
-        """`instance` is the first of its folder.
+        """`instance` is the first for its folder.
 
         Raises:
             UserError: settings or library cannot be read.
@@ -98,20 +98,20 @@ class Program:
             self.desk.tell(Notice(settings.notice.message, settings.notice.hint))
 
     def show(self, paths: Sequence[Path]) -> None:
-        """Show the window, and in it what is to be done with these files."""
+        """Show the window, and open these files in it."""
         self.window.show()
         if paths:
             self.window.open_paths(list(paths))
 
     def close(self) -> None:
-        """End everything that was started; what is done is kept."""
+        """End everything that was started; finished work is kept."""
         self._instance.refuse()
         self.desk.close()
         self._instance.close()
 
 
 def _opened(app: QApplication, instance: Instance) -> Program:
-    """The program; where the library is damaged, after asking, with the newest copy that is whole in its place."""
+    """The program; if the library is damaged, it asks and then puts the newest intact copy in its place."""
     try:
         return Program(app, instance)
     except DamagedLibraryError as error:
@@ -163,7 +163,7 @@ def _say(icon: QMessageBox.Icon, text: str) -> None:
 def _end_on_signals(window: MainWindow) -> None:
     """Ctrl+C in the terminal and a logout end the window as its close button would, without questions."""
     timer = QTimer(window)
-    timer.start(_SIGNAL_LOOK_MS)  # Python hears a signal only when it gets to run
+    timer.start(_SIGNAL_LOOK_MS)  # Python handles a signal only when it gets to run
     timer.timeout.connect(lambda: None)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.quit_now())

@@ -1,7 +1,7 @@
-"""One answer: what it was written from, its phase, its text, why it failed, the passages it cites, and its figures.
+"""One answer: what it was written from, its phase, its text, why it failed, the passages it cites, its figures.
 
-Two of these stand side by side when an answer from gist is compared with one from the full text. Knows nothing of the
-desk; is handed messages and pieces of text.
+Two are shown side by side when an answer from the gist is compared with one from the full text. Knows nothing of the
+desk; is given messages and pieces of text.
 """
 
 from PySide6.QtCore import QEvent, QSize, Signal
@@ -25,12 +25,12 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 class AnswerView(QWidget):
     """An answer that may be growing.
 
-    Attributes: evidence, the sentence that it is about; citations, the passages that were read for it.
+    Attributes: evidence, the sentence it is about; citations, the passages that were read for it.
 
     Signals:
-        retried: a failed answer shall be tried again.
-        pieces_added: there is more to be reached with Tab, perhaps.
-        remedied: "models" or "recompress": what helps against the problem is to be done.
+        retried: a failed answer should be tried again.
+        pieces_added: there may be more to reach with Tab.
+        remedied: "models" or "recompress": the user chose this remedy for the problem.
     """
 
     retried = Signal()
@@ -38,7 +38,7 @@ class AnswerView(QWidget):
     pieces_added = Signal()
 
     def __init__(self, message: Message, width: int) -> None:
-        """`width` in pixels is what it will probably have."""
+        """`width` is the likely width, in pixels."""
         super().__init__()
         self.message = message
         self._phase = "queued" if message.state == "writing" else ""
@@ -73,7 +73,7 @@ class AnswerView(QWidget):
         return self.message.text if self.message.state != "writing" else "".join(self._grown)
 
     def set_message(self, message: Message) -> None:
-        """Show the stored state of the same answer; a growing text is not taken back by an older one."""
+        """Show the stored state of the same answer; a growing text is not replaced by an older one."""
         was_writing = self.message.state == "writing"
         self.message = message
         if message.state == "writing" and was_writing and len(message.text) <= len("".join(self._grown)):
@@ -94,12 +94,12 @@ class AnswerView(QWidget):
             announce(self, phase_words(phase))
 
     def add(self, delta: str) -> None:
-        """The text grows; it is drawn at the next `flush`."""
+        """Append to the text; it is drawn at the next `flush`."""
         self._grown.append(delta)
         self._dirty = True
 
     def flush(self) -> bool:
-        """Draw what has grown, unless that would take too much of the time; whether something is left to draw."""
+        """Draw what was added, unless that would take too much time; returns whether something is left to draw."""
         if self._dirty and self.message.state == "writing":
             grown = "".join(self._grown)
             self._grown = [grown]

@@ -1,6 +1,6 @@
 """The banner in an answer that failed: what happened, what to do, Retry, and details to copy.
 
-Buttons stand below the words, so that it fits into a narrow column. Knows not what failed.
+Buttons are below the text, so that it fits into a narrow column. Does not know what failed.
 """
 
 from PySide6.QtCore import QEvent, Qt, Signal
@@ -20,13 +20,13 @@ _REMEDIES = {TOO_MUCH: ("models", later("Choose another model")), OUTDATED: ("re
 
 
 class ChatBanner(Card):
-    """Signals: retried; remedied: what helps is to be done, "models" (another is to be chosen) or "recompress"."""
+    """Signals: retried; remedied: the chosen remedy, "models" (choose another one) or "recompress"."""
 
     retried = Signal()
     remedied = Signal(str)
 
     def __init__(self, notice: Notice, parent: QWidget | None = None, *, kind: str = "") -> None:
-        """`kind` of the problem, which decides what is offered beside Retry."""
+        """`kind` is the problem's, which decides what is offered beside Retry."""
         super().__init__("warning", parent)
         self._notice = notice
         self._sign = Label()

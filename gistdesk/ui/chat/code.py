@@ -32,7 +32,7 @@ class CodeView(Card):
         self._retranslate()
 
     def set_piece(self, piece: Piece) -> None:
-        """Show this block; what it has in common with the last one is not drawn again."""
+        """Show this block; what it shares with the last one is not redrawn."""
         self._language.setText(piece.language or "")
         self._code.set_text(piece.text)
 

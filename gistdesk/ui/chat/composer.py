@@ -1,7 +1,7 @@
-"""Where questions are written: the documents' pills, whether passages are looked up in them, the field, and Send,
-which is Stop while an answer is written.
+"""Where questions are written: the documents' pills, whether to look up passages in them, the field, and Send,
+which is Stop while an answer is being written.
 
-Knows nothing of the desk; is told what the chat is about and whether it is busy.
+Knows nothing of the desk; the place sets what the chat is about and whether it is busy.
 """
 
 from collections.abc import Sequence
@@ -28,9 +28,9 @@ class Composer(QWidget):
     """Attributes: field, pills, look_up (the box), presets.
 
     Signals:
-        look_up_chosen: whether passages are to be looked up for the next answers.
+        look_up_chosen: whether to look up passages for the next answers.
         sent: the question.
-        stop_pressed: the answer that is being written shall end.
+        stop_pressed: the answer being written should stop.
     """
 
     look_up_chosen = Signal(bool)
@@ -94,18 +94,18 @@ class Composer(QWidget):
         self._retranslate()
 
     def show_look_up(self, wanted: bool) -> None:
-        """Show whether passages are looked up in this chat."""
+        """Show whether this chat looks up passages."""
         self.look_up.setChecked(wanted)
         self._show_note()
 
     def set_busy(self, busy: bool) -> None:
-        """Whether an answer is being written in this chat."""
+        """Set whether an answer is being written in this chat."""
         if busy != self._busy:
             self._busy = busy
             self._retranslate()
 
     def send(self) -> None:
-        """Send what is written, unless there is nothing, no document, or an answer on its way."""
+        """Send the question, unless it is empty, there is no document, or an answer is being written."""
         self.field.finish_composing()
         text = self.field.toPlainText().strip()
         if text and self._n_documents and not self._busy:
@@ -141,7 +141,7 @@ class Composer(QWidget):
         self._show_state()
 
     def _show_note(self) -> None:
-        """Why the box does nothing, or not for all documents."""
+        """Say why the box has no effect, or not for all documents."""
         what = tr("The passages of the text that fit a question best are read after the gist, and cited.")
         why = ""
         if self._without_text:

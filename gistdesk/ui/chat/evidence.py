@@ -1,4 +1,4 @@
-"""The sentence of the document that an answer is about, above the answer: known before it is written, judged after it.
+"""The document's sentence that an answer is about, above the answer: found before it is written, judged afterwards.
 
 An answer whose names, numbers or dates are nowhere in the text is flagged. Knows messages; looks nothing up.
 """
@@ -16,9 +16,9 @@ from gistdesk.ui.widgets.theme import SMALL
 
 
 class EvidenceView(QWidget):
-    """Attributes: cards, none or one; its click, Enter or the space bar opens the place.
+    """Attributes: cards, none or one; a click on it, Enter or the space bar opens the place.
 
-    Signals: chosen (a passage), changed (there is another card).
+    Signals: chosen (a passage), changed (the card was replaced).
     """
 
     chosen = Signal(object)
@@ -42,7 +42,7 @@ class EvidenceView(QWidget):
         self.hide()
 
     def show_message(self, message: Message) -> None:
-        """Show what is known of an answer by now."""
+        """Show what is known about an answer so far."""
         self._message = message
         is_over = message.state in ("complete", "stopped")
         grounded = message.grounded if is_over else None
@@ -80,7 +80,7 @@ class EvidenceView(QWidget):
 
 
 def _judged(grounded: Grounded | None, has_passage: bool) -> tuple[str, str, str]:
-    """Role, icon and words of the line above the sentence; no words where nothing is to be said."""
+    """Role, icon and words of the line above the sentence; no words if there is nothing to say."""
     if grounded is None:
         return "muted", "reader", tr("The text has this about the question:") if has_passage else ""
     if grounded.found:

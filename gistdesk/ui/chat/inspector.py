@@ -1,7 +1,7 @@
-"""The inspector of a chat: its title, system prompt, sampling (rare ones folded away), and export.
+"""A chat's inspector: its title, system prompt, sampling (rare settings folded away), and export.
 
-Edits are stored half a second after the last key, and before anything else happens. Knows the library's chats; knows
-nothing of answers.
+Edits are stored half a second after the last keystroke, and before anything else happens. Knows the library's chats;
+knows nothing of answers.
 """
 
 from pathlib import Path
@@ -35,12 +35,12 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _SAVE_MS = 500
 _DEFAULTS: dict[str, Any] = {"temperature": 0.0, "max_tokens": 512, "top_p": 0.95, "seed": 0}
-"""As the engine's own; a chat stores only what differs."""
+"""The engine's defaults; a chat stores only what differs."""
 _MOST_SEED = 2**31 - 1
 
 
 class ChatInspector(QFrame):
-    """Signals: failed, with a notice that says why the chat could not be exported."""
+    """Signals: failed, with a notice saying why the chat could not be exported."""
 
     failed = Signal(object)
 
@@ -255,7 +255,7 @@ class ChatInspector(QFrame):
 
 
 def _headings() -> dict[str, str]:
-    """The words around the text of an exported chat, in the window's language."""
+    """The headings in an exported chat, in the window's language."""
     return {
         "Chat": tr("Chat"),
         "Question": tr("Question"),

@@ -1,6 +1,6 @@
 """The list of chats: search, New chat, rename in place, delete with Undo.
 
-Knows the library's chats; what is shown of the chosen one is decided elsewhere.
+Knows the library's chats; others decide what to show of the chosen one.
 """
 
 from collections.abc import Sequence
@@ -53,12 +53,12 @@ _ROOT = QModelIndex()
 
 
 def chat_title(chat: Chat) -> str:
-    """A chat's title, or what stands in its place until the first question."""
+    """A chat's title, or a placeholder until the first question."""
     return chat.title or tr("New chat")
 
 
 def time_words(iso: str) -> str:
-    """A time as the reader's clock shows it: the hour today, else the day."""
+    """A time in the user's time zone: the time of day if today, else the date."""
     local = datetime.fromisoformat(iso).astimezone()
     if local.date() == datetime.now().astimezone().date():
         return f"{local:%H:%M}"
@@ -81,7 +81,7 @@ class ChatModel(QAbstractListModel):
         self.chats: list[Chat] = []
 
     def set_chats(self, chats: Sequence[Chat]) -> None:
-        """Show these. Where only contents changed, selection and scroll position stay."""
+        """Show these. If only contents changed, selection and scroll position stay."""
         if [chat.id for chat in chats] == [chat.id for chat in self.chats]:
             self.chats = list(chats)
             if self.chats:
@@ -92,7 +92,7 @@ class ChatModel(QAbstractListModel):
         self.endResetModel()
 
     def row_of(self, chat_id: int | None) -> int | None:
-        """The chat's row, if it is shown."""
+        """The chat's row, or None if it is not shown."""
         return next((row for row, chat in enumerate(self.chats) if chat.id == chat_id), None)
 
     def rowCount(self, parent: _Index = _ROOT) -> int:  # noqa: N802
@@ -118,7 +118,7 @@ class ChatModel(QAbstractListModel):
 
 
 class _ChatDelegate(QStyledItemDelegate):
-    """Two lines: the title, and when it was last written in."""
+    """Draws two lines: the title, and when the chat was last written in."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:  # noqa: N802
         return QSize(20 * GRID, 2 * option.fontMetrics.lineSpacing() + 2 * GRID)
@@ -162,7 +162,7 @@ class _ChatDelegate(QStyledItemDelegate):
 
 
 class _ChatView(QListView):
-    """Delete deletes, while this has the focus; Backspace does not."""
+    """Delete deletes while this has the focus; Backspace does not."""
 
     delete_pressed = Signal()
     menu_asked = Signal(QPoint)
@@ -189,7 +189,7 @@ class ChatList(QFrame):
 
     Signals:
         opened: the id of the chat to show.
-        activated: Enter or a double click on the chosen chat: the reader wants to write in it.
+        activated: Enter or a double click on the chosen chat: the user wants to write in it.
         new_pressed: a new chat is wanted.
     """
 
@@ -267,11 +267,11 @@ class ChatList(QFrame):
         self._desk.chats.changed.connect(self._refresh_timer.start)
 
     def refresh(self) -> None:
-        """Ask the library again; the shown chat stays chosen."""
+        """Reload from the library; the shown chat stays chosen."""
         wanted = self.search.text().strip()
         n_trashed = len(self._desk.library.chats.all(trashed=True))
         if not n_trashed and self.in_trash:
-            self._trash.setChecked(False)  # which asks again
+            self._trash.setChecked(False)  # which reloads
             return
         self._trash.setVisible(bool(n_trashed))
         self._trash.setText(tr("Back to the chats") if self.in_trash else tr("Trash ({n})", n=n_trashed))
@@ -281,7 +281,7 @@ class ChatList(QFrame):
 
     @property
     def in_trash(self) -> bool:
-        """Whether the trash is being looked at."""
+        """Whether the trash is being shown."""
         return self._trash.isChecked()
 
     def restore(self, chat_id: int) -> None:
@@ -297,7 +297,7 @@ class ChatList(QFrame):
         return list(self._model.chats)
 
     def choose(self, chat_id: int | None) -> None:
-        """Mark this chat as the one that is shown; does not emit `opened`."""
+        """Mark this chat as the one shown; does not emit `opened`."""
         self._shown_id = chat_id
         row = self._model.row_of(chat_id)
         selection = self.view.selectionModel()
@@ -307,7 +307,7 @@ class ChatList(QFrame):
             self.view.setCurrentIndex(self._model.index(row))
 
     def delete_chosen(self) -> None:
-        """Put the chosen chat into the trash; a strip offers Undo for a while."""
+        """Move the chosen chat to the trash; a strip offers Undo for a while."""
         row = self._model.row_of(self._shown_id)
         if row is None or self.in_trash:
             return
@@ -322,13 +322,13 @@ class ChatList(QFrame):
         self.opened.emit(self._shown_id or 0)
 
     def undo(self) -> None:
-        """Take the last deleted chat out of the trash, and open it."""
+        """Restore the last deleted chat, and open it."""
         chat_id, self._deleted_id = self._deleted_id, None
         if chat_id is not None:
             self.restore(chat_id)
 
     def pin_chosen(self) -> None:
-        """Put the chosen chat first, or back among the others."""
+        """Pin the chosen chat to the top, or unpin it."""
         row = self._model.row_of(self._shown_id)
         if row is not None and not self.in_trash:
             chat = self._model.chats[row]
@@ -358,7 +358,7 @@ class ChatList(QFrame):
 
     def _on_current_changed(self, current: QModelIndex) -> None:
         if self.in_trash:
-            return  # nothing is asked there
+            return  # nothing can be asked there
         if current.isValid() and self._model.chats[current.row()].id != self._shown_id:
             self._shown_id = self._model.chats[current.row()].id
             self.opened.emit(self._shown_id)

@@ -1,4 +1,4 @@
-"""Small pieces that the Chat place is drawn with: cards and flat buttons.
+"""Small pieces the Chat place is drawn with: cards and flat buttons.
 
 Knows nothing of chats or documents.
 """
@@ -17,7 +17,7 @@ FLAT_TEXT = """
 QTextEdit, QTextEdit:focus, QPlainTextEdit, QPlainTextEdit:focus {
     background: transparent; border: 0; padding: 0; min-height: 0; }
 """
-"""Style sheet for texts that stand in a card or on the page: the theme's frame is for fields that are filled in."""
+"""Style sheet for texts in a card or on the page: the theme's frame is for input fields."""
 
 
 class Card(QFrame):
@@ -26,7 +26,7 @@ class Card(QFrame):
     Attributes:
         kind: "plain" (a field), "tinted" (a little accent), "code" (a little darker) or "warning" (the warning's
             frame).
-        ringed: whether the focus ring is drawn although the card itself has no focus (something inside it has).
+        ringed: whether the focus ring is drawn although the card itself lacks the focus (something inside it has it).
     """
 
     def __init__(self, kind: str = "plain", parent: QWidget | None = None) -> None:
@@ -38,7 +38,7 @@ class Card(QFrame):
         self.rows.setSpacing(SMALL)
 
     def set_ringed(self, ringed: bool) -> None:
-        """Draw the focus ring, or not."""
+        """Set whether to draw the focus ring."""
         self.ringed = ringed
         self.update()
 
@@ -65,7 +65,7 @@ class Card(QFrame):
 
 
 class FlatButton(QToolButton):
-    """A button of one word or icon, without a frame until it is pointed at or focused."""
+    """A button with one word or icon, without a frame until it is hovered or focused."""
 
     def __init__(self, icon: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,7 +77,7 @@ class FlatButton(QToolButton):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def set_words(self, words: str) -> None:
-        """What it says: as its text, or, on an icon, as its tool tip; and its accessible name."""
+        """Set what it says: its text, or tooltip if it is an icon; and its accessible name."""
         self.setText(words)
         self.setAccessibleName(words)
         if not self.icon().isNull():

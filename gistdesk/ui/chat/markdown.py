@@ -1,7 +1,7 @@
 """An answer's Markdown as widgets: runs of prose, and code blocks with a button that copies them.
 
-A text that grows is cut into pieces, and only its last piece is drawn again, so that a long answer costs no more per
-word than a short one. Knows nothing of messages.
+A growing text is cut into pieces, and only its last piece is redrawn, so that a long answer costs no more per word
+than a short one. Knows nothing of messages.
 """
 
 import time
@@ -16,7 +16,7 @@ from gistdesk.ui.chat.prose import ProseView
 from gistdesk.ui.widgets.theme import GRID
 
 _TURN_S = 0.008
-"""Seconds of drawing a long text before events are seen to."""
+"""Seconds of drawing a long text before events are processed."""
 _BUSY_SHARE = 0.1
 """Drawing a growing piece takes at most this share of the time, however long the piece is."""
 
@@ -25,9 +25,9 @@ class MarkdownView(QWidget):
     """A Markdown text that may grow.
 
     Args:
-        width: in pixels, what it will probably have when it is shown: heights are known before that.
+        width: its likely width when shown, in pixels, so that heights are known before that.
 
-    Signals: pieces_added (there is more to be reached with Tab, perhaps).
+    Signals: pieces_added (there may be more to reach with Tab).
     """
 
     pieces_added = Signal()
@@ -47,7 +47,7 @@ class MarkdownView(QWidget):
         self._not_before_s = 0.0
 
     def text(self) -> str:
-        """What is shown."""
+        """The text shown."""
         return self._text
 
     def is_drawn(self) -> bool:
@@ -55,7 +55,7 @@ class MarkdownView(QWidget):
         return not self._pending
 
     def grow(self, text: str) -> bool:
-        """Show `text`, which is longer than before, unless the last drawing was too recent for what it cost.
+        """Show `text`, which is longer than before, unless the last drawing was too recent for its cost.
 
         Returns:
             Whether it was drawn.
@@ -69,7 +69,7 @@ class MarkdownView(QWidget):
         return True
 
     def set_text(self, text: str) -> None:
-        """Show `text`; pieces that are as before are left alone."""
+        """Show `text`; unchanged pieces are left alone."""
         if text == self._text:
             return
         settled: list[Piece] = []
@@ -88,7 +88,7 @@ class MarkdownView(QWidget):
         self._show_pending()
 
     def _show_pending(self) -> None:
-        """Draw pieces that differ from what is shown, for a while; the rest when events have been seen to."""
+        """Draw pieces that differ from what is shown, for a while; the rest after events have been processed."""
         until, n_before = time.monotonic() + _TURN_S, len(self._views)
         for index, piece in enumerate(self._pending):
             if index < len(self._pieces) and piece == self._pieces[index]:

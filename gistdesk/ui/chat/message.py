@@ -1,6 +1,6 @@
-"""One message of the transcript with what can be done to it, by mouse and by keyboard.
+"""One message in the transcript and what can be done with it, by mouse and by keyboard.
 
-Emits what the reader wants; knows nothing of the desk or the library.
+Emits what the user wants; knows nothing of the desk or the library.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _SIDE_BY_SIDE_PX = 560
-"""Narrower than this, a comparison stands below the answer and not beside it."""
+"""If narrower than this, a comparison is shown below the answer, not beside it."""
 _ICONS = {
     "copy": "copy",
     "edit": "edit",
@@ -56,12 +56,12 @@ class MessageView(QWidget):
     """A question or an answer.
 
     Signals:
-        acted: the message's id and what the reader wants: "regenerate", "retry", "older", "newer", "branch",
+        acted: the message's id and what the user wants: "regenerate", "retry", "older", "newer", "branch",
             "verify", "compare", "models" or "recompress".
         edited: the message's id and the question's new text.
         passage_chosen: a passage that was read or found for this answer.
         focus_moved: -1 or 1: to the message before or after.
-        chain_changed: `focus_chain` gives something else.
+        chain_changed: `focus_chain` has changed.
     """
 
     acted = Signal(int, str)
@@ -71,7 +71,7 @@ class MessageView(QWidget):
     chain_changed = Signal()
 
     def __init__(self, message: Message, width: int) -> None:
-        """`width` in pixels is what it will probably have: it is laid out before it is shown."""
+        """`width` is its likely width in pixels, since it is laid out before it is shown."""
         super().__init__()
         self.message = message
         self._busy = False
@@ -110,7 +110,7 @@ class MessageView(QWidget):
 
     @property
     def id(self) -> int:
-        """The message's."""
+        """The message's id."""
         return self.message.id
 
     def text(self) -> str:
@@ -126,13 +126,13 @@ class MessageView(QWidget):
             self._retranslate()
 
     def set_busy(self, busy: bool) -> None:
-        """Whether an answer is being written in this chat."""
+        """Set whether an answer is being written in this chat."""
         if busy != self._busy:
             self._busy = busy
             self._show_actions()
 
     def set_current(self, current: bool) -> None:
-        """Only the current message's buttons are reached with Tab; the others with the arrow keys first."""
+        """Set whether Tab reaches this message's buttons; other messages are reached with the arrow keys first."""
         self._current = current
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if current else Qt.FocusPolicy.ClickFocus)
         for button in (*self._copy_buttons(), *self._citations(), *self._buttons.values()):
@@ -147,7 +147,7 @@ class MessageView(QWidget):
         return [self, *self._citations(), *self._reached_in_text(), *self._buttons.values(), *cards]
 
     def _reached_in_text(self) -> list[QWidget]:
-        """Prose with links, and the buttons that copy code, as they follow one another."""
+        """Prose with links and the buttons that copy code, in order."""
         found: list[QWidget] = []
         for view in self.findChildren(QWidget):
             if isinstance(view, CodeView):
@@ -164,7 +164,7 @@ class MessageView(QWidget):
         return [*self.main.evidence.cards, *self.main.citations.cards] if isinstance(self.main, AnswerView) else []
 
     def answers(self) -> list[AnswerView]:
-        """The answer and what it is compared with, as far as there are any."""
+        """The answer and what it is compared with, if any."""
         shown = [self.main] if isinstance(self.main, AnswerView) else []
         return shown if self._comparison is None else [*shown, self._comparison]
 
@@ -186,11 +186,11 @@ class MessageView(QWidget):
         self._retranslate()
 
     def compared_id(self) -> int | None:
-        """The id of the answer that stands beside this one."""
+        """The id of the answer beside this one."""
         return None if self._comparison is None else self._comparison.message.id
 
     def show_passages(self, passages: Sequence[Passage], searched: str, grounded: Grounded | None) -> None:
-        """Show what was found for this answer, with the focus in it: see `SourcesView`."""
+        """Show the passages found for this answer, and move the focus there; see `SourcesView`."""
         if self._sources is None:
             self._sources = SourcesView()
             self._sources.chosen.connect(self.passage_chosen)
@@ -201,17 +201,17 @@ class MessageView(QWidget):
         self._sources.focus_first()
 
     def hide_passages(self) -> None:
-        """Close the found places; the focus goes back to the message."""
+        """Close the found passages; the focus returns to the message."""
         if self._sources is not None:
             self._sources.hide()
         self.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def shows_passages(self) -> bool:
-        """Whether the found places are open."""
+        """Whether the found passages are shown."""
         return self._sources is not None and not self._sources.isHidden()
 
     def act(self, action: str) -> bool:
-        """Do one of the actions, if it can be done now; whether it could."""
+        """Do one of the actions if possible now; returns whether it was."""
         button = self._buttons.get(action)
         if button is None or button.isHidden() or not button.isEnabled():
             return False
@@ -259,7 +259,7 @@ class MessageView(QWidget):
             painter.drawRoundedRect(self.rect().adjusted(1, 1, -1, -1), RADIUS, RADIUS)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        """A ring shows where the keyboard is; a click needs none."""
+        """Draw a ring where the keyboard focus is; a click needs none."""
         self._ringed = event.reason() != Qt.FocusReason.MouseFocusReason
         self.update()
 

@@ -1,4 +1,4 @@
-"""The middle of the Chat place: the transcript over the composer, or what is shown instead while there is nothing.
+"""The middle of the Chat place: the transcript above the composer, or what is shown while there is nothing.
 
 Knows nothing of the desk.
 """
@@ -18,14 +18,14 @@ from gistdesk.ui.widgets.theme import GRID
 
 
 class ChatPage(QFrame):
-    """The open chat, or what the place is for while there is none.
+    """The open chat, or what the place is for if there is none.
 
     Attributes: transcript, composer.
 
     Signals:
         new_pressed: a new chat is wanted.
-        add_pressed: documents are to be chosen for the open chat.
-        stop_pressed, regenerate_pressed, verify_pressed: keys, where the window has none of its own for them.
+        add_pressed: documents should be chosen for the open chat.
+        stop_pressed, regenerate_pressed, verify_pressed: keys, unless the window has its own for them.
     """
 
     new_pressed = Signal()
@@ -84,31 +84,31 @@ class ChatPage(QFrame):
         self.setMinimumWidth(40 * GRID)
 
     def show_ability(self, of: Ability | None) -> None:
-        """Tell, before the first question, what the model can be asked."""
+        """Show, before the first question, what the model can be asked."""
         if of is not None:
             self._no_messages.say(of.can, of.cannot)
 
     def show_none(self) -> None:
-        """There is no chat."""
+        """Show that there is no chat."""
         self._pages.setCurrentIndex(0)
 
     def show_chat(self, *, has_documents: bool, has_messages: bool) -> None:
-        """There is one."""
+        """Show the open chat, or what it still needs."""
         self._pages.setCurrentIndex(1)
         empty = self._no_messages if has_documents else self._no_documents
         self._middle.setCurrentWidget(self.transcript if has_messages else empty)
 
     def tell(self, notice: Notice) -> None:
-        """Show a banner over the composer."""
+        """Show a banner above the composer."""
         self._banners.tell(notice)
 
     def banners_gone(self) -> None:
-        """Banners are about the chat they came up in."""
+        """Remove banners, which are about the chat they appeared in."""
         for banner in list(self._banners.banners):
             banner.closed.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:  # noqa: N802
-        """The place's keys, for when the window has none of its own for them."""
+        """The place's keys, unless the window has its own for them."""
         modifiers, key = event.modifiers(), event.key()
         control = Qt.KeyboardModifier.ControlModifier
         if key == Qt.Key.Key_Escape:

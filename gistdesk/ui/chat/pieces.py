@@ -1,6 +1,6 @@
 """Cuts an answer's Markdown into runs of prose and code blocks, so that each can be drawn by itself.
 
-Knows no widgets, and no more of Markdown than where it may be cut.
+Knows no widgets, and no more about Markdown than where it may be cut.
 """
 
 import re
@@ -10,15 +10,15 @@ _PROSE_CHARS = 1500
 """Prose is cut at the next paragraph after this many characters: drawing that many takes about two milliseconds."""
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)\n?$")
 _GOES_ON = re.compile(r"\s|[-*+>|]|\d{1,9}[.)]")
-"""Starts of lines that may belong to the list, quotation or table before them."""
+"""Line starts that may belong to the list, quotation or table before them."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A run of prose (`language` is None), or the inside of one fenced code block.
+    """A run of prose (`language` is None), or the contents of one fenced code block.
 
     Attributes:
-        start: where it starts in the text, fence included.
+        start: where it starts in the text, including the fence.
     """
 
     start: int
@@ -29,7 +29,7 @@ class Piece:
 def split_markdown(text: str) -> list[Piece]:
     """Cut at fences, and long prose between paragraphs.
 
-    All but the last piece stay as they are when more text follows.
+    All but the last piece stay the same when more text follows.
     """
     pieces: list[Piece] = []
     run: list[str] = []

@@ -1,6 +1,6 @@
-"""The documents that a chat is about, as pills, and the list from which more are chosen.
+"""The documents a chat is about, as pills, and the list from which to choose more.
 
-Knows entries of the library; knows nothing of chats.
+Knows the library's entries; knows nothing of chats.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ _MOST_ROWS = 8
 
 
 class Pill(Card):
-    """One document: its title and gist tokens, and a button that takes it out of the chat.
+    """One document: its title and gist tokens, and a button that removes it from the chat.
 
     Attributes: remove_button.
     """
@@ -82,10 +82,10 @@ class Pill(Card):
 
 
 class Pills(QWidget):
-    """All documents of a chat, and + for more.
+    """All documents in a chat, and + for more.
 
     Signals:
-        removed: the id of an entry to take out.
+        removed: the id of an entry to remove.
         add_pressed: more documents are wanted.
     """
 
@@ -138,11 +138,11 @@ class Pills(QWidget):
 
 
 class DocumentPicker(Card):
-    """A small window with the library's documents that are not in the chat yet.
+    """A popup with the library's documents that are not in the chat yet.
 
     Signals:
         picked: the ids of the chosen entries.
-        files_wanted: none of them: new files shall be added.
+        files_wanted: none of them: new files should be added.
     """
 
     picked = Signal(list)

@@ -1,6 +1,6 @@
 """The Chat place: a list of chats, the open one with its composer, and its inspector.
 
-Brings what the reader does to the desk, and what the desk tells to the widgets. Knows nothing of the engine.
+Passes user actions to the desk, and the desk's signals to the widgets. Knows nothing of the engine.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,22 +21,22 @@ from gistdesk.ui.chat.page import ChatPage
 from gistdesk.ui.chat.pills import DocumentPicker
 
 _USABLE = ("ready", "source changed", "queued", "extracting", "compressing")
-"""States of documents that may be put into a chat."""
+"""States in which a document may be put into a chat."""
 
 T = TypeVar("T")
 
 
 class ChatPlace(QObject):
-    """One of the window's places.
+    """The Chat place of the window.
 
     Attributes:
         list_widget, main_widget, inspector_widget: for the window's columns.
         chat_id: the open chat; None when there is none.
 
     Signals:
-        source_requested: entry id, page from 0, start and end in that page: to be shown in the reader.
-        documents_requested: new files are to be added to the library.
-        models_requested: another model is to be chosen.
+        source_requested: entry id, page from 0, start and end in that page, to be shown in the reader.
+        documents_requested: new files should be added to the library.
+        models_requested: another model should be chosen.
     """
 
     source_requested = Signal(int, int, int, int)
@@ -91,19 +91,19 @@ class ChatPlace(QObject):
         self._desk.chats.delta.connect(self._on_delta)
         self._desk.chats.done.connect(self._on_done)
 
-    # what the window asks for
+    # called by the window
 
     def focus_find(self) -> None:
-        """Put the focus into the search of the list (Ctrl+F)."""
+        """Focus the list's search field (Ctrl+F)."""
         self.list_widget.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.list_widget.search.selectAll()
 
     def focus_composer(self) -> None:
-        """Put the focus where questions are written (Ctrl+L)."""
+        """Focus the question field (Ctrl+L)."""
         self.composer.field.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def open_new(self, entry_ids: Sequence[int]) -> int | None:
-        """Begin a chat about these documents -> its id; None when that failed, and a banner says why."""
+        """Start a chat about these documents -> its id; None if that failed, and a banner says why."""
         chat_id = self._tried(lambda: self._desk.chats.new(entry_ids))
         if chat_id is not None:
             self.open(chat_id)
@@ -111,7 +111,7 @@ class ChatPlace(QObject):
         return chat_id
 
     def new_chat(self) -> None:
-        """Begin a chat about the documents of the open one (Ctrl+N); an empty open chat is that already."""
+        """Start a chat about the open one's documents (Ctrl+N), unless the open chat is still empty."""
         entry_ids: tuple[int, ...] = ()
         if self.chat_id is not None:
             chat = self._desk.library.chats.get(self.chat_id)
@@ -128,17 +128,17 @@ class ChatPlace(QObject):
         self._open(chat_id)
 
     def stop(self) -> None:
-        """End the answer that is being written in the open chat (Esc); what has come of it is kept."""
+        """Stop the answer being written in the open chat (Esc); its text so far is kept."""
         for message_id in self._written_here():
             self._desk.chats.stop(message_id)
 
     def regenerate(self) -> None:
-        """Another version of the last answer (Ctrl+R)."""
+        """Start another version of the last answer (Ctrl+R)."""
         if (view := self.transcript.last_answer()) is not None:
             view.act("regenerate")
 
     def verify(self) -> None:
-        """Look the current answer, else the last one, up in the documents (Ctrl+Shift+F)."""
+        """Look up the current answer, else the last one, in the documents (Ctrl+Shift+F)."""
         view = self.transcript.focused()
         if view is None or view.message.role != "assistant":
             view = self.transcript.last_answer()
@@ -146,12 +146,12 @@ class ChatPlace(QObject):
             view.act("verify")
 
     def toggle_look_up(self) -> None:
-        """Look passages up for the next answers of the open chat, or no longer."""
+        """Switch passage lookup on or off for the next answers in the open chat."""
         if self.chat_id is not None:
             self.composer.look_up.click()
 
     def add_documents(self) -> None:
-        """Choose documents of the library for the open chat; the window is asked where there are none."""
+        """Choose documents from the library for the open chat; if there are none, ask the window for new ones."""
         if self.chat_id is None and self.open_new([]) is None:
             return
         shown = set(self._desk.library.chats.get(self._open_id()).entry_ids)
@@ -167,7 +167,7 @@ class ChatPlace(QObject):
         picker.show()
 
     def use_documents(self, entry_ids: Sequence[int]) -> None:
-        """Put these documents into the open chat, too."""
+        """Add these documents to the open chat."""
         chat = self._desk.library.chats.get(self._open_id())
         self._set_documents([*chat.entry_ids, *(i for i in entry_ids if i not in chat.entry_ids)])
         self.focus_composer()
@@ -193,7 +193,7 @@ class ChatPlace(QObject):
         self._refresh()
 
     def _refresh(self) -> None:
-        """Show what the library has of the open chat; only what changed is drawn again."""
+        """Show the open chat as the library has it; only what changed is redrawn."""
         self._refresh_timer.stop()
         chat = self._chat()
         self.inspector_widget.show_chat(chat)
@@ -215,7 +215,7 @@ class ChatPlace(QObject):
             self._show_phase(message_id)
 
     def _order_focus(self) -> None:
-        """Tab goes from the list to the current message, the documents and the composer, whichever was made first."""
+        """Have Tab go from list to current message, documents and composer, in whatever order they were created."""
         chain = [self.list_widget.view, *self.transcript.focus_chain(), *self.composer.focus_chain()]
         if chain[0].window() is chain[-1].window():
             for before, after in pairwise(chain):
@@ -239,7 +239,7 @@ class ChatPlace(QObject):
         self._refresh()
 
     def _as_written(self, message: Message) -> Message:
-        """With all that has come, of which the library may not have the last half second."""
+        """A message with all its text so far; the library may lack the last half second."""
         written = self._writing.get(message.id)
         if written is None or message.state != "writing":
             return message
@@ -248,7 +248,7 @@ class ChatPlace(QObject):
     def _written_here(self) -> list[int]:
         return [message_id for message_id, written in self._writing.items() if written.chat_id == self.chat_id]
 
-    # actions of the person
+    # user actions
 
     def _on_opened(self, chat_id: int) -> None:
         self._open(chat_id or None)
@@ -274,7 +274,7 @@ class ChatPlace(QObject):
         self.focus_composer()
 
     def _begin(self, start: Callable[[], int]) -> int | None:
-        """Start an answer and go to its place."""
+        """Start an answer and scroll to it."""
         message_id = self._tried(start)
         if message_id is not None:
             self._note_writing(message_id)
@@ -312,7 +312,7 @@ class ChatPlace(QObject):
             self._compare(view, again=action == "compare again")
 
     def _recompress(self) -> None:
-        """All documents of the chat with the present model: the answer can be asked for again then."""
+        """Recompress all of the chat's documents with the current model, so that the answer can be retried."""
         chat = self._desk.library.chats.get(self._open_id())
         self._tried(lambda: self._desk.recompress(chat.entry_ids))
 
@@ -364,14 +364,14 @@ class ChatPlace(QObject):
         self._set_documents([i for i in chat.entry_ids if i != entry_id])
 
     def _tried(self, call: Callable[[], T]) -> T | None:
-        """The call's result; where the user's world is in the way, a banner says so and the result is None."""
+        """The call's result; on a UserError, a banner shows it and the result is None."""
         try:
             return call()
         except UserError as error:
             self.main_widget.tell(Notice(error.message, error.hint))
             return None
 
-    # signals of the session
+    # session signals
 
     def _on_chat_changed(self, chat_id: int) -> None:
         if chat_id == self.chat_id:
@@ -416,7 +416,7 @@ class ChatPlace(QObject):
 
 
 class _Writing:
-    """An answer on its way: its chat, its phase, and the pieces of its text."""
+    """An answer being written: its chat, its phase, and the pieces of its text."""
 
     def __init__(self, chat_id: int) -> None:
         self.chat_id = chat_id

@@ -1,4 +1,4 @@
-"""Questions that are kept to be asked again: a button with a menu. Knows texts; knows nothing of the desk."""
+"""Questions kept to be asked again: a button with a menu. Knows texts; knows nothing of the desk."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ _EXAMPLES = (
 
 
 class PresetButton(FlatButton):
-    """Signals: chosen (a question to write), kept and dropped (the question that is written, or one that was kept)."""
+    """Signals: chosen (a question to put in the field), kept (the question in the field), dropped (a kept one)."""
 
     chosen = Signal(str)
     kept = Signal(str)
@@ -32,15 +32,15 @@ class PresetButton(FlatButton):
         self._retranslate()
 
     def show_prompts(self, prompts: Sequence[str]) -> None:
-        """Those that were kept."""
+        """Set the kept questions."""
         self._prompts = prompts
 
     def show_written(self, text: str) -> None:
-        """What stands in the field, and could be kept."""
+        """Set what is in the field and could be kept."""
         self._written = text.strip()
 
     def menu_of_now(self) -> QMenu:
-        """What can be asked, kept and dropped."""
+        """A menu of what can currently be asked, kept and dropped."""
         menu = QMenu(self)
         for prompt in self._prompts or tuple(map(tr, _EXAMPLES)):
             self._action(menu, prompt).triggered.connect(lambda _=False, p=prompt: self.chosen.emit(p))
@@ -55,7 +55,7 @@ class PresetButton(FlatButton):
         return menu
 
     def _action(self, menu: QMenu, prompt: str) -> QAction:
-        """In one line; an ampersand is one."""
+        """An action on one line; an ampersand is shown as such."""
         short = " ".join(prompt.split())
         shown = short if len(short) <= _SHOWN_CHARACTERS else f"{short[:_SHOWN_CHARACTERS]}…"
         return menu.addAction(shown.replace("&", "&&"))

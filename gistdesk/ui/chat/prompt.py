@@ -1,4 +1,4 @@
-"""A text field for questions: grows with its lines, Enter is done, and input methods are let finish.
+"""A text field for questions: grows with its lines, Enter submits, and input methods may finish first.
 
 Knows nothing of chats.
 """
@@ -13,11 +13,11 @@ from gistdesk.ui.chat.look import FLAT_TEXT
 from gistdesk.ui.widgets.theme import SMALL
 
 _SAME_KEY_S = 0.05
-"""Some input methods commit on Enter and then pass that same Enter on, at once; a finger takes longer to come back."""
+"""Some input methods commit on Enter and then pass on that same Enter at once; a second key press takes longer."""
 
 
 class PromptEdit(QPlainTextEdit):
-    """A field of one to ten lines. Enter emits `entered`, Shift+Enter is a new line.
+    """A field of one to ten lines. Enter emits `entered`, Shift+Enter starts a new line.
 
     Signals:
         entered: Enter was pressed while nothing was being composed.
@@ -61,7 +61,7 @@ class PromptEdit(QPlainTextEdit):
         elif event.key() == Qt.Key.Key_Escape and not self._composing:
             self.escaped.emit()
         elif event.key() in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown) and not self._scrolls():
-            event.ignore()  # for what is read above
+            event.ignore()  # so that the transcript above scrolls
         else:
             super().keyPressEvent(event)
 
@@ -81,7 +81,7 @@ class PromptEdit(QPlainTextEdit):
         self.focus_changed.emit(False)
 
     def canInsertFromMimeData(self, source: QMimeData) -> bool:  # noqa: N802
-        """Files that are dropped here are for the window."""
+        """Leave files dropped here to the window."""
         return not source.hasUrls() and super().canInsertFromMimeData(source)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802

@@ -35,17 +35,17 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _MARKDOWN = QTextDocument.MarkdownFeature.MarkdownDialectGitHub | QTextDocument.MarkdownFeature.MarkdownNoHTML
 _OPENED = ("http", "https")
-"""Links of these kinds are opened; what else a model may have written is not."""
+"""Links with these schemes are opened; whatever else a model may have written is not."""
 _ENDS = {
     Qt.FocusReason.TabFocusReason: QTextCursor.MoveOperation.Start,
     Qt.FocusReason.BacktabFocusReason: QTextCursor.MoveOperation.End,
 }
 _LINE_HEIGHT = 125.0
-"""Per cent; Hangul needs the air."""
+"""Per cent; Hangul needs the space."""
 
 
 class ProseView(QTextBrowser):
-    """Markdown or plain text that is as high as it needs to be and never scrolls upright."""
+    """Markdown or plain text that is as high as it needs to be and never scrolls vertically."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -73,7 +73,7 @@ class ProseView(QTextBrowser):
         self._quoted: list[int] = []
 
     def set_markdown(self, text: str) -> None:
-        """Draw `text`, HTML in it as text."""
+        """Draw `text` as Markdown, with HTML in it shown as text."""
         self._text, self._plain = text, False
         self.document().setMarkdown(text, _MARKDOWN)
         self._dress()
@@ -87,7 +87,7 @@ class ProseView(QTextBrowser):
         self._fit()
 
     def has_links(self) -> bool:
-        """Whether there is one that can be opened."""
+        """Whether there is a link that can be opened."""
         block = self.document().begin()
         while block.isValid():
             parts = block.begin()
@@ -99,19 +99,19 @@ class ProseView(QTextBrowser):
         return False
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        """Tab comes to the first link, and from below to the last; Qt goes on from there, and Enter opens one."""
+        """Tab goes to the first link, and Shift+Tab to the last; Qt continues from there, and Enter opens one."""
         super().focusInEvent(event)
         if event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
             self.moveCursor(_ENDS[event.reason()])
             self.focusNextPrevChild(event.reason() == Qt.FocusReason.TabFocusReason)
 
     def wanted_width(self, most: int) -> int:
-        """Pixels that the text takes in its longest line, at most `most`."""
+        """Width of the text's longest line in pixels, at most `most`."""
         return min(most, math.ceil(self.document().idealWidth()) + 2)
 
     def loadResource(self, kind: int, name: QUrl | str) -> object:  # noqa: N802
-        """An empty picture, whatever is named: where this returned nothing, Qt would open the name as a file itself,
-        and wait for ever where that is a pipe."""
+        """An empty picture, whatever the name: if this returned nothing, Qt would open the name as a file itself,
+        and wait for ever if that is a pipe."""
         picture = QImage(1, 1, QImage.Format.Format_ARGB32)
         picture.fill(Qt.GlobalColor.transparent)
         return picture
@@ -146,7 +146,7 @@ class ProseView(QTextBrowser):
             (self.set_plain if self._plain else self.set_markdown)(self._text)
 
     def _dress(self) -> None:
-        """Line height, calm headings, and tables with thin lines: Qt's Markdown reader has no style sheet."""
+        """Set line height, modest headings, and tables with thin lines: Qt's Markdown reader has no style sheet."""
         self._drawn_in = theme.colours()
         document = self.document()
         cursor = QTextCursor(document)

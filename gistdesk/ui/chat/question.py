@@ -1,4 +1,4 @@
-"""One question: a card at the right, which turns into a field when it is edited. Knows nothing of the desk."""
+"""One question: a card at the right, which turns into a field for editing. Knows nothing of the desk."""
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QResizeEvent
@@ -13,14 +13,14 @@ from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _WIDEST = 0.85
-"""Of the column."""
+"""Share of the column."""
 
 
 class QuestionView(QWidget):
-    """What the reader asked.
+    """What the user asked.
 
     Signals:
-        edited: the question's new text, which is not empty and not the old one.
+        edited: the question's new text, neither empty nor the old one.
         edit_ended: the field is gone again, saved or not.
     """
 
@@ -90,7 +90,7 @@ class QuestionView(QWidget):
 
 
 class _Editor(Card):
-    """The field in which a question is edited: Enter saves and asks again, Esc leaves it as it was."""
+    """The field for editing a question: Enter saves and asks again, Esc leaves it as it was."""
 
     saved = Signal(str)
     ended = Signal()

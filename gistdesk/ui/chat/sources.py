@@ -1,7 +1,7 @@
-"""Passages of the kept texts, to be opened with a click: what was read for an answer, and Verify in source.
+"""Passages from the kept texts that open with a click: those read for an answer, and those from Verify in source.
 
-Of the places that Verify in source shows nothing is claimed: they are what a full-text search found. Knows passages,
-not how they were found.
+Nothing is claimed about the passages that Verify in source shows: a full-text search found them. Knows passages, not
+how they were found.
 """
 
 import html
@@ -23,11 +23,11 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _EXCERPT_CHARS = 320
 _LINE_CHARS = 90
-"""What of one line is surely seen."""
+"""Characters of one line that are sure to be visible."""
 
 
 def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> str:
-    """An excerpt of `text` as HTML, with what was searched for marked; starts near the first of it."""
+    """An excerpt of `text` as HTML, with the search terms marked; starts near the first one."""
     pattern = _pattern(terms)
     start = _start(text, pattern, n_chars)
     excerpt = text[start : _end(text, start + n_chars)]
@@ -43,7 +43,7 @@ def marked(text: str, terms: Sequence[Term], n_chars: int = _EXCERPT_CHARS) -> s
 
 
 def _start(text: str, pattern: re.Pattern[str], n_chars: int) -> int:
-    """Where an excerpt begins: at a word, some way before the first thing that was searched for."""
+    """Where an excerpt begins: at a word, some way before the first search term."""
     first = pattern.search(text)
     if first is None or first.start() <= n_chars // 2:
         return 0
@@ -52,7 +52,7 @@ def _start(text: str, pattern: re.Pattern[str], n_chars: int) -> int:
 
 
 def _end(text: str, at: int) -> int:
-    """Where an excerpt ends that is to end about there: before the last word that would be cut."""
+    """Where an excerpt that should end near `at` ends: before the last word that would be cut."""
     if at >= len(text) or text[at].isspace():
         return at
     space = max(text.rfind(" ", 0, at), text.rfind("\n", 0, at))
@@ -65,7 +65,7 @@ def _pattern(terms: Sequence[Term]) -> re.Pattern[str]:
 
 
 def _form_pattern(form: str) -> str:
-    """Korean words stand anywhere, numbers alone, others at the start of a word, which is marked to its end."""
+    """Korean words match anywhere, numbers only whole, others at the start of a word, which is marked to its end."""
     pattern = re.escape(form)
     if not form.isascii():
         return pattern
@@ -73,7 +73,7 @@ def _form_pattern(form: str) -> str:
 
 
 class PassageCard(Card):
-    """One passage: where it stands, and an excerpt; a click, Enter or the space bar opens it in the reader."""
+    """One passage: where it is, and an excerpt; a click, Enter or the space bar opens it in the reader."""
 
     chosen = Signal(object)
 
@@ -125,7 +125,7 @@ class PassageCard(Card):
 
 
 class Citation(PassageCard):
-    """A passage in one line. Where there is little room the title is shortened, and the page can still be read."""
+    """A passage on one line. If there is little room the title is elided, and the page stays readable."""
 
     def _lay_out(self) -> tuple[QLabel, QLabel]:
         place, excerpt = ElidedLabel(), ElidedLabel(where=Qt.TextElideMode.ElideRight)
@@ -147,7 +147,7 @@ class Citation(PassageCard):
 
 
 class CitationsView(QWidget):
-    """What of the kept texts was read for an answer.
+    """The passages of the kept texts that were read for an answer.
 
     Attributes: cards, one for each passage.
 
@@ -169,9 +169,9 @@ class CitationsView(QWidget):
         self._rows.addWidget(self._title)
 
     def show_passages(self, passages: Sequence[Passage] | None, answer: str, *, is_with_gist: bool = True) -> None:
-        """Show these, each from where it has words of the answer; None: nothing was looked up.
+        """Show these, each from where it shares words with the answer; None: nothing was looked up.
 
-        `is_with_gist`: the gist stood in front of them.
+        `is_with_gist`: the gist was in the context before them.
         """
         self.setVisible(passages is not None)
         if (passages, is_with_gist) == (self._passages, self._is_with_gist):
@@ -211,7 +211,7 @@ class SourcesView(QWidget):
 
     Signals:
         chosen: a passage was clicked.
-        closed: the reader has seen enough.
+        closed: the user has seen enough.
     """
 
     chosen = Signal(object)
@@ -243,7 +243,7 @@ class SourcesView(QWidget):
     def show_passages(self, passages: Sequence[Passage], searched: str, grounded: Grounded | None = None) -> None:
         """Show what was found, with the words of `searched` marked.
 
-        Where `grounded` says that the answer is not in the texts, they are the places of the question's words.
+        If `grounded` says that the answer is not in the texts, they are where the question's words occur.
         """
         self._grounded = grounded
         for card in self.cards:
@@ -257,7 +257,7 @@ class SourcesView(QWidget):
         self._retranslate()
 
     def focus_first(self) -> None:
-        """Put the keyboard's focus on the first passage, or on the close button."""
+        """Put the keyboard focus on the first passage, or on the close button."""
         (self.cards[0] if self.cards else self._close).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802

@@ -1,7 +1,7 @@
-"""The messages of one chat, one below the other: opens at the end, draws old ones when they are scrolled to.
+"""The messages of one chat, one below the other: opens at the end, draws old ones when scrolled to.
 
-It follows an answer that grows only while the reader is at the end; otherwise what is being read stays where it is,
-whatever is added above or below. Knows messages; knows nothing of the desk or the library.
+It follows a growing answer only while scrolled to the end; otherwise what is being read stays where it is, whatever
+is added above or below. Knows messages; knows nothing of the desk or the library.
 """
 
 import time
@@ -22,12 +22,12 @@ from gistdesk.ui.widgets.theme import GRID
 _FRAME_MS = 33
 """Growing text is drawn about 30 times a second."""
 _TURN_S = 0.008
-"""Seconds of building messages before events are seen to."""
+"""Seconds of building messages before events are processed."""
 _WIDEST_PX = 880
 _LEVELS = 5
-"""Of layouts inside each other: page, message, answer, text, code."""
+"""Depth of nested layouts: page, message, answer, text, code."""
 _END_PX = 3 * GRID
-"""Nearer to the end than this is at the end."""
+"""Anything nearer to the end than this counts as the end."""
 
 
 class Transcript(QScrollArea):
@@ -35,7 +35,7 @@ class Transcript(QScrollArea):
 
     Signals:
         acted, edited, passage_chosen: see `MessageView`.
-        focus_chain_changed: `focus_chain` gives something else.
+        focus_chain_changed: `focus_chain` has changed.
     """
 
     acted = Signal(int, str)
@@ -82,7 +82,7 @@ class Transcript(QScrollArea):
         self._retranslate()
 
     def show_path(self, path: Sequence[Message], *, busy: bool) -> None:
-        """Show these messages; those that are shown already stay as they are.
+        """Show these messages; those already shown stay as they are.
 
         Args:
             busy: an answer is being written in this chat.
@@ -120,20 +120,20 @@ class Transcript(QScrollArea):
         return next((view for view in reversed(self.views) if view.message.role == "assistant"), None)
 
     def focused(self) -> MessageView | None:
-        """The message in which the keyboard's focus is."""
+        """The message that has the keyboard focus."""
         widget = QApplication.focusWidget()
         while widget is not None and not isinstance(widget, MessageView):
             widget = widget.parentWidget()
         return widget if widget in self.views else None
 
     def hold(self, view: MessageView) -> None:
-        """Keep this message where it stands while it becomes longer."""
+        """Keep this message where it is while it grows."""
         if view is not self.views[-1]:
             self._at_end = False
             self._anchor = (view, view.y() - self.verticalScrollBar().value())
 
     def reveal(self, view: MessageView) -> None:
-        """Bring the part of a message into view that was just opened and has the focus."""
+        """Scroll to the part of a message that was just opened and has the focus."""
         QTimer.singleShot(0, view, self._reveal_focus)
 
     def _reveal_focus(self) -> None:
@@ -142,7 +142,7 @@ class Transcript(QScrollArea):
             self.ensureWidgetVisible(widget, 0, 2 * GRID)
 
     def answer(self, message_id: int) -> AnswerView | None:
-        """An answer, or a comparison beside one."""
+        """The view of an answer, or of a comparison beside one."""
         for view in reversed(self.views):
             for answer in view.answers():
                 if answer.message.id == message_id:
@@ -150,7 +150,7 @@ class Transcript(QScrollArea):
         return None
 
     def add_delta(self, message_id: int, delta: str) -> bool:
-        """An answer grows; whether it is shown here."""
+        """Append to an answer; returns whether it is shown here."""
         answer = self.answer(message_id)
         if answer is not None:
             answer.add(delta)
@@ -159,17 +159,17 @@ class Transcript(QScrollArea):
         return answer is not None
 
     def scroll_to_end(self) -> None:
-        """Go to the end, and follow what grows there."""
+        """Scroll to the end, and follow what grows there."""
         self._at_end = True
         self._keep_place()
 
     def scroll_page(self, direction: int) -> None:
-        """Go a page up (-1) or down (1)."""
+        """Scroll a page up (-1) or down (1)."""
         bar, action = self.verticalScrollBar(), self.verticalScrollBar().SliderAction
         bar.triggerAction(action.SliderPageStepSub if direction < 0 else action.SliderPageStepAdd)
 
     def focus_current(self) -> None:
-        """Put the keyboard's focus on a message."""
+        """Put the keyboard focus on a message."""
         if self._current is not None:
             self._current.setFocus(Qt.FocusReason.TabFocusReason)
 
@@ -219,7 +219,7 @@ class Transcript(QScrollArea):
         self._build()
 
     def _build(self) -> None:
-        """Build older messages, from the newest back, until there is enough above what can be seen."""
+        """Build older messages, from the newest back, until there are enough above the visible part."""
         until = time.monotonic() + _TURN_S
         while self._unbuilt and (not self.views or time.monotonic() < until):
             self._add(self._unbuilt.pop(), first=True)
@@ -248,7 +248,7 @@ class Transcript(QScrollArea):
         else:
             self.views.append(view)
             self._page.rows.insertWidget(self._page.rows.count() - 1, view)
-        view.show()  # the layout would do it later, and a hidden one takes no focus
+        view.show()  # the layout would do it later, and a hidden view takes no focus
 
     def _drop(self, view: MessageView) -> None:
         if view is self._current:
@@ -275,7 +275,7 @@ class Transcript(QScrollArea):
         self.focus_chain_changed.emit()
 
     def focus_chain(self) -> list[QWidget]:
-        """What Tab reaches: the current message and what is in it."""
+        """What Tab reaches: the current message and its contents."""
         return [] if self._current is None else self._current.focus_chain()
 
     def _on_focus_moved(self, step: int) -> None:
@@ -299,7 +299,7 @@ class Transcript(QScrollArea):
             self._frames.stop()
 
     def _settle(self) -> None:
-        """Lay out before anything is painted: heights go up from texts to messages to the page, one event each."""
+        """Lay out before anything is painted: heights propagate from texts to messages to the page, one event each."""
         for _ in range(_LEVELS):
             QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
         self._keep_place()
@@ -307,14 +307,14 @@ class Transcript(QScrollArea):
     def _on_scrolled(self, value: int) -> None:
         bar = self.verticalScrollBar()
         if self._restoring or bar.maximum() != self._maximum:
-            return  # not the reader: what is scrolled became shorter
+            return  # the user did not scroll: the page became shorter
         self._at_end = value >= bar.maximum() - _END_PX
         self._remember_place()
         self._show_to_end()
         self._build_more()
 
     def _remember_place(self) -> None:
-        """The topmost message that can be seen, and where it stands, is what stays in place."""
+        """Remember the topmost visible message and its position, which is to stay in place."""
         top = self.verticalScrollBar().value()
         view = next((view for view in self.views if view.y() + view.height() > top), None)
         self._anchor = None if view is None else (view, view.y() - top)
@@ -341,7 +341,7 @@ class Transcript(QScrollArea):
 
 
 class _Page(QWidget):
-    """What is scrolled; tells when its messages have their places."""
+    """The scrolled page; signals when its messages have been laid out."""
 
     laid_out = Signal()
 

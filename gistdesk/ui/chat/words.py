@@ -1,4 +1,4 @@
-"""What the Chat place says about answers: phases, figures, places in documents. Knows no widgets.
+"""The Chat place's wording about answers: phases, figures, places in documents. Knows no widgets.
 
 Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "loading gist", "reading text",
 "writing").
@@ -14,17 +14,17 @@ from gistdesk.library import Entry, GistRow, Message, Passage
 
 _WORTH_TELLING_S = 0.05
 _PER_TOKEN, _EASTERN_PER_TOKEN = 4.0, 1.5
-"""Characters; about what the tokenizers of the supported families need."""
+"""Characters per token; roughly what the tokenizers of the supported families need."""
 
 
 def phase_percent(phase: str) -> int | None:
-    """The share at a phase's end, 0 to 100; None when it has none."""
+    """The percentage at the end of a phase, 0 to 100; None if it has none."""
     last = phase.rpartition(" ")[2]
     return int(last) if last.isdecimal() else None
 
 
 def phase_words(phase: str) -> str:
-    """A phase as people read it, with its share."""
+    """A phase in readable words, with its percentage."""
     percent = phase_percent(phase)
     kind = phase if percent is None else phase.rpartition(" ")[0]
     words = {
@@ -40,7 +40,7 @@ def phase_words(phase: str) -> str:
 
 
 def footer_words(figures: Mapping[str, Any]) -> str:
-    """TTFT, speed, what was read in place of how many tokens, and the prefill that was saved; what was measured."""
+    """TTFT, speed, what was read in place of how many tokens, and the prefill saved; as far as measured."""
     parts = []
     if (ttft_s := figures.get("ttft_s")) is not None:
         parts.append(_first_token_words(ttft_s, figures.get("prefill_s") or 0.0))
@@ -72,7 +72,7 @@ def footer_words(figures: Mapping[str, Any]) -> str:
 
 
 def origin_words(message: Message) -> tuple[str, str]:
-    """What an answer was written from, and a sentence on it; "" while it is not known yet."""
+    """What an answer was written from, and a sentence about it; "" while unknown."""
     n_slots, reads_passages = message.figures.get("n_slots"), bool(message.passages)
     if message.kind == "full":
         return tr("from the full text"), tr("The model read the whole document for this answer.")
@@ -104,7 +104,7 @@ def origin_words(message: Message) -> tuple[str, str]:
 
 
 def _first_token_words(ttft_s: float, prefill_s: float) -> str:
-    """From the question to the first token, as the reader has waited for it; what was read already took no time."""
+    """Time from the question to the first token, as the user experienced it; what was already read took no time."""
     if prefill_s < _WORTH_TELLING_S:
         return tr("TTFT {seconds} s", seconds=_seconds(ttft_s + prefill_s))
     both = _seconds(ttft_s + prefill_s)
@@ -116,7 +116,7 @@ def _seconds(seconds: float) -> str:
 
 
 def place_words(passage: Passage) -> str:
-    """Where a passage stands: "Contract, page 12"."""
+    """Where a passage is: "Contract, page 12"."""
     if passage.page_label == "page":
         return tr("{title}, page {n}", title=passage.title, n=passage.page)
     if passage.page_label == "section":
@@ -125,7 +125,7 @@ def place_words(passage: Passage) -> str:
 
 
 def pill_words(entry: Entry) -> str:
-    """A document over the composer: its name, and its gist tokens or why there are none."""
+    """A document's pill: its name, and its gist tokens or why there are none."""
     if entry.trashed is not None:
         state = tr("in the trash")
     elif entry.state in ("ready", "source changed") and entry.gist is not None:
@@ -146,7 +146,7 @@ def pill_words(entry: Entry) -> str:
 
 
 def _kept_words(gist: GistRow) -> str:
-    """What was measured of a gist, in few words."""
+    """What was measured on a gist, in a few words."""
     kept, n = gist.recall_kept, gist.recall_n
     if gist.verdict is None and gist.agreement is not None:
         return tr("{percent}% right in its own check", percent=f"{100 * gist.agreement:.0f}")
@@ -162,13 +162,13 @@ def _way(method: str) -> str:
 
 
 def about_tokens(text: str) -> int:
-    """Of a question, without the model's tokenizer: Korean takes more tokens for its characters than English."""
+    """A rough token count without the model's tokenizer: Korean takes more tokens per character than English."""
     n_eastern = sum(character >= "\u1100" for character in text)
     return round((len(text) - n_eastern) / _PER_TOKEN + n_eastern / _EASTERN_PER_TOKEN + 0.49)
 
 
 def reliance_words(entries: Sequence[Entry]) -> str:
-    """What answers about these documents cannot be trusted with, if anything."""
+    """What answers about these documents cannot be relied on for, if anything."""
     lost = [e.title for e in entries if e.gist is not None and e.gist.verdict == "unreliable"]
     if not lost:
         return ""

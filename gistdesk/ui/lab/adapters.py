@@ -1,4 +1,4 @@
-"""The Adapters tab: those that are kept here, what was compressed with each; used, renamed, exported, deleted.
+"""The Adapters tab: adapters kept here and what was compressed with each; use, rename, export, delete.
 
 Knows the desk's rows of models; knows nothing of how an adapter is made.
 """
@@ -90,7 +90,7 @@ class AdaptersTab(QWidget):
         return self._rows[row] if 0 <= row < len(self._rows) and self.table.selectedItems() else None
 
     def refresh(self) -> None:
-        """Show the adapters that are kept now; the chosen one stays chosen."""
+        """Show the adapters currently kept; the chosen one stays chosen."""
         chosen = self.chosen
         self._rows = [row for row in self._desk.models() if row.is_kept]
         models = [entry.model for entry in self._desk.library.entries.all() if entry.gist is not None]
@@ -112,7 +112,7 @@ class AdaptersTab(QWidget):
         self._show_possible()
 
     def do(self, action: str, _: bool = False) -> None:
-        """Do one of the buttons' actions with the chosen adapter."""
+        """Apply one of the buttons' actions to the chosen adapter."""
         row = self.chosen
         if row is None:
             return

@@ -1,6 +1,6 @@
-"""The Attention tab: what the gist tokens of a document looked at, layer by layer and head by head, as a picture.
+"""The Attention tab: what a document's gist tokens attended to, layer by layer and head by head, as a picture.
 
-Drawn by `trainer attention --follow` in a process of its own: it reads the document once, while the engine lends it the
+Drawn by `trainer attention --follow` in its own process: it reads the document once, while the engine lends it the
 device, and then draws what is chosen. Knows documents and models by name; computes nothing.
 """
 
@@ -43,7 +43,7 @@ _MOST_SEGMENTS = 1_000_000
 
 
 class AttentionForm(Form):
-    """What is to be looked at. Attributes: start (the button)."""
+    """What to look at. Attributes: start (the button)."""
 
     def __init__(self, desk: Desk, runs: Runs, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,7 +78,7 @@ class AttentionForm(Form):
         self.list_documents()
 
     def list_documents(self) -> None:
-        """The sample, and every document whose text is kept; the choice stays."""
+        """List the sample and every document whose text is kept; the choice stays."""
         chosen = self.document.currentData()
         sample, texts = (
             resource("samples") / SAMPLES.get(language(), SAMPLES["en"]),
@@ -98,11 +98,11 @@ class AttentionForm(Form):
         self.refresh()
 
     def _on_document(self) -> None:
-        self.segment.setMaximum(_MOST_SEGMENTS)  # until it is known how many this one has
+        self.segment.setMaximum(_MOST_SEGMENTS)  # until the number in this document is known
         self.refresh()
 
     def words(self) -> list[str]:
-        """Of `python -m trainer`."""
+        """Arguments for `python -m trainer`."""
         words = ["attention", str(self.document.currentData()), "--title", self.document.currentText()]
         words += ["--model", self.model.model, "--device", self._desk.settings.device]
         return [*words, "--ratio", str(self.ratio.value()), "--segment", str(self.segment.value())]
@@ -118,7 +118,7 @@ class AttentionForm(Form):
 
 
 class _Picture(QWidget):
-    """A picture that is drawn anew for the room it has. Signals: resized."""
+    """A picture that is redrawn for the room it has. Signals: resized."""
 
     resized = Signal()
 
@@ -230,7 +230,7 @@ class AttentionTab(QWidget):
     # --- the process
 
     def begin(self) -> None:
-        """Look at what the form says, as soon as the engine lends the device."""
+        """Look at what the form asks for, as soon as the engine lends the device."""
         self.close_process()
         self._words, self._problem = self.form.words(), None
         self.picture.show_pixmap(QPixmap())
@@ -252,7 +252,7 @@ class AttentionTab(QWidget):
         self._show()
 
     def close_process(self) -> None:
-        """Give up what is looked at, and give the device back."""
+        """Give up the current document, and give the device back."""
         self._soon.stop()
         if self._process is not None:
             process, self._process = self._process, None
@@ -266,13 +266,13 @@ class AttentionTab(QWidget):
     def _on_event(self, row: Row) -> None:
         if row["event"] == "ready":
             self._is_ready = True
-            self._desk.lend_device("")  # the model is gone, its weights are there
+            self._desk.lend_device("")  # the model is gone; its attention weights are here
             for box, n in ((self.layer, row["n_layers"]), (self.head, row["n_heads"])):
                 box.setRange(0, n - 1)
             self.form.segment.setMaximum(row["n_segments"] - 1)
             self._show()
             self._is_stale = True
-            self._later.start(0)  # when the picture has the room that the progress leaves
+            self._later.start(0)  # once the picture has the room that the progress leaves
             return
         self._is_drawing = False
         saved, self._saving = self._saving, None
@@ -302,7 +302,7 @@ class AttentionTab(QWidget):
         self._later.start(_REDRAW_MS)
 
     def _next(self) -> None:
-        """One picture at a time: a file that was asked for, then what is chosen now, for the room that there is now."""
+        """Draw one picture at a time: a requested file first, then the current choice, for the current room."""
         if not self._is_ready or self._is_drawing or self._process is None:
             return
         if self._to_save is not None:
@@ -331,7 +331,7 @@ class AttentionTab(QWidget):
         dialog.open()
 
     def save_to(self, path: Path) -> None:
-        """Draw the same as a file for paper: light, and of a size of its own."""
+        """Draw the same picture as a file for print: light, with a size of its own."""
         self._to_save = path
         self._next()
 

@@ -1,6 +1,6 @@
-"""What a benchmark is to measure: model, tasks, methods, languages, size; with the time it will take, and its command.
+"""What a benchmark measures: model, tasks, methods, languages, size; with the time it will take and its command.
 
-Knows the words of the command line; starts nothing.
+Knows the command line's arguments; starts nothing.
 """
 
 import re
@@ -122,7 +122,7 @@ class BenchForm(Form):
         self.start.clicked.connect(self._on_start)
 
     def choice(self) -> BenchChoice | None:
-        """What is chosen; None while it makes no sense, and then the form says why."""
+        """The current choice; None while it makes no sense, in which case the form says why."""
         self._problem.setText(self._obstacle())
         if self._problem.text():
             return None
@@ -164,7 +164,7 @@ class BenchForm(Form):
         return ""
 
     def refresh(self) -> None:
-        """The prediction and the command of what is chosen."""
+        """Show the prediction and the command for the current choice."""
         choice = self.choice()
         self._problem.setVisible(choice is None)
         self._predicted.setVisible(choice is not None)
@@ -185,7 +185,7 @@ class BenchForm(Form):
         return f"{tr(size)} · {model_title(self.model.model)}"
 
     def choose_quick(self) -> None:
-        """The two-minute check."""
+        """Choose the two-minute check."""
         self.model.choose("starter")
         self.size.setCurrentIndex(0)
         self._on_size()
@@ -243,7 +243,7 @@ class BenchForm(Form):
 
 
 def _whole(text: str) -> list[int]:
-    """Whole numbers of a list with commas; none where it is something else."""
+    """The integers in a comma-separated list; empty if it is anything else."""
     parts = [part for part in re.split(r"[,\s]+", text.strip()) if part]
     return list(dict.fromkeys(map(int, parts))) if all(part.isdecimal() for part in parts) else []
 

@@ -1,4 +1,4 @@
-"""The Benchmark tab: what to measure at the left, the grids that fill, the figures per method, a cell's samples.
+"""The Benchmark tab: what to measure at the left; the grids as they fill, figures per method, a cell's samples.
 
 Knows the runs; measures nothing.
 """
@@ -49,7 +49,7 @@ _COLUMNS = (
 
 
 def method_rows(trials: list[Row], *, several_ratios: bool) -> list[tuple[str, ...]]:
-    """Figures per method over all of a run's samples: as texts, in the order of `_COLUMNS`."""
+    """Figures per method over all of a run's samples, as texts in the order of `_COLUMNS`."""
     groups: dict[tuple[str, float | None], list[Row]] = {}
     for trial in trials:
         groups.setdefault((trial["method"], trial.get("ratio_asked") if several_ratios else None), []).append(trial)
@@ -195,18 +195,18 @@ class BenchmarkTab(QWidget):
 
     @property
     def run(self) -> Run | None:
-        """The run that is shown."""
+        """The run being shown."""
         return self.header.run
 
     def run_check(self) -> None:
-        """What the starter can do, in two minutes on a CPU."""
+        """Measure what the starter can do, in two minutes on a CPU."""
         self.form.choose_quick()
         choice = self.form.choice()
         if choice is not None:
             self._on_started(choice)
 
     def show_run(self, name: str) -> None:
-        """Follow a run, or look at one that is over."""
+        """Follow a run, or show a finished one."""
         run = self._runs.run(name)
         if run is None:
             return
@@ -256,7 +256,7 @@ class BenchmarkTab(QWidget):
         self.samples.text.setFocus()
 
     def close_samples(self) -> None:
-        """Back to the cell."""
+        """Go back to the cell."""
         holder = self.window().focusWidget()
         had_focus = holder is not None and self.samples.isAncestorOf(holder)
         if not self.samples.isHidden():
@@ -296,7 +296,7 @@ def _report_of(run: Run) -> Path:
 
 
 def _config_of(run: Run) -> Row:
-    """What a run will measure, from its command, until it has written that down itself."""
+    """What a run will measure, taken from its command until it has written its configuration."""
     options = dict(zip(run.start.words[1::2], run.start.words[2::2], strict=False))
 
     def numbers(name: str) -> list[Any]:

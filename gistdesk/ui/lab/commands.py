@@ -1,6 +1,6 @@
-"""From what a form says to the words of a command line, and how long the command will take. Knows no widgets.
+"""Turns a form's choices into a command line, and predicts how long the command will take. Knows no widgets.
 
-`{folder}` among the words stands for the run's folder, which exists once the run is started.
+`{folder}` in a command line stands for the run's folder, which exists once the run is started.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,24 +17,24 @@ SIZES: dict[str, Row] = {
     "standard": {"lengths": (512, 2048, 8192), "depths": (0, 25, 50, 75, 100), "samples": 4},
     "full": {"lengths": (512, 1024, 2048, 4096, 8192, 16384), "depths": (0, 25, 50, 75, 100), "samples": 8},
 }
-"""As trainer/benchmark/config.py has them; tests hold the two equal."""
+"""As in trainer/benchmark/config.py; a test keeps the two equal."""
 TRAINING: dict[str, Row] = {
     "check": {"steps": 50, "learning_rate": 1e-3, "batch": 1, "rank": 64, "seed": 20261122, "precision": "auto"},
     "quick": {"steps": 600, "learning_rate": 1e-3, "batch": 1, "rank": 64, "seed": 20261122, "precision": "auto"},
     "standard": {"steps": 600, "learning_rate": 2e-4, "batch": 8, "rank": 64, "seed": 20261122, "precision": "nf4"},
     "full": {"steps": 6000, "learning_rate": 2e-4, "batch": 8, "rank": 64, "seed": 20261122, "precision": "nf4"},
 }
-"""Presets as trainer/training/config.py has them, so far as the form shows them; tests hold the two equal."""
+"""The presets of trainer/training/config.py, as far as the form shows them; a test keeps the two equal."""
 _ANSWER_COST = 250.0
-"""What an answer costs beside reading, in tokens that could be read instead: the starter, on a CPU."""
+"""What an answer costs on top of reading, in tokens that could be read instead: the starter, on a CPU."""
 _LOAD_S = 8.0
 STARTER_PACE_S = 0.0004
-"""Seconds per unit of cost of the starter on one free core, until something was measured here."""
+"""Seconds per unit of cost for the starter on one free core, until something has been measured here."""
 
 
 @dataclass(frozen=True)
 class BenchChoice:
-    """What a benchmark is to measure, as the form has it; sizes in tokens and percent."""
+    """What a benchmark measures, as chosen in the form; sizes in tokens and percent."""
 
     lengths: Sequence[int]
     depths: Sequence[int]
@@ -52,7 +52,7 @@ class BenchChoice:
 
     @property
     def config(self) -> Row:
-        """As the benchmark writes it into its folder, as far as grids need it."""
+        """The configuration as the benchmark writes it to its folder, as far as the grids need it."""
         return {
             "lengths": list(self.lengths),
             "depths": list(self.depths),
@@ -65,18 +65,18 @@ class BenchChoice:
 
     @property
     def n_trials(self) -> int:
-        """Of the grids; records of files come on top."""
+        """Number of trials in the grids; records from files come on top."""
         return sum(1 for _ in expected_series(self.config)) * len(self.lengths) * len(self.depths) * self.samples
 
     @property
     def cost(self) -> float:
-        """Of all grids together, in units of about one token read."""
+        """Cost of all grids together, in units of about one token read."""
         series = list(expected_series(self.config))
         per_length = sum(trial_cost(one.method, length) for one in series for length in self.lengths)
         return per_length * len(self.depths) * self.samples
 
     def words(self) -> list[str]:
-        """Of `gistdesk`."""
+        """Arguments for `gistdesk`."""
         options = {
             "-o": FOLDER,
             "--model": self.model,
@@ -100,15 +100,15 @@ class BenchChoice:
 
 
 def trial_cost(method: str, length: int) -> float:
-    """Of one sample, in tokens read; as the benchmark forecasts it, a wrong gist and retrieval counted as answers."""
+    """Cost of one sample in tokens read, as the benchmark forecasts it; wrong gist and retrieval count as answers."""
     n_readings = {"gist": 1.0, "full": 1 + length / 8192, **N_READINGS}
     return _ANSWER_COST + n_readings.get(method, 0.0) * length
 
 
 def predicted_s(choice: BenchChoice, earlier: Iterable[Run]) -> float | None:
-    """Seconds that a benchmark will take; by the pace of the newest earlier one of the same model.
+    """Seconds a benchmark will take, by the pace of the latest one with the same model.
 
-    None where nothing of that model was measured and it is not the starter on a CPU.
+    None if that model was never measured and it is not the starter on a CPU.
     """
     for run in earlier:
         own = [trial for trial in run.trials if trial.get("depth_percent") is not None]
@@ -119,7 +119,7 @@ def predicted_s(choice: BenchChoice, earlier: Iterable[Run]) -> float | None:
 
 
 def train_words(preset: str, settings: Mapping[str, str]) -> list[str]:
-    """Of `gistdesk train`; settings that are empty are left to the preset."""
+    """Arguments for `gistdesk train`; empty settings are left to the preset."""
     words = ["train", "--preset", preset, "--work", FOLDER]
     for name, value in settings.items():
         if value:
@@ -128,7 +128,7 @@ def train_words(preset: str, settings: Mapping[str, str]) -> list[str]:
 
 
 def shown(words: Sequence[str], folder: str = "runs/NAME") -> list[str]:
-    """The command line that a person would write for the same."""
+    """The command line a person would type for the same."""
     return ["gistdesk", *(word.replace(FOLDER, folder) for word in words if word != "--events")]
 
 

@@ -1,4 +1,4 @@
-"""Two to four runs beside one another: their curves in one plot, and a table of what differs between them."""
+"""Two to four runs side by side: their curves in one plot, and a table of their differences."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,12 +29,12 @@ FEWEST, MOST = 2, 4
 
 
 def letter(number: int) -> str:
-    """What a run is called in the plot: A, B, C, D."""
+    """A run's name in the plot: A, B, C, D."""
     return "ABCD"[number]
 
 
 def by_length(run: Run, method: str = "gist") -> list[tuple[float, float]]:
-    """(tokens, accuracy from 0 to 1) of a benchmark's method; of its first one if it has not that."""
+    """(tokens, accuracy from 0 to 1) for one of a benchmark's methods, or for its first if it lacks that one."""
     methods = [trial["method"] for trial in run.trials]
     chosen = method if method in methods else next(iter(methods), "")
     groups: dict[int, list[float]] = {}
@@ -45,7 +45,7 @@ def by_length(run: Run, method: str = "gist") -> list[tuple[float, float]]:
 
 
 def differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """What is measured of each, then the fields of their configurations that differ: (name, one text per run)."""
+    """What was measured for each run, then the configuration fields that differ: (name, one text per run)."""
     rows = [
         (tr("Kind"), [kind_text(run) for run in runs]),
         (tr("Model"), [model_title(run.model) for run in runs]),
@@ -115,7 +115,7 @@ class Comparison(QFrame):
         outer.addWidget(split)
 
     def show_runs(self, runs: Sequence[Run]) -> None:
-        """Compare these; the first is what the others differ from."""
+        """Compare these runs; differences are from the first."""
         self._runs = list(runs)
         self._title.setText(tr("Differences"))
         self.table.setAccessibleName(tr("Differences"))

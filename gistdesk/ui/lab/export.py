@@ -1,6 +1,6 @@
-"""A run as a file to pass on: CSV, JSON or PNG, each with the configuration and the seed inside.
+"""Exports a run to a file: CSV, JSON or PNG, each including the configuration and the seed.
 
-Knows runs; a picture is drawn anew, whatever the window shows.
+Knows runs; pictures are redrawn, whatever the window shows.
 """
 
 import csv
@@ -22,12 +22,12 @@ from gistdesk.ui.widgets import theme
 
 FORMS = ("csv", "json", "png")
 _LEFT_OUT = ("prompt", "places", "rows", "path")
-"""Of a table: long texts and lists."""
+"""Columns left out of a table: long texts and lists."""
 _WIDTH = 1000
 
 
 def describe(run: Run) -> Row:
-    """What was run: title, command, model, configuration, seed, program and hardware."""
+    """Describe what was run: title, command, model, configuration, seed, program and hardware."""
     told = {key: run.description[key] for key in ("model", "versions", "hardware", "id") if key in run.description}
     return {
         "title": run.start.title,
@@ -44,7 +44,7 @@ def describe(run: Run) -> Row:
 
 
 def export_run(run: Run, path: Path) -> bool:
-    """Write a run in the form that the file's name ends with; False: it could not be written."""
+    """Write a run in the format given by the file's suffix; False: it could not be written."""
     form = path.suffix.lower().removeprefix(".")
     data = {"csv": _csv, "json": _json, "png": _png}.get(form, _json)(run)
     file = QSaveFile(str(path))
@@ -61,7 +61,7 @@ def _json(run: Run) -> bytes:
 
 
 def _csv(run: Run) -> bytes:
-    """The table under lines of comment that begin with #."""
+    """The table, below comment lines that begin with #."""
     rows = [{name: value for name, value in row.items() if name not in _LEFT_OUT} for row in _rows(run)]
     names = list(dict.fromkeys(name for row in rows for name in row))
     text = io.StringIO()

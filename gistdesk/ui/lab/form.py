@@ -1,4 +1,4 @@
-"""A form of the Lab: labels over controls in one narrow column; the command that it stands for, to be copied.
+"""A form in the Lab: labels over controls in one narrow column; the equivalent command, to copy.
 
 Texts are given in English, marked by `later`, and follow the language. Knows nothing of what is chosen.
 """
@@ -34,7 +34,7 @@ from gistdesk.ui.widgets.labels import Label
 
 
 class Form(QFrame):
-    """Rows that scroll over a foot that stays: the command, and what starts it.
+    """Rows that scroll above a fixed foot: the command, and what starts it.
 
     Attributes: foot (a column below the rows).
     """
@@ -67,7 +67,7 @@ class Form(QFrame):
         self.setMinimumWidth(36 * theme.GRID)
 
     def add(self, label: str, control: QWidget, note: str = "") -> QWidget:
-        """A control under its label; returns the row, to be shown or hidden."""
+        """Add a control under its label; returns the row, so that it can be shown or hidden."""
         row = QWidget(self)
         column = QVBoxLayout(row)
         column.setContentsMargins(0, 0, 0, theme.GRID)
@@ -93,7 +93,7 @@ class Form(QFrame):
         return box
 
     def follow(self, widget: QWidget, text: str) -> None:
-        """A widget's text, set again when the language changes."""
+        """Give a widget a text that is set again when the language changes."""
         self._texts.append((widget, text))
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -116,7 +116,7 @@ class Form(QFrame):
 
 
 class _Words(QPlainTextEdit):
-    """As high as its text where there is room for that, and at least a few lines."""
+    """A text as high as its contents if there is room, and at least a few lines."""
 
     _LEAST, _MOST = 3, 9
 
@@ -126,7 +126,7 @@ class _Words(QPlainTextEdit):
         self.textChanged.connect(self.updateGeometry)
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        n_lines = round(self.document().size().height())  # a plain text is measured in lines
+        n_lines = round(self.document().size().height())  # plain text is measured in lines
         return QSize(super().sizeHint().width(), self._height(max(self._LEAST, min(self._MOST, n_lines))))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
@@ -142,7 +142,7 @@ class _Words(QPlainTextEdit):
 
 
 class CommandLine(QWidget):
-    """The equivalent command, always to be seen, and copied by a button."""
+    """The equivalent command, always visible, with a button that copies it."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -239,7 +239,7 @@ class PathField(QWidget):
 
 
 class CheckList(QListWidget):
-    """Names to tick, by mouse or with the space bar; a few of them are seen, or all where there is room.
+    """Names to tick, by mouse or space bar; shows a few of them, or all if there is room.
 
     Signals: changed.
     """
@@ -270,7 +270,7 @@ class CheckList(QListWidget):
         return n_rows * self.item(0).sizeHint().height() + 6
 
     def sizeHint(self) -> QSize:  # noqa: N802
-        """All of it, where there is room."""
+        """The height of all items, if there is room."""
         return QSize(super().sizeHint().width(), self._height(self.count()))
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
@@ -278,7 +278,7 @@ class CheckList(QListWidget):
 
     @property
     def ticked(self) -> list[str]:
-        """The keys of what is ticked, in order."""
+        """The keys of the ticked items, in order."""
         items = (self.item(row) for row in range(self.count()))
         return [item.data(Qt.ItemDataRole.UserRole) for item in items if item.checkState() == Qt.CheckState.Checked]
 
@@ -289,7 +289,7 @@ class CheckList(QListWidget):
             item.setCheckState(Qt.CheckState.Checked if on else Qt.CheckState.Unchecked)
 
     def set_notes(self, notes: Mapping[str, str]) -> None:
-        """Tooltips, by key."""
+        """Set tooltips, by key."""
         self._notes = dict(notes)
         self.retranslate()
 

@@ -1,9 +1,9 @@
-"""The grids: a small table per method, language and task, length across, depth down, filled as it is measured.
+"""The grids: a small table per method, language and task, length across, depth down, filled in as samples are measured.
 
-Questions about whole texts and those of files have no depth: one row, whose columns come with the texts' lengths.
+Questions about whole texts and from files have no depth: one row, with a column for each length that occurs.
 
-Every cell prints its value on a ramp that people who cannot tell red from green read as well. Knows samples as the
-benchmark writes them; knows nothing of how they were measured.
+Every cell prints its value over a colour ramp that works for people who cannot tell red from green. Knows samples as
+the benchmark writes them; knows nothing of how they were measured.
 """
 
 from bisect import bisect
@@ -44,7 +44,7 @@ _CELL_WIDTH, _CELL_HEIGHT = 7 * theme.GRID, 4 * theme.GRID
 
 @dataclass(frozen=True)
 class Series:
-    """One grid: a method, with its ratio where several are measured, a language and a task."""
+    """One grid: a method (with its ratio if several are measured), a language and a task."""
 
     method: str
     ratio: float | None
@@ -68,13 +68,13 @@ class Cell:
 
 
 def series_of(trial: Row, *, several_ratios: bool) -> Series:
-    """The grid that a sample belongs to."""
+    """The grid a sample belongs to."""
     ratio = trial.get("ratio_asked") if several_ratios else None
     return Series(trial["method"], ratio, trial["language"], trial["needle_kind"])
 
 
 class GridModel(QAbstractTableModel):
-    """Cells of one series; depths down, lengths across. Without depths, lengths are classes, and come as needed."""
+    """Cells of one series; depths down, lengths across. Without depths, lengths are classes, added as needed."""
 
     def __init__(self, series: Series, lengths: Sequence[int], depths: Sequence[int], parent: QObject) -> None:
         super().__init__(parent)
@@ -228,7 +228,7 @@ class Grid(QTableView):
 
 
 class _Titled(QWidget):
-    """A grid under its method's name, with the share of all its samples."""
+    """A grid under its method's name, with the score over all its samples."""
 
     def __init__(self, grid: Grid, parent: QWidget) -> None:
         super().__init__(parent)
@@ -266,7 +266,7 @@ class _Titled(QWidget):
 
 
 class GridBoard(QScrollArea):
-    """All grids of a run, in rows of language and task, as many beside one another as there is room for.
+    """All grids of a run, in rows by language and task, as many side by side as there is room for.
 
     Signals: opened (Cell, Series).
     """
@@ -293,11 +293,11 @@ class GridBoard(QScrollArea):
 
     @property
     def grids(self) -> list[Grid]:
-        """In the order they are shown."""
+        """All grids in the order they are shown."""
         return [titled.grid for titled in self._grids.values()]
 
     def start_over(self, config: Row) -> None:
-        """Empty grids for what a configuration will measure."""
+        """Show empty grids for what a configuration will measure."""
         for widget in (*self._grids.values(), *self._headings.values()):
             self._layout.removeWidget(widget)
             widget.hide()
@@ -397,12 +397,12 @@ def expected_series(config: Row) -> Iterable[Series]:
 
 
 def place_text(length: int, depth: int | None) -> str:
-    """Where a cell is: "8,192 tokens, depth 50%"; or how long its texts are."""
+    """A cell's place: "8,192 tokens, depth 50%"; or how long its texts are."""
     if depth is None:
         return tr("texts of up to {length} tokens", length=count_text(length))
     return tr("{length} tokens, depth {depth}%", length=count_text(length), depth=depth)
 
 
 def short_count(n: int) -> str:
-    """A length over a column: "512", "2k", "16k"."""
+    """A length as a column header: "512", "2k", "16k"."""
     return f"{n // 1024}k" if n >= 1024 and n % 1024 == 0 else count_text(n)

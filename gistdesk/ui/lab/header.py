@@ -1,4 +1,4 @@
-"""The head of a tab that follows one run: which run, what it does now, its progress, and what can be done with it."""
+"""The header of a tab that follows one run: which run, what it is doing, its progress, and what can be done with it."""
 
 from PySide6.QtCore import QEvent, Signal
 from PySide6.QtGui import QResizeEvent
@@ -85,23 +85,23 @@ class RunHeader(QFrame):
         self._fit()
 
     def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest:  # a button came or went
+        if event.type() == QEvent.Type.LayoutRequest:  # a button was shown or hidden
             self._fit()
         return super().event(event)
 
     def _fit(self) -> None:
-        """Where they would not fit beside the box, the buttons have a row of their own."""
+        """Move the buttons to a row of their own if they do not fit beside the box."""
         wide, narrow = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
         chosen = self.box.fontMetrics().horizontalAdvance(self.box.currentText()) + 5 * theme.GRID  # and its arrow
         needed = self.actions.sizeHint().width() + chosen + 5 * theme.GRID
         self._top.setDirection(wide if needed <= self.width() else narrow)
 
     def add_button(self, button: QPushButton) -> None:
-        """One more thing that can be done with the run."""
+        """Add one more thing that can be done with the run."""
         self.actions.insertWidget(self.actions.count() - 1, button)
 
     def refresh_list(self) -> None:
-        """Which runs can be chosen; the one that is shown stays."""
+        """Update which runs can be chosen; the current one stays."""
         names = [run.name for run in self._runs.of(self._kind)]
         chosen = self.run.name if self.run and self.run.name in names else names[0] if names else ""
         self.box.clear()
@@ -118,7 +118,7 @@ class RunHeader(QFrame):
         self.refresh()
 
     def refresh(self) -> None:
-        """What it does now."""
+        """Show what the run is doing now."""
         run = self.run
         self.setVisible(run is not None)
         if run is None:

@@ -1,4 +1,4 @@
-"""The models that the Lab can work with: those of the settings, and adapters that runs here have made.
+"""The models the Lab can work with: those in the settings, and adapters made by runs here.
 
 Knows the desk and the runs; knows nothing of what is done with a model.
 """
@@ -14,13 +14,13 @@ from gistdesk.ui.widgets.labels import tip
 
 
 class ModelBox(QComboBox):
-    """A choice of model. A folder or hub id that is not listed can be typed.
+    """A choice of model. A folder or hub id that is not listed can be typed in.
 
     Attributes: typed (whether one may be).
     """
 
     def __init__(self, desk: Desk, runs: Runs | None, *, typed: bool = False) -> None:
-        """`runs`: its adapters are listed too; None leaves them out."""
+        """`runs`: their adapters are listed too; None leaves them out."""
         super().__init__()
         self._desk, self._runs = desk, runs
         self.setEditable(typed)
@@ -39,7 +39,7 @@ class ModelBox(QComboBox):
 
     @property
     def model(self) -> str:
-        """As in the settings: "starter", a folder, or a hub id."""
+        """The model as in the settings: "starter", a folder, or a hub id."""
         if self.isEditable() and self.currentText() != self.itemText(self.currentIndex()):
             return self.currentText().strip()
         return str(self.currentData() or "")
@@ -48,7 +48,7 @@ class ModelBox(QComboBox):
         self.setCurrentIndex(max(0, self.findData(name)))
 
     def refresh(self) -> None:
-        """The list as it is now; the choice stays."""
+        """Update the list; the choice stays."""
         chosen = self.model if self.count() else self._desk.settings.model
         rows = [(row.name, model_title(row.name)) for row in self._desk.models() if row.coming is None]
         for run in self._runs.all() if self._runs else ():

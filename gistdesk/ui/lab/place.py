@@ -1,6 +1,6 @@
 """The Lab place: training, benchmark, all runs with their comparison, attention. Puts its tabs together.
 
-Passes on what they ask: an adapter into use, a run into a file, the device for a chat that waits.
+Passes on what they ask for: using an adapter, exporting a run, freeing the device for a waiting chat.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ TABS: tuple[tuple[str, str, Callable[[Desk, Runs], QWidget]], ...] = (
     (later("Attention"), "search", AttentionTab),
     (later("Adapters"), "compress", AdaptersTab),
 )
-"""Title, icon and widget of each, in order. Where a tab has the signal `told`, with a Notice, it is passed on."""
+"""Title, icon and widget of each, in order. If a tab has the signal `told`, with a Notice, it is passed on."""
 TRAIN, BENCHMARK, RUNS, ATTENTION, ADAPTERS = range(5)
 
 
@@ -38,7 +38,7 @@ class LabPlace(QObject):
     """Attributes: list_widget and inspector_widget (None: the Lab has neither), main_widget (the tabs); runs; train,
     benchmark, table, attention, adapters (what is on the tabs).
 
-    Signals: told (a Notice); use_asked (the folder of an adapter that is to be used, its run's title)."""
+    Signals: told (a Notice); use_asked (the folder of an adapter to use, its run's title)."""
 
     told = Signal(object)
     use_asked = Signal(str, str)
@@ -66,19 +66,19 @@ class LabPlace(QObject):
         self.table.reveal_asked.connect(self._on_reveal)
 
     def focus_find(self) -> None:
-        """Ctrl+F: the search of the runs; elsewhere onto the tabs."""
+        """Ctrl+F: focus the runs' search field; on other tabs, the tab bar."""
         if self.main_widget.currentIndex() == RUNS:
             self.table.search.setFocus()
         else:
             self.main_widget.tabBar().setFocus()
 
     def run_check(self) -> None:
-        """The two-minute check: the benchmark's smallest, with the starter."""
+        """Run the two-minute check: the smallest benchmark, with the starter."""
         self.main_widget.setCurrentIndex(BENCHMARK)
         self.benchmark.run_check()
 
     def open(self, run: Run) -> None:
-        """Show a run on the tab of its kind."""
+        """Show a run on the tab for its kind."""
         self.main_widget.setCurrentIndex(TRAIN if run.is_training else BENCHMARK)
         (self.train if run.is_training else self.benchmark).show_run(run.name)
 
@@ -103,14 +103,14 @@ class LabPlace(QObject):
             self.export(run, target)
 
     def export(self, run: Run, path: Path) -> None:
-        """Write a run to a file, and tell how that went."""
+        """Write a run to a file, and report the outcome."""
         if export_run(run, path):
             self.told.emit(Notice(tr("Exported to {path}.", path=path)))
         else:
             self.told.emit(Notice(tr("{path} cannot be written.", path=path), tr("Choose another folder.")))
 
     def close(self) -> None:
-        """The window ends; runs go on."""
+        """The window is closing; runs go on."""
         self.train.form.preflight.stop()
         self.attention.close_process()
 

@@ -1,4 +1,4 @@
-"""Curves drawn by hand: axes with round figures, lines that differ in dash as well as in colour, names at their ends.
+"""Curves drawn with our own code: axes with round figures, lines that differ in dash as well as colour, a legend.
 
 Knows numbers and names; knows nothing of what was measured.
 """
@@ -37,12 +37,12 @@ class Line:
 
 
 def line_colour(number: int) -> QColor:
-    """Of curve `number`, in the theme's tone."""
+    """The colour of curve `number` in the current theme."""
     return QColor((_DARK if theme.is_dark() else _LIGHT)[number % 4])
 
 
 def smoothed(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Exponential mean over about a tenth of the points, without the drag of the first one."""
+    """Exponential moving average over about a tenth of the points, corrected for the bias of the first one."""
     found, mean, share = [], 0.0, 1 - 1 / max(2.0, min(40.0, len(points) / 10))
     for n, (x, y) in enumerate(points, 1):
         mean = share * mean + (1 - share) * y
@@ -63,7 +63,7 @@ def round_steps(low: float, high: float, n: int) -> list[float]:
 
 
 class Plot(QWidget):
-    """A title over curves. Figures under the mouse are shown at the top; a screen reader gets the last ones."""
+    """Curves under a title. Values under the mouse are shown at the top; a screen reader gets the latest ones."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -90,7 +90,7 @@ class Plot(QWidget):
         y_text: Callable[[float], str] = lambda y: f"{y:g}",
         y_range: tuple[float | None, float | None] = (None, None),
     ) -> None:
-        """`y_text` writes a value; `y_range` fixes an end of the axis; `empty` stands where there is no point yet."""
+        """`y_text` formats a value; `y_range` fixes an end of the axis; `empty` is shown while there are no points."""
         self._title, self._lines, self._empty = title, [line for line in lines if line.points], empty
         self._y_text, self._range = y_text, y_range
         self.setAccessibleName(title)
@@ -195,7 +195,7 @@ class Plot(QWidget):
         return [line for line in self._lines if line.name]
 
     def _legend_height(self, painter: QPainter, title_width: int) -> int:
-        """The names stand beside the title where there is room, else in rows below it."""
+        """Height of the names, which are beside the title if there is room, else in rows below it."""
         if title_width + self._legend_width(painter) < self.width():
             return 0
         return (1 + max(row for _, row, _ in self._legend(painter))) * painter.fontMetrics().height()
@@ -207,7 +207,7 @@ class Plot(QWidget):
         return painter.fontMetrics().horizontalAdvance(line.name) + 5 * theme.GRID
 
     def _legend(self, painter: QPainter) -> list[tuple[int, int, Line]]:
-        """(x, row, line) of every name, in as many rows as the width asks for."""
+        """(x, row, line) of every name, in as many rows as the width requires."""
         found: list[tuple[int, int, Line]] = []
         x = row = 0
         for line in self._named():
@@ -254,7 +254,7 @@ class Plot(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
 
     def _draw_reading(self, painter: QPainter, area: QRectF, x: float) -> None:
-        """The values nearest to the mouse."""
+        """Draw the values nearest to the mouse."""
         near = {line.name: min(line.points, key=lambda point: abs(point[0] - x)) for line in self._named()}
         if not near:
             return

@@ -1,6 +1,6 @@
-"""The pre-flight check of training: what it will need against what is free, from the trainer's own `--dry-run`.
+"""The pre-flight check for training: what it will need against what is free, from the trainer's own `--dry-run`.
 
-Runs that in a process of its own whenever what is to be trained has changed. Knows its figures; computes none.
+Runs that in its own process whenever the form changes. Knows its figures; computes none.
 """
 
 import json
@@ -30,7 +30,7 @@ _USES = {
 
 
 class Preflight(QFrame):
-    """Attributes: fits (None while it is not known), problem (why it cannot be trained, as a sentence), figures.
+    """Attributes: fits (None while unknown), problem (why it cannot be trained, as a sentence), figures.
 
     Signals: changed.
     """
@@ -75,14 +75,14 @@ class Preflight(QFrame):
         self._retranslate()
 
     def check(self, words: Sequence[str]) -> None:
-        """Look, a moment from now, what the training that these words start would need."""
+        """Find out, after a short delay, what the training started by this command would need."""
         if tuple(words) != self._words:
             self._words = tuple(words)
             self._set(None, "", {})
             self._soon.start(_WAIT_MS)
 
     def check_again(self) -> None:
-        """What is free may have changed."""
+        """Check again, since the free memory may have changed."""
         if self._words:
             self._soon.start(0)
 

@@ -1,4 +1,4 @@
-"""The samples of one cell: what stood before the question, the question, what was expected and what was given."""
+"""The samples of one cell: the text before the question, the question, the expected answer and the given one."""
 
 import html
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ class SamplePanel(QFrame):
         self._retranslate()
 
     def show_cell(self, cell: Cell, series: Series) -> None:
-        """The samples of a cell of a grid."""
+        """Show the samples in a grid's cell."""
         self._shown = cell, series
         first = cell.trials[0]
         where = f"{language_name(series.language)}, {task_name(series.task)}"

@@ -1,4 +1,4 @@
-"""The columns of a tab of the Lab: form, results, and a side panel that opens. In a narrow window, one at a time."""
+"""The columns of a Lab tab: form, results, and a side panel that opens. In a narrow window, one at a time."""
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QResizeEvent
@@ -13,7 +13,7 @@ _WIDTHS = (40 * theme.GRID, 90 * theme.GRID, 42 * theme.GRID)
 
 
 class LabSplit(QSplitter):
-    """Attributes: to_form, to_results (buttons that change the column in a narrow window)."""
+    """Attributes: to_form, to_results (buttons that switch columns in a narrow window)."""
 
     def __init__(self, columns: tuple[QWidget, ...], parent: QWidget) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
@@ -35,7 +35,7 @@ class LabSplit(QSplitter):
         return self.width() < _NARROW
 
     def show_front(self, column: int) -> None:
-        """Bring a column to the front; it matters in a narrow window."""
+        """Bring a column to the front; this only matters in a narrow window."""
         self._front = column
         self._fit()
 
@@ -64,7 +64,7 @@ class LabSplit(QSplitter):
         self._was_narrow = narrow
 
     def _share_room(self) -> None:
-        """The results get what form and side panel leave."""
+        """Give the results the room that form and side panel leave."""
         form = 0 if self.widget(FORM).isHidden() else _WIDTHS[FORM]
         side = _WIDTHS[SIDE] if self._side_open else 0
         self.setSizes([form, max(1, self.width() - form - side), side][: self.count()])

@@ -1,4 +1,4 @@
-"""The Runs tab: every run in a table that sorts; what can be done with the chosen one; ticked ones compared.
+"""The Runs tab: every run in a sortable table; what can be done with the chosen one; a comparison of ticked ones.
 
 Knows the runs; starts nothing by itself.
 """
@@ -71,7 +71,7 @@ class RunModel(QAbstractTableModel):
         self.ticked: list[str] = []
 
     def reload(self) -> None:
-        """Runs have come or gone."""
+        """Runs were added or removed."""
         self.beginResetModel()
         self.rows = self._runs.all()
         names = {run.name for run in self.rows}
@@ -80,7 +80,7 @@ class RunModel(QAbstractTableModel):
         self.ticks_changed.emit()
 
     def touch(self, name: str) -> None:
-        """A run has got further."""
+        """A run has progressed."""
         for row, run in enumerate(self.rows):
             if run.name == name:
                 self.dataChanged.emit(self.index(row, 0), self.index(row, len(HEADERS) - 1))
@@ -121,7 +121,7 @@ class RunModel(QAbstractTableModel):
         return None
 
     def setData(self, index: Index, value: Any, role: int = 0) -> bool:  # noqa: N802
-        """Tick; of more than four the first ticked one gives way."""
+        """Tick a run; beyond four, the one ticked first is unticked."""
         if role != Qt.ItemDataRole.CheckStateRole or index.column() != NAME:
             return False
         self.toggle(self.rows[index.row()].name)
@@ -291,7 +291,7 @@ class RunsTab(QWidget):
                 self.table.selectRow(self._sorted.mapFromSource(self.model_.index(row, 0)).row())
 
     def do(self, name: str) -> None:
-        """Something with the chosen run."""
+        """Apply an action to the chosen run."""
         run = self.chosen
         if run is None:
             return
@@ -347,7 +347,7 @@ class RunsTab(QWidget):
         self.comparison.show_runs(ticked if enough else [])
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """Name and status take the room that there is, and in a narrow window what they need."""
+        """Name and status take the room available, or in a narrow window what they need."""
         super().resizeEvent(event)
         modes = QHeaderView.ResizeMode
         for column in (NAME, STATE):

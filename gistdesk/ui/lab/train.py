@@ -1,4 +1,4 @@
-"""The Train tab: what to train at the left; loss, accuracy with its controls, memory and log of a run at the right.
+"""The Train tab: what to train at the left; a run's loss, accuracy with its controls, memory and log at the right.
 
 Knows the runs' events; trains nothing.
 """
@@ -38,7 +38,7 @@ _LOG_LINES = 300
 
 
 def loss_points(events: list[Row]) -> list[tuple[float, float]]:
-    """(step, mean loss of the parts in nats) of every report."""
+    """(step, mean loss over the parts in nats) of every report."""
     found = []
     for row in events:
         if row.get("event") == "progress":
@@ -162,18 +162,18 @@ class TrainTab(QWidget):
 
     @property
     def run(self) -> Run | None:
-        """The run that is shown."""
+        """The run being shown."""
         return self.header.run
 
     def run_check(self) -> None:
-        """Training's own smallest run, on the starter."""
+        """Start the smallest training run, on the starter."""
         self.form.choose_check()
         words = self.form.words()
         if words is not None:
             self._on_started(words, self.form.title())
 
     def show_run(self, name: str) -> None:
-        """Follow a run, or look at one that is over."""
+        """Follow a run, or show a finished one."""
         run = self._runs.run(name)
         if run is not None:
             self.header.show_run(run)
@@ -255,7 +255,7 @@ class TrainTab(QWidget):
             Line(name, [(float(row["step"]), row[key] / unit) for row in rows if key in row], number)
             for number, (key, name) in enumerate(names)
         ]
-        if len(memory) == 2 and memory[0].points == memory[1].points:  # on a CPU there is but one figure
+        if len(memory) == 2 and memory[0].points == memory[1].points:  # on a CPU there is only one figure
             memory = [Line(tr("in use"), memory[0].points, 0)]
         self.memory.show_lines(
             tr("Memory by step"), memory, empty=empty, y_text=lambda y: f"{y:.3g} {unit_name}", y_range=(0, None)
@@ -289,7 +289,7 @@ class TrainTab(QWidget):
 
 
 def log_line(row: Row) -> str:
-    """An event in one line: time of day, step, name, its figures."""
+    """An event as one line: time of day, step, name, its figures."""
     clock = time.strftime("%H:%M:%S", time.localtime(row.get("time", 0)))
     left_out = ("event", "time", "rows", "step", "path", "seconds")
     figures = " ".join(f"{name}={_short(value)}" for name, value in row.items() if name not in left_out)

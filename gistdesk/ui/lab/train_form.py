@@ -1,6 +1,6 @@
-"""What is to be trained: preset, base, data and a few fields; the pre-flight check, the command, Start.
+"""What to train: preset, base, data and a few fields; the pre-flight check, the command, Start.
 
-Knows the words of the command line; starts nothing.
+Knows the command line's arguments; starts nothing.
 """
 
 import shlex
@@ -40,7 +40,7 @@ _PRECISIONS = ("auto", "nf4", "int8", "bf16", "fp32")
 
 
 class TrainForm(Form):
-    """Attributes: start (the button), preflight. Signals: started (words of the command, a title)."""
+    """Attributes: start (the button), preflight. Signals: started (the command's arguments, a title)."""
 
     started = Signal(list, str)
 
@@ -69,19 +69,19 @@ class TrainForm(Form):
         self.retranslate()
 
     def show_preset(self) -> None:
-        """The preset's own values, to be changed."""
+        """Show the preset's own values, ready to be changed."""
         values = TRAINING[PRESETS[self.preset.currentIndex()]]
         for name, box in self._boxes().items():
             box.setValue(values[name])
         self.precision.setCurrentIndex(_PRECISIONS.index(values["precision"]))
 
     def _boxes(self) -> dict[str, Any]:
-        """The fields that have numbers, by the configuration's names."""
+        """The numeric fields, by their names in the configuration."""
         numbers = {"steps": self.steps, "learning_rate": self.learning_rate, "batch": self.batch}
         return {**numbers, "rank": self.rank, "seed": self.seed}
 
     def _changed(self) -> dict[str, str]:
-        """What differs from the preset, as the command line takes it."""
+        """What differs from the preset, in the command line's form."""
         values = TRAINING[PRESETS[self.preset.currentIndex()]]
         now = {name: box.value() for name, box in self._boxes().items()}
         now["precision"] = self.precision.currentData()
@@ -147,7 +147,7 @@ class TrainForm(Form):
         self.start.clicked.connect(self._on_start)
 
     def words(self) -> list[str] | None:
-        """Of the command line; None while something is missing, and then the form says what."""
+        """The command line's arguments; None while something is missing, in which case the form says what."""
         _, field, mix, _ = _DATA[self.data.currentIndex()]
         self._problem.setText("")
         if field and not self.path.path:
@@ -184,7 +184,7 @@ class TrainForm(Form):
         return f"{tr(name)} · {model_title(self.base.model)}"
 
     def choose_check(self) -> None:
-        """The smallest run there is."""
+        """Choose the smallest possible run."""
         self.preset.setCurrentIndex(0)
         self.base.choose("starter")
         self.data.setCurrentIndex(0)
@@ -199,7 +199,7 @@ class TrainForm(Form):
         self._on_checked()
 
     def _on_checked(self) -> None:
-        """What cannot fit cannot be started."""
+        """Disable Start for what cannot fit."""
         is_there = not self._problem.text() and self.preflight.fits is True
         self.start.setEnabled(is_there)
 
@@ -236,5 +236,5 @@ class TrainForm(Form):
 
 
 def _text(value: object) -> str:
-    """As the command line takes it; the fields round."""
+    """A value in the command line's form; the fields are rounded."""
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""What the Lab says: names of methods, tasks and states, shares with their intervals. Knows no widgets."""
+"""The Lab's wording: names of methods, tasks and states, scores with their intervals. Knows no widgets."""
 
 from gistdesk.benchmark_names import BENCH_METHODS, NEEDLE_KINDS
 from gistdesk.core.interval import wilson
@@ -29,7 +29,7 @@ OTHER_TASKS = {
     "summary": later("What stories are about"),
     "documents-absent": later("Not in the report"),
 }
-"""Not to be ticked: stories need a file."""
+"""Cannot be ticked: stories need a file."""
 LANGUAGES = {"en": later("English"), "ko": later("Korean")}
 
 STATE_ICONS = {
@@ -45,13 +45,13 @@ STATE_ICONS = {
 
 
 def method_name(method: str, ratio: float | None = None) -> str:
-    """A method as people read it, with its ratio where there are several."""
+    """A method's readable name, with its ratio if there are several."""
     name = tr(METHODS[method]) if method in METHODS else method
     return f"{name} {ratio:g}x" if ratio is not None else name
 
 
 def task_name(task: str) -> str:
-    """A task; the name of somebody's own file stays."""
+    """A task's readable name; the name of a user's own file is left as it is."""
     names = TASKS | OTHER_TASKS
     return tr(names[task]) if task in names else task
 
@@ -72,7 +72,7 @@ def interval_text(points: float, n: int) -> str:
 
 
 def state_text(run: Run) -> str:
-    """What a run does now, with its progress."""
+    """What a run is doing, with its progress."""
     done, total = count_text(run.step), count_text(run.steps)
     if run.state == "running":
         words = tr("Step {done} of {total}", done=done, total=total)
@@ -100,12 +100,12 @@ def state_text(run: Run) -> str:
 
 
 def bug_text(line: str) -> str:
-    """Of a program that ended with an error of its own: the last line of its traceback, as it is."""
+    """The sentence for a program that ended with a bug: the last line of its traceback, as it is."""
     return tr("an error in the program ({line})", line=line)
 
 
 def resume_text(run: Run) -> str:
-    """The button that goes on."""
+    """The text of the button that resumes a run."""
     if run.state == "paused":
         return tr("Continue")
     if not run.resume_step:

@@ -1,4 +1,4 @@
-"""How the cells of the documents' table are drawn. Knows entries and the theme."""
+"""How the cells of the document table are drawn. Knows entries and the theme."""
 
 from PySide6.QtCore import QAbstractItemModel, QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter
@@ -12,9 +12,9 @@ from gistdesk.ui.widgets import theme
 
 
 class CellDelegate(QStyledItemDelegate):
-    """Title with a second line, status with icon, words, bar and Retry; other cells as they are.
+    """Draws the title with a second line and the status with icon, words, bar and Retry; other cells by default.
 
-    Signals: retry_pressed (entry id). By keyboard it is in the row's menu and in the inspector.
+    Signals: retry_pressed (entry id). By keyboard, Retry is in the row's menu and in the inspector.
     """
 
     retry_pressed = Signal(int)
@@ -41,7 +41,7 @@ class CellDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _paint_focus(self, painter: QPainter, option: QStyleOptionViewItem, index: AnyIndex) -> None:
-        """The row on which the keyboard is: a line above and below, and one at its beginning."""
+        """Mark the row that has the keyboard focus: a line above and below, and one at its start."""
         view = option.widget
         if not isinstance(view, QAbstractItemView) or not view.hasFocus() or view.currentIndex().row() != index.row():
             return
@@ -55,7 +55,7 @@ class CellDelegate(QStyledItemDelegate):
         return QSize(WIDTHS.get(index.column(), 240), row_height(option.fontMetrics))
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: AnyIndex) -> None:  # noqa: N802
-        """As high as a field is, in the middle of the row."""
+        """Make the editor as high as a field, in the middle of the row."""
         height = editor.sizeHint().height()
         rect = option.rect.adjusted(1, (option.rect.height() - height) // 2, -1, 0)
         editor.setGeometry(rect.left(), rect.top(), rect.width(), height)
@@ -63,7 +63,7 @@ class CellDelegate(QStyledItemDelegate):
     def editorEvent(  # noqa: N802
         self, event: QEvent, model: QAbstractItemModel, option: QStyleOptionViewItem, index: AnyIndex
     ) -> bool:
-        """A click on "Retry" in a status."""
+        """Handle a click on "Retry" in a status."""
         if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseButtonRelease:
             entry: Entry = index.data(ENTRY)
             inner = option.rect.adjusted(theme.GRID, 0, -theme.GRID, -1)
@@ -75,7 +75,7 @@ class CellDelegate(QStyledItemDelegate):
         return super().editorEvent(event, model, option, index)
 
     def _retry_rect(self, rect: QRect, entry: Entry, metrics: QFontMetrics) -> QRect:
-        """Where "Retry" stands in a status; empty where there is nothing to retry."""
+        """Where "Retry" is in a status; empty if there is nothing to retry."""
         width = metrics.horizontalAdvance(tr("Retry"))
         if entry.state not in ("failed", "cancelled") or entry.trashed or rect.width() < 4 * width:
             return QRect()
@@ -128,7 +128,7 @@ class CellDelegate(QStyledItemDelegate):
 
 
 def in_two_lines(text: str, metrics: QFontMetrics, width: int) -> str:
-    """Broken at a space where it is too long for one line, and shortened where it is too long for two."""
+    """`text` broken at a space if too long for one line, and elided if too long for two."""
     words, n = text.split(" "), 1
     if metrics.horizontalAdvance(text) <= width or len(words) == 1:
         return metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
@@ -139,5 +139,5 @@ def in_two_lines(text: str, metrics: QFontMetrics, width: int) -> str:
 
 
 def row_height(metrics: QFontMetrics) -> int:
-    """Two lines of text and the grid's air around them."""
+    """Two lines of text with the grid's spacing around them."""
     return max(theme.ROW_HEIGHT, 2 * metrics.height() + 2 * theme.GRID)

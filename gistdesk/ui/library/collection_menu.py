@@ -18,7 +18,7 @@ class CollectionMenu(QMenu):
     taken = Signal(str)
 
     def __init__(self, collections: Mapping[str, Collection[int]], chosen: Collection[int], parent: QWidget) -> None:
-        """A collection is ticked where all of the `chosen` entries are in it."""
+        """A collection is ticked if all `chosen` entries are in it."""
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         for name, entry_ids in collections.items():

@@ -1,6 +1,6 @@
-"""The Library place's inspector: what is known of the chosen documents, and what can be done with them.
+"""The Library's inspector: what is known about the chosen documents, and what can be done with them.
 
-Knows entries and emits what was asked for; does nothing itself.
+Knows entries and emits what the user asks for; does nothing itself.
 """
 
 from collections.abc import Sequence
@@ -103,7 +103,7 @@ class LibraryInspector(QFrame):
     fingerprint_copied = Signal(str)
 
     def __init__(self, recall: RecallCard, parent: QWidget | None = None) -> None:
-        """`recall`: what was measured of a gist, shown with its figures."""
+        """`recall`: the card with a gist's measurements, shown with its figures."""
         super().__init__(parent)
         self.setProperty("surface", "page")
         self.recall = recall
@@ -188,7 +188,7 @@ class LibraryInspector(QFrame):
         self.setMinimumWidth(32 * theme.GRID)
 
     def show_entries(self, entries: Sequence[Entry], seconds_left: float | None = None) -> None:
-        """Show what was chosen; nothing, one or several."""
+        """Show the chosen entries: none, one or several."""
         self._entries = list(entries)
         self._area.setVisible(bool(entries))
         self._nothing.setVisible(not entries)
@@ -203,7 +203,7 @@ class LibraryInspector(QFrame):
             button.setVisible(name in allowed)
 
     def button(self, name: str) -> QPushButton:
-        """Of an action."""
+        """The button of an action."""
         return self._buttons[name]
 
     def actions_for(self, entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
@@ -254,7 +254,7 @@ class LibraryInspector(QFrame):
         )
 
     def _show_facts(self, facts: list[tuple[str, str]]) -> None:
-        """New labels only for new facts: progress comes several times a second."""
+        """Create labels only for new facts, since progress arrives several times a second."""
         if facts == self._shown_facts:
             return
         self._shown_facts = facts
@@ -350,7 +350,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
 
 
 def _agreement(gist: GistRow) -> list[tuple[str, str]]:
-    """What training has come to, beside what there was before it."""
+    """What training achieved, beside the figure before it."""
     if gist.agreement is None:
         return []
     after, before = (f"{100 * (share or 0.0):.0f}" for share in (gist.agreement, gist.agreement_before))
@@ -360,7 +360,7 @@ def _agreement(gist: GistRow) -> list[tuple[str, str]]:
 
 
 def _size_words(entry: Entry) -> str:
-    """Why a gist may be larger than its document; "" where it is not."""
+    """Why a gist is larger than its document; "" if it is not."""
     gist = entry.gist
     if gist is None or gist.file_bytes <= entry.source_bytes or not gist.n_slots:
         return ""
@@ -372,7 +372,7 @@ def _size_words(entry: Entry) -> str:
 
 
 def _took_words(gist: GistRow) -> str:
-    """All of it: what is stored, with the speed, is of the last run, and an interrupted one was gone on with."""
+    """The total time: the stored figure, like the speed, covers only the last run, and interrupted runs are resumed."""
     whole_s = gist.n_tokens / gist.tokens_per_second if gist.tokens_per_second else gist.seconds
     if whole_s <= gist.seconds * _SAME:
         return duration_text(gist.seconds)

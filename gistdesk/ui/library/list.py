@@ -1,6 +1,6 @@
-"""The Library place's list: search, filter or collection, and the table; or what an empty library is for.
+"""The Library's list: search, filter or collection, and the table; or what to do with an empty library.
 
-Knows the desk's entries; what is done with those that are chosen is decided elsewhere.
+Knows the desk's entries; others decide what is done with the chosen ones.
 """
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
@@ -110,35 +110,35 @@ class LibraryList(QFrame):
 
     @property
     def in_trash(self) -> bool:
-        """Whether the trash is being looked at."""
+        """Whether the trash is being shown."""
         return self._filter.currentIndex() == _TRASH
 
     @property
     def collection(self) -> str:
-        """Name of the collection that is shown; "" where it is not one."""
+        """Name of the collection being shown; "" if none is."""
         name = self._filter.currentData()
         return name if isinstance(name, str) else ""
 
     def show_collection(self, name: str) -> None:
-        """Show the documents of a collection alone."""
+        """Show only the documents in a collection."""
         self.search.clear()
         self._filter.setCurrentIndex(max(0, self._filter.findData(name)))
 
     def focus_rows(self) -> None:
-        """Into the table; where it is empty onto what can be done about that."""
+        """Focus the table; if it is empty, focus what can be done about that."""
         shown = self._stack.currentWidget()
         (
             self._empty.buttons[0] if shown is self._empty else self.table if shown is self.table else self.search
         ).setFocus()
 
     def show_everything(self) -> None:
-        """Take search and filter away, so that any entry can be shown."""
+        """Clear search and filter, so that any entry can be shown."""
         self.search.clear()
         self._filter.setCurrentIndex(0)
         self.refresh()
 
     def refresh(self) -> None:
-        """Ask the library again. A chosen entry stays chosen as long as it is there."""
+        """Reload from the library. A chosen entry stays chosen as long as it exists."""
         self._timer.stop()
         collections = self._desk.library.collections.all()
         if list(collections) != list(self._collections):
@@ -184,7 +184,7 @@ class LibraryList(QFrame):
         return (states is None or entry.state in states) and (entry.trashed is not None) == self.in_trash
 
     def _fill_filter(self) -> None:
-        """Kinds of documents, then collections; what was chosen stays chosen where it is still there."""
+        """List kinds of documents, then collections; the choice stays if it still exists."""
         chosen, collection = max(0, self._filter.currentIndex()), self.collection
         self._filter.blockSignals(True)
         self._filter.clear()
@@ -203,7 +203,7 @@ class LibraryList(QFrame):
         self._name_add_button()
 
     def _name_add_button(self) -> None:
-        """Its icon alone where the list is narrow."""
+        """Show only its icon if the list is narrow."""
         self._add.setText("" if self.width() < _NARROW else tr("Add"))
         self._add.setAccessibleName(tr("Add documents"))
 

@@ -1,4 +1,4 @@
-"""The documents' rows and columns as Qt asks for them. Knows entries; knows nothing of how cells are drawn."""
+"""The document table's rows and columns as a Qt model. Knows entries; knows nothing of how cells are drawn."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,19 +35,19 @@ _STATE_ORDER = tuple(ICONS)
 
 
 class EntryModel(QAbstractTableModel):
-    """Rows are entries, in the order that the header asks for. Signals: renamed (entry id, title)."""
+    """Rows are entries, in the order the header asks for. Signals: renamed (entry id, title)."""
 
     renamed = Signal(int, str)
 
     def __init__(self, seconds_left: Callable[[int], float | None], parent: QWidget) -> None:
-        """`seconds_left` knows how long an entry, by its id, will still take."""
+        """`seconds_left` gives how long an entry, by its id, will still take."""
         super().__init__(parent)
         self._entries: list[Entry] = []
         self._seconds_left = seconds_left
         self._order = (ADDED, Qt.SortOrder.DescendingOrder)
 
     def entries(self) -> list[Entry]:
-        """Every row, in order."""
+        """The entries of all rows, in order."""
         return list(self._entries)
 
     def set_entries(self, entries: Sequence[Entry]) -> None:
@@ -62,7 +62,7 @@ class EntryModel(QAbstractTableModel):
             self.dataChanged.emit(self.index(row, 0), self.index(row, ADDED))
 
     def row_of(self, entry_id: int) -> int | None:
-        """The row of an entry, None where it is not shown."""
+        """The row of an entry; None if it is not shown."""
         return next((row for row, entry in enumerate(self._entries) if entry.id == entry_id), None)
 
     def retranslate(self) -> None:
@@ -70,7 +70,7 @@ class EntryModel(QAbstractTableModel):
         if self._entries:
             self.dataChanged.emit(self.index(0, 0), self.index(len(self._entries) - 1, ADDED))
 
-    # --- what Qt asks
+    # --- what Qt calls
 
     def rowCount(self, parent: AnyIndex = QModelIndex()) -> int:  # noqa: B008, N802
         return 0 if parent.isValid() else len(self._entries)
@@ -102,7 +102,7 @@ class EntryModel(QAbstractTableModel):
         return None
 
     def flags(self, index: AnyIndex) -> Qt.ItemFlag:
-        """Titles can be edited, but for those in the trash."""
+        """Titles can be edited, except in the trash."""
         found = super().flags(index)
         is_title = index.isValid() and index.column() == TITLE and self._entries[index.row()].trashed is None
         return found | Qt.ItemFlag.ItemIsEditable if is_title else found
@@ -189,7 +189,7 @@ class EntryModel(QAbstractTableModel):
 
 
 def _share_kept(entry: Entry) -> float:
-    """For sorting: what was not measured comes below nothing at all."""
+    """A sort key that puts what was not measured below a share of zero."""
     return entry.gist.recall if entry.gist is not None and entry.gist.recall is not None else -1.0
 
 
@@ -201,19 +201,19 @@ def _recall_words(entry: Entry) -> str:
 
 
 def model_title(name: str) -> str:
-    """A model's name as a table can hold it: the last part of a folder or hub id."""
+    """A model's name short enough for a table: the last part of a folder or hub id."""
     if name == SMOLLM2:
         return "SmolLM2"
     return tr("Starter") if name == STARTER else name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
 def added_text(iso: str) -> str:
-    """A day of the calendar in the window's manner: 2026-03-21."""
+    """A date as the window writes it: 2026-03-21."""
     return iso[:10]
 
 
 def summary(entry: Entry) -> str:
-    """What the whole document became, and how, in a line: "48,210 → 1,204 gist tokens (40x) · adapter"."""
+    """What the whole document became, and how, in one line: "48,210 → 1,204 gist tokens (40x) · adapter"."""
     gist = entry.gist
     if gist is None:
         return entry.source_path.name

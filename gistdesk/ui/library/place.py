@@ -1,6 +1,6 @@
-"""The Library place: the list of documents, the kept text of one, the inspector, and what is done with documents.
+"""The Library: the list of documents, the kept text of one, the inspector, and what can be done with documents.
 
-Everything that is done goes to the desk. What concerns the window (sheets, banners, places) is asked for by signal.
+Every action goes to the desk. What concerns the window (sheets, banners, places) is requested by signal.
 """
 
 from functools import cached_property
@@ -30,13 +30,13 @@ GIST_FILES = "*.gistkv"
 
 
 class LibraryPlace(QObject):
-    """Attributes: list_widget, main_widget (hidden until a text is read; then the reader is in it), inspector_widget.
+    """Attributes: list_widget, main_widget (hidden until a text is opened; then holds the reader), inspector_widget.
 
     Signals:
         chat_requested: about these entry ids.
         files_requested: choose documents to add.
         sample_requested: add the sample.
-        recompress_requested: these entries, at a ratio that is still to be chosen.
+        recompress_requested: these entries, at a ratio still to be chosen.
         export_requested: the gist of this entry.
         told: a Notice for the window's banners.
         reader_toggled: the reader was opened or closed.
@@ -77,7 +77,7 @@ class LibraryPlace(QObject):
 
     @cached_property
     def reader(self) -> "Reader":
-        """Where kept texts are read; made, and its module imported, with the first of them."""
+        """Where kept texts are read; created, and its module imported, with the first text."""
         from gistdesk.ui.library.reader import Reader
 
         reader = Reader(self.main_widget)
@@ -93,7 +93,7 @@ class LibraryPlace(QObject):
         return self.list_widget.table.selected()
 
     def focus_find(self) -> None:
-        """Ctrl+F: in the text where one is being read, else in the list."""
+        """Ctrl+F: find in the text if one is open, else in the list."""
         focus = QApplication.focusWidget()
         if self.main_widget.isVisible() and focus is not None and self.main_widget.isAncestorOf(focus):
             self.reader.focus_find()
@@ -102,11 +102,11 @@ class LibraryPlace(QObject):
             self.list_widget.search.selectAll()
 
     def focus_list(self) -> None:
-        """Into the table; in an empty library onto its first button."""
+        """Focus the table, or in an empty library its first button."""
         self.list_widget.focus_rows()
 
     def choose(self, entry_ids: list[int]) -> None:
-        """Show these entries as chosen, whatever was searched for."""
+        """Select these entries, clearing any search that hides them."""
         table = self.list_widget.table
         if any(table.model_.row_of(each) is None for each in entry_ids):
             self.list_widget.show_everything()
@@ -139,7 +139,7 @@ class LibraryPlace(QObject):
     # --- what can be done
 
     def do(self, action: str) -> None:
-        """Do one of the inspector's actions with the chosen entries."""
+        """Apply one of the inspector's actions to the chosen entries."""
         entries = self.chosen
         if action not in possible(entries):
             return
@@ -186,7 +186,7 @@ class LibraryPlace(QObject):
             menu.field.setFocus()
 
     def chat_with_collection(self, name: str) -> None:
-        """A chat about all documents of a collection that can be asked; tells of those that cannot."""
+        """Start a chat about all documents in a collection that can be asked about; report those that cannot."""
         entries = [self._desk.library.entries.get(each) for each in self._desk.library.collections.all().get(name, [])]
         ready = [entry.id for entry in entries if "chat" in possible([entry])]
         if len(ready) < len(entries):
@@ -196,7 +196,7 @@ class LibraryPlace(QObject):
             self.chat_requested.emit(ready)
 
     def trash(self, entry_ids: list[int]) -> None:
-        """Move entries to the trash, and offer to take it back."""
+        """Move entries to the trash, and offer Undo."""
         self._deleted = entry_ids
         self._desk.trash(entry_ids)
         if self._read in entry_ids:
@@ -205,7 +205,7 @@ class LibraryPlace(QObject):
         self.told.emit(Notice(message, actions=((later("Undo"), self.undo),)))
 
     def undo(self) -> None:
-        """Bring back what was deleted last."""
+        """Restore what was deleted last."""
         if self._deleted:
             self._desk.restore(self._deleted)
             self.choose(self._deleted)
@@ -249,7 +249,7 @@ class LibraryPlace(QObject):
             self._read_along(entries[0])
 
     def _read_along(self, entry: Entry) -> None:
-        """While the reader is open it shows the text of the entry that is chosen."""
+        """While the reader is open, it shows the text of the chosen entry."""
         if entry.id == self._read or entry.text_sha256 is None:
             return
         try:

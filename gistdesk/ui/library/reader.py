@@ -1,4 +1,4 @@
-"""Reads a kept text: a sheet at a time, so that a book opens as quickly as a letter, with find over all of it.
+"""Shows a kept text one sheet at a time, so that a book opens as quickly as a letter; find searches all of it.
 
 Knows pages of text; knows nothing of the library.
 """
@@ -27,16 +27,16 @@ from gistdesk.ui.widgets.labels import ElidedLabel, Label
 SHEET_CHARACTERS = 12_000
 """About five book pages: laid out in a few milliseconds."""
 _LEAST_LINES = 4
-"""Fewer tell nothing of how long a full line is."""
+"""Fewer lines do not show how long a full line is."""
 _FULL, _SURELY_FULL = 0.75, 0.9
-"""Of the page's long lines; the second where a line ends with a sentence, which may be a paragraph's last."""
+"""Shares of the page's long lines; the second if a line ends with a sentence, which may be a paragraph's last."""
 _ENDING = re.compile(r"[.!?:;。！？…][\"'”’)\]]*\s*$")
 _ITEM = re.compile(r"\s*(?:[-–•·*▪○●◦]|\(?\d{1,3}[.)]|\(?[a-zA-Z가-힣][.)])\s")
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is shown at once: characters `start` to `end` of page `page` (from 0)."""
+    """What is shown at a time: characters `start` to `end` of page `page` (from 0)."""
 
     page: int
     start: int
@@ -44,7 +44,7 @@ class Sheet:
 
 
 def cut_into_sheets(pages: list[str]) -> list[Sheet]:
-    """Every page, those that are too long for one sheet cut at line ends."""
+    """One sheet per page, with pages that are too long cut at line ends."""
     sheets = []
     for number, text in enumerate(pages):
         start = 0
@@ -58,10 +58,10 @@ def cut_into_sheets(pages: list[str]) -> list[Sheet]:
 
 
 def with_lines_joined(page: str) -> str:
-    """A page with its lines joined to paragraphs: a space for each line end that only broke a line, so that every
-    character stays at its place.
+    """A page with its lines joined into paragraphs: a space replaces each line end that only wrapped a line, so that
+    every character keeps its position.
 
-    A line end counts as one where its line is nearly as long as the page's long lines, and no list begins after it.
+    A line end counts as a wrap if its line is nearly as long as the page's long lines and no list begins after it.
     """
     lines = page.split("\n")
     lengths = sorted(len(line) for line in lines if line.strip())
@@ -145,7 +145,7 @@ class Reader(QFrame):
         column.addWidget(self._text, 1)
         column.addLayout(layouts[2])
 
-    # --- what is read
+    # --- the text
 
     def show_text(self, title: str, pages: list[str], page_label: str | None) -> None:
         """Open a text at its beginning. Pages of a PDF have a line end wherever the printed line ended."""
@@ -218,7 +218,7 @@ class Reader(QFrame):
         self._find_from(forward=False)
 
     def _find_from(self, *, forward: bool) -> None:
-        """Mark the next match, going on from the end to the beginning."""
+        """Mark the next match, wrapping around at the end."""
         places = self._counter.places
         if not places:
             return
@@ -294,7 +294,7 @@ class Reader(QFrame):
 
 
 class _Text(QPlainTextEdit):
-    """Signals: left_top, left_bottom: a page key was pressed where the sheet ends."""
+    """Signals: left_top, left_bottom: a page key was pressed at the end of the sheet."""
 
     left_top = Signal()
     left_bottom = Signal()
@@ -310,7 +310,7 @@ class _Text(QPlainTextEdit):
         self._centred: tuple[int, int] | None = None
 
     def centre_on(self, position: int) -> None:
-        """Bring a position into the middle, and keep it there while the room changes, until something scrolls."""
+        """Centre a position, and keep it centred through resizes until something scrolls."""
         cursor = self.textCursor()
         probe = QTextCursor(self.document())
         probe.setPosition(position)
@@ -320,7 +320,7 @@ class _Text(QPlainTextEdit):
         self._centred = (position, self.verticalScrollBar().value())
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
-        """A reader that was closed gets its size after the place that it is to show."""
+        """A reader that was closed gets its size only after the place it has to show."""
         at = self._centred
         stays = at is not None and at[1] == self.verticalScrollBar().value()
         super().resizeEvent(event)
@@ -338,5 +338,5 @@ class _Text(QPlainTextEdit):
 
 
 def _utf16(text: str, start: int, end: int) -> int:
-    """Length of `text[start:end]` as Qt counts: characters beyond the basic plane are two."""
+    """Length of `text[start:end]` as Qt counts it: characters beyond the basic plane count as two."""
     return len(text[start:end].encode("utf-16-le")) // 2

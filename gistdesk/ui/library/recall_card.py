@@ -1,6 +1,6 @@
-"""What did this gist keep? Facts of the document asked back from its gist, and the share that came back, by depth.
+"""What did this gist keep? Facts from the document asked back from its gist, and the share recalled, by depth.
 
-Shows what the library keeps and what is being measured, and starts or stops that; draws no facts.
+Shows what the library stores and what is being measured, and starts or stops that; generates no facts.
 """
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
@@ -19,7 +19,7 @@ from gistdesk.ui.widgets.speech import announce
 
 
 class _Depths(QWidget):
-    """Five fifths of the document, from its beginning to its end: what was kept of what was asked."""
+    """The five fifths of the document, from beginning to end: how much of what was asked was kept."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -84,7 +84,7 @@ class RecallCard(QWidget):
         self._retranslate()
 
     def show_entry(self, entry: Entry | None) -> None:
-        """The figures of an entry's gist; nothing for one that has none, or whose document is not here."""
+        """Show the figures of an entry's gist; nothing if it has none, or if its document is not here."""
         self._entry = entry if entry is not None and entry.gist is not None and entry.text_sha256 is not None else None
         self.setVisible(self._entry is not None)
         self._show()

@@ -1,4 +1,4 @@
-"""What each state of a document is called, drawn and followed by. Knows entries; knows nothing of widgets."""
+"""The words, icon and next step for each state of a document. Knows entries; knows nothing of widgets."""
 
 from gistdesk.language.figures import duration_text
 from gistdesk.language.i18n import later, tr
@@ -18,7 +18,7 @@ ICONS = {
     "source changed": ("changed", "warning"),
     "cancelled": ("cancelled", "muted"),
 }
-"""State -> icon, and name of its colour in the theme."""
+"""State -> icon, and the name of its colour in the theme."""
 
 _WORDS = {
     "queued": later("Queued"),
@@ -57,7 +57,7 @@ _LOOKS = {"reliable": ("ready", "good"), "partly": ("warning", "warning"), "unre
 
 
 def verdict_words(gist: GistRow) -> str:
-    """What was measured of a gist: a finished one that lost its facts is of no use."""
+    """What a gist's measurement says: a finished one that lost its facts is of no use."""
     if gist.verdict is None and gist.agreement is not None:
         return tr("Ready: {percent}% right in its own check", percent=f"{100 * gist.agreement:.0f}")
     if gist.verdict is None:
@@ -66,19 +66,19 @@ def verdict_words(gist: GistRow) -> str:
 
 
 def look(entry: Entry) -> tuple[str, str]:
-    """Icon, and name of its colour in the theme."""
+    """The icon, and the name of its colour in the theme."""
     if entry.state == "ready" and entry.gist is not None:
         return _LOOKS[entry.gist.verdict] if entry.gist.verdict else ("ready", "muted")
     return ICONS[entry.state]
 
 
 def _reason(entry: Entry, message: str) -> str:
-    """Without the file's name in front, which stands in the same row."""
+    """The message without the file's name in front, which is in the same row anyway."""
     return message.removeprefix(entry.source_path.name).lstrip(": ") or message
 
 
 def explanation(entry: Entry) -> str:
-    """A sentence on what the state means for the reader and what to do about it; "" where nothing needs saying."""
+    """A sentence on what the state means for the user and what to do about it; "" if nothing needs saying."""
     if entry.problem is not None and entry.state == "failed":
         return f"{tr(entry.problem.message)} {tr(entry.problem.hint)}"
     if entry.state == "outdated":
@@ -96,7 +96,7 @@ def explanation(entry: Entry) -> str:
 
 
 def fraction(entry: Entry) -> float | None:
-    """How far a working entry is, 0 to 1; None when it is not at work or that is not known."""
+    """Progress of an entry being worked on, 0 to 1; None if it is not, or if that is unknown."""
     if entry.state not in ("extracting", "compressing") or not entry.total:
         return None
     return min(1.0, entry.done / entry.total)

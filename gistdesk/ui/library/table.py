@@ -1,6 +1,6 @@
-"""The table of documents: its keys, its menu, which columns it has room for.
+"""The table of documents: its keys, its menu, and which columns fit.
 
-Knows entries as the library gives them; what is done with a document is decided elsewhere.
+Knows entries as the library gives them; others decide what is done with a document.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,9 +31,9 @@ from gistdesk.ui.library.model import (
 from gistdesk.ui.widgets import theme
 
 _WIDER = 1.6
-"""By how much the status may grow in a wide window, so that a reason takes one line."""
+"""How much the status may grow in a wide window, so that a reason fits on one line."""
 _HIDDEN_FIRST = (ADDED, MODEL, SIZE, TOKENS, SLOTS, RECALL, RATIO)
-"""Columns that give way, in this order, when the table is narrow; the inspector has their figures, too."""
+"""Columns hidden, in this order, when the table is narrow; the inspector has their figures, too."""
 
 
 class EntryTable(QTableView):
@@ -44,7 +44,7 @@ class EntryTable(QTableView):
         opened: Enter or a double click on an entry, by its id.
         retry_pressed: entry id.
         delete_pressed: only while the table has the focus.
-        menu_asked: for the chosen entries' menu, at a point of the screen.
+        menu_asked: the chosen entries' menu is wanted, at a point on the screen.
     """
 
     chosen = Signal()
@@ -95,7 +95,7 @@ class EntryTable(QTableView):
         return [entries[row] for row in rows]
 
     def select(self, entry_ids: Sequence[int]) -> None:
-        """Choose these entries, and bring the first into view."""
+        """Select these entries, and scroll the first into view."""
         rows = [row for row in (self.model_.row_of(each) for each in entry_ids) if row is not None]
         self.clearSelection()
         flags = QItemSelectionModel.SelectionFlag.Select | QItemSelectionModel.SelectionFlag.Rows
@@ -112,7 +112,7 @@ class EntryTable(QTableView):
             self.edit(self.currentIndex().siblingAtColumn(TITLE))
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
-        """Who comes by Tab is on a row: where none is chosen, the current one is."""
+        """Tab lands on a row: if none is selected, the current one gets selected."""
         super().focusInEvent(event)
         self.viewport().update()
         by_key = event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason)
@@ -124,7 +124,7 @@ class EntryTable(QTableView):
         self.viewport().update()
 
     def currentChanged(self, current: AnyIndex, previous: AnyIndex) -> None:  # noqa: N802
-        """The row that has the focus is marked in all its cells."""
+        """The focused row is marked in all its cells."""
         super().currentChanged(current, previous)
         self.viewport().update()
 
@@ -158,7 +158,7 @@ class EntryTable(QTableView):
         self._hide_columns()
 
     def _hide_columns(self) -> None:
-        """Leave out the columns that matter least until the title has room."""
+        """Hide the columns that matter least until the title has room."""
         width = self.viewport().width()
         room = width - max(30 * theme.GRID, round(0.3 * width))
         needed = sum(self._widths.values())

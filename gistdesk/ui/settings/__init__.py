@@ -1,1 +1,1 @@
-"""The settings window, a module per page."""
+"""The settings window, one module per page."""

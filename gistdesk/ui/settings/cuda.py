@@ -1,6 +1,6 @@
-"""The offer to set CUDA up, on the Hardware page: which card there is, what it would take, how far it is.
+"""The offer to set up CUDA, on the Hardware page: which card there is, what it would take, how far it has got.
 
-Looks when it is shown. Knows the desk's CUDA set-up; decides nothing.
+Checks when shown. Knows the desk's CUDA set-up; decides nothing.
 """
 
 from PySide6.QtCore import QEvent

@@ -1,4 +1,4 @@
-"""The settings (Ctrl+,): a window of its own beside the main one; every change takes effect at once.
+"""The settings (Ctrl+,): a separate window beside the main one; every change takes effect at once.
 
 Knows its pages.
 """

@@ -1,4 +1,4 @@
-"""A model in the settings: its title, size and fit, how far its download is, and what can be done with it.
+"""A model in the settings: its title, size and fit, its download's progress, and what can be done with it.
 
 Knows the desk's rows of models.
 """
@@ -129,7 +129,7 @@ class ModelCard(QFrame):
         box.open()
 
     def delete_adapter(self) -> None:
-        """Without asking."""
+        """Delete the adapter without asking."""
         if self._row is not None:
             self._desk.remove_adapter(self._row.name)
 
@@ -170,7 +170,7 @@ def _pause_text(coming: Coming | None) -> str:
 
 
 def _coming_text(coming: Coming, *, is_file: bool) -> str:
-    """How far it is; where it has stopped by itself, why, and what to do."""
+    """How far it has got; if it has stopped by itself, why, and what to do."""
     if coming.problem:
         return f"{tr(coming.problem)} {tr(coming.hint)}".strip()
     if coming.share is None:

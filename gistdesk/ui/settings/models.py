@@ -25,7 +25,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class ModelsPage(SettingsPage):
-    """One card per model; models that are recommended or were found here; a folder to add, a hub id to download.
+    """One card per model; models recommended or found here; a folder to add, a hub id to download.
 
     Attributes: offered.
     """
@@ -104,11 +104,11 @@ class ModelsPage(SettingsPage):
 
     @cached_property
     def question(self) -> Question:
-        """Over the settings, where the answer is wanted."""
+        """The question's card, shown over the settings, where the answer is wanted."""
         return Question(self.window())
 
     def use(self, name: str) -> None:
-        """Use a model from now on; asks where documents were compressed with another."""
+        """Use a model from now on; asks first if documents were compressed with another."""
         ask_to_switch(self._desk, name, self.question)
 
     def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
@@ -118,7 +118,7 @@ class ModelsPage(SettingsPage):
             self._desk.found_models.look()
 
     def refresh(self) -> None:
-        """Show the models as they are known now."""
+        """Show what is currently known about models."""
         rows = self._desk.models()
         self.smollm2.setVisible(all(row.name != SMOLLM2 for row in rows))
         for name in self._cards.keys() - {row.name for row in rows}:
@@ -146,7 +146,7 @@ class ModelsPage(SettingsPage):
     def _on_add_file(self) -> None:
         dialog = QFileDialog(self.window(), tr("Choose a model's file"), "", "GGUF (*.gguf)")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.fileSelected.connect(self._desk.download)  # it is prepared, and then on the list
+        dialog.fileSelected.connect(self._desk.download)  # it is prepared, then listed
         dialog.open()
 
     def _on_import_adapter(self) -> None:
@@ -173,7 +173,7 @@ class ModelsPage(SettingsPage):
             self._desk.download(self.hub_id.text().strip())
 
     def _on_arrived(self, name: str) -> None:
-        """What was typed stays until then: a download that fails is tried again, perhaps under another name."""
+        """Typed text stays until now, since a failed download is tried again, perhaps under another name."""
         if name == self.hub_id.text().strip():
             self.hub_id.clear()
 

@@ -1,6 +1,6 @@
-"""Models that are not on the list yet: recommended ones to fetch, and what other programs keep on this computer.
+"""Models not on the list yet: recommended ones to download, and what other programs keep on this computer.
 
-Knows the desk; knows nothing of how a model is fetched or found.
+Knows the desk; knows nothing of how a model is downloaded or found.
 """
 
 from collections.abc import Sequence
@@ -29,9 +29,9 @@ _FITS = {
 
 
 class OfferedModels(QWidget):
-    """Attributes: cards, by the name of what they offer; look, the button to search this computer anew.
+    """Attributes: cards, by the name of what they offer; look, the button that searches this computer again.
 
-    Signals: download_asked (a hub id, or a GGUF file to prepare), add_asked (a model that is in the hub's cache).
+    Signals: download_asked (a hub id, or a GGUF file to prepare), add_asked (a model in the hub's cache).
     """
 
     download_asked = Signal(str)
@@ -69,7 +69,7 @@ class OfferedModels(QWidget):
         desk.found_models.changed.connect(self.refresh)
 
     def refresh(self) -> None:
-        """Show what is offered now."""
+        """Show the current offers."""
         known = {row.name for row in self._desk.models()}
         found = [each for each in self._desk.found_models.rows if each.name not in known]
         offers: list[tuple[int, str, tuple[str, Sequence[str], str, str]]] = []
@@ -91,7 +91,7 @@ class OfferedModels(QWidget):
         self._retranslate(bool(found))
 
     def _on_pressed(self, name: str) -> None:
-        """Of what is in the hub's cache nothing is to be fetched or prepared."""
+        """A model in the hub's cache needs no download or preparation."""
         is_in_cache = not Path(name).is_absolute() and any(each.name == name for each in self._desk.found_models.rows)
         (self.add_asked if is_in_cache else self.download_asked).emit(name)
 
@@ -109,7 +109,7 @@ class OfferedModels(QWidget):
 
 
 class _Card(QFrame):
-    """Something to fetch or add. Signals: pressed (its name)."""
+    """Something to download or add. Signals: pressed (its name)."""
 
     pressed = Signal(str)
 

@@ -1,4 +1,4 @@
-"""One page of the settings: a title and rows of label, control and a sentence. Knows nothing of what is set."""
+"""One settings page: a title and rows of label, control and a sentence. Knows nothing of what is set."""
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import (
@@ -19,7 +19,7 @@ from gistdesk.ui.widgets.labels import Label
 
 
 class SettingsPage(QScrollArea):
-    """Texts are given in English, marked by `later`, and set again when the language changes."""
+    """A page whose texts are given in English, marked by `later`, and set again when the language changes."""
 
     def __init__(self, title: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -43,7 +43,7 @@ class SettingsPage(QScrollArea):
         self.setWidget(inner)
 
     def add_row(self, label: str, control: QWidget, note: str = "") -> None:
-        """A control with its label at the left and, below, a sentence on what it does."""
+        """Add a control with its label at the left and, below, a sentence on what it does."""
         row = self._grid.rowCount()
         name = Label(self)
         name.setBuddy(control)
@@ -67,7 +67,7 @@ class SettingsPage(QScrollArea):
         self._grid.setRowMinimumHeight(row + 2, theme.GRID)
 
     def add_text(self, text: str, role: str = "") -> QLabel:
-        """A paragraph over the whole width."""
+        """Add a paragraph over the whole width."""
         label = Label(self)
         label.setWordWrap(True)
         theme.set_role(label, role)
@@ -82,7 +82,7 @@ class SettingsPage(QScrollArea):
         return box
 
     def set_text_of(self, widget: QWidget, text: str) -> None:
-        """A button's or label's text, which follows the language."""
+        """Set a button's or label's text, which follows the language."""
         self._texts.append((widget, text))
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802

@@ -1,4 +1,4 @@
-"""The pages of settings that are plain choices: General, Hardware, Privacy, Advanced. Know the desk's settings."""
+"""The settings pages that are plain choices: General, Hardware, Privacy, Advanced. Know the desk's settings."""
 
 import os
 
@@ -25,7 +25,7 @@ _MB = 2**20
 
 
 class GeneralPage(SettingsPage):
-    """Language, look, and what is asked at a drop."""
+    """Language, appearance, and whether to ask when documents are dropped."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("General"))
@@ -53,7 +53,7 @@ class GeneralPage(SettingsPage):
 
 
 class HardwarePage(SettingsPage):
-    """Device, CUDA, threads, memory kept for others, unloading when idle."""
+    """Device, CUDA, threads, memory reserved for other programs, unloading when idle."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("Hardware"))
@@ -156,7 +156,7 @@ class PrivacyPage(SettingsPage):
 
 
 class AdvancedPage(SettingsPage):
-    """The ratio beforehand, figures, where things are."""
+    """The default ratio, figures, where things are."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("Advanced"))

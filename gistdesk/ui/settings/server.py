@@ -1,4 +1,4 @@
-"""The page of the local server: its switch, its address and token to copy. Knows the desk's server and settings."""
+"""The local server's page: its switch, and its address and token to copy. Knows the desk's server and settings."""
 
 from PySide6.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
 
@@ -68,7 +68,7 @@ class ServerPage(SettingsPage):
 
 
 class _Copied(QWidget):
-    """A text that is to be copied; a secret one is not shown."""
+    """A text to copy; a secret one is not shown."""
 
     def __init__(self, parent: QWidget, *, is_secret: bool = False) -> None:
         super().__init__(parent)

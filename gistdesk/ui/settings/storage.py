@@ -1,4 +1,4 @@
-"""The Storage page of the settings: how much the library takes, emptying its trash, cleaning up, moving it.
+"""The Storage page of the settings: how much space the library takes, emptying its trash, cleaning up, moving it.
 
 Knows the session's upkeep of the library; reads the library, and changes nothing in it.
 """
@@ -31,7 +31,7 @@ _BITS = ((later("16 bits"), 16), (later("8 bits: about half the file"), 8))
 
 
 class StoragePage(SettingsPage):
-    """Figures of the library's folder, and what can be done about them."""
+    """Figures for the library's folder, and what can be done about them."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(later("Storage"))
@@ -133,7 +133,7 @@ class StoragePage(SettingsPage):
         self._show_cleaning()
 
     def _on_empty(self) -> None:
-        """What is deleted here cannot be brought back: the one place of the window where a dialog asks."""
+        """What is deleted here cannot be restored: the one place in the window where a dialog asks."""
         n = len(self._desk.library.entries.all(trashed=True))
         box = QMessageBox(
             QMessageBox.Icon.Warning,
@@ -185,7 +185,7 @@ class StoragePage(SettingsPage):
         dialog.open()
 
     def move_to(self, folder: str) -> None:
-        """Move the library; it can be used while its files are copied."""
+        """Move the library; it stays usable while its files are copied."""
         if not self._desk.idle():
             self._say(tr("Wait until nothing is being compressed or answered, or cancel it."), "warning")
             return

@@ -1,4 +1,4 @@
-"""Asking before another model or adapter is used, where documents were compressed with a different one.
+"""Asks before switching to another model or adapter if documents were compressed with a different one.
 
 Knows the desk and the question's card; knows nothing of where models are listed.
 """
@@ -12,7 +12,7 @@ from gistdesk.ui.widgets.question import Question
 
 
 def ask_to_switch(desk: Desk, name: str, question: Question, used: Callable[[], object] = lambda: None) -> None:
-    """Use a model from now on, after a question where the library has documents of another; then call `used`."""
+    """Use a model from now on, asking first if the library has documents compressed with another; then call `used`."""
 
     def use(recompress: bool = False) -> None:
         desk.load_model(name, recompress=recompress)

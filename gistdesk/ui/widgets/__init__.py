@@ -1,1 +1,1 @@
-"""What several places draw with: theme, labels, banners, sheets. Knows no place."""
+"""What several places are drawn with: theme, labels, banners, sheets. Knows no place."""

@@ -120,13 +120,13 @@ class Banner(QFrame):
 
 
 class BannerArea(QScrollArea):
-    """Where banners are shown, the newest on top, a few at a time; as high as they are, up to half of the parent.
+    """Where banners are shown, newest on top, a few at a time; as high as they are, up to half the parent's height.
 
-    They lie over the lower part of the parent, so that nothing moves under the pointer when one comes or goes.
+    They lie over the lower part of the parent, so that nothing moves under the pointer when one appears or goes.
     """
 
     def __init__(self, parent: QWidget, above: Callable[[], int]) -> None:
-        """`above` gives the height in pixels of what is to be left free at the parent's lower edge."""
+        """`above` gives the height in pixels to leave free at the parent's lower edge."""
         super().__init__(parent)
         self._above = above
         parent.installEventFilter(self)
@@ -148,7 +148,7 @@ class BannerArea(QScrollArea):
         return super().eventFilter(watched, event)
 
     def fit(self) -> None:
-        """Take the place that is free now."""
+        """Fill the room that is free now."""
         parent = self.parentWidget()
         if parent is None or self.isHidden():
             return
@@ -159,7 +159,7 @@ class BannerArea(QScrollArea):
         self.setGeometry((parent.width() - width) // 2, parent.height() - self._above() - height, width, height)
 
     def tell(self, notice: Notice, tone: str = "warning") -> Banner:
-        """Show a notice; one that says the same is replaced."""
+        """Show a notice, replacing one that says the same."""
         for banner in list(self.banners):
             if banner.notice.message == notice.message:
                 self._remove(banner)

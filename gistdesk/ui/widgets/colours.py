@@ -1,4 +1,4 @@
-"""The colours of the light and the dark theme. Know nothing of what they are used for beyond their names."""
+"""The colours of the light and the dark theme. Knows nothing of what they are used for beyond their names."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ class Colours:
     """The colours of one theme.
 
     Attributes:
-        window, surface, raised: background of bars, of texts and tables, of cards over them.
-        text, muted, border: writing, secondary writing, lines.
-        accent, on_accent, tint: the one accent, writing on it, and a weak background of it.
-        good, warning, bad: always beside an icon or a word that says the same.
-        hover, selected: backgrounds of what is under the mouse, and of what is chosen.
+        window, surface, raised: backgrounds of bars, of texts and tables, and of cards over them.
+        text, muted, border: text, secondary text, lines.
+        accent, on_accent, tint: the one accent, text on it, and a faint background of it.
+        good, warning, bad: always used beside an icon or a word that says the same.
+        hover, selected: backgrounds of what is under the mouse, and of what is selected.
         memory_model, memory_gist, memory_other, memory_free: parts of the memory bar.
     """
 
@@ -81,7 +81,7 @@ DARK = Colours(
 
 
 def mix(front: str, back: str, share: float = 0.55) -> str:
-    """`front` over `back`: style sheets have no transparency that all controls respect."""
+    """`front` blended over `back`: style sheets have no transparency that all controls respect."""
     one, other = QColor(front), QColor(back)
     parts = (
         round(a * share + b * (1 - share))

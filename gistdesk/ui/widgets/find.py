@@ -5,18 +5,18 @@ import re
 from PySide6.QtCore import QObject, QTimer, Signal
 
 _CHARACTERS_A_TURN = 200_000
-"""Searched in a few milliseconds."""
+"""Characters searched in a few milliseconds."""
 
 MOST_MATCHES = 10_000
 
 
 class Matches(QObject):
-    """Every place where a text stands.
+    """Every occurrence of a text.
 
     Attributes:
-        places: (page from 0, start, end) in order; complete when `running` is off, or has reached `MOST_MATCHES`.
-        at: the place that is being looked at, an index; None when none is.
-        running: whether the search still goes on.
+        places: (page from 0, start, end) in order; complete when `running` is off, or at `MOST_MATCHES`.
+        at: index of the current place; None when there is none.
+        running: whether the search is still going on.
     Signals: changed.
     """
 
@@ -35,7 +35,7 @@ class Matches(QObject):
         self._timer.timeout.connect(self._search_on)
 
     def start(self, pages: list[str], wanted: str) -> None:
-        """Search `pages` for `wanted`, capitals or not; an empty text ends the search."""
+        """Search `pages` for `wanted`, ignoring case; an empty text ends the search."""
         self.places, self.at, self._pages, self._next = [], None, pages, (0, 0)
         self._pattern = re.compile(re.escape(wanted), re.IGNORECASE)
         self._overlap = len(wanted)

@@ -9,10 +9,10 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 
 
 class FlowRow(QWidget):
-    """Widgets in a row that goes on below when it is too long; as high as it needs to be.
+    """Widgets in a row that wraps when it is too long; as high as it needs to be.
 
     Args:
-        at_right: whether the rows end at the right instead of starting at the left.
+        at_right: align rows to the right instead of the left.
     """
 
     def __init__(self, parent: QWidget | None = None, *, gap: int = SMALL, at_right: bool = False) -> None:
@@ -27,7 +27,7 @@ class FlowRow(QWidget):
         self._widgets.append(widget)
 
     def replace(self, widgets: Sequence[QWidget]) -> None:
-        """Show these instead; those that are no longer shown are deleted."""
+        """Show these instead; widgets no longer shown are deleted."""
         for old in self._widgets:
             if old not in widgets:
                 old.hide()

@@ -1,6 +1,6 @@
-"""Labels and tooltips that show text as it is, and labels that cope with room.
+"""Labels and tooltips that show text as it is, and labels that adapt to the room they have.
 
-Titles, paths and messages come from outside; what looks like HTML in them stays text. Know nothing of what they say.
+Titles, paths and messages come from outside; what looks like HTML in them stays text. Knows nothing of what they say.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,10 +15,10 @@ from gistdesk.ui.widgets import theme
 
 
 class Label(QLabel):
-    """A label that takes nothing for HTML, unless it is told to: Qt would fetch the pictures that a title names."""
+    """A label that takes nothing for HTML unless told to: Qt would load the pictures a title names."""
 
     def __init__(self, text: str | QWidget | None = "", parent: QWidget | None = None) -> None:
-        """As Qt's: a text, a parent, or both."""
+        """Arguments as in Qt: a text, a parent, or both."""
         if not isinstance(text, str):
             text, parent = "", text
         super().__init__(parent)
@@ -28,7 +28,7 @@ class Label(QLabel):
 
 
 def tip(text: str) -> str:
-    """A tooltip of `text` as it is, whatever Qt would take for HTML in it."""
+    """A tooltip showing `text` as it is, even where Qt would take it for HTML."""
     if not Text.mightBeRichText(text):
         return text
     from html import escape  # its table of entities is not needed to draw the window
@@ -37,7 +37,7 @@ def tip(text: str) -> str:
 
 
 class ElidedLabel(Label):
-    """One line that is shortened, in its middle unless told otherwise, where there is no room for it; the tooltip then
+    """One line that is elided, in the middle unless told otherwise, when there is no room for it; the tooltip then
     has all of it."""
 
     def __init__(
@@ -53,7 +53,7 @@ class ElidedLabel(Label):
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     def setText(self, text: str, *, ending: str = "") -> None:  # noqa: N802
-        """`ending` is what `text` ends with and is shown whole, as long as there is room for a little more."""
+        """`ending` is the end of `text` and is shown whole, as long as there is room for a little more."""
         self._ending = ending
         super().setText(text)
         self._explain()
@@ -82,7 +82,7 @@ class ElidedLabel(Label):
 
 
 class EmptyState(QWidget):
-    """What a place is for while there is nothing in it: picture, a line, a sentence, buttons.
+    """What an empty place is for: a picture, a line, a sentence, buttons.
 
     Attributes: buttons.
     """
@@ -95,7 +95,7 @@ class EmptyState(QWidget):
         actions: Sequence[tuple[str, Callable[[], object]]] = (),
         parent: QWidget | None = None,
     ) -> None:
-        """Texts are English (marked by `later`); the first action's button is the default one."""
+        """Texts are in English (marked by `later`); the first action's button is the default one."""
         super().__init__(parent)
         self._icon, self._texts = icon, (title, text, *(label for label, _ in actions))
         self._more = ""
@@ -130,7 +130,7 @@ class EmptyState(QWidget):
         column.addStretch(3)
 
     def say(self, text: str, more: str) -> None:
-        """Other sentences in place of the first one's; English, too."""
+        """Show other sentences instead of the original ones; also in English."""
         self._texts = (self._texts[0], text, *self._texts[2:])
         self._more = more
         self._retranslate()

@@ -1,4 +1,4 @@
-"""A card over the dimmed window: keeps the focus inside it, closes on Escape, gives the focus back.
+"""A card over the dimmed window: keeps the focus inside, closes on Escape, gives the focus back.
 
 Knows nothing of what is on the card.
 """
@@ -12,7 +12,7 @@ from gistdesk.ui.widgets import theme
 
 
 class Overlay(QWidget):
-    """Attributes: card; body (the layout of what is on it, which scrolls); foot (a row below that is always seen).
+    """Attributes: card; body (the layout of its contents, which scrolls); foot (a row below that is always visible).
 
     Signals: closed.
     """
@@ -20,7 +20,7 @@ class Overlay(QWidget):
     closed = Signal()
 
     def __init__(self, parent: QWidget, *, width: int, top: bool = False) -> None:
-        """`width` is the card's greatest, in pixels; `top` puts it near the upper edge."""
+        """`width` is the card's maximum, in pixels; `top` puts it near the upper edge."""
         super().__init__(parent)
         self.card = QFrame(self)
         self.card.setProperty("surface", "card")
@@ -30,7 +30,7 @@ class Overlay(QWidget):
         self.body.setSpacing(2 * theme.GRID)
         self._area = QScrollArea(self.card)
         self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QFrame.Shape.NoFrame)  # what it takes would be missing to what is on the card
+        self._area.setFrameShape(QFrame.Shape.NoFrame)  # its frame would take room from the card's contents
         self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._area.setWidget(inner)
@@ -49,7 +49,7 @@ class Overlay(QWidget):
         self.hide()
 
     def open(self) -> None:
-        """Show it over everything in the window."""
+        """Show the card over everything in the window."""
         focus = QApplication.focusWidget()
         if focus is not None and not self.isAncestorOf(focus):
             self._before = focus
@@ -69,7 +69,7 @@ class Overlay(QWidget):
         self.closed.emit()
 
     def arrange_card(self) -> None:
-        """Place the card anew, as high as its contents are; what does not fit into the window is scrolled."""
+        """Lay the card out again, as high as its contents; what does not fit into the window scrolls."""
         margin = 2 * theme.GRID
         width = max(0, min(self._width, self.width() - 2 * margin))
         self.body.activate()
@@ -83,7 +83,7 @@ class Overlay(QWidget):
         self.card.setGeometry((self.width() - width) // 2, y, width, height)
 
     def room_for_body(self) -> int:
-        """How high the body can be at most without being scrolled."""
+        """The greatest height the body can have without scrolling."""
         foot = self.foot.sizeHint().height() if self.foot.count() else 0
         return self.height() - 4 * theme.GRID - foot - 2 * (self.card.frameWidth() + 1)
 
@@ -118,10 +118,10 @@ class Overlay(QWidget):
         event.accept()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        event.accept()  # nothing below is to be pressed
+        event.accept()  # nothing below may be clicked
 
     def focusNextPrevChild(self, forward: bool) -> bool:  # noqa: N802
-        """Tab goes round on the card."""
+        """Tab cycles within the card."""
         start: QWidget = QApplication.focusWidget() or self.card
         widget: QWidget | None = start
         while True:
@@ -141,7 +141,7 @@ class Overlay(QWidget):
 
 
 def _is_stop(widget: QWidget) -> bool:
-    """Whether Tab stops there; of several radio buttons that is the chosen one, and the arrow keys go to the others."""
+    """Whether Tab stops there; among radio buttons only at the chosen one, and the arrow keys go to the others."""
     if not (widget.isEnabled() and widget.isVisible()):
         return False
     group = widget.group() if isinstance(widget, QAbstractButton) else None

@@ -1,4 +1,4 @@
-"""A question on a card in the window: what it is about, one or two things to do, Cancel. Knows not the subject."""
+"""A question on a card in the window: what it is about, one or two things to do, Cancel. Does not know the subject."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from gistdesk.ui.widgets.overlay import Overlay
 
 
 class Question(Overlay):
-    """Attributes: yes, also, no (its buttons); `also`, a second way, is hidden where there is none."""
+    """Attributes: yes, also, no (its buttons); `also`, a second way to say yes, is hidden if there is none."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, width=60 * theme.GRID)
@@ -49,7 +49,7 @@ class Question(Overlay):
     ) -> None:
         """Show translated texts; `then` is called when the answer is yes, `otherwise` when it is Cancel.
 
-        `also` is another way to say yes: its text, and what is called then.
+        `also` is another way to say yes: its text, and what to call then.
         """
         self._title.setText(title)
         self._text.setText(text)

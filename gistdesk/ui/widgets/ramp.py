@@ -1,9 +1,9 @@
-"""Shares as colours that stay in order for the colour-blind and in grey. Knows nothing of what is shown."""
+"""Shares as colours that keep their order for the colour-blind and in greyscale. Knows nothing of what is shown."""
 
 from PySide6.QtGui import QColor
 
 _CIVIDIS = ("#00224e", "#35456c", "#666970", "#948e77", "#c8b866", "#fee838")
-"""Points of matplotlib's cividis (Nunez, Anderton and Renslow, 2018)."""
+"""Points on matplotlib's cividis (Nunez, Anderton and Renslow, 2018)."""
 
 
 def ramp(share: float) -> QColor:

@@ -1,4 +1,4 @@
-"""Chooses how much a document is compressed, in which way, and says what that will come to. Knows the predictions."""
+"""Chooses how much and how a document is compressed, and says what that will cost. Knows the predictions."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 
 PRESETS = (8.0, 32.0, 100.0)
-"""What each of them keeps is measured, not promised."""
+"""What each one keeps is measured, not promised."""
 _CUSTOM = len(PRESETS)
 METHODS = (("auto", later("Automatic")), *((method.name, method.choice) for method in GIST_METHODS))
 LEAST, MOST = 2.0, 1000.0
@@ -111,13 +111,13 @@ class RatioChooser(QWidget):
 
     @property
     def method(self) -> str:
-        """See `gistdesk.core.methods`; "auto" is the usual way of the model."""
+        """See `gistdesk.core.methods`; "auto" is the model's usual one."""
         return str(self.methods.currentData())
 
     def show_tokens(self, tokens: Sequence[int], model: str = "") -> None:
-        """What is to be compressed: tokens of each document that was counted so far; by the chosen model if not told.
+        """Set what will be compressed: tokens of each document counted so far; with the chosen model unless given.
 
-        What was measured, and what is predicted, is of that model and the chosen way.
+        Measurements and predictions shown are for that model and the chosen method.
         """
         self._tokens = list(tokens)
         if model != self._model:
@@ -126,14 +126,14 @@ class RatioChooser(QWidget):
         self._predict()
 
     def keep(self) -> None:
-        """Remember the ratio for next time, where that is ticked."""
+        """Remember the ratio for next time, if that is ticked."""
         if self.remember.isChecked():
             self._desk.change_settings(ratio=self.ratio, remember_ratio=True)
         elif self._desk.settings.remember_ratio:
             self._desk.change_settings(remember_ratio=False)
 
     def start_over(self) -> None:
-        """Back to the ratio to start from and the model's usual way, with what was measured by now."""
+        """Go back to the starting ratio and the model's usual method, with the latest measurements."""
         self._show_measured()
         self.methods.setCurrentIndex(0)
         self._choose(self._desk.estimates.ratio)
@@ -153,7 +153,7 @@ class RatioChooser(QWidget):
             button.setAccessibleDescription(note.text())
 
     def _untrained_words(self, ratio: float) -> str:
-        """A few words where the adapter that is used by itself never met this ratio."""
+        """A few words if the adapter used by default was never trained at this ratio."""
         info = self._desk.model_info() if self.method in ("auto", "adapter") and not self._model else None
         trained = info.trained_ratios if info else None
         if trained is None or trained[0] <= ratio <= trained[1]:
@@ -161,7 +161,7 @@ class RatioChooser(QWidget):
         return " · " + tr("the adapter was trained at {low}x to {high}x", low=f"{trained[0]:g}", high=f"{trained[1]:g}")
 
     def _on_method(self) -> None:
-        """The text's own keys keep facts at lower ratios than an adapter does."""
+        """Lower the ratio with the method: the text's own keys keep facts at lower ratios than an adapter does."""
         self._on_changed()
         if self.method not in ("auto", "adapter"):
             self._choose(min(self.ratio, usual_ratio(chosen_method(self.method, has_adapter=False))))
@@ -221,7 +221,7 @@ _KINDS = {
 
 
 def _measured_words(rows: Sequence[MeasuredRatio]) -> str:
-    """What came back from gists at a ratio, each with how many were asked; the library's own documents first."""
+    """How much was recalled from gists at a ratio, each with the number asked; the library's own documents first."""
     if not rows:
         return tr("not measured yet")
     parts = []

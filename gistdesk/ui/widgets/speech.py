@@ -1,10 +1,10 @@
-"""Tells screen readers what changed without the focus moving: progress, results, notices."""
+"""Tells screen readers about changes away from the focus: progress, results, notices."""
 
 from PySide6.QtWidgets import QWidget
 
 
 def announce(widget: QWidget, text: str, *, urgent: bool = False) -> None:
-    """Have `text` read out, where a screen reader runs; urgent ones interrupt what it is saying."""
+    """Have `text` read out if a screen reader is running; urgent ones interrupt what it is saying."""
     from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent  # not needed to draw the window
 
     if not QAccessible.isActive():

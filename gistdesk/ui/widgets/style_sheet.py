@@ -1,4 +1,4 @@
-"""The style sheet of the whole window, from the colours of a theme. Knows widgets' classes and a few properties."""
+"""The style sheet of the whole window, from a theme's colours. Knows widgets' classes and a few properties."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from gistdesk.ui.widgets.colours import Colours, mix
 
 
 def style_sheet(c: Colours, tinted: Callable[[str, str], str]) -> str:
-    """`tinted` gives the path of an icon in a colour.
+    """The style sheet; `tinted` gives the path of an icon in a colour.
 
     Properties that widgets may set: `kind` ("primary", "quiet", "link" or "danger") on buttons; `role` ("title",
     "heading", "muted", "small", "bad", "warning", "good") on labels; `surface` ("card", "bar", "page", "rail" on

@@ -17,7 +17,7 @@ from gistdesk.ui.widgets.colours import DARK, LIGHT, Colours, mix
 from gistdesk.ui.widgets.style_sheet import style_sheet
 
 GRID = 8
-"""Every margin, gap and height is a multiple of this, or half of it. In device-independent pixels."""
+"""Every margin, gap and height is a multiple of this or of half of it. In device-independent pixels."""
 SMALL = GRID // 2
 ROW_HEIGHT = 6 * GRID
 ICON = 20
@@ -116,7 +116,7 @@ _KOREAN_FONTS = (
 def use_language(name: str) -> None:
     """Switch to a language (see `set_language`) and to a font for it.
 
-    That is the system's, or, where it has no Hangul and the language is Korean, one that has Latin letters, too:
+    That is the system's font, or, if it lacks Hangul and the language is Korean, one that also has Latin letters:
     otherwise Qt takes Hangul, and the figures beside it, from a font of another size and weight.
     """
     global _system_font
@@ -138,15 +138,15 @@ def use_language(name: str) -> None:
 
 
 def icon(name: str, colour: str | None = None) -> QIcon:
-    """`resources/icons/NAME.svg` in the colour of text, or in the one of `Colours` that is named ("accent", "bad").
+    """`resources/icons/NAME.svg` in the text colour, or in a named one of `Colours` ("accent", "bad").
 
-    It follows the theme: an icon that was given to a widget needs no change when light becomes dark.
+    It follows the theme: an icon given to a widget needs no change when light becomes dark.
     """
     return QIcon(_TintedIcon(name, colour))
 
 
 def application_icon() -> QIcon:
-    """The application's own, in its own colours."""
+    """The application's own icon, in its own colours."""
     return QIcon(str(resource("icons/gistdesk.svg")))
 
 
@@ -156,7 +156,7 @@ def paint_icon(painter: QPainter, rect: QRectF, name: str, colour: str) -> None:
 
 
 class _TintedIcon(QIconEngine):
-    """Draws an SVG in the theme's colours as they are at that moment."""
+    """Draws an SVG in the theme's current colours."""
 
     def __init__(self, name: str, colour: str | None) -> None:
         super().__init__()
@@ -198,7 +198,7 @@ def _renderer(name: str, colour: str) -> QSvgRenderer:
 
 
 def _tinted(name: str, colour: str) -> str:
-    """The path of a tinted copy of an icon: style sheets take files only. On a full disk it is the icon as it is."""
+    """The path of a tinted copy of an icon, since style sheets take only files. On a full disk, the untinted icon."""
     folder = _tinted_folder()
     target = Path(folder.path()) / f"{name}-{colour[1:]}.svg"
     try:
@@ -214,7 +214,7 @@ def _tinted_folder() -> QTemporaryDir:
     return QTemporaryDir()  # deletes itself when the program ends
 
 
-# --- small shared settings of widgets
+# --- small settings that widgets share
 
 
 def set_kind(widget: QWidget, kind: str) -> None:
@@ -235,7 +235,7 @@ def _set_property(widget: QWidget, name: str, value: str) -> None:
 
 
 def inset(box: QAbstractSpinBox) -> None:
-    """Move a spin box's figure off its left edge: Qt gives the field inside no padding of the style sheet."""
+    """Move a spin box's figure off its left edge: Qt does not apply the style sheet's padding to the field inside."""
     box.lineEdit().setTextMargins(GRID, 0, 0, 0)
 
 

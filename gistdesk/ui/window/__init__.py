@@ -1,1 +1,1 @@
-"""The main window: what surrounds the three places, and what is dropped onto it."""
+"""The main window: what surrounds the three places, and drops onto it."""

@@ -1,4 +1,4 @@
-"""Taking documents in: from dialogs, drops, the command line and folders, up to the sheet that asks for the ratio.
+"""Adding documents: from dialogs, drops, the command line and folders, up to the sheet that asks for the ratio.
 
 Knows the desk; reads no document, and knows nothing of the cards over the window.
 """
@@ -33,8 +33,8 @@ _TITLE_CHARACTERS = 40
 
 
 class Adding(QObject):
-    """Signals: added (entry ids), sample_ready (entry id: it can be asked now; and a question that it answers), pasted
-    (files, to be opened as dropped ones are), chosen (documents, whose ratio is to be asked for), told (a notice)."""
+    """Signals: added (entry ids), sample_ready (an entry id that can be asked now, and a question it answers), pasted
+    (files, to be opened like dropped ones), chosen (documents that still need a ratio), told (a notice)."""
 
     added = Signal(list)
     sample_ready = Signal(int, str)
@@ -43,7 +43,7 @@ class Adding(QObject):
     told = Signal(object)
 
     def __init__(self, window: QWidget, desk: Desk, question: Callable[[], Question]) -> None:
-        """`question` gives the card that asks, which is made when it is first wanted."""
+        """`question` gives the card that asks, created on first use."""
         super().__init__(window)
         self._window, self._desk, self._question = window, desk, question
         self._sample: int | None = None
@@ -78,7 +78,7 @@ class Adding(QObject):
         self.take([Path(name) for name in names])
 
     def paste(self) -> None:
-        """Ctrl+V: files that were copied, or a text, which becomes a file of the library."""
+        """Ctrl+V: copied files, or a text, which becomes a file in the library."""
         data = QGuiApplication.clipboard().mimeData()
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data.hasUrls() else []
         if not paths and data.text().strip():
@@ -92,7 +92,7 @@ class Adding(QObject):
             self.told.emit(notice)
 
     def _pasted_file(self, text: str) -> list[Path]:
-        """The text as a file, called as its first words are."""
+        """Save the text as a file named after its first words."""
         words = re.sub(r"[^\w -]", "", " ".join(text.split())[:_TITLE_CHARACTERS]).strip() or tr("Pasted text")
         folder = self._desk.library.store.folder / "pasted"
         path = folder / f"{words}.txt"
@@ -114,7 +114,7 @@ class Adding(QObject):
         return [path]
 
     def drop_unwanted(self) -> None:
-        """A pasted text that was not accepted leaves nothing behind."""
+        """Delete pasted texts that were not accepted."""
         pasted, self._pasted = self._pasted, []
         used = {entry.source_path for entry in self._desk.library.entries.all()} if pasted else set()
         for path in pasted:
@@ -124,7 +124,7 @@ class Adding(QObject):
     # --- paths
 
     def take(self, paths: Sequence[Path]) -> None:
-        """Gists are imported, folders asked about once, documents shown in the drop sheet."""
+        """Import gists, ask about folders once, and show documents in the drop sheet."""
         gists = [path for path in paths if path.suffix.lower() == ".gistkv"]
         folders = [path for path in paths if path.is_dir()]
         files = [path for path in paths if path not in gists and path not in folders]
@@ -165,7 +165,7 @@ class Adding(QObject):
     # --- the sample
 
     def open_sample(self) -> None:
-        """Add the bundled sample; `sample_ready` tells when it is compressed."""
+        """Add the bundled sample; `sample_ready` is emitted when it is compressed."""
         self._sample = self._desk.open_sample()
         self.added.emit([self._sample])
 

@@ -1,6 +1,7 @@
-"""Tells screen readers what has ended without being looked at: documents, and answers of chats that are not open.
+"""Tells screen readers what has finished out of sight: documents, and answers in chats that are not open.
 
-An open chat tells of its own answers, banners and runs of theirs. Each end is told once, progress never.
+An open chat announces its own answers, and banners and runs announce themselves. Each end is announced once,
+progress never.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ class Announcer(QObject):
     """Listens to the desk."""
 
     def __init__(self, window: QWidget, desk: Desk, open_chat: Callable[[], int | None]) -> None:
-        """`open_chat` gives the chat that is open; None where none is."""
+        """`open_chat` gives the open chat, or None."""
         super().__init__(window)
         self._window, self._desk, self._open_chat = window, desk, open_chat
         self._working = {entry.id for entry in self._desk.library.entries.all(states=WORKING)}

@@ -1,6 +1,6 @@
-"""The columns of each place, list, main and inspector: how wide they are, and which there is room for.
+"""The columns of each place (list, main and inspector): how wide they are, and which fit.
 
-Knows the places' widgets, and keeps the window's shape from one time to the next.
+Knows the places' widgets, and saves the window's shape between sessions.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from gistdesk.ui.widgets import theme
 
 LIBRARY, CHAT, LAB = range(3)
 _NARROW = 120 * theme.GRID
-"""Below this width there is room for two columns beside the rail."""
+"""Below this width there is room for only two columns beside the rail."""
 _INSPECTOR, _LIST = 38 * theme.GRID, 32 * theme.GRID
 
 
 class Place(Protocol):
-    """What the window knows of a place: its columns, of which some may be missing, and where Ctrl+F goes."""
+    """What the window knows of a place: its columns, some of which may be missing, and where Ctrl+F goes."""
 
     @property
     def list_widget(self) -> QWidget | None: ...
@@ -38,13 +38,13 @@ class Place(Protocol):
 class Columns(QObject):
     """Attributes: splitters, one per place; empty until the place is opened.
 
-    Signals: fitted, whether the place that is shown has an inspector, and whether that is shown.
+    Signals: fitted (whether the current place has an inspector, and whether it is shown).
     """
 
     fitted = Signal(bool, bool)
 
     def __init__(self, window: QWidget, desk: Desk, shown_place: Callable[[], int]) -> None:
-        """`shown_place` gives the number of the place that is shown."""
+        """`shown_place` gives the number of the current place."""
         super().__init__(window)
         self._window, self._desk, self._shown_place = window, desk, shown_place
         self._places: dict[int, Place] = {}
@@ -58,10 +58,10 @@ class Columns(QObject):
         """By place, and whether the window is narrow: there the inspector takes another column's room."""
 
     def fill(self, number: int, place: Place) -> None:
-        """Put a place's widgets into its columns, as wide as they were left."""
+        """Put a place's widgets into its columns, at the widths they last had."""
         self._places[number] = place
         splitter, width = self.splitters[number], 150 * theme.GRID
-        list_stretch = 2 if number == LIBRARY else 0  # titles of chats need no more room in a wide window
+        list_stretch = 2 if number == LIBRARY else 0  # chat titles need no more room in a wide window
         widgets = ((place.list_widget, list_stretch), (place.main_widget, 3), (place.inspector_widget, 0))
         for widget, stretch in widgets:
             if widget is not None:
@@ -74,7 +74,7 @@ class Columns(QObject):
         splitter.restoreState(_unpacked(self._kept(number)))
 
     def show_inspector(self, place: int, shown: bool) -> None:
-        """For one place, and for windows as wide or narrow as this one is now."""
+        """Show or hide a place's inspector; wide and narrow windows remember it separately."""
         self._inspector_shown[place, self._narrow] = shown
         self.fit()
 
@@ -95,7 +95,7 @@ class Columns(QObject):
         self.fitted.emit(now != LAB, shown.get((now, narrow), False))
 
     def make_room_for_reader(self) -> None:
-        """In a narrow window the reader takes the inspector's room."""
+        """In a narrow window, give the inspector's room to the reader."""
         self._inspector_shown[LIBRARY, True] = self._places[LIBRARY].main_widget.isHidden()
         self.fit()
 
@@ -103,7 +103,7 @@ class Columns(QObject):
         return next(iter(self._desk.settings.columns[number:]), "")
 
     def keep(self) -> None:
-        """Write down the window's shape."""
+        """Save the window's shape."""
         columns = [
             _packed(splitter.saveState()) if number in self._places else self._kept(number)
             for number, splitter in enumerate(self.splitters)
@@ -111,7 +111,7 @@ class Columns(QObject):
         self._desk.keep_shape(_packed(self._window.saveGeometry()), tuple(columns))
 
     def restore(self) -> None:
-        """The window as it was left."""
+        """Restore the window as it was left."""
         self._window.restoreGeometry(_unpacked(self._desk.settings.window))
 
 
@@ -120,7 +120,7 @@ def _packed(state: QByteArray) -> str:
 
 
 def _unpacked(text: str) -> QByteArray:
-    """Qt leaves what it restores from it as it is, where it is nothing of Qt's."""
+    """A saved shape as Qt's bytes; what is not Qt's own is ignored by Qt when restoring."""
     return QByteArray.fromBase64(QByteArray(text.encode()))
 
 

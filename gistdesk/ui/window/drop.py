@@ -1,6 +1,6 @@
 """Documents dropped anywhere onto the window: what was dropped, and the picture over the window meanwhile.
 
-Knows paths; what is done with them is decided elsewhere.
+Knows paths; others decide what is done with them.
 """
 
 from pathlib import Path

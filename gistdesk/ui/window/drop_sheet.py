@@ -1,4 +1,4 @@
-"""The sheet after a drop: which documents, how much to compress them, what that will take; nothing starts before it.
+"""The sheet after a drop: which documents, how much to compress them, what that will take; nothing starts without it.
 
 Knows the desk's measurements of documents; reads no file itself.
 """
@@ -91,7 +91,7 @@ class DropSheet(Overlay):
         self._retranslate()
 
     def show_paths(self, paths: Sequence[Path]) -> None:
-        """Ask about these documents, and those the sheet is asking about already; they are measured meanwhile."""
+        """Ask about these documents, in addition to those already on the sheet; they are measured meanwhile."""
         if self.isHidden():
             self._rows, self._passwords = {}, {}
             self._list.clear()
@@ -112,7 +112,7 @@ class DropSheet(Overlay):
         self._desk.measure(added)
 
     def arrange_card(self) -> None:
-        """In a low window the list of documents gives way first, so that what compressing will take is seen."""
+        """In a low window, shrink the list of documents first, so that the cost of compressing stays visible."""
         n = len(self._rows)
         spare = self.room_for_body() - (self.body.totalHeightForWidth(self.card.width()) - self._list.height())
         fit = (spare - self._list_height(0)) // _ROW
@@ -188,7 +188,7 @@ class DropSheet(Overlay):
         self.accept.setText(tr("Compress") if len(self._rows) == 1 else tr("Compress ({n})", n=len(ready)))
 
     def _show_models(self) -> None:
-        """By each document's language to begin with, then every model that can be used."""
+        """First the choice by each document's language, then every usable model."""
         self.models.clear()
         self.models.addItem(tr("{model}, or the one for the text's language", model=self._own_title()), "")
         for row in self._desk.models():
@@ -205,7 +205,7 @@ class DropSheet(Overlay):
         return str(self.models.currentData() or suited or self._desk.settings.model)
 
     def _is_model_known(self, path: Path) -> bool:
-        """Whether one was chosen, or the text was read, whose language decides."""
+        """Whether one was chosen, or the text was read and its language decides."""
         return bool(self.models.currentData()) or isinstance(self._rows[path].found, Measured)
 
     def _usable(self) -> list[Path]:
@@ -247,7 +247,7 @@ class DropSheet(Overlay):
 
 
 class RecompressSheet(Overlay):
-    """Asks for the ratio at which documents of the library are compressed again."""
+    """Asks for the ratio at which to recompress documents in the library."""
 
     def __init__(self, desk: Desk, parent: QWidget) -> None:
         super().__init__(parent, width=72 * theme.GRID)

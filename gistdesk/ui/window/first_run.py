@@ -30,7 +30,7 @@ from gistdesk.ui.widgets.labels import Label
 
 
 def recommended(rows: list[ModelRow]) -> ModelRow | None:
-    """The largest model that can compress and fits; the starter where no other does."""
+    """The largest model that can compress and fits; the starter if no other does."""
     fitting = [row for row in rows if row.fit == "fits" and row.has_adapter and row.coming is None]
     starter = next((row for row in rows if row.name == "starter"), None)
     return max(fitting, key=lambda row: row.n_parameters or 0, default=starter)
@@ -130,7 +130,7 @@ class FirstRun(QFrame):
         self._picture.setPixmap(theme.application_icon().pixmap(9 * theme.GRID, 9 * theme.GRID))
 
     def refresh(self) -> None:
-        """Show the models and the hardware as they are known now."""
+        """Show what is currently known about models and hardware."""
         self._show_hardware()
         row = recommended(self._desk.models())
         if row is None:

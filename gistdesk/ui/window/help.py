@@ -22,14 +22,14 @@ _OTHER_KEYS = (
     ("Esc", later("Stop; close")),
     ("Delete", later("Move the chosen documents to the trash (in the list)")),
 )
-"""Of what has the focus; the others are the menus'."""
+"""Keys of focused widgets; the others come from the menus."""
 
 
 class Help(Overlay):
     """The card with the help."""
 
     def __init__(self, parent: QWidget, keys: Sequence[tuple[str, str]]) -> None:
-        """`keys` of the menus, each with the English text of what it does."""
+        """`keys`: the menus' keys, each with the English text of what it does."""
         super().__init__(parent, width=80 * theme.GRID)
         self._keys = (*keys, *_OTHER_KEYS)
         self._title, self._keys_title = Label(self.card), Label(self.card)

@@ -1,4 +1,4 @@
-"""All long work that there is, as rows to show: compressing, measuring, downloads, copies, and the Lab's runs.
+"""All long-running work as rows to show: compressing, measuring, downloads, copies, and the Lab's runs.
 
 Knows the desk and the runs; knows no widgets.
 """
@@ -21,7 +21,7 @@ from gistdesk.ui.library.states import WORKING, fraction, state_words
 class Job:
     """Attributes:
     share: from 0 to 1.
-    is_open: at work, and nobody knows how much there is.
+    is_open: running, with the total unknown.
     left_s: seconds, where known.
     """
 
@@ -35,7 +35,7 @@ class Job:
 
 
 def all_jobs(desk: Desk, runs: Runs) -> list[Job]:
-    """Those at work before those that wait, which are in the order of the queue."""
+    """Running jobs first, then waiting ones in queue order."""
     entries = desk.library.entries.all(states=WORKING)
     turns = {entry_id: turn for turn, entry_id in enumerate(desk.library.queue.waiting(), 1)}
     entries.sort(key=lambda entry: (turns.get(entry.id, 0), entry.id))
@@ -59,7 +59,7 @@ def all_jobs(desk: Desk, runs: Runs) -> list[Job]:
 
 
 def entry_job(desk: Desk, entry: Entry) -> Job:
-    """A document that is compressed, or waits for it."""
+    """The job of a document that is being compressed or waiting."""
     left_s = desk.eta_s(entry.id)
     title = entry.title or entry.source_path.name
     cancel = partial(desk.cancel, entry.id)
@@ -89,7 +89,7 @@ def _run_job(runs: Runs, run: Run) -> Job:
 
 
 def left_words(jobs: list[Job]) -> str:
-    """How many there are, and how long those take that are under way, as far as it is known."""
+    """How many jobs there are, and how long the running ones will take, as far as known."""
     known = [job.left_s for job in jobs if job.left_s is not None]
     if not known:
         return tr("Not finished: {n}.", n=len(jobs))

@@ -1,4 +1,4 @@
-"""The drawer of jobs: all long work, each with its progress and Cancel. What there is, `jobs` knows."""
+"""The jobs drawer: all long-running work, each with its progress and Cancel. `jobs` knows what there is."""
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtWidgets import (
@@ -111,7 +111,7 @@ class JobsDrawer(QFrame):
         self.setFixedHeight(23 * theme.GRID)
 
     def refresh(self) -> None:
-        """Show the jobs of now; nothing is done while the drawer is closed."""
+        """Show the current jobs; does nothing while the drawer is closed."""
         if self.isHidden():
             return
         jobs = all_jobs(self._desk, self._runs)
@@ -136,7 +136,7 @@ class JobsDrawer(QFrame):
         self.refresh()
 
     def _on_entry_changed(self, entry_id: int) -> None:
-        """Progress changes a row; what begins or ends changes the list."""
+        """Progress changes a row; a job that starts or ends changes the list."""
         row = self._rows.get(f"entry {entry_id}")
         try:
             entry = self._desk.library.entries.get(entry_id)

@@ -1,7 +1,7 @@
-"""The main window: rail, places, resource bar, drawer, banners, menus and keys; what is dropped onto it; quitting.
+"""The main window: rail, places, resource bar, drawer, banners, menus and keys; drops onto it; quitting.
 
-Puts the places together and passes on what they ask of one another. Knows of places what `Place` names. Chat, Lab
-and the cards over the window are made, and their modules imported, when they are first opened.
+Puts the places together and passes on what they ask of one another. Knows of a place only what `Place` names. Chat,
+Lab and the cards over the window are created, and their modules imported, when first opened.
 """
 
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from gistdesk.ui.window.quitting import Quitting
 
 _FRAME = QSize(theme.GRID, 5 * theme.GRID)
-"""What a window manager puts around the window, at most."""
+"""The most a window manager puts around the window."""
 _Card = TypeVar("_Card", bound=Overlay)
 
 
@@ -140,7 +140,7 @@ class MainWindow(QMainWindow):
         self.desk.file_jobs.slow.connect(self._on_slow_files)
 
     def _leave_drops_to_window(self) -> None:
-        """Text fields would take a dropped file as text."""
+        """Keep text fields from taking a dropped file as text."""
         for field in self.findChildren(QLineEdit):
             field.setAcceptDrops(False)
         for area in self.findChildren(QAbstractScrollArea):
@@ -215,7 +215,7 @@ class MainWindow(QMainWindow):
         return card
 
     def has_opened(self, number: int) -> bool:
-        """Whether a place was made already."""
+        """Whether a place has been created."""
         return ("library", "chat", "lab")[number] in self.__dict__
 
     def _take_in(self, number: int, place: Place) -> None:
@@ -228,11 +228,11 @@ class MainWindow(QMainWindow):
 
     @property
     def place(self) -> int:
-        """The place that is shown: LIBRARY, CHAT or LAB."""
+        """The current place: LIBRARY, CHAT or LAB."""
         return self._stack.currentIndex()
 
     def show_place(self, number: int) -> None:
-        """Go to a place, and bring the focus there unless it came from the rail."""
+        """Go to a place, and move the focus there unless it is on the rail."""
         if self._pages.currentIndex() != 0:
             self._end_welcome()
         self._place(number)
@@ -245,7 +245,7 @@ class MainWindow(QMainWindow):
             self._focus_place(number)
 
     def _focus_place(self, number: int) -> None:
-        """Where the keyboard is wanted first in a place."""
+        """Put the focus where the keyboard is wanted first in a place."""
         if number == LIBRARY:
             self.library.focus_list()
         elif number == CHAT and self.chat.chat_id is not None:
@@ -270,7 +270,7 @@ class MainWindow(QMainWindow):
         self.columns.fit()
 
     def _below_banners(self) -> int:
-        """What banners must not cover: the bar, the drawer, and where questions are written."""
+        """Height that banners must not cover: the bar, the drawer, and the question field."""
         heights = [self.bar.height(), self.drawer.height() if self.drawer.isVisible() else 0]
         if self.place == CHAT and self.has_opened(CHAT):
             heights.append(self.chat.composer.height())
@@ -285,7 +285,7 @@ class MainWindow(QMainWindow):
         self.menus.jobs.setChecked(shown)
 
     def _on_slow_files(self) -> None:
-        """Copying that takes long is seen, and can be cancelled, where all work is."""
+        """Show a long copy among the jobs, where it can be cancelled."""
         self.show_jobs(True)
 
     def _on_drawer_closed(self) -> None:
@@ -343,7 +343,7 @@ class MainWindow(QMainWindow):
     # --- documents
 
     def open_paths(self, paths: Sequence[Path]) -> None:
-        """Take in files and folders, from a drop, the command line or another instance."""
+        """Add files and folders from a drop, the command line or another instance."""
         self.show()
         self.raise_()
         self.activateWindow()
@@ -366,7 +366,7 @@ class MainWindow(QMainWindow):
         self.library.choose(entry_ids)
 
     def _on_sample_ready(self, entry_id: int, question: str) -> None:
-        """The way to a first answer ends with the question in its place: Enter asks it."""
+        """The path to a first answer ends with the question in its field: Enter asks it."""
         self.chat_about([entry_id])
         self.chat.composer.field.setPlainText(question)
         self.chat.composer.field.selectAll()
@@ -377,12 +377,12 @@ class MainWindow(QMainWindow):
         self.adding.open_sample()
 
     def chat_about(self, entry_ids: list[int]) -> None:
-        """A new chat about these documents."""
+        """Start a chat about these documents."""
         self.show_place(CHAT)
         self.chat.open_new(entry_ids)
 
     def new_chat(self) -> None:
-        """Ctrl+N: about the chosen documents in the Library, else as the open chat's."""
+        """Ctrl+N: a chat about the documents chosen in the Library, else about the open chat's."""
         if self.place == LIBRARY and any(entry.gist is not None for entry in self.library.chosen):
             self.library.do("chat")
             return
@@ -439,7 +439,7 @@ class MainWindow(QMainWindow):
     # --- notices
 
     def _on_notice(self, notice: Notice, tone: str = "warning") -> None:
-        """Where the person is: the settings lie in front of the window."""
+        """Show a notice where the user is looking: the settings lie in front of the window."""
         dialog = self._settings_dialog
         area = dialog.banners if dialog is not None and dialog.isVisible() else self.banners
         area.tell(notice, tone)
@@ -496,7 +496,7 @@ class MainWindow(QMainWindow):
             super().keyPressEvent(event)
 
     def overlays(self) -> list[Overlay]:
-        """Every card that has lain over the window."""
+        """Every card that has been shown over the window."""
         return list(self._overlays)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
@@ -509,7 +509,7 @@ class MainWindow(QMainWindow):
             event.ignore()
 
     def end_places(self) -> None:
-        """End the processes of the places; runs go on."""
+        """End the places' processes; runs go on."""
         if self.has_opened(LAB):
             self.lab.close()
         self.runs.close()

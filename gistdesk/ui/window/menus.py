@@ -25,7 +25,7 @@ _PALETTE = later("Command palette")
 
 
 class Commanded(Protocol):
-    """The window, as far as its menus know it. The chat and the help are made when they are first wanted."""
+    """The window as its menus know it. The chat and the help are created on first use."""
 
     desk: Desk
     library: LibraryPlace
@@ -112,7 +112,7 @@ class Menus:
         return action
 
     def _chat(self, text: str, slot: Callable[[], object], icon: str, keys: str = "") -> None:
-        """An action on the open chat, which brings its place to the front; the place is made when it is wanted."""
+        """An action on the open chat, which brings its place to the front; the place is created if needed."""
         self._add(text, partial(self._in_chat, slot), icon, keys)
 
     def _in_chat(self, slot: Callable[[], object]) -> None:
@@ -124,11 +124,11 @@ class Menus:
         from gistdesk.ui.window.palette import Command
 
         actions = [action for action, text in self._actions if action.isEnabled() and text != _PALETTE]
-        actions.sort(key=lambda action: action is self._quit)  # nobody is to end up there by a slip
+        actions.sort(key=lambda action: action is self._quit)  # so that nobody lands on it by accident
         return [Command(each.text(), each.trigger, each.icon(), each.shortcut().toString()) for each in actions]
 
     def keys(self) -> list[tuple[str, str]]:
-        """Every key of the menus, with the English text of its action."""
+        """Every key in the menus, with the English text of its action."""
         return [(action.shortcut().toString(), text) for action, text in self._actions if action.shortcut().toString()]
 
     def retranslate(self) -> None:

@@ -1,6 +1,6 @@
-"""Tells the desktop when long work has ended and nobody is looking: runs, downloads, and the last document of a queue.
+"""Notifies the desktop when long work ends while nobody is looking: runs, downloads, and the last document of a queue.
 
-Knows the desk and the runs. What the window shows itself is told there.
+Knows the desk and the runs. What the window can show itself is left to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gistdesk.ui.library.states import WORKING
 from gistdesk.ui.widgets import theme
 
 LONG_S = 20.0
-"""What took less is not worth a notification."""
+"""Work shorter than this is not worth a notification."""
 _SHOWN_MS = 10_000
 
 

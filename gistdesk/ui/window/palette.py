@@ -16,12 +16,12 @@ from gistdesk.ui.widgets.overlay import Overlay
 
 _MOST = 50
 _WANTED, _LEAST, _AROUND = 44 * theme.GRID, 16 * theme.GRID, 12 * theme.GRID
-"""Heights: of the list in a large window, at least, and of what stands around it."""
+"""Heights: the list's in a large window, its minimum, and what surrounds it."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """Something to find: its text, what it does, its icon, its keys in words."""
+    """Something to find: its text, what it does, its icon, and its keys as text."""
 
     text: str
     run: Callable[[], object]
@@ -30,8 +30,8 @@ class Command:
 
 
 def score(wanted: str, text: str) -> float | None:
-    """How well `text` fits what was typed: its letters in order, better where they stand together and at the
-    beginnings of words. None: it does not fit. 0: nothing was typed, and everything fits alike."""
+    """How well `text` matches what was typed: the typed letters in order, better if adjacent or at the
+    beginnings of words. None: no match. 0: nothing was typed, and everything matches equally."""
     folded, at, total = text.casefold(), -1, 0.0
     for letter in wanted.casefold().replace(" ", ""):
         found = folded.find(letter, at + 1)
@@ -44,7 +44,7 @@ def score(wanted: str, text: str) -> float | None:
 
 
 class Palette(Overlay):
-    """Shows commands and runs the one that is chosen."""
+    """Shows commands and runs the chosen one."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent, width=72 * theme.GRID, top=True)
@@ -94,7 +94,7 @@ class Palette(Overlay):
         self._go_to(0)
 
     def _go_to(self, row: int) -> None:
-        """Choose a row, the first or last one where there is no such row."""
+        """Select a row, or the first or last one if it is out of range."""
         item = self.list.topLevelItem(max(0, min(self.list.topLevelItemCount() - 1, row)))
         if item is not None:
             self.list.setCurrentItem(item)

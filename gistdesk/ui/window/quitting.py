@@ -1,4 +1,4 @@
-"""Quitting: at once when nothing is at work; otherwise the one question that is asked in a dialog.
+"""Quitting: at once when nothing is running; otherwise after a question, the one place where a dialog asks.
 
 Knows the desk's idleness and the Lab's live run.
 """
@@ -31,7 +31,7 @@ class Quitting(QObject):
         self._timer.timeout.connect(self._on_look)
 
     def may_close(self) -> bool:
-        """Whether the window may close now; if not, the reader is asked and it closes later, or stays."""
+        """Whether the window may close now; if not, the user is asked and it closes later, or stays."""
         if self.decided:
             return True
         run = self._runs.live()
@@ -49,7 +49,7 @@ class Quitting(QObject):
         self._window.close()
 
     def _ask_about_run(self, title: str, state_words: str) -> None:
-        """A run of the Lab needs no window: it goes on, or stops where it can go on from."""
+        """A Lab run needs no window: it goes on, or stops where it can be resumed."""
         box = QMessageBox(self._window)
         box.setIcon(QMessageBox.Icon.Question)
         box.setTextFormat(Qt.TextFormat.PlainText)
@@ -98,7 +98,7 @@ class Quitting(QObject):
         box.open()
 
     def finish_first(self) -> None:
-        """Leave the screen, and quit as soon as nothing is at work."""
+        """Hide the window, and quit as soon as nothing is running."""
         if QSystemTrayIcon.isSystemTrayAvailable():
             self._show_tray()
             self._window.hide()

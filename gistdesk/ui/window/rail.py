@@ -1,6 +1,6 @@
 """The rail at the left edge: one button per place, settings at the foot. Knows names and icons, not places.
 
-Tab reaches the button of the place that is shown; the arrow keys go to the others.
+Tab reaches the current place's button; the arrow keys go to the others.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ class Rail(QFrame):
     settings_pressed = Signal()
 
     def __init__(self, places: Sequence[tuple[str, str]], parent: QWidget | None = None) -> None:
-        """`places`: English text, marked by `later`, and icon of each."""
+        """`places`: the English text, marked by `later`, and the icon of each."""
         super().__init__(parent)
         self.setProperty("surface", "rail")
         self._texts = [text for text, _ in places]
@@ -49,7 +49,7 @@ class Rail(QFrame):
         return button
 
     def choose(self, number: int) -> None:
-        """Show a place's button as the chosen one."""
+        """Mark a place's button as the chosen one."""
         self.buttons[number].setChecked(True)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802

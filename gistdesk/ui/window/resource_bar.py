@@ -1,4 +1,4 @@
-"""The bar at the foot: model and device, what is in the device's memory and what will be, how many jobs there are.
+"""The bar at the foot: model and device, what is and will be in the device's memory, and how many jobs there are.
 
 Knows the desk's figures; measures nothing.
 """
@@ -29,11 +29,11 @@ from gistdesk.ui.widgets.labels import Label, tip
 from gistdesk.ui.window.jobs import all_jobs
 
 _COUNT_MS = 100
-"""Jobs are counted so often at most: many may change at once."""
+"""Jobs are counted at most this often, since many may change at once."""
 
 
 class MemoryBar(QWidget):
-    """A stacked bar: model, gists, other programs, free; over the free part, hatched, what is about to be needed."""
+    """A stacked bar: model, gists, other programs, free; memory about to be needed is hatched over the free part."""
 
     def __init__(self, desk: Desk, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -47,7 +47,7 @@ class MemoryBar(QWidget):
         return QSize(40 * theme.GRID, 2 * theme.GRID)
 
     def refresh(self) -> None:
-        """Take the figures of now."""
+        """Take the current figures."""
         memory, forecast = self._desk.memory, self._desk.forecast_bytes
         rows = [
             (tr("Model"), memory.model),
@@ -106,7 +106,7 @@ class MemoryBar(QWidget):
 
 
 class ResourceBar(QFrame):
-    """Signals: jobs_toggled (whether the drawer is to be open), models_pressed."""
+    """Signals: jobs_toggled (whether the drawer should be open), models_pressed."""
 
     jobs_toggled = Signal(bool)
     models_pressed = Signal()
@@ -200,7 +200,7 @@ class ResourceBar(QFrame):
         self._on_jobs_changed()
 
     def _on_entry_changed(self, entry_id: int) -> None:
-        """Progress is no news here; a job that begins or ends is."""
+        """Progress does not matter here; a job that starts or ends does."""
         try:
             working = self._desk.library.entries.get(entry_id).state in WORKING
         except UserError:  # deleted in another window
@@ -216,7 +216,7 @@ class ResourceBar(QFrame):
         self.jobs.setAccessibleName(tr("Jobs: {n}", n=n))
 
     def show_device(self) -> None:
-        """The chip's card: why this device, and giving its memory back."""
+        """Show the chip's card: why this device is used, and a way to free its memory."""
         engine = self._desk.engine_state
         menu = QMenu(self)
         card = QWidget(menu)
