@@ -16,7 +16,7 @@ _PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy", "gt-
 
 
 def hardware(device: torch.device) -> dict[str, Any]:
-    """Names and sizes; memory in bytes. The load tells whether anything else was running."""
+    """Names and sizes; memory in bytes. The load shows whether anything else was running."""
     found: dict[str, Any] = {
         "device": str(device),
         "cpu": _cpu_name(),

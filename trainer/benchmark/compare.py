@@ -1,4 +1,4 @@
-"""Several benchmark runs side by side: where they agree in what was measured, and how far they differ.
+"""Several benchmark runs side by side: which measurements they share, and how far these differ.
 
 Knows results; runs nothing.
 """
@@ -11,16 +11,16 @@ from trainer.benchmark.figures import Figures, method_name
 
 
 def named(folders: Sequence[Path], results: Sequence[Figures]) -> dict[str, Figures]:
-    """Results by their folder's name, or by its whole path where two have the same name."""
+    """Results by folder name, or by full path if two have the same name."""
     names = [folder.resolve().name for folder in folders]
     told = names if len(set(names)) == len(names) else [str(folder) for folder in folders]
     return dict(zip(told, results, strict=True))
 
 
 def comparison(runs: Mapping[str, Figures]) -> str:
-    """Markdown: what the runs differ in, then one line per method, task, language and length, one column per run.
+    """Markdown: how the runs differ, then one line per method, task, language and length, one column per run.
 
-    A figure is marked with * where its interval does not overlap that of the first run.
+    A figure is marked with * if its interval does not overlap that of the first run.
     """
     parts = ["## What differs", _differences(runs)] if len(runs) > 1 else []
     parts += ["## Accuracy (95%)", _accuracy(runs)]

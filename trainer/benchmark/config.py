@@ -1,4 +1,4 @@
-"""What a benchmark measures: methods, tasks, sizes and how passages are found; refused at once where it makes no sense.
+"""What a benchmark measures: methods, tasks, sizes and how passages are found; nonsense is refused at once.
 
 Knows names and numbers; knows nothing of models or of how anything is measured.
 """
@@ -43,23 +43,23 @@ class BenchConfig:
 
     Attributes:
         lengths: lengths of generated documents, tokens.
-        depths: where the needle stands, percent of the document before it.
+        depths: where the needle is, as the percentage of the document before it.
         samples: per length, depth, language and kind.
-        languages: "en", "ko"; of records in files, those that name another one are passed over.
+        languages: "en", "ko"; records in files that name another one are skipped.
         methods: of `METHODS`.
-        kinds: of `KINDS`; those of grids are ignored when `needle` is given; may be empty beside files.
+        kinds: of `KINDS`; grid kinds are ignored when `needle` is given; may be empty if there are files.
         ratio: tokens per slot; with several, every method of `BY_RATIO` is measured at each.
-        seed: of everything random.
-        haystack: text to hide needles in; empty takes the bundled evaluation texts.
+        seed: for everything random.
+        haystack: text file to hide needles in; empty takes the bundled evaluation texts.
         needle, question: a needle of the user's own, with {value} in it.
-        top_k: passages that rag and hybrid read.
+        top_k: number of passages that rag and hybrid read.
         chunk_tokens, overlap_tokens: most tokens of a passage, and of the sentences it shares with the next one.
         rank_by: how passages are found: see `ranking.RankBy`.
         longbench: folder of LongBench's JSONL files; empty: none.
         choices: a JSONL file of multiple-choice questions; empty: none.
         instructions: a JSON or JSONL file in the Alpaca+ form; empty: none.
         reading: a file of stories with questions, for "reading" and "summary"; empty: none. See `texts`.
-        records: most records taken of one file, those that stand first; of stories, so many questions, drawn by the
+        records: most records taken from one file, from its start; for stories, the number of questions, drawn by the
             seed; 0 takes all.
     """
 
@@ -172,18 +172,18 @@ class BenchConfig:
 
     @property
     def series(self) -> list[tuple[str, str]]:
-        """Needle kind and language of every grid that is measured."""
+        """Needle kind and language of every grid to be measured."""
         kinds = ("own",) if self.needle else tuple(kind for kind in self.kinds if kind not in TEXT_KINDS)
         return [(k, lang) for k in kinds for lang in self.languages if k not in ENGLISH_ONLY or lang == "en"]
 
     @property
     def text_kinds(self) -> list[str]:
-        """Kinds whose questions are about whole texts, in the languages that are measured."""
+        """Kinds whose questions are about whole texts, in the languages to be measured."""
         return [kind for kind in self.kinds if kind in TEXT_KINDS and "en" in self.languages]
 
     @property
     def variants(self) -> list[tuple[str, float | None]]:
-        """Every method, once per ratio where it depends on one."""
+        """Every method, once per ratio if it depends on one."""
         return [(m, ratio) for m in self.methods for ratio in (self.ratios if m in BY_RATIO else (None,))]
 
     @property
@@ -192,7 +192,7 @@ class BenchConfig:
 
     @property
     def n_trials(self) -> int:
-        """Of the grids; questions about whole texts and what is read from files come on top."""
+        """Number of trials in the grids; questions about whole texts and from files come on top."""
         n_variants = sum(method != "section" for method, _ in self.variants)
         return len(self.series) * len(self.lengths) * len(self.depths) * self.samples * n_variants
 
@@ -202,4 +202,4 @@ SIZES = {
     "standard": {"lengths": (512, 2048, 8192), "depths": (0, 25, 50, 75, 100), "samples": 4},
     "full": {"lengths": (512, 1024, 2048, 4096, 8192, 16384), "depths": (0, 25, 50, 75, 100), "samples": 8},
 }
-"""Sizes of a run: quick is for two minutes on a CPU with the starter, the others for a card or a night."""
+"""Run sizes: quick takes two minutes on a CPU with the starter, the others need a GPU or a night."""

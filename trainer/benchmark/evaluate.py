@@ -1,7 +1,7 @@
-"""The benchmark: every method on the same samples, through the same compress and answer as users.
+"""The benchmark: every method on the same samples, through the same compress and answer that users run.
 
-Samples depend on seed and place alone, never on the list of methods. A generator: it can be stopped after every
-trial, and goes on from the trials that are there. Knows nothing of files, pictures or terminals.
+Samples depend only on seed and position, never on the list of methods. A generator: it can be stopped after every
+trial, and resumes from the trials already done. Knows nothing of files, pictures or terminals.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +26,7 @@ __all__ = ["Benchmark", "NiahConfig", "Trial", "TrialKey", "evaluate", "gist_of"
 NiahConfig = BenchConfig
 
 TrialKey = tuple[str, str, float | None]
-"""Sample, method, and the ratio that was asked for, where there is one."""
+"""Sample, method, and the ratio asked for, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -34,28 +34,28 @@ class Trial:
     """One question put to one method.
 
     Attributes:
-        needle_kind: or the name of a set of records.
-        depth_percent: None for records of files.
-        correct: all of it is right.
+        needle_kind: the needle's kind, or the name of a set of records.
+        depth_percent: None for records from files.
+        correct: the whole answer is right.
         prompt_tail: the question.
-        ratio: document tokens per gist slot, or per token read in its place; None where no gist sets the size.
-        kv_bytes: of what stands before the question.
+        ratio: document tokens per gist slot, or per token read in its place; None if no gist sets the size.
+        kv_bytes: of what is in context before the question.
         ttft_s: seconds from having gist, index, or the text's tokens in memory to the first token of the answer.
         peak_memory_bytes: while the gist was made and the answer was written; see `memory.peak_memory_bytes`.
-        sample: its name within the run.
-        score: from 0 to 1 where there is more than right and wrong; None where there is not.
-        ratio_asked: what the ratio was to be.
-        prompt: what stood before the question, in words, long texts without their middle.
+        sample: the sample's name within the run.
+        score: from 0 to 1 if there is more than right and wrong; None otherwise.
+        ratio_asked: the ratio asked for.
+        prompt: what was before the question, as text; long texts without their middle.
         document_bytes: of the text, in UTF-8.
-        document_kv_bytes: what keys and values of the whole text would take.
+        document_kv_bytes: what the keys and values of the whole text would take.
         kept_bytes: what has to be kept of the document between two questions.
-        prepare_s: seconds to compress, or to cut and index, once per document.
-        tokens_per_second: of the answer's tokens after the first; 0 where there was only one.
-        n_answer_tokens: the one that ends it included.
-        places: start and end of every passage that was read, in characters of the document's text, best first.
-        exact, contained: 1 where the answer is, or says in however many words, one of those that are right, and 0
-            otherwise; f1, rouge_l: of the right answer that it is most like. None where no answer is the right one.
-        answer_loss: of the right answer, nats per token; None where it is not measured.
+        prepare_s: seconds to compress, or to split and index, once per document.
+        tokens_per_second: of the answer's tokens after the first; 0 if there was only one.
+        n_answer_tokens: including the one that ends it.
+        places: start and end of every passage read, in characters of the document's text, best first.
+        exact, contained: 1 if the answer is, or says in however many words, one of the right answers, else 0;
+            f1, rouge_l: against the right answer it is most like. None if there is no right answer.
+        answer_loss: of the right answer, nats per token; None if not measured.
     """
 
     method: str
@@ -94,19 +94,19 @@ class Trial:
 
     @property
     def points(self) -> float:
-        """From 0 to 1, whatever the rule is."""
+        """The score from 0 to 1, whatever the rule."""
         return float(self.correct) if self.score is None else self.score
 
 
 class Benchmark:
-    """A configuration made ready for a model.
+    """A configuration prepared for a model.
 
     Attributes:
-        n_trials: in all, those of files included.
-        costs: per trial in order, about how long it takes compared with others; for a forecast of the time.
+        n_trials: in total, including those from files.
+        costs: per trial in order, roughly how long it takes relative to others; for a time forecast.
 
     Raises:
-        UserError: the model has no adapter but a method needs one, a haystack is too short, or a file is unusable.
+        UserError: a method needs an adapter and the model has none, a haystack is too short, or a file is unusable.
     """
 
     def __init__(self, model: GistModel, config: BenchConfig) -> None:
@@ -127,7 +127,7 @@ class Benchmark:
         self.n_trials = len(self.costs)
 
     def run(self, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
-        """Yield every trial in order; those in `done` as they are there, the others as they are measured."""
+        """Yield every trial in order; those in `done` as they are, the others as they are measured."""
         done = done or {}
         reader = Reader(self._model, self._config)
         for task in self._tasks:
@@ -145,7 +145,7 @@ class Benchmark:
 
 
 def evaluate(model: GistModel, config: BenchConfig, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
-    """Run the benchmark; yields every trial as it is done.
+    """Run the benchmark; yields every trial once it is done.
 
     Raises:
         UserError: see `Benchmark`.
@@ -203,22 +203,22 @@ _SCORES: dict[str, Callable[[str, str], float]] = {
 
 
 def _scores(answer: str, accepted: Sequence[str]) -> dict[str, float]:
-    """The scores that are the same for all kinds and methods, with the right answer that each likes best."""
+    """The scores common to all kinds and methods, each against the right answer that gives the most."""
     if not accepted:
         return {}
     return {name: round(max(score(answer, right) for right in accepted), 6) for name, score in _SCORES.items()}
 
 
 _ANSWER_COST = 250
-"""What opening a context and writing an answer costs, in tokens that could be read instead: the starter, on a CPU."""
+"""Cost of opening a context and writing an answer, in tokens that could be read instead: the starter, on a CPU."""
 
 
 def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_tokens: int) -> list[float]:
-    """Per trial of a sample, in tokens read. A gist is made once per ratio, as is a wrong one; the rest is quick."""
+    """Cost of each trial of a sample in tokens read. Gist and wrong gist are made once per ratio; the rest is quick."""
     reading = {
         "gist": length,
         "full": length * (1 + length / 8192),
-        "rag": length + n_passage_tokens,  # cutting and indexing, then reading
+        "rag": length + n_passage_tokens,  # splitting and indexing, then reading
         "rag-budget": length,
         "hybrid": n_passage_tokens,
         "section": 2 * _ANSWER_COST,

@@ -1,4 +1,4 @@
-"""Trials become figures: accuracy with its interval, memory, times, and after how many questions compressing pays.
+"""Turns trials into figures: accuracy with its interval, memory, times, and after how many questions compressing pays.
 
 Knows trials; knows nothing of files, pictures or how anything was measured.
 """
@@ -14,14 +14,14 @@ from trainer.benchmark.evaluate import Trial, wilson
 
 KEY = ("method", "language", "needle_kind", "context_tokens", "depth_percent")
 SCORES = ("exact", "contained", "f1", "rouge_l", "answer_loss")
-"""Scores that are the same for all kinds and methods; see `Trial`."""
+"""Scores common to all kinds and methods; see `Trial`."""
 Figures = dict[str, Any]
 
 
 def cells(trials: Sequence[Trial]) -> list[Figures]:
     """One entry for each method, ratio, language, kind, length and depth.
 
-    Records of files have no depth, and their lengths are rounded up to a power of two.
+    Records from files have no depth, and their lengths are rounded up to a power of two.
     """
     return _grouped(trials, lambda t: (*(_named(t)[name] for name in KEY), t.ratio_asked), KEY)
 
@@ -33,7 +33,7 @@ def by_length(trials: Sequence[Trial]) -> list[Figures]:
 
 
 def overall(trials: Sequence[Trial]) -> list[Figures]:
-    """The same with all lengths and depths together; when compressing pays is a matter of length and not told."""
+    """The same with all lengths and depths together; without the break-even point, which depends on length."""
     names = KEY[:3]
     found = _grouped(trials, lambda t: (*(_named(t)[name] for name in names), t.ratio_asked), names)
     for figures in found:
@@ -42,9 +42,9 @@ def overall(trials: Sequence[Trial]) -> list[Figures]:
 
 
 def break_even(prepare_s: float, ttft_s: float, full_ttft_s: float) -> int | None:
-    """Questions after which compressing took no more time than reading the whole text anew for each of them.
+    """Number of questions after which compressing took no more time than reading the whole text again for each.
 
-    None: never, since a question to the gist takes no less.
+    None: never, since a question to the gist is no faster.
     """
     saved_s = full_ttft_s - ttft_s
     return max(1, math.ceil(prepare_s / saved_s)) if saved_s > 0 else None
@@ -112,10 +112,10 @@ def _ttft_s(group: Sequence[Trial]) -> float:
 
 
 def recovered(rows: Sequence[Figures]) -> list[Figures]:
-    """How much of what the full text is worth each method recovers: (method - none) / (full - none), per score.
+    """How much of the full text's advantage each method recovers: (method - none) / (full - none), per score.
 
     Args:
-        rows: see `overall`; kinds and languages without full or none are left out, as are scores that they share.
+        rows: see `overall`; kinds and languages without full or none are left out, as are scores on which those tie.
     """
     found = []
     for row in rows:
@@ -150,7 +150,7 @@ SCORE_HEAD = (
 
 
 def score_lines(rows: Sequence[Figures]) -> list[list[str]]:
-    """Per row of `overall` the scores of `SCORE_HEAD`; in brackets, how much of the full text's worth is recovered."""
+    """Per row of `overall`, the scores of `SCORE_HEAD`; in brackets, the share of the full text's lead recovered."""
     shares = {_line_of(row): row["share"] for row in recovered(rows)}
     return [
         [
@@ -181,7 +181,7 @@ def _told(row: Figures, share: Figures, name: str) -> str:
 
 
 def method_name(figures: Figures) -> str:
-    """The method, with the ratio that was asked for where one was: "gist 100x"."""
+    """The method, with the ratio asked for, if any: "gist 100x"."""
     ratio = figures.get("ratio_asked")
     return f"{figures['method']} {ratio:g}x" if ratio else str(figures["method"])
 

@@ -1,4 +1,4 @@
-"""How an answer is scored against what is right: the published rules, each a function of texts to a number from 0 to 1.
+"""How an answer is scored against the right one: the published rules, each a function from texts to a number, 0 to 1.
 
 LongBench's rules (Bai et al., 2023) for question answering, summaries, classes, paragraphs, counts and code; RULER's
 (Hsieh et al., 2024) for retrieval; ROUGE as rouge-score counts it. Korean is compared by
@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Sequence
 from difflib import SequenceMatcher
 
 Score = Callable[[str, str], float]
-"""Given answer and right answer to a number from 0 to 1."""
+"""Maps a given answer and a right answer to a number from 0 to 1."""
 
 _PUNCTUATION = re.compile(f"[{re.escape(string.punctuation)}]")
 _EASTERN_PUNCTUATION = re.compile(
@@ -22,12 +22,12 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def words_of(text: str) -> list[str]:
-    """Small letters, no punctuation, no articles (SQuAD's normal form)."""
+    """Lower-case words without punctuation or articles (SQuAD's normal form)."""
     return _ARTICLES.sub(" ", _PUNCTUATION.sub("", text.lower())).split()
 
 
 def characters_of(text: str) -> list[str]:
-    """Every character but spaces and punctuation: what Korean is compared by."""
+    """Every character except spaces and punctuation: what Korean is compared by."""
     return [character for character in _EASTERN_PUNCTUATION.sub("", text.lower()) if not character.isspace()]
 
 
@@ -51,12 +51,12 @@ _HANGUL = re.compile("[가-힣]")
 
 
 def answer_words(text: str) -> list[str]:
-    """As `words_of`, without signs of currencies, with hyphens as spaces and "per cent" for %."""
+    """As `words_of`, without currency signs, with hyphens as spaces and "per cent" for %."""
     return words_of(re.sub(r"[-–—/£€¥₩]", " ", text).replace("%", " per cent ").replace("percent", "per cent"))
 
 
 def is_contained(given: str, right: str) -> bool:
-    """Whether an answer says what is right, in however many words: "According to the text, it is 12." holds "12"."""
+    """Whether an answer says the right one, in however many words: "According to the text, it is 12." holds "12"."""
     if _HANGUL.search(right + given):  # particles follow without a space
         wanted, whole = ("".join(characters_of(text)) for text in (right, given))
         return bool(wanted) and bool(re.search(rf"(?<!\d){re.escape(wanted)}(?!\d)", whole))
@@ -66,19 +66,19 @@ def is_contained(given: str, right: str) -> bool:
 
 
 def is_exact(given: str, right: str) -> bool:
-    """Whether an answer is what is right, and nothing else."""
+    """Whether an answer is the right one and nothing else."""
     if _HANGUL.search(right):
         return characters_of(given) == characters_of(right)
     return answer_words(given) == answer_words(right)
 
 
 def token_f1(given: str, right: str) -> float:
-    """SQuAD's F1 over words; over characters where the right answer is Korean."""
+    """SQuAD's F1 over words, or over characters if the right answer is Korean."""
     return character_f1(given, right) if _HANGUL.search(right) else word_f1(given, right)
 
 
 def rouge_l_of(given: str, right: str) -> float:
-    """ROUGE-L over words; over characters where the right answer is Korean."""
+    """ROUGE-L over words, or over characters if the right answer is Korean."""
     return character_rouge_l(given, right) if _HANGUL.search(right) else word_rouge_l(given, right)
 
 
@@ -107,7 +107,7 @@ def longbench_rouge_l_by_character(given: str, right: str) -> float:
 
 
 def _longest_common(first: Sequence[str], second: Sequence[str]) -> list[str]:
-    """A longest common subsequence; of several, the one that `rouge` takes."""
+    """A longest common subsequence; if there are several, the one `rouge` takes."""
     lengths = _common_lengths(first, second)
     i, j, found = len(first), len(second), []
     while i and j:
@@ -122,7 +122,7 @@ def _longest_common(first: Sequence[str], second: Sequence[str]) -> list[str]:
 
 
 def _common_lengths(first: Sequence[str], second: Sequence[str]) -> list[list[int]]:
-    """The table of dynamic programming: [i][j] is the length for the first i and j words."""
+    """The dynamic programming table: [i][j] is the length for the first i and j words."""
     lengths = [[0] * (len(second) + 1)]
     for word in first:
         above, row = lengths[-1], [0]
@@ -133,7 +133,7 @@ def _common_lengths(first: Sequence[str], second: Sequence[str]) -> list[list[in
 
 
 def rouge_words(text: str) -> list[str]:
-    """As rouge-score cuts text, without a stemmer."""
+    """Words as rouge-score splits text, without a stemmer."""
     return re.sub(r"[^a-z0-9]+", " ", text.lower()).split()
 
 
@@ -152,10 +152,10 @@ def character_rouge_l(given: str, right: str) -> float:
 
 
 def class_score(given: str, right: str, classes: Sequence[str]) -> float:
-    """LongBench's classification_score: shared among all classes that are named, but those that are part of the right
+    """LongBench's classification_score: shared among all classes named, except those that are part of the right
     one's name."""
     named = [name for name in classes if name in given]
-    for name in named:  # as published: what follows a removed one is passed over
+    for name in named:  # as published: what follows a removed one is skipped
         if name in right and name != right:
             named.remove(name)
     return 1.0 / len(named) if right in named else 0.0
@@ -188,7 +188,7 @@ def all_matched(given: str, right: Sequence[str]) -> float:
 
 
 def choice_of(given: str, choices: Sequence[str]) -> int | None:
-    """Which of several choices an answer names, counted from 1: by its number or letter, else by its words."""
+    """Which of several choices an answer names, counting from 1: by its number or letter, else by its words."""
     text = given.strip()
     number = re.match(r"[(\[]?(\d+|[A-Ea-e](?![a-z])|[①②③④⑤])", text)
     if number:
@@ -198,7 +198,7 @@ def choice_of(given: str, choices: Sequence[str]) -> int | None:
             return place
     named = [place for place, choice in enumerate(choices, 1) if _is_part(choice, text)]
     longest = max(named, key=lambda place: len(choices[place - 1]), default=None)
-    # a choice that is part of another one's words does not count beside it
+    # a choice whose words are part of another's does not count beside it
     rest = [p for p in named if p != longest and not (longest and _is_part(choices[p - 1], choices[longest - 1]))]
     return None if rest else longest
 
@@ -219,5 +219,5 @@ _DECLINED = re.compile(
 
 
 def declines(given: str) -> bool:
-    """Whether an answer says that the text does not tell."""
+    """Whether an answer says that the text does not say."""
     return bool(_DECLINED.search(given))

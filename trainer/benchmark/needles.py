@@ -1,6 +1,6 @@
-"""What the benchmark hides and asks: needles in wordings held out of training, and how answers are scored.
+"""What the benchmark hides and asks for: needles in wordings held out from training, and how answers are scored.
 
-Which kinds there are is the table `gistdesk.benchmark_names.NEEDLE_KINDS`; each of its functions draws one needle.
+The kinds are listed in the table `gistdesk.benchmark_names.NEEDLE_KINDS`; each of its functions draws one needle.
 
 Knows nothing of tokens or models.
 """
@@ -23,17 +23,17 @@ _SANDWICH = "eat a sandwich and sit in Dolores Park on a sunny day"
 
 @dataclass(frozen=True)
 class Needle:
-    """One question with what has to be in the document for it.
+    """One question, with what the document has to contain for it.
 
     Attributes:
-        statements: sentences to hide; the first is the one that is asked for, the others are distractors.
+        statements: sentences to hide; the first is the one asked for, the others are distractors.
         question: what is asked.
         expected: the right answer.
-        digits_only: the first run of digits of an answer is compared; otherwise the whole answer, trimmed.
-        values: RULER's rule instead: the share of these that the answer contains.
-        is_absent: the document does not hold the answer; right is whatever says so.
-        accepted: right is what says any of these, in however many words.
-        in_order: the statements stand in the document in their order.
+        digits_only: compare the first run of digits in an answer; otherwise the whole answer, trimmed.
+        values: score by RULER's rule instead: the share of these that the answer contains.
+        is_absent: the document does not hold the answer; any answer that says so is right.
+        accepted: any answer that contains one of these, in however many words, is right.
+        in_order: the statements appear in the document in this order.
     """
 
     statements: tuple[str, ...]
@@ -46,7 +46,7 @@ class Needle:
     in_order: bool = False
 
     def points(self, answer: str) -> float:
-        """From 0 to 1."""
+        """The score of an answer, from 0 to 1."""
         return all_matched(answer, self.values) if self.values else float(self.is_right(answer))
 
     def is_right(self, answer: str) -> bool:
@@ -104,7 +104,7 @@ _UNSEEN = {
         ("사진 뒷면에 누군가 {v}라고 휘갈겨 놓았다.", "사진 뒷면에 뭐라고 쓰여 있었습니까?"),
     ),
 }
-"""No passkey and no code: neither these sentences nor what the number is in them is in any training wording."""
+"""Neither a passkey nor a code: no training wording has these sentences or what the number means in them."""
 
 
 def unseen(random: Random, language: str) -> Needle:
@@ -143,7 +143,7 @@ _ABSENT = {
 
 
 def absent(random: Random, language: str) -> Needle:
-    """Facts like the one that is asked for, at least one of its kind, but not that one: is an answer made up?"""
+    """Facts like the one asked for, at least one of its kind, but not that one: is an answer made up?"""
     while True:
         asked, *others = draw_facts(random, language, 4, held_out=True)
         if any(other.kind == asked.kind for other in others):

@@ -1,6 +1,6 @@
-"""What every method puts in front of a question, and what that costs to prepare, to keep and to read.
+"""What each method puts in front of a question, and what that costs to prepare, to keep and to read.
 
-Gists come from the product's own `compress`, contexts are the product's own. Knows nothing of scores or of runs.
+Gists come from the product's own `compress`, and contexts are the product's own. Knows nothing of scores or of runs.
 """
 
 import time
@@ -32,10 +32,10 @@ from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.tasks import Sample, Source, without_middle
 
 _SHOWN_CHARACTERS = 800
-"""Of each end of a text, in what a report shows of a prompt."""
+"""Length kept at each end of a text when a report shows a prompt."""
 _TEMPLATE_TOKENS = 32
 _QUESTION_TOKENS = 96
-"""Room for any of the questions about one text, which is cut once for all of them."""
+"""Room for any of the questions about one text, which is truncated once for all of them."""
 
 _READ_BY = {method.name: method.read_by for method in BENCH_METHODS}
 
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Prepared(Generic[T]):
-    """What is made of a document once, before any question."""
+    """What is made from a document once, before any question."""
 
     made: T
     seconds: float
@@ -56,13 +56,13 @@ class Reading:
     """A context ready for its question.
 
     Attributes:
-        ratio: document tokens per token or slot that is read in their place; None where no gist sets the size.
+        ratio: document tokens per token or slot read in their place; None if no gist sets the size.
         kept_bytes: what has to be kept of the document between two questions.
         prepare_s: seconds to make that, once per document.
-        prefill_s: seconds from the question to a context that holds it all.
-        prepare_peak_bytes: peak memory while it was made; 0 where nothing was.
-        passages: that are read, best first.
-        shown: what stands before the question, in words, long texts without their middle.
+        prefill_s: seconds from the question to a context that holds everything.
+        prepare_peak_bytes: peak memory while it was made; 0 if nothing was.
+        passages: the passages read, best first.
+        shown: what is before the question, as text; long texts without their middle.
     """
 
     context: Context
@@ -76,14 +76,14 @@ class Reading:
 
 
 Read = Callable[["Reader", Sample, str, float | None], Reading]
-"""What a row of `BENCH_METHODS` names."""
+"""The method that a row of `BENCH_METHODS` names."""
 
 
 class Reader:
-    """Puts documents in front of a model in any of the ways there are; keeps what the next method can use again.
+    """Puts documents in front of a model by any of the methods; keeps what the next method can reuse.
 
     Attributes:
-        model: that reads.
+        model: the model that reads.
         position_bytes: of the keys and values of one token.
     """
 
@@ -97,10 +97,10 @@ class Reader:
         self._kept: dict[tuple[str, float | None], Reading] = {}
 
     def read(self, sample: Sample, method: str, ratio: float | None) -> Reading:
-        """Put a sample's document in front, as a method does it.
+        """Put a sample's document in front, the way a method does.
 
-        What is the same for all questions about a document is read once. Every answer is computed as if it were the
-        first; peak memory of such documents is that of all methods together.
+        What all questions about a document share is read once. Every answer is computed as if it were the first; the
+        peak memory for such documents is that of all methods together.
         """
         self._forget_all_but(sample.source.name)
         if not sample.is_one_of_several or method in BY_PASSAGES or method == "section":
@@ -202,7 +202,7 @@ class Reader:
         kept_bytes: int = 0,
         prepared: tuple[Prepared[GistKV] | Prepared[PassageIndex], ...] = (),
     ) -> Reading:
-        """Time what happens once the question is there; peak memory is counted anew from here on."""
+        """Time what happens once the question is there; peak memory is counted from here on."""
         reset_peak_memory()
         begun = time.perf_counter()
         context, passages = read()
@@ -234,7 +234,7 @@ class Reader:
         return PassageIndex(passages, self._config.rank_by)
 
     def _forget_all_but(self, name: str) -> None:
-        """At a new sample. Its own gist may be there already: the one before had it as the wrong one."""
+        """For a new sample. Its own gist may exist already, as the previous sample's wrong one."""
         if name == self._name:
             return
         self._name = name
@@ -244,7 +244,7 @@ class Reader:
 
 
 def made_by(method: str) -> Method | None:
-    """How a benchmark's method has its gist made; None: in the model's usual way, or there is none."""
+    """How a benchmark method makes its gist; None: in the model's usual way, or it has none."""
     return chosen_method(method, has_adapter=False) if method in GIST_METHODS else None
 
 

@@ -1,11 +1,11 @@
-"""Records of files as questions with their scores: LongBench, multiple choice, instructions in the Alpaca+ form.
+"""Records from files as questions with their scores: LongBench, multiple choice, instructions in the Alpaca+ form.
 
-**LongBench** (a folder of `hotpotqa.jsonl` and so on, as published): beside what `data.forms` says of the form,
+**LongBench** (a folder of `hotpotqa.jsonl` and so on, as published): the fields in `data.forms`, plus
 `all_classes` and `language`. Instructions and questions are worded as published, before and after the text, in the
-model's chat template but for the few-shot and code sets, which are published to be asked without one. Of its Chinese
-sets none is read. A set of the user's own in the same form may say "language": "ko": it is scored by character.
-A set's name is LongBench's where all of it is measured and its score can be compared; "hotpotqa-first-20" and
-"hotpotqa-ko" are names of scores that cannot.
+model's chat template except for the few-shot and code sets, which are published to be asked without one. Its Chinese
+sets are not read. A user's own set in the same form may say "language": "ko": it is then scored by character.
+A set has LongBench's name if all of it is measured and its score can be compared; names such as "hotpotqa-first-20"
+and "hotpotqa-ko" mark scores that cannot.
 
 **Multiple choice**, one object per line:
 `{"context": "...", "question": "...", "choices": ["서울", "부산", "대전"], "answer": 2, "language": "ko"}`;
@@ -30,17 +30,17 @@ Points = Callable[[str], float]
 
 @dataclass(frozen=True)
 class ScoredRecord:
-    """One question with its text, and what an answer to it is worth.
+    """One question with its text, and how to score an answer.
 
     Attributes:
         text: what a method compresses, reads or searches.
         expected: the right answer, or the first of several.
-        max_tokens: of an answer.
-        points: an answer to a number from 0 to 1.
+        max_tokens: longest answer.
+        points: maps an answer to a number from 0 to 1.
         is_graded: whether there is anything between 0 and 1.
         accepted: answers any of which is right.
-        before: instructions that stand before the text.
-        joint: between text and question.
+        before: instructions before the text.
+        joint: what is between text and question.
         is_plain: asked without the model's chat template.
     """
 
@@ -59,8 +59,8 @@ class ScoredRecord:
 
 @dataclass(frozen=True)
 class _Set:
-    """A LongBench set: what stands before the text; how it asks, with {input}; how long an answer may be; how it is
-    scored; what is cut off it; what stands between text and question; whether it has no chat template."""
+    """A LongBench set: what is before the text; the question, with {input}; the longest answer; how it is scored;
+    what is cut off it; what is between text and question; whether it goes without a chat template."""
 
     before: str
     question: str
@@ -181,17 +181,17 @@ LONGBENCH = {
     "lcc": _Set(_CODE_BEFORE, "Next line of code:\n", 64, metrics.code_score, joint="", is_plain=True),
     "repobench-p": _Set(_CODE_BEFORE, "{input}Next line of code:\n", 64, metrics.code_score, joint="", is_plain=True),
 }
-"""Sets whose questions and answers are English or code, and how they are published to be asked and scored."""
+"""Sets whose questions and answers are English or code, with the published way to ask and score them."""
 
 
 def longbench_records(folder: Path, *, limit: int = 0) -> dict[str, list[ScoredRecord]]:
-    """All sets of a folder that are known, by name.
+    """All known sets in a folder, by name.
 
     Args:
-        limit: most records of each; 0 takes all.
+        limit: most records from each; 0 takes all.
 
     Raises:
-        UserError: the folder is not there, holds none of them, or a line is not of the form.
+        UserError: the folder does not exist or holds none of them, or a line is not of the form.
     """
     if not folder.is_dir():
         raise UserError(

@@ -9,12 +9,12 @@
 | multiquery | essays | 4 words | numbers | all 4 |
 
 **ruler-vt**, variable tracking: one chain of four assignments in noise; all five names are asked for. **ruler-qa**: a
-paragraph that holds an answer and two of other documents, from the bundled ones and not from SQuAD, in essays.
+paragraph that holds an answer and two from other documents, from the bundled ones and not from SQuAD, in essays.
 Common and frequent words are in `ruler_words`.
 
-Numbers have seven digits; a word is an adjective and a noun. An answer scores the share of the right values that it
-contains. Other than as published, the question stands in the model's own chat template, without the beginning of the
-answer, since that is how a user asks; and the first needle asked for stands at the grid's depth. Korean is translated.
+Numbers have seven digits; a word is an adjective and a noun. An answer scores the share of the right values it
+contains. Unlike the publication, the question is in the model's own chat template, without the beginning of the
+answer, since that is how a user asks; and the first needle asked for is at the grid's depth. Korean is translated.
 """
 
 import uuid
@@ -95,7 +95,7 @@ def ruler_haystack(name: str) -> str:
 
 
 def other_needle(name: str, random: Random, language: str) -> str:
-    """A sentence of the haystack of multikey-2 and -3: a needle that nobody asks for."""
+    """A sentence of the haystack in multikey-2 and -3: a needle that nobody asks for."""
     kind = _KINDS[name]
     return _statement(kind, language, _drawn(kind.key, random, language), _drawn(kind.value, random, language))
 
@@ -185,4 +185,4 @@ RULER_KINDS: dict[str, Callable[[Random, str], Needle]] = {
     "ruler-vt": _variables,
     "ruler-qa": _question_of_a_document,
 }
-"""How needles are drawn; `WORD_KINDS` are whole documents and not among them."""
+"""How needles are drawn; `WORD_KINDS` are whole documents and therefore not listed."""

@@ -1,12 +1,12 @@
-"""RULER's aggregation tasks (Hsieh et al., 2024): documents that are nothing but words, some of them frequent.
+"""RULER's aggregation tasks (Hsieh et al., 2024): documents consisting only of words, some of them frequent.
 
-**ruler-cwe**, common words: a numbered list in which ten words stand 30 times each and others three times each, or as
-many times fewer where the list is too short.
+**ruler-cwe**, common words: a numbered list in which ten words occur 30 times each and others three times each, or
+proportionally less often if the list is too short.
 
-**ruler-fwe**, frequent words: invented words drawn by a zeta distribution of
-exponent 2, the most frequent of which is "...." and does not count; the three after it are asked for.
+**ruler-fwe**, frequent words: invented words drawn from a zeta distribution with
+exponent 2, the most frequent of which is "...." and does not count; the next three are asked for.
 
-A grid's depth says nothing of them. Knows nothing of tokens beyond how many a text has.
+A grid's depth has no meaning for them. Knows nothing of tokens beyond how many a text has.
 """
 
 from collections import Counter
@@ -33,11 +33,11 @@ _ASK = {
 def words_document(
     kind: str, random: Random, language: str, words: list[str], n_tokens: int, count: Callable[[str], int]
 ) -> tuple[str, Needle]:
-    """The longest document of at most so many tokens, and its question; the same for the same random numbers.
+    """The longest document of at most `n_tokens` tokens, and its question; deterministic for a given `random`.
 
     Args:
-        words: to make lists of; invented ones need none.
-        count: tokens of a text.
+        words: to make lists from; invented words need none.
+        count: gives the number of tokens in a text.
     """
     seed = random.random()
     make = _common if kind == "ruler-cwe" else _frequent

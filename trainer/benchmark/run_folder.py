@@ -1,7 +1,7 @@
-"""One folder per benchmark run: `run.json` says what is measured, `samples.jsonl` gets every trial as it is done.
+"""One folder per benchmark run: `run.json` says what is measured, `samples.jsonl` gets every trial once it is done.
 
-A run that was interrupted, however that was, goes on from the trials that are there. Knows nothing of how a trial is
-measured or of what is made of it.
+A run that was interrupted, in whatever way, resumes from the trials already there. Knows nothing of how a trial is
+measured or what is made of it.
 """
 
 import hashlib
@@ -23,11 +23,11 @@ from trainer.machine import hardware, versions
 
 RUN, SAMPLES, RESULTS = "run.json", "samples.jsonl", "results.json"
 _GIVEN = "given"
-"""What an answer is called in samples.jsonl, beside `prompt` and `expected`."""
+"""The answer's key in samples.jsonl, beside `prompt` and `expected`."""
 
 
 def check_folder(folder: Path) -> None:
-    """Make it, and find out now rather than hours later whether it can be written to.
+    """Create the folder, and find out now rather than hours later whether it is writable.
 
     Raises:
         UserError: it cannot.
@@ -46,7 +46,7 @@ def check_folder(folder: Path) -> None:
 
 
 def described(model: GistModel, config: BenchConfig) -> dict[str, Any]:
-    """What is measured on what, for `run.json` and the results; `id` is the same for runs that measure the same."""
+    """What is measured on which model, for `run.json` and the results; `id` is equal if runs measure the same."""
     told = {**asdict(config), "haystack": "own" if config.haystack else "bundled"}
     of_model = {
         "model": asdict(model.identity),
@@ -65,7 +65,7 @@ def described(model: GistModel, config: BenchConfig) -> dict[str, Any]:
 
 
 def _hashes(config: BenchConfig) -> list[str]:
-    """Of the files that questions come from."""
+    """Hashes of the files that questions come from."""
     paths = [Path(path) for path in (config.choices, config.instructions, config.reading) if path]
     if config.longbench:
         paths += sorted(Path(config.longbench).glob("*.jsonl"))
@@ -76,8 +76,8 @@ class RunFolder:
     """A run that is under way.
 
     Attributes:
-        description: what `described` says, and when the run was started.
-        done: the trials that an earlier, interrupted start has left.
+        description: what `described` returns, and when the run was started.
+        done: the trials left by an earlier, interrupted start.
 
     Raises:
         UserError: the folder holds an unfinished run of something else.
@@ -104,7 +104,7 @@ class RunFolder:
         self._write_description()
 
     def _take_over(self) -> None:
-        """A line that was half written is measured anew, and must not spoil the next one."""
+        """A half-written line is measured again, and must not spoil the next one."""
         path = self._folder / SAMPLES
         trials = list(read_trials(path))
         self.done = {trial.key: trial for trial in trials}
@@ -112,20 +112,20 @@ class RunFolder:
 
     @contextmanager
     def appending(self) -> Iterator[Callable[[Trial], None]]:
-        """A function by which a trial is in the file before the next one is begun."""
+        """A function that writes a trial to the file before the next one starts."""
         with _writing(self._folder):
             stream = (self._folder / SAMPLES).open("a", encoding="utf-8", newline="\n")
 
         def add(trial: Trial) -> None:
             with _writing(self._folder):
                 stream.write(line_of(trial))
-                stream.flush()  # what the system has survives the death of this process
+                stream.flush()  # what the system has buffered survives the death of this process
 
         with closing(stream):
             yield add
 
     def finish(self, trials: Iterable[Trial]) -> None:
-        """All is done, and everything that is made of it is written."""
+        """Mark the run as finished: everything derived from its trials is written."""
         self._rewrite(trials)
         self.description["finished"] = _now()
         self._write_description()
@@ -160,7 +160,7 @@ def line_of(trial: Trial) -> str:
 
 
 def read_trials(path: Path) -> Iterator[Trial]:
-    """The trials of a samples.jsonl; lines that were half written are passed over.
+    """The trials in a samples.jsonl; half-written lines are skipped.
 
     Raises:
         UserError: it cannot be read.
@@ -184,7 +184,7 @@ def read_trials(path: Path) -> Iterator[Trial]:
 
 
 def read_run(folder: Path) -> dict[str, Any] | None:
-    """What `run.json` says; None where there is none that can be read."""
+    """What `run.json` says; None if there is no readable one."""
     try:
         found = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -1,8 +1,8 @@
 """Where samples come from: grids of needles in haystacks, questions about whole texts, and records of files.
 
-A sample is made when it is asked for.
+A sample is made on demand.
 
-A sample depends on seed and place alone, never on the methods or on what was asked for before it.
+A sample depends only on seed and position, never on the methods or on earlier samples.
 Knows tokens; knows nothing of how they are answered.
 """
 
@@ -30,7 +30,7 @@ from trainer.benchmark.texts import QuestionedText, documents, read_stories, som
 from trainer.data.haystack import haystack_names, haystack_text
 
 _ANSWER_TOKENS = 64
-"""Room for template and answer that is kept free in the window."""
+"""Room kept free in the context window for template and answer."""
 _TEXT_ANSWER_TOKENS = 96
 """Longest answer about a text: a passage's longest sentence is not cut."""
 _SUMMARY_TOKENS = 96
@@ -41,7 +41,7 @@ _RULER_TOKENS = 128
 
 @dataclass(frozen=True)
 class Source:
-    """A document that gists and passages are made of; its name is its own within a run."""
+    """A document that gists and passages are made from; its name is unique within a run."""
 
     name: str
     token_ids: Tensor
@@ -53,17 +53,17 @@ class Sample:
 
     Attributes:
         task: needle kind, or the name of a set of records.
-        depth_percent: where the needle stands; None where nobody knows.
-        max_tokens: of an answer.
-        points: an answer to a number from 0 to 1.
+        depth_percent: where the needle is; None if unknown.
+        max_tokens: longest answer.
+        points: maps an answer to a number from 0 to 1.
         is_graded: whether there is anything between 0 and 1.
-        other: a document in which the answer is not.
-        may_be_cut: a text too long for the window is read without its middle, as LongBench does it.
-        accepted: answers any of which is right, for the scores that every kind has; empty where there are none such.
-        section: the part of the document that holds the answer, (n_tokens,); None where nobody knows.
-        is_one_of_several: of the questions about this document: what stands before them is made once.
-        loss_of: the answer whose loss is measured; empty: none.
-        prompt: the words around document and question, where they are not those that a user's have.
+        other: a document that does not hold the answer.
+        may_be_cut: a text too long for the window is read without its middle, as LongBench does.
+        accepted: answers any of which is right, for the scores that every kind has; empty if there are none.
+        section: the part of the document that holds the answer, (n_tokens,); None if unknown.
+        is_one_of_several: there are more questions about this document: what comes before them is made once.
+        loss_of: the answer whose loss is measured; empty if none.
+        prompt: the text around document and question, if it differs from a user's.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Sample:
 
 
 class Task(Protocol):
-    """Some samples of one kind.
+    """A group of samples of one kind.
 
     Attributes:
         has_sections: it is known which part of a document holds the answer.
@@ -96,18 +96,18 @@ class Task(Protocol):
 
     @property
     def names(self) -> list[str]:
-        """Of its samples, in order."""
+        """The names of its samples, in order."""
 
     @property
     def lengths(self) -> list[int]:
-        """Document tokens that have to be read anew for every sample, about."""
+        """Roughly how many document tokens have to be read anew for each sample."""
 
     def sample(self, index: int) -> Sample:
-        """Make one."""
+        """Make one sample."""
 
 
 def tasks_of(model: GistModel, config: BenchConfig) -> list[Task]:
-    """Everything that a configuration asks for.
+    """Everything a configuration asks for.
 
     Raises:
         UserError: a haystack is too short, a file cannot be used, or a text does not fit into the window.
@@ -163,16 +163,16 @@ def _records(config: BenchConfig) -> dict[str, list[ScoredRecord]]:
 
 
 class Haystack:
-    """A text as tokens, with the places where a sentence starts."""
+    """A text as tokens, with the positions where sentences start."""
 
     def __init__(self, model: GistModel, text: str) -> None:
         self.ids = torch.tensor(model.token_ids(" " + text.strip()))
         self.starts = model.ends_sentence[self.ids].nonzero()[:, 0] + 1
 
     def document(self, model: GistModel, random: Random, needle: Needle, n_tokens: int, depth: int) -> Tensor:
-        """A stretch that starts with a sentence, with the needle walked back to a sentence end; (n_tokens,).
+        """A stretch that starts at a sentence, with the needle moved back to a sentence end; (n_tokens,).
 
-        Distractors are put between other sentences, at random.
+        Distractors are put between other sentences at random.
         """
         statements = [torch.tensor(model.token_ids(" " + text)) for text in needle.statements]
         n_hay = n_tokens - sum(len(ids) for ids in statements)
@@ -212,7 +212,7 @@ class _Stacks:
         self._made: dict[str, Haystack] = {}
 
     def of(self, kind: str, language: str, random: Random) -> Haystack:
-        """`random` draws the other needles where those are all the haystack there is."""
+        """`random` draws the other needles if the haystack consists of them."""
         what = ruler_haystack(kind)
         if what == "needles":
             return self._of_needles(kind, language, random)
@@ -227,7 +227,7 @@ class _Stacks:
         return self._made[text]
 
     def _of_needles(self, kind: str, language: str, random: Random) -> Haystack:
-        """Long enough for a start anywhere in its first tenth."""
+        """A haystack of needles, long enough for a start anywhere in its first tenth."""
         text, n_tokens = "", 0
         while n_tokens <= self._longest * 1.1:
             sentences = "".join(f"{other_needle(kind, random, language)} " for _ in range(20))
@@ -237,7 +237,7 @@ class _Stacks:
 
 
 def _words(model: GistModel, random: Random, kind: str, language: str, n_tokens: int) -> tuple[Tensor, Needle]:
-    """A document of words, filled up with line ends to the tokens that are asked for."""
+    """A document of words, padded with line ends to the number of tokens asked for."""
     text, needle = words_document(
         kind, random, language, word_list(language), n_tokens, lambda text: len(model.token_ids(text))
     )
@@ -322,7 +322,7 @@ class NeedleTask:
         return Source(f"{self._cell}:{index}", ids), needle
 
     def _other(self, index: int) -> Source:
-        """The next sample's document; behind the last one there is one more, which only lends itself."""
+        """The next sample's document; after the last one there is an extra document, used only for this."""
         (source, needle), (other, other_needle) = self._made(index), self._made(index + 1)
         if other_needle.expected != needle.expected or needle.is_absent:
             return other
@@ -330,7 +330,7 @@ class NeedleTask:
 
 
 def without_needle(model: GistModel, source: Source, needle: Needle) -> Source:
-    """The document with its statement cut out: the wrong one for a needle whose value is always the same."""
+    """The document without its statement: the wrong document for a needle whose value is always the same."""
     ids = source.token_ids.tolist()
     statement = model.token_ids(" " + needle.statements[0])
     place = next(i for i in range(len(ids)) if ids[i : i + len(statement)] == statement)
@@ -374,7 +374,7 @@ class RecordTask:
         )
 
     def _prompt(self, record: ScoredRecord) -> Prompt | None:
-        """Instructions before the text; without a chat template, where a set is published so, BOS and they alone."""
+        """Instructions before the text; for sets published without a chat template, only BOS and the instructions."""
         if not record.before:
             return None
         own = prompt_of(self._model.tokenizer)
@@ -388,7 +388,7 @@ class RecordTask:
         return Source(f"{self._name}:{index}", ids)
 
     def _other(self, index: int) -> Source:
-        """The next record's text that is another one; a sentence about nothing where all are the same."""
+        """The next record's text that differs; a sentence about nothing if all are the same."""
         for other in self._following(index):
             if self._records[other].text != self._records[index].text:
                 return self._made(other)
@@ -403,8 +403,8 @@ class TextTask:
     """Questions about whole texts, text by text.
 
     Args:
-        points: an answer and the right ones to a number from 0 to 1; None: right is whatever says that the text does
-            not tell.
+        points: maps an answer and the right ones to a number from 0 to 1; None: any answer that says the text does
+            not say is right.
     """
 
     def __init__(
@@ -457,7 +457,7 @@ class TextTask:
 
 
 class SummaryTask:
-    """What every text is about, against what the model itself says of it with the full text in front of it."""
+    """Summaries of whole texts, against the model's own summary with the full text in context."""
 
     has_sections = False
 
@@ -501,7 +501,7 @@ class SummaryTask:
 
 
 def without_middle(ids: Tensor, n_tokens: int) -> Tensor:
-    """As many tokens of a text, half of them from each end; (n_tokens,) or fewer."""
+    """At most `n_tokens` tokens of a text, half from each end; (n_tokens,) or fewer."""
     if len(ids) <= n_tokens:
         return ids
     first = n_tokens - n_tokens // 2
@@ -509,10 +509,10 @@ def without_middle(ids: Tensor, n_tokens: int) -> Tensor:
 
 
 def accepted_points(answer: str, right: Sequence[str]) -> float:
-    """1 where an answer holds one of the right ones."""
+    """1 if an answer contains one of the right ones."""
     return float(any(is_contained(answer, one) for one in right))
 
 
 def f1_points(answer: str, right: Sequence[str]) -> float:
-    """Token F1 with the right answer that it is most like."""
+    """Token F1 against the right answer it is most like."""
     return max(word_f1(answer, one) for one in right)

@@ -1,9 +1,9 @@
 """Whole texts with questions about them: the bundled report-like documents, and files of stories.
 
-**Documents** (`resources/reading`): texts and `questions.json`, by us. They are for measuring alone; no training reads
-them. A question without an answer asks for what its document does not say.
+**Documents** (`resources/reading`): texts and `questions.json`, by us. They are only for measuring; no training reads
+them. A question without an answer asks for something its document does not say.
 
-**Stories** (the form in which FairytaleQA, Xu et al. 2022, is at hand), one object per line, packed by gzip or not:
+**Stories** (the form in which FairytaleQA, Xu et al. 2022, is at hand), one object per line, gzipped or not:
 `{"story": "name", "sections": ["...", ...], "questions": [{"question": "...", "answers": ["...", ...],
 "sections": [0], "explicit": true, "local": true, "about": "character"}]}`; `sections` of a question are those that
 hold its answer, from 0; the last three fields are not used.
@@ -24,7 +24,7 @@ from gistdesk.folders import resource
 from trainer.data.forms import Line
 
 _QUESTIONS_A_STORY = 8
-"""Of as many stories a few questions are drawn: every story has to be read, whatever it is asked."""
+"""Questions drawn per story, about: every story has to be read, however few its questions."""
 _BETWEEN = "\n\n"
 
 
@@ -33,8 +33,8 @@ class TextQuestion:
     """A question about a text.
 
     Attributes:
-        answers: any of them is right; none: the text does not say.
-        sections: those of the text that hold the answer, from 0.
+        answers: any of them is right; empty: the text does not say.
+        sections: indices of the sections that hold the answer, from 0.
     """
 
     question: str
@@ -129,9 +129,9 @@ def _question(line: Line, n_sections: int) -> TextQuestion:
 
 
 def some_questions(texts: Sequence[QuestionedText], n: int, seed: int) -> list[QuestionedText]:
-    """So many questions of a few texts, drawn at random, as evenly as can be; 0 takes all.
+    """`n` questions on a few texts, drawn at random, as evenly as possible; 0 takes all.
 
-    The same seed draws the same ones, and texts and questions stay in their order.
+    The same seed draws the same ones, and texts and questions keep their order.
     """
     if not n:
         return list(texts)
@@ -150,7 +150,7 @@ def some_questions(texts: Sequence[QuestionedText], n: int, seed: int) -> list[Q
             if pools[i]:
                 taken.setdefault(i, []).append(pools[i].pop())
                 n_left -= 1
-            else:  # asked all that it has: another text takes its place
+            else:  # all its questions are taken: another text takes its place
                 left.remove(i)
                 left += spare[:1]
                 spare = spare[1:]

@@ -1,6 +1,6 @@
-"""Generated facts: a sentence to hide in a document, a question about it, and the answer that is right.
+"""Generated facts: a sentence to hide in a document, a question about it, and the right answer.
 
-The wordings under `held_out` are for evaluation only; training never draws them, and a test holds the two apart.
+The wordings under `held_out` are for evaluation only; training never draws them, and a test keeps the two apart.
 Knows nothing of tokens, haystacks or models.
 """
 
@@ -194,7 +194,7 @@ WORDS: dict[str, Wording] = {
         ("", ""),
     ),
 }
-"""For training alone: any words of running text as values, so that copying is learned and not a list of values."""
+"""For training only: any words of running text as values, so that copying is learned, not a list of values."""
 
 GENERAL: dict[str, Kind] = {
     "door code": Kind(

@@ -27,7 +27,7 @@ _CUE_TOKENS = 12
 _QUOTATIONS = 4
 _ENDINGS = (".txt", ".text", ".md", ".markdown", ".html", ".htm", ".xhtml", ".pdf", ".docx", ".epub")
 _PLACE = ('Repeat what the text says from "{words}" on.', '글에서 "{words}" 뒤를 그대로 다시 써 주세요.')
-"""Of a text that is too long to be repeated whole."""
+"""For a text that is too long to be repeated whole."""
 _ASK = {
     "reconstruction": ("Repeat the text word for word.", "글을 그대로 다시 써 주세요."),
     "continuation": ("Continue the text.", "글을 이어서 써 주세요."),
@@ -36,7 +36,7 @@ _ASK = {
 
 
 def read_blocks(folder: Path) -> list[str]:
-    """The texts of a folder and the folders in it, in blocks of some pages; other files are passed over.
+    """The texts in a folder and its subfolders, in blocks of some pages; other files are skipped.
 
     Raises:
         UserError: there is no readable document, or one of them is damaged.
@@ -58,7 +58,7 @@ def read_blocks(folder: Path) -> list[str]:
 
 
 def blocks_of(text: str) -> Iterator[str]:
-    """A block ends at a line or a word, so that its tokens are those of the text."""
+    """Split a text into blocks that end at a line or a word, so that their tokens are those of the text."""
     start = 0
     while start < len(text):
         stop = start + _BLOCK_CHARACTERS
@@ -88,10 +88,10 @@ class Folder:
         """Make ready.
 
         Args:
-            served_segments: passages are 1 to so many full segments long instead, out of several blocks.
+            served_segments: passages are 1 to this many full segments long instead, from several blocks.
             document_tokens: longest passage that is compressed before it is continued or quoted.
             held_out_share: of the blocks.
-            lowest_ratio: what is to be kept word for word is compressed the less of what is drawn.
+            lowest_ratio: what has to be kept word for word is compressed less, towards this ratio.
             reserved: texts to measure with, in place of a share of the blocks.
         """
         self._model, self._part, self._lowest_ratio = model, part, lowest_ratio
@@ -130,13 +130,13 @@ class Folder:
         n_whole = n_text + (n_target if self._part == "continuation" else 0)
         start = random.randint(0, len(ids) - n_whole)
         text = ids[start : start + n_text]
-        # a syllable may be cut at either end; what is left of it is no text
+        # a syllable may be cut at either end; the rest of it is no text
         wanted = text if self._part == "reconstruction" else ids[start + n_text : start + n_whole]
         turns = (Turn(_ASK[self._part][is_korean(block)], self._text(wanted)),)
         return unit_cut(self._model, self._part, text, [turns], ratio=ratio)
 
     def _quotation(self, random: Random, block: str, ids: Tensor, ratio: float) -> Unit:
-        """Some words of a passage, and asked for is what comes after them; several times."""
+        """Quote some words of a passage and ask for what comes after them, several times."""
         n_text = min(len(ids), random.randint(4 * _CUE_TOKENS, max(4 * _CUE_TOKENS, self._document_tokens)))
         start = random.randint(0, len(ids) - n_text)
         text = ids[start : start + n_text]
@@ -146,7 +146,7 @@ class Folder:
         return unit_cut(self._model, self._part, text, [turns], ratio=ratio)
 
     def _long(self, random: Random, block: str, ids: Tensor, ratio: float) -> Unit:
-        """A passage of full segments and what comes after it; repeated is one place of it, not all."""
+        """A passage of full segments and what comes after it; only one place in it is repeated, not all."""
         n_target = max(1, min(random.randint(self._target_tokens // 4, self._target_tokens), len(ids) // 2))
         text, after = ids[: len(ids) - self._target_tokens], ids[len(ids) - self._target_tokens :]
         korean = is_korean(block)
@@ -168,7 +168,7 @@ class Folder:
         return tuple(turns)
 
     def _following(self, number: int, n_tokens: int) -> Tensor:
-        """So many tokens from a block on, or as many as there are; after the last block comes the first one."""
+        """`n_tokens` tokens from a block on, or as many as there are; the first block follows the last."""
         found: list[Tensor] = []
         for block in [*self.training[number:], *self.training[:number]]:
             found.append(self._ids(block))

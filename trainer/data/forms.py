@@ -1,13 +1,13 @@
-"""Questions about texts from files, in three published forms; training and benchmark read them here alike.
+"""Questions about texts from files, in three published forms, for both training and benchmark.
 
 One JSON object per line, or one JSON list of them:
 
 - questions: `{"context": str, "question": str, "answers": [str, ...]}`; `"answers"` may be one string.
 - alpaca (Alpaca+ of the gist-token paper): `{"instruction": str, "input": str, "output": str}`; the instruction is what
-  gets compressed, the input is what is asked. Where it is missing or empty, the instruction is to be followed.
+  gets compressed, the input is what is asked. If it is missing or empty, the instruction is to be followed.
 - longbench: `{"context": str, "input": str, "answers": [str, ...]}`, as LongBench publishes it; the input may be empty.
 
-What is not of its form is refused with its line. Knows nothing of what is done with a record.
+Anything not in the expected form is refused, naming its line. Knows nothing of what is done with a record.
 """
 
 import json
@@ -80,7 +80,7 @@ class Line:
 
 
 def _whole(text: str) -> str:
-    """Half a surrogate pair is no text for a tokenizer."""
+    """Replace half a surrogate pair, which no tokenizer takes as text."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -89,7 +89,7 @@ class Record:
     """A text to compress, what is asked about it, and the answers that count as right.
 
     Attributes:
-        line: where it stands, with whatever else it says.
+        line: the line it comes from, with its other fields.
     """
 
     context: str
@@ -126,7 +126,7 @@ def read_records(path: Path, form: str, *, limit: int = 0) -> list[Record]:
     """The records of a file.
 
     Args:
-        limit: most of them; 0 takes all.
+        limit: most records; 0 takes all.
 
     Raises:
         UserError: the file cannot be read or holds none, or a line is no record of this form.
@@ -135,7 +135,7 @@ def read_records(path: Path, form: str, *, limit: int = 0) -> list[Record]:
 
 
 def read_lines(path: Path, *, limit: int = 0) -> list[Line]:
-    """The objects of a file, of whatever form; empty lines are passed over.
+    """The objects in a file, of whatever form; empty lines are skipped.
 
     Raises:
         UserError: the file cannot be read or holds none, or a line is no JSON object.
@@ -186,7 +186,7 @@ def line_of(context: str, question: str, answers: Sequence[str]) -> str:
 
 
 def check_file(path: Path, form: str) -> Iterator[str]:
-    """What a file of records holds, in sentences."""
+    """Describes a file of records, in sentences."""
     records = read_records(path, form)
     texts = {record.context for record in records}
     yield f"{path}: {len(records)} records about {len(texts)} texts."

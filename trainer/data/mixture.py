@@ -1,6 +1,6 @@
 """The parts of a configuration's mix as sources, and which of them a unit of a step comes from.
 
-Knows every kind of data by name; how each is drawn it leaves to them.
+Knows every kind of data by name; leaves drawing to each of them.
 """
 
 import math
@@ -26,7 +26,7 @@ _N_ORDINARY = 3
 
 
 class Mixture:
-    """All sources of a run and how hard their samples are at present.
+    """All sources of a run and how hard their samples currently are.
 
     Attributes:
         sources: by part.
@@ -34,10 +34,10 @@ class Mixture:
     """
 
     def __init__(self, model: GistModel, config: TrainConfig, texts: tuple[Samples, Samples] | None = None) -> None:
-        """`texts`: training and evaluation samples, where they have been tokenized already.
+        """`texts`: training and evaluation samples, if already tokenized.
 
         Raises:
-            UserError: a file of the user's cannot be used.
+            UserError: one of the user's files cannot be used.
         """
         self.config, self._model = config, model
         self._parts = {part: share for part, share in config.mix.items() if share}
@@ -117,7 +117,7 @@ class Mixture:
         return self.sources[part].unit(random, Stage(bound, segments, n_slots, ratio))
 
     def advance(self, part: str, accuracy: float) -> None:
-        """Make generated samples of this part harder where its answers were right."""
+        """Make generated samples of this part harder if its answers were right."""
         if f"{part} tokens" in self.curricula:
             advance(self.curricula[f"{part} tokens"], self.curricula[f"{part} segments"], accuracy)
 
@@ -159,12 +159,12 @@ def drawn_ratio(random: Random, config: TrainConfig) -> float:
 
 
 def training_texts(config: TrainConfig) -> list[str]:
-    """The user's documents; where there are none the bundled texts of training, and the stories if they are used."""
+    """The user's documents; without any, the bundled training texts, and the stories if they are used."""
     if config.documents:
         return read_blocks(Path(config.documents))
     texts = []
     if config.fairytaleqa:
-        # those that are held out of the questions are held out of the texts
+        # stories held out from the questions are held out from the texts
         stories = read_stories(Path(config.fairytaleqa))
         texts += [s.text for s in stories if not is_held_out(s.text, config.held_out_share)]
     return [*_bundled(config, evaluation=False), *(block for text in texts for block in blocks_of(text))]

@@ -1,4 +1,4 @@
-"""Needles in haystacks, English and Korean: passkeys and general facts, generated, in wordings kept for training.
+"""Needles in haystacks, English and Korean: generated passkeys and general facts, in wordings reserved for training.
 
 Segments are drawn as a pool, encoded once and put together into many documents: many questions for one encoding.
 Knows nothing of losses.
@@ -18,13 +18,13 @@ from trainer.training.staged import Unit
 _MOST_TEXTS = 48
 _N_HELD_OUT = 4
 _N_SERVED = 2
-"""Documents of a unit as it is served: they share all segments but the one that is asked about."""
+"""Documents of a unit as served: they share all segments except the one asked about."""
 
 
 class Needles:
     """The parts "passkeys" and "facts".
 
-    A held-out unit takes evaluation's wordings, texts and nothing else, so a right answer to one is no memory.
+    A held-out unit takes only evaluation's wordings and texts, so a right answer cannot come from memory.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Needles:
         target: Stage,
         served_segments: int = 0,
     ) -> None:
-        """`target` is the stage that held-out units are drawn at.
+        """`target` is the stage at which held-out units are drawn.
 
         `served_segments`: half of the units are documents as they will be served, of 1 to so many segments that are
         as long as they may be at present, in place of many short ones.

@@ -1,6 +1,6 @@
 """The user's own questions and answers as training data.
 
-Knows nothing of the forms of files, nor of losses.
+Knows nothing of the forms of files or of losses.
 """
 
 from pathlib import Path

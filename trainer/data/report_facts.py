@@ -1,7 +1,7 @@
 """What report-like documents state and how it is asked for: a table of wordings, in English.
 
-One fact a line: the kinds of document it stands in, the kind of its value, statements, questions. The last statement
-and the last question of every line are for evaluation alone. {v} is the value, {o} the document's organisation, {p} a
+One fact per line: the kinds of document it is in, the kind of its value, statements, questions. The last statement
+and the last question of every line are for evaluation only. {v} is the value, {o} the document's organisation, {p} a
 person, {t} a matter. Knows nothing of how documents are put together.
 
 Kinds of document: A annual report, C contract, M minutes, U manual, L letter, E email, P policy; for evaluation alone

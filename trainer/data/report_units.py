@@ -1,6 +1,6 @@
 """The part "reports": report-like documents as units, cut into as many segments as the program would make of them.
 
-Knows tokens and segments; what a report says it leaves to `reports`.
+Knows tokens and segments; leaves what a report says to `reports`.
 """
 
 import math
@@ -32,7 +32,7 @@ class Reports:
         return self._unit(random, stage.ratio, held_out=False)
 
     def unseen(self, random: Random, ratio: float) -> Unit:
-        """One whose names, wordings and perhaps kind of document training never has."""
+        """A report whose names, wordings and perhaps kind of document never occur in training."""
         return self._unit(random, ratio, held_out=True)
 
     def held_out(self) -> list[Unit]:

@@ -1,6 +1,6 @@
-"""Names, dates, amounts and other values of report-like documents, each drawn out of more than anybody could remember.
+"""Names, dates, amounts and other values for report-like documents, each drawn from too many to memorise.
 
-Those of evaluation are made of parts that training never draws. English alone; knows nothing of documents.
+Values for evaluation are made from parts that training never draws. English only; knows nothing of documents.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Report-like documents in plain English, made up: annual reports, contracts, minutes, letters and others.
 
-A fact is one sentence among much that is not asked for, near it often another value of its kind. Those of evaluation
-take other names, other wordings and two kinds of document that training never sees. Knows nothing of tokens or models.
+A fact is one sentence among much that is not asked for, often near another value of its kind. Evaluation's reports
+have other names, other wordings and two kinds of document that training never sees. Knows nothing of tokens or models.
 """
 
 from collections.abc import Iterator
@@ -117,7 +117,7 @@ def draw_report(random: Random, *, n_characters: int, n_facts: int, held_out: bo
     Args:
         n_characters: about how long it becomes; longer only when its facts alone are.
         n_facts: at most, all of them about different things.
-        held_out: names, wordings and kinds of evaluation.
+        held_out: use evaluation's names, wordings and kinds.
         prose: running text whose sentences may stand among the others; may be empty.
     """
     kind = random.choice(list(_KINDS) if held_out else [k for k in _KINDS if k not in _HELD_OUT_KINDS])

@@ -1,4 +1,4 @@
-"""Self-study: a model reads a passage in full, asks itself and answers, summarises, goes on and quotes.
+"""Self-study: a model reads a passage in full, asks itself and answers questions, summarises, continues and quotes.
 
 Made once, as lines of the form "questions" with the kind of each beside it, so that a person can read them. In training
 the student sees only the gist of the passage and is pulled towards what the same model gives with all of it in front.
@@ -22,7 +22,7 @@ from gistdesk.core.prompt import Turn
 KINDS = ("question", "question", "summary", "continuation", "quotation")
 """In turn; every other task or so is a question of the model's own."""
 N_STUDIED = 400
-"""Lines that a run of training makes for itself."""
+"""Number of lines that a training run generates for itself."""
 _REQUESTS = (
     "Ask one short question that the text answers. Write the question only.",
     "Which question about a name, a number or a place in the text would a reader ask? Write the question only.",
@@ -44,7 +44,7 @@ _ASK = {
 def study(
     path: Path, model: GistModel, blocks: list[str], *, n: int, passage_tokens: int, answer_tokens: int, seed: int
 ) -> Generator[int, None, None]:
-    """Have `path` made, and yield how many of its `n` lines there are; goes on where it was stopped or killed."""
+    """Write `path`, yielding how many of its `n` lines there are; continues where it was stopped or killed."""
     made = path.with_name(path.name + ".part")
     with suppress(OSError):
         whole = [line for line in made.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
@@ -79,7 +79,7 @@ def self_study_lines(
     seed: int,
     first: int = 0,
 ) -> Iterator[str]:
-    """JSON lines; a task of which nothing came, such as a question that is none, is drawn again.
+    """JSON lines; a task that yields nothing usable, such as a question that is not one, is drawn again.
 
     Args:
         blocks: texts, see `folder.read_blocks`.
@@ -87,7 +87,7 @@ def self_study_lines(
         passage_tokens: most that the model reads at a time.
         answer_tokens: longest answer.
         seed: same seed, same lines.
-        first: draws that were made before; a line says which one it is of.
+        first: number of draws made before; each line says which draw it is from.
     """
     tokens: dict[int, Tensor] = {}
     made, drawn = 0, first
@@ -125,7 +125,7 @@ def _said(context: Context, question: str, sampling: Sampling) -> str:
 
 
 def _passage(random: Random, model: GistModel, ids: Tensor, most: int) -> Tensor:
-    """From the start of a sentence on, where there is one near."""
+    """A passage, from the start of a sentence if there is one near."""
     n = min(len(ids), random.randint(max(1, most // 4), most))
     start = random.randint(0, len(ids) - n)
     ends = model.ends_sentence[ids[max(0, start - 64) : start]].nonzero()

@@ -14,7 +14,7 @@ from trainer.training.staged import Unit
 
 @dataclass(frozen=True)
 class Stage:
-    """How hard the present samples are.
+    """How hard the current samples are.
 
     Attributes:
         segment_tokens: longest segment of a generated document, tokens.
@@ -45,12 +45,12 @@ def served_length(random: Random, segment_tokens: float, segments: int) -> int:
 
 
 def is_held_out(text: str, share: float) -> bool:
-    """Whether a text of the user's belongs to the held-out share; by its content, so that copies stay together."""
+    """Whether one of the user's texts belongs to the held-out share; by its content, so that copies stay together."""
     digest = hashlib.sha256(" ".join(text.split()).encode()).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
 
 
 def is_korean(text: str) -> bool:
-    """More Hangul syllables than Latin letters."""
+    """Whether a text has more Hangul syllables than Latin letters."""
     hangul = sum("가" <= c <= "힣" for c in text)
     return hangul > sum(c.isascii() and c.isalpha() for c in text)

@@ -52,7 +52,7 @@ def read_stories(path: Path) -> list[Story]:
     """Every story of a file.
 
     Raises:
-        UserError: it cannot be read, or a line is no story.
+        UserError: it cannot be read, or a line is not a story.
     """
     found: list[Story] = []
     hint = "Give FairytaleQA's train.jsonl.gz."
@@ -114,7 +114,7 @@ class Stories:
         return [unit for unit in drawn if unit]
 
     def _unit(self, random: Random, story: Story, n_tokens: int, ratio: float, questions: int) -> Unit | None:
-        """From a random section on, as many as fit; None where nothing is asked about them."""
+        """A unit of as many sections as fit, from a random one on; None if nothing is asked about them."""
         first = random.randrange(len(story.sections))
         ids = [self._section(story, first)]
         last = first

@@ -1,1 +1,1 @@
-"""What a benchmark or a model shows people: pages, pictures, tables."""
+"""How a benchmark or a model is shown to people: pages, pictures, tables."""

@@ -1,8 +1,8 @@
-"""The attention picture: who may see whom, and what the gist slots of a segment looked at.
+"""The attention picture: which positions may attend to which, and what the gist slots of a segment attended to.
 
-The mask at the left is the one that two passes amount to (Mu et al., 2023); the program never makes one, it encodes
-and answers in two passes, so the picture is drawn from the same layout. At the right are the attention weights of one
-layer and head of the encoding pass, measured. Knows pictures; training knows nothing of it.
+The mask at the left is the one two passes amount to (Mu et al., 2023); the program never builds one, since it encodes
+and answers in two passes, so the picture is drawn from the same layout. At the right are the measured attention
+weights of one layer and head in the encoding pass. Knows pictures; training knows nothing of it.
 """
 
 import io
@@ -29,18 +29,18 @@ from trainer.report.pictures import letters
 _LABEL_PX, _LETTER_PX = 16, 6.4
 _MOST_TOKENS_OF_A_LETTER = 4
 _MOST_TOKENS = 160
-"""Columns whose tokens can still be written below them."""
+"""Most columns whose tokens can still be printed below them."""
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What the slots of one segment looked at.
+    """What the slots of one segment attended to.
 
     Attributes:
-        weights: (n_layers, n_heads, n_slots, n_columns), each row adds up to 1.
+        weights: (n_layers, n_heads, n_slots, n_columns), each row sums to 1.
         columns: the token at every column: BOS, text, gist tokens.
         n_slots: the last columns are the gist tokens themselves.
-        segment: which of the document's, from 0.
+        segment: its index in the document, from 0.
     """
 
     weights: Tensor
@@ -49,7 +49,7 @@ class Attention:
     segment: int
 
     def of(self, layer: int, head: int) -> Tensor:
-        """(n_slots, n_columns). Raises UserError: there is no such layer or head."""
+        """(n_slots, n_columns) weights of one head. Raises UserError: there is no such layer or head."""
         check_number(Sentence("There is no layer {n}.", n=layer), layer, self.weights.shape[0])
         check_number(Sentence("There is no head {n}.", n=head), head, self.weights.shape[1])
         return self.weights[layer, head]
@@ -60,9 +60,9 @@ class Look:
     """How a picture is drawn.
 
     Attributes:
-        width, height: in pixels at scale 1; letters are made for that.
-        scale: pixels of the picture for each of those.
-        dark: light letters, on whatever dark ground the picture is put.
+        width, height: in pixels at scale 1; font sizes suit that.
+        scale: picture pixels for each of those.
+        dark: light text, for whatever dark background the picture is put on.
         language: of the labels.
     """
 
@@ -74,16 +74,16 @@ class Look:
 
 
 def check_number(otherwise: Sentence, number: int, n: int) -> None:
-    """Raises UserError, which says `otherwise`, unless `number` is one of 0 to n - 1."""
+    """Raises UserError with the message `otherwise` unless `number` is in 0 to n - 1."""
     if not 0 <= number < n:
         raise UserError(otherwise, "Choose 0 to {most}.", most=n - 1)
 
 
 def gist_mask(segments: Sequence[tuple[int, int]], n_prefix: int, n_question: int) -> tuple[Tensor, list[str]]:
-    """(n, n) bool, row sees column; and what stands at each place: prefix, text, gist, question.
+    """(n, n) bool, row sees column; and what is at each position: prefix, text, gist, question.
 
     Args:
-        segments: tokens and slots of each.
+        segments: token and slot counts of each.
     """
     kinds = ["prefix"] * n_prefix
     owner = [-1] * n_prefix
@@ -102,7 +102,7 @@ def gist_mask(segments: Sequence[tuple[int, int]], n_prefix: int, n_question: in
 
 
 def slot_attention(model: GistModel, plan: Plan, *, segment: int) -> Attention:
-    """The attention weights of one segment's slots in the encoding pass, of every layer and head.
+    """The attention weights of one segment's slots in the encoding pass, for every layer and head.
 
     Raises:
         UserError: there is no such segment, or no adapter.
@@ -121,7 +121,7 @@ def slot_attention(model: GistModel, plan: Plan, *, segment: int) -> Attention:
 
 
 def _written(tokenizer: Any, ids: Sequence[int]) -> list[str]:
-    """The text of each token; of letters that several tokens make together, the last one has it."""
+    """The text of each token; a character made of several tokens goes to the last one."""
     found: list[str] = []
     begun: list[int] = []
     for token in ids:
@@ -134,16 +134,16 @@ def _written(tokenizer: Any, ids: Sequence[int]) -> list[str]:
 
 
 def _weights_of(model: GistModel, rows: Any, n_slots: int) -> list[Tensor]:
-    """Of each layer, (n_heads, n_slots, n_columns) in float32."""
+    """One tensor per layer, (n_heads, n_slots, n_columns) in float32."""
     seen: list[Tensor] = []
 
     def keep(_: Any, __: Any, output: tuple[Tensor, Tensor]) -> None:
-        seen.append(output[1][0, :, -n_slots:].float().cpu())  # the others would be n_tokens squared
+        seen.append(output[1][0, :, -n_slots:].float().cpu())  # all rows would be n_tokens squared
 
     layers: Any = model.causal_lm.model.layers
     before = model.causal_lm.config._attn_implementation
     handles = [layer.self_attn.register_forward_hook(keep) for layer in layers]
-    model.causal_lm.set_attn_implementation("eager")  # the others never have the weights as numbers
+    model.causal_lm.set_attn_implementation("eager")  # the other implementations never materialise the weights
     try:
         with torch.no_grad():
             model.encode(rows, torch.arange(n_slots))
@@ -157,9 +157,9 @@ def _weights_of(model: GistModel, rows: Any, n_slots: int) -> list[Tensor]:
 def follow(
     attention: Attention, plan: Plan, document: str, model_id: str, wishes: Iterable[str]
 ) -> Iterator[dict[str, Any]]:
-    """Draw what is wished for, while the model need not be there any more: lines of JSON in, events out.
+    """Draw pictures on request, without the model, which may be freed by then: lines of JSON in, events out.
 
-    A wish has `path`, `layer`, `head`, and what `Look` has. The first event tells what there is to choose from.
+    A request has `path`, `layer`, `head`, and the fields of `Look`. The first event says what there is to choose from.
 
     Raises:
         UserError: there is no such layer or head.
@@ -172,7 +172,7 @@ def follow(
         data = draw_attention(attention, plan, document, model_id, layer=layer, head=head, look=Look(**wish))
         try:
             write_atomically(path, data)
-        except UserError as error:  # another place may do
+        except UserError as error:  # another path may work
             yield {"event": "failure", "message": packed(error.message), "hint": packed(error.hint)}
         else:
             yield {"event": "drawn", "path": str(path), "layer": layer, "head": head}
@@ -181,7 +181,7 @@ def follow(
 def draw_attention(
     attention: Attention, plan: Plan, document: str, model_id: str, *, layer: int, head: int, look: Look | None = None
 ) -> bytes:
-    """A PNG: the mask of a small example of this document, and the weights with the tokens most looked at.
+    """A PNG: the mask for a small example from this document, and the weights with the tokens attended to most.
 
     Raises:
         UserError: there is no such layer or head.
@@ -237,19 +237,19 @@ def _png(weights: Tensor, attention: Attention, plan: Plan, title: str, tr: Tran
     right.set_xlabel(fill(columns_text, 2 * per_line), fontsize=9)
     figure.colorbar(picture, ax=right, label=tr("attention weight, log10"), shrink=0.8)
     data = io.BytesIO()
-    ground = "none" if look.dark else "auto"  # the ground is that of the window
+    ground = "none" if look.dark else "auto"  # the background is the window's
     figure.savefig(data, format="png", dpi=96 * look.scale, facecolor=ground)
     return data.getvalue()
 
 
 def _strongest(weights: Tensor, n: int) -> list[int]:
-    """Columns with the largest weight of any slot, in order."""
+    """Columns with the largest weight from any slot, in order."""
     order: list[int] = weights.max(0).values.argsort(descending=True)[:n].tolist()
     return sorted(order)
 
 
 def _apart(heights: Tensor, n: int, distance: int) -> list[int]:
-    """The highest of the first `n` places whose labels do not touch."""
+    """The highest of the first `n` positions whose labels do not touch."""
     chosen: list[int] = []
     for place in heights[:n].argsort(descending=True).tolist():
         if all(abs(place - other) > distance for other in chosen) and n - place > distance:

@@ -1,6 +1,6 @@
-"""A benchmark run from its first trial to its report: one folder with everything that was measured.
+"""A benchmark run from its first trial to its report: one folder with everything measured.
 
-`samples.jsonl` grows trial by trial; at the end come `results.json`, `results.csv`, pictures and `report.html`.
+`samples.jsonl` grows trial by trial; `results.json`, `results.csv`, pictures and `report.html` come at the end.
 Runs nothing itself: trials come from `evaluate`.
 """
 
@@ -30,13 +30,13 @@ _OF_THE_FOLDER = ("started", "finished", "resumed", "n_trials")
 
 
 def measure(model: GistModel, config: BenchConfig, folder: Path) -> Iterator[dict[str, Any]]:
-    """Run the benchmark and write its folder; yields every trial, and at last the results alone.
+    """Run the benchmark and write its folder; yields every trial, and finally the results alone.
 
-    An interrupted run of the same configuration and model in that folder is gone on with; a finished one is measured
-    anew. Close the generator, or kill the process, whenever you like: what is done is in the folder.
+    An interrupted run of the same configuration and model in that folder is resumed; a finished one is measured
+    again. Close the generator, or kill the process, whenever you like: finished trials are in the folder.
 
     Yields:
-        `done` and `total` trials, `eta_s` (seconds that are left, None before the first measured one), `is_new`
+        `done` and `total` trials, `eta_s` (seconds left, None before the first measured one), `is_new`
         (False for trials of an earlier start), `trial` (as in samples.jsonl), one by one; then what is in results.json.
 
     Raises:
@@ -66,7 +66,7 @@ def measure(model: GistModel, config: BenchConfig, folder: Path) -> Iterator[dic
 
 
 class Forecast:
-    """How long the rest of a run will take, by the pace so far. Costs are in any unit."""
+    """How long the rest of a run will take, by the pace so far. Costs may be in any unit."""
 
     def __init__(self, costs: Sequence[float]) -> None:
         self._costs = costs
@@ -74,7 +74,7 @@ class Forecast:
         self._measured = 0.0
 
     def after(self, n_done: int, *, is_new: bool) -> float | None:
-        """Seconds that are left after so many trials; the last of them was measured now, or found."""
+        """Seconds left after `n_done` trials; `is_new` says whether the last one was just measured or found on disk."""
         if is_new:
             self._measured += self._costs[n_done - 1]
         if not self._measured:
@@ -84,12 +84,12 @@ class Forecast:
 
 
 def write_report(folder: Path, description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
-    """Everything that is made of the trials of a run, finished or not; `results.json` last. Returns what is in it.
+    """Write everything derived from a run's trials, finished or not; `results.json` last. Returns its contents.
 
-    Pictures and page are in the language of the window that started this process, if one did.
+    Pictures and page are in the language of the window that started this process, or else in English.
 
     Raises:
-        UserError: there are none, or the folder cannot be written.
+        UserError: there are no trials, or the folder cannot be written.
     """
     if not trials:
         raise UserError("No sample in {folder} has been measured yet.", "Resume the run first.", folder=folder)
@@ -121,7 +121,7 @@ def _results(description: dict[str, Any], trials: Sequence[Trial]) -> Figures:
 
 
 def read_results(folder: Path) -> Figures:
-    """The results of a run; of one that is unfinished, as far as it came. Writes nothing: it may be running.
+    """The results of a run, as far as it got if it is unfinished. Writes nothing: it may be running.
 
     Raises:
         UserError: there is no run in the folder.

@@ -1,7 +1,7 @@
-"""The one table that says whether a gist is worth having: every method beside the prototype's figures and its targets.
+"""The one table that shows whether a gist is worth having: every method beside the prototype's figures and its targets.
 
-What is kept of a document is told in tokens, against its text's bytes, and against the keys and values of its full
-text; of a gist also as it would be in 8 and in 4 bits, by arithmetic and without the scales that such a form needs.
+What is kept of a document is given in tokens, relative to its text's bytes, and relative to the keys and values of its
+full text; for a gist also as it would be in 8 and in 4 bits, calculated without the scales such a format needs.
 Knows results; runs nothing.
 """
 
@@ -29,7 +29,7 @@ _BESIDE = (
 
 
 def main_table(results: Figures) -> str:
-    """Markdown. Accuracy over all lengths and needles; memory and times at the greatest length that has full text.
+    """Markdown. Accuracy over all lengths and needles; memory and times at the greatest length with full text.
 
     Raises:
         UserError: full text was not measured, so there is nothing to compare with.
@@ -65,7 +65,7 @@ def _line(rows: list[Figures], name: str, length: int, bits: int) -> tuple[str, 
 
 
 def _accuracy(rows: list[Figures]) -> str:
-    """Of all lengths together; of each by itself where the interval of one does not meet that of another."""
+    """Accuracy over all lengths together; per length if two lengths' intervals do not overlap."""
     n, correct = sum(row["n"] for row in rows), sum(row["correct"] for row in rows)
     if not n:
         return "-"
@@ -85,7 +85,7 @@ def _accuracy(rows: list[Figures]) -> str:
 
 
 def _of(rows: list[Figures], others: list[Figures], name: str, form: str) -> str:
-    """The mean of one, as a share or a multiple of the mean of the other."""
+    """The mean of one as a share or a multiple of the mean of the other."""
     first, second = ([row[name] for row in part if row[name] is not None] for part in (rows, others))
     if not first or not second or not sum(second):
         return "-"
@@ -93,7 +93,7 @@ def _of(rows: list[Figures], others: list[Figures], name: str, form: str) -> str
 
 
 def _in_fewer_bits(rows: list[Figures], full: list[Figures], bits: int) -> str:
-    """Of methods that keep keys and values and nothing else."""
+    """Only for methods that keep keys and values and nothing else."""
     if not full or not rows or rows[0]["method"] not in ("gist", "wrong-gist", "matched", "refined", "full"):
         return "-"
     kept, whole = (sum(row["kept_bytes"] for row in part) / len(part) for part in (rows, full))
@@ -101,7 +101,7 @@ def _in_fewer_bits(rows: list[Figures], full: list[Figures], bits: int) -> str:
 
 
 def _of_text(rows: list[Figures]) -> str:
-    """Bytes that are kept to bytes of the text in UTF-8."""
+    """Ratio of bytes kept to bytes of the text in UTF-8."""
     text = sum(row["document_bytes"] for row in rows)
     kept = sum(row["kept_bytes"] for row in rows)
     return f"{kept / text:,.1f}x" if text and kept else "-"

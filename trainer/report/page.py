@@ -1,4 +1,4 @@
-"""report.html: one file that a person can send. No scripts, nothing from anywhere else; pictures are inside.
+"""report.html: one file that can be sent to somebody. No scripts, no external resources; pictures are embedded.
 
 Knows results and trials; writes no files.
 """
@@ -32,8 +32,8 @@ def page(results: Figures, trials: Sequence[Trial], pictures: Mapping[str, bytes
 
     Args:
         results: as in results.json.
-        pictures: by file name; the SVG ones are shown.
-        language: what the page says is in it; names of methods, tasks and settings are those of the command line.
+        pictures: by file name; only the SVG ones are shown.
+        language: of the page; names of methods, tasks and settings are those of the command line.
     """
     tr: Translate = partial(translated, language)
     title = tr("gistdesk benchmark: {model}", model=results["model"]["model_id"])
@@ -142,7 +142,7 @@ def _bytes(n_bytes: float) -> str:
 
 
 def cautions(tr: Translate, results: Figures, trials: Sequence[Trial]) -> list[str]:
-    """What a reader of these figures has to know; only what applies to them."""
+    """What a reader of these figures has to know; only the cautions that apply."""
     config, kinds = results["config"], {trial.needle_kind for trial in trials}
     methods = {trial.method for trial in trials}
     found = [
@@ -234,7 +234,7 @@ def _pairs(tr: Translate, values: Mapping[str, Any]) -> str:
 
 
 def _samples(tr: Translate, trials: Sequence[Trial]) -> str:
-    """Wrong answers first: they say more; as many as a page can bear."""
+    """Wrong answers first, since they say more; as many as a page can hold."""
     chosen = sorted(trials, key=lambda trial: trial.points)[:_SHOWN_SAMPLES]
     told = tr("{n:,} of {all:,}, wrong answers first; samples.jsonl has all.", n=len(chosen), all=len(trials))
     return _paragraph(told) + "".join(_sample(tr, trial) for trial in chosen)

@@ -1,6 +1,6 @@
 """Pictures of a benchmark: heatmaps of length by depth, and accuracy by length, as PNG and SVG.
 
-Colours can be told apart by the colour-blind, and nothing is told by colour alone. Knows figures; writes no files.
+Colours can be told apart by the colour-blind, and nothing is shown by colour alone. Knows figures; writes no files.
 """
 
 import io
@@ -36,12 +36,12 @@ _KOREAN_FONTS = {"NanumGothic", "Noto Sans CJK KR", "Malgun Gothic", "AppleGothi
 
 @contextmanager
 def letters() -> Iterator[None]:
-    """Inside, pictures have letters of all languages, as far as this computer has fonts for them; boxes elsewhere."""
+    """Inside, pictures can show letters of all languages this computer has fonts for; other letters become boxes."""
     from matplotlib import font_manager, rc_context
 
     korean = _KOREAN_FONTS & {font.name for font in font_manager.fontManager.ttflist}
     with warnings.catch_warnings(), rc_context({"font.family": ["DejaVu Sans", *sorted(korean)]}):
-        # a computer without a Korean font, or one whose list of fonts is old, has its picture all the same
+        # a computer without a Korean font, or with an outdated font list, still gets its picture
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         yield
 
@@ -61,7 +61,7 @@ def _heatmap(rows: Sequence[Figures], tr: Translate) -> Any:
     rows = [row for row in rows if row["depth_percent"] is not None]
     groups = list(dict.fromkeys((row["needle_kind"], row["language"], method_name(row)) for row in rows))
     n_methods = len({method_name(row) for row in rows})
-    n_columns = -(-n_methods // -(-n_methods // _MOST_COLUMNS))  # as even as can be
+    n_columns = -(-n_methods // -(-n_methods // _MOST_COLUMNS))  # as even as possible
     n_rows = -(-n_methods // n_columns) * len({group[:2] for group in groups})
     lengths = sorted({row["context_tokens"] for row in rows})
     depths = sorted({row["depth_percent"] for row in rows})
@@ -84,7 +84,7 @@ def _heatmap(rows: Sequence[Figures], tr: Translate) -> Any:
         image = axes.imshow(values, vmin=0, vmax=1, cmap="cividis", aspect="auto")
         for y, line in enumerate(values):
             for x, value in enumerate(line):
-                if value == value:  # a cell that is not measured yet is left empty
+                if value == value:  # a cell not measured yet is left empty
                     shade = "black" if value > 0.5 else "white"
                     axes.text(x, y, f"{100 * value:.0f}", ha="center", va="center", color=shade, fontsize=8)
         axes.set_title(f"{method}, {kind}, {language}", fontsize=9)
@@ -98,7 +98,7 @@ def _heatmap(rows: Sequence[Figures], tr: Translate) -> Any:
 
 
 def _places(groups: Sequence[tuple[str, str, str]], n_columns: int) -> dict[int, tuple[str, str, str]]:
-    """Which grid stands where: every kind and language begins a row of its own."""
+    """The position of each grid: every kind and language begins a row of its own."""
     found: dict[int, tuple[str, str, str]] = {}
     place, before = 0, groups[0][:2]
     for group in groups:
@@ -110,7 +110,7 @@ def _places(groups: Sequence[tuple[str, str, str]], n_columns: int) -> dict[int,
 
 
 def curves(rows: Sequence[Figures], form: Form = "png", language: str = ENGLISH) -> bytes:
-    """Accuracy by length with its 95% interval: one field per kind and language, one line per method and ratio.
+    """Accuracy by length with its 95% interval: one panel per kind and language, one line per method and ratio.
 
     Args:
         rows: of `figures.by_length`, at least one.
@@ -165,7 +165,7 @@ def _curves(rows: Sequence[Figures], tr: Translate) -> Any:
 
 
 def _looks(rows: Sequence[Figures]) -> dict[str, dict[str, str]]:
-    """A method has its colour and mark, a ratio its stroke."""
+    """Each method has its colour and marker, each ratio its line style."""
     methods = list(dict.fromkeys(row["method"] for row in rows))
     found: dict[str, dict[str, str]] = {}
     for row in rows:
@@ -189,7 +189,7 @@ def _figure(size: tuple[float, float]) -> Any:
 
 
 def _drawn(figure: Any, form: Form) -> bytes:
-    """The same figures give the same file: no date in it, no random names."""
+    """The figure as bytes. The same figures give the same file: it has no date and no random names."""
     from matplotlib import rc_context
 
     data = io.BytesIO()

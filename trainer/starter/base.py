@@ -32,9 +32,9 @@ def build_tokenizer(folder: Path, seed: int) -> None:
     """Train the byte-level BPE on the training texts and generated facts, and write it to `folder`, which is not there.
 
     Digits stay single, so that a number is copied digit by digit. Every text starts with a space, so that a name at
-    the start of an answer has the same tokens as inside the document; decoding takes that space away. The Korean text
-    is a twentieth of the English one and is given eight times over, so that its words become tokens, too. The folder
-    is there when it is complete.
+    the start of an answer has the same tokens as inside the document; decoding removes that space. The Korean text
+    is a twentieth of the English one and is repeated eight times, so that its words become tokens, too. The folder
+    appears only once it is complete.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(

@@ -1,4 +1,4 @@
-"""What the starter is trained on at each step, and how hard that is at present.
+"""What the starter is trained on at each step, and how hard that currently is.
 
 Passkeys, general facts and words of running text, read in full or compressed; short ones first.
 Knows nothing of models beyond the samples' tokens.
@@ -50,7 +50,7 @@ class Batches:
         }
 
     def batch(self, step: int) -> Batch:
-        """The samples of a step: a function of seed, step number and curricula.
+        """A step's samples: a function of seed, step number and curricula.
 
         Passkeys in one segment come first: copying a value is learned there within minutes. Documents of several
         segments and more of the other facts join once that goes well; given from the start they only slowed it down.
@@ -106,14 +106,14 @@ class Batches:
         return Batch(task, Pool(keyed, plain, slots, distracting=task == "facts"), n_segments)
 
     def advance(self, batch: Batch, accuracy: float) -> None:
-        """Make the samples of this batch's kind harder where its answers were right."""
+        """Make samples of this batch's kind harder if its answers were right."""
         if batch.mode == "full":
             self.curricula[f"{batch.task} full"].update(accuracy)
             return
         advance(self.curricula[batch.task], self.curricula[f"{batch.task} segments"], accuracy)
 
     def lengthen(self) -> None:
-        """Whatever the accuracy: facts and texts of any length, and facts among others'."""
+        """Ask facts and texts of any length, and facts among others', whatever the accuracy."""
         for task in ("facts", "words"):
             self.curricula[task].bound = self.curricula[task].limit
             self.curricula[f"{task} segments"].bound = 8

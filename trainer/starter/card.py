@@ -1,4 +1,4 @@
-"""The starter's model card: what it is, what it was made from, and what was measured, from benchmark results.
+"""The starter's model card: what it is, what it was made from, and its measurements, from benchmark results.
 
 Writes text; measures nothing.
 """
@@ -93,7 +93,7 @@ def write_card(folder: Path, runs: Sequence[Path], work: Path) -> None:
 
 
 def command_of(config: dict[str, Any]) -> str:
-    """The command that makes a run; `config` as in results.json, of a run on the bundled texts."""
+    """The command that repeats a run on the bundled texts; `config` as in results.json."""
     words = ["gistdesk niah -o FOLDER"]
     for field in fields(BenchConfig):
         value, default = (_listed(given) for given in (config[field.name], field.default))

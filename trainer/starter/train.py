@@ -33,12 +33,12 @@ _SETTLED_SHARE = 0.45
 
 
 class StarterRun:
-    """What a starter's training holds. It is one process's work; several would all do the same.
+    """What a starter's training holds. It is work for one process; several would all do the same.
 
     Attributes:
         batches: what every step trains on.
         step: optimizer steps done.
-        steps: in all.
+        steps: in total.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class StarterRun:
 
         Args:
             folder: of the tokenizer.
-            samples: of an earlier run with the same tokenizer; they spare this one the reading of all texts.
-            base: random weights of another shape than the starter's.
+            samples: from an earlier run with the same tokenizer; they save reading all texts again.
+            base: random weights with another shape than the starter's.
         """
         self.folder, self.config = folder, config
         made: Any = base or build_base(config.seed)
@@ -134,7 +134,7 @@ class StarterRun:
 
 
 def train_starter(folder: Path, config: StarterConfig, samples: Samples | None = None) -> Iterator[Event]:
-    """Train, or go on training, the starter in `folder`; the finished one is its folder `model`.
+    """Start or resume training the starter in `folder`; the finished one is in its folder `model`.
 
     Args:
         samples: see `StarterRun`.

@@ -1,1 +1,1 @@
-"""Training gist adapters: recipe, steps, checkpoints, what a run will need."""
+"""Training gist adapters: recipe, steps, checkpoints, and what a run will need."""

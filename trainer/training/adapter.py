@@ -1,4 +1,4 @@
-"""A gist adapter that is being trained, as a module with parameters.
+"""A gist adapter in training, as a module with parameters.
 
 Knows how it starts; knows nothing of losses, data or files.
 """
@@ -28,7 +28,7 @@ class TrainableAdapter(nn.Module):
         self.a, self.b = nn.ParameterList(), nn.ParameterList()
         for name, module in stack.named_modules():
             if isinstance(module, nn.Linear) and name.rsplit(".", 1)[-1] in _LINEAR:
-                # a quantized weight has another shape than its layer
+                # a quantized weight's shape differs from its layer's
                 a = (torch.rand(rank, module.in_features, generator=random) * 2 - 1) * module.in_features**-0.5
                 self._names.append(name)
                 self.a.append(nn.Parameter(a))

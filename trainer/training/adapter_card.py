@@ -1,6 +1,6 @@
-"""An adapter's model card, README.md in its folder: its recipe, and what its run measured on the way.
+"""An adapter's model card, README.md in its folder: its recipe, and what its run measured along the way.
 
-Reads the run's own record; measures nothing. The starter's card, which is made of benchmark runs, is `card`.
+Reads the run's own record; measures nothing. The starter's card, made from benchmark runs, is in `card`.
 """
 
 import json
@@ -83,7 +83,7 @@ def write_adapter_card(folder: Path, device: torch.device) -> None:
     """Write `adapter/README.md` in the folder of a run that has measured something.
 
     Args:
-        device: that it runs on.
+        device: the one it runs on.
     """
     events = list(_last_of_each(list(_events(folder / "run.jsonl"))))
     if any(event["event"] == "evaluation" for event in events) and (folder / "adapter").is_dir():
@@ -93,11 +93,11 @@ def write_adapter_card(folder: Path, device: torch.device) -> None:
 
 
 def adapter_card(config: TrainConfig, events: Sequence[dict[str, Any]], machine: str) -> str:
-    """Markdown.
+    """The card as Markdown.
 
     Args:
-        events: of the run, no step twice.
-        machine: that it ran on, in words.
+        events: the run's, with no step twice.
+        machine: the one it ran on, in words.
     """
     evaluations = [event for event in events if event["event"] == "evaluation"]
     seconds = max((event["seconds"] for event in events if "seconds" in event), default=0.0)
@@ -136,12 +136,12 @@ def _name(device: torch.device) -> str:
 
 def _events(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(json.JSONDecodeError):  # half a line of a run that was killed
+        with suppress(json.JSONDecodeError):  # a killed run's half-written line
             yield unpacked(json.loads(line))
 
 
 def _last_of_each(events: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """A run that was killed does its last steps again; what it said of them the first time is left out."""
+    """A killed run repeats its last steps on resuming; their first events are left out."""
     done: set[tuple[Any, ...]] = set()
     kept = []
     for event in reversed(events):
@@ -153,7 +153,7 @@ def _last_of_each(events: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _is_aimed(row: dict[str, Any], ratio: float) -> bool:
-    """Rows of a run that was begun before others were measured do not say what was asked for."""
+    """Whether a row is for the ratio aimed at; rows from runs older than other ratios' measurements do not say."""
     return bool(row.get("ratio_asked", ratio) == ratio)
 
 

@@ -1,4 +1,4 @@
-"""A base model to train around: loaded as the chat loads it, without an adapter, frozen.
+"""A base model to train an adapter on: loaded as the chat loads it, without an adapter, frozen.
 
 Knows nothing of adapters beyond how the base runs with one.
 """
@@ -10,15 +10,15 @@ from gistdesk.core.load import choose_device, encoder_of, load_model, plain_prec
 from gistdesk.core.model import GistModel
 
 MERGE_BYTES = 256 * 2**20
-"""Merging W + B A costs a second copy of all weights and a gradient for each: only small bases are worth it."""
+"""Merging W + B A costs a second copy of all weights and a gradient for each, so it only pays for small bases."""
 
 
 def load_base(name: str, *, device: str, precision: str) -> GistModel:
-    """A model without an adapter.
+    """Load a model without an adapter.
 
     Args:
         device: "auto", "cpu" or "cuda".
-        precision: "nf4", "int8", "bf16" or "fp32"; "auto" is bf16 where the processor does it well, else fp32.
+        precision: "nf4", "int8", "bf16" or "fp32"; "auto" is bf16 if the processor does it well, else fp32.
 
     Raises:
         UserError: unknown, unsuitable, damaged or too large.
@@ -31,7 +31,7 @@ def load_base(name: str, *, device: str, precision: str) -> GistModel:
 
 
 def training_encoder(stack: nn.Module, adapter: Adapter, *, checkpoint_layers: bool = False) -> Encoder:
-    """Merged for a small base with plain weights, branched for all others; the test of the two holds them equal."""
+    """Merged for a small base with plain weights, branched for all others; a test checks that the two agree."""
     if checkpoint_layers:
         from trainer.training.recompute import recomputing_encoder
 

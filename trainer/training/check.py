@@ -1,6 +1,6 @@
-"""Whether the bottleneck is real: do the answers of training come from the gist, and only from it?
+"""Whether the bottleneck is real: do the answers in training come from the gist, and only from it?
 
-The same held-out questions are put through the very function that training answers with, four times: with the
+The same held-out questions go through the very function training answers with, four times: with the
 document's own gist, with another document's, with nothing, and with the whole text. A prototype of this program
 trained for days on answers that saw the document itself; these figures show that at the first step.
 Knows conditions and figures; not how answers are made.
@@ -18,11 +18,11 @@ from trainer.training.loss import Answers
 from trainer.training.staged import Unit
 
 _MOST_DOCUMENTS = 8
-"""Of one unit that are asked about: a pool has dozens, and an evaluation is to cost a twentieth of a run."""
+"""Most documents asked about per unit: a pool has dozens, and an evaluation should cost a twentieth of a run."""
 CONDITIONS = ("gist", "wrong-gist", "none", "full")
 
 Answering = Callable[[Unit, Sequence[int], list[Tensor] | None], Answers]
-"""A unit, numbers of its documents, and what stands for each of them (None: nothing) -> answers."""
+"""A unit, the indices of some of its documents, and what replaces each of them (None: nothing) -> answers."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def n_readings(units: Sequence[Unit]) -> int:
 
 
 def closed_share(figures: Mapping[str, Figure]) -> float:
-    """How much of the way from no document to its whole text the gist's loss goes, 0 to 1.
+    """How much of the loss gap between no document and its whole text the gist closes, 0 to 1.
 
-    What a wrong gist brings as well, such as the form of an answer, does not count.
+    What a wrong gist also brings, such as the form of an answer, does not count.
     """
     gist, wrong, none, full = (figures[condition].loss for condition in CONDITIONS)
     known = none - full
@@ -54,7 +54,7 @@ def closed_share(figures: Mapping[str, Figure]) -> float:
 
 
 Sums = tuple[float, float, int]
-"""Loss times answers, answers right, answers."""
+"""Loss times number of answers, number of right answers, number of answers."""
 
 
 def measure_conditions(
@@ -64,12 +64,12 @@ def measure_conditions(
     in_full: Callable[[Unit, Sequence[int]], Answers],
     of_base: dict[tuple[int, int, str], Sums] | None = None,
 ) -> Generator[None, None, dict[str, Figure]]:
-    """All four conditions on these units; yields after everything that was read.
+    """Measure all four conditions on these units; yields after each reading.
 
-    A wrong gist is that of another document with another answer, out of the same unit where there is one.
+    A wrong gist is that of another document with another answer, from the same unit if there is one.
 
     Args:
-        of_base: by unit, document and condition what needs no gist; filled, and taken from there the next time, since
+        of_base: results that need no gist, by unit, document and condition; filled in and reused the next time, since
             the base is frozen.
     """
     known = {} if of_base is None else of_base
@@ -98,7 +98,7 @@ def measure_conditions(
 
 
 def _another(units: Sequence[Unit], gists: Sequence[list[Tensor]], number: int, document: int) -> Tensor:
-    """The next document's gist, in this unit and then in the following ones, whose first answer is another."""
+    """The gist of the next document, in this unit and then the following ones, with a different first answer."""
     mine = units[number].turns[document][0].answer
     own = set(units[number].documents[document])
     places = [(number, d) for d in range(len(gists[number]))]
@@ -112,12 +112,12 @@ def _another(units: Sequence[Unit], gists: Sequence[list[Tensor]], number: int, 
 
 
 def warnings_of(figures: Mapping[str, Figure], *, fresh: bool, at_start: bool, last: bool) -> list[Sentence]:
-    """What is wrong with a run, in sentences; empty when nothing is.
+    """What is wrong with a run, as sentences; empty if nothing is.
 
     Args:
-        fresh: the adapter started from nothing.
-        at_start: no step has been made.
-        last: the run is over, or nearly: what is not there now was not learned.
+        fresh: the adapter started from scratch.
+        at_start: no step has been taken.
+        last: the run is over, or nearly: what is missing now was not learned.
     """
     gist, wrong, none, full = (figures[condition] for condition in CONDITIONS)
     found: list[Sentence] = []

@@ -1,7 +1,7 @@
-"""Checkpoints of a run: written whole or not at all, a few kept, the one before used when the newest is damaged.
+"""Checkpoints of a run: written whole or not at all, a few kept, an older one used when the newest is damaged.
 
 One safetensors file each, its state as JSON in the header beside a digest of its tensors. Never a pickle.
-Knows tensors and plain values; not what they are for.
+Knows tensors and plain values, not what they are for.
 """
 
 import errno
@@ -24,7 +24,7 @@ from gistdesk.core.errors import UserError
 _NAME = "step-{:08d}.safetensors"
 _TEMPORARY = ".tmp"
 DAMAGED = (OSError, SafetensorError, ValueError, LookupError, TypeError)
-"""What reading a file that is not whole raises."""
+"""What reading an incomplete file raises."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Checkpoint:
 def write_checkpoint(
     folder: Path, step: int, tensors: Mapping[str, Tensor], state: Mapping[str, Any], *, keep: int
 ) -> Path:
-    """Write one and delete all but the newest `keep`.
+    """Write a checkpoint and delete all but the newest `keep`.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written; the checkpoints before it are untouched.
+        UserError: the disk is full or the folder cannot be written; earlier checkpoints are untouched.
     """
     path = folder / _NAME.format(step)
     try:
@@ -72,10 +72,10 @@ def write_checkpoint(
 
 
 def read_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest one that is whole, or None where there is none at all.
+    """The newest intact checkpoint, or None if there is none at all.
 
     Raises:
-        UserError: there are some, and all are damaged.
+        UserError: there are some, but all are damaged.
     """
     damaged: list[Path] = []
     for path in _newest_first(folder):
@@ -104,7 +104,7 @@ def read_state(folder: Path) -> dict[str, Any] | None:
 
 
 def write_whole(path: Path, tensors: Mapping[str, Tensor], state: Any, *, temporary: Path | None = None) -> None:
-    """One file, all of it or none of it. Raises OSError or SafetensorError."""
+    """Write one file, all of it or nothing. Raises OSError or SafetensorError."""
     plain = _apart(tensors)
     header = {"state": json.dumps(state), "sha256": _digest(plain)}
     with replacing(path, temporary=temporary) as part:
@@ -112,7 +112,7 @@ def write_whole(path: Path, tensors: Mapping[str, Tensor], state: Any, *, tempor
 
 
 def read_whole(path: Path) -> tuple[dict[str, Tensor], Any]:
-    """Tensors and state of one file. Raises one of DAMAGED where they are not those that were written."""
+    """Tensors and state of one file. Raises one of DAMAGED if they are not what was written."""
     with safe_open(path, "pt") as opened:
         header = opened.metadata()
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
@@ -122,7 +122,7 @@ def read_whole(path: Path) -> tuple[dict[str, Tensor], Any]:
 
 
 def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """All of them on the CPU, and no two on the same memory: the map of an 8-bit optimizer is one for all weights."""
+    """All tensors on the CPU, no two sharing memory: an 8-bit optimizer has one map for all weights."""
     plain: dict[str, Tensor] = {}
     seen: set[int] = set()
     for name, tensor in tensors.items():

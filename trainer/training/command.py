@@ -1,4 +1,4 @@
-"""The commands that train: from words on a command line to a run. Used by `python -m trainer` and by `gistdesk`."""
+"""The training commands: from a command line to a run. Used by `python -m trainer` and by `gistdesk`."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ def run_training(*, preset: str, config: Path | None, work: Path | None, setting
     """Train and print every event as a line of JSON.
 
     Raises:
-        UserError: the configuration cannot be used, or the run cannot go on.
+        UserError: the configuration cannot be used, or the run cannot continue.
     """
     chosen = chosen_config(preset, config, work, settings)
     if dry_run:
@@ -43,7 +43,7 @@ def run_starter(folder: Path, config: StarterConfig) -> None:
     """Train the starter and print every event as a line of JSON.
 
     Raises:
-        UserError: the run cannot go on.
+        UserError: the run cannot continue.
     """
     from trainer.starter.train import train_starter
 
@@ -54,17 +54,17 @@ def show(folder: Path, events: Iterator["Event"]) -> None:
     """Print the events of the run in `folder` until it ends or is told to stop."""
     with stopped_by_signals(folder):
         for event in events:
-            with suppress(BrokenPipeError):  # whoever listened has gone; run.jsonl goes on
+            with suppress(BrokenPipeError):  # nobody is reading any more; run.jsonl goes on
                 print(json.dumps(event, ensure_ascii=False), flush=True)
                 if event["event"] == "warning":
                     print(f"WARNING: {event['message']}", file=sys.stderr, flush=True)
 
 
 def chosen_config(name: str, path: Path | None, work: Path | None, settings: list[str]) -> TrainConfig:
-    """The configuration of a preset, of a file, or of the run that is there already, with single fields changed.
+    """The configuration from a preset, a file, or an existing run, with single fields changed.
 
     Raises:
-        UserError: none or two of them are given, or one cannot be used.
+        UserError: none or two of them are given, or the one given cannot be used.
     """
     if name and path:
         raise UserError(
@@ -84,7 +84,7 @@ def chosen_config(name: str, path: Path | None, work: Path | None, settings: lis
 
 @contextmanager
 def stopped_by_signals(folder: Path) -> Iterator[None]:
-    """Ctrl+C and a polite kill ask the run to stop, with a checkpoint; a second Ctrl+C ends it at once."""
+    """Ctrl+C and SIGTERM ask the run to stop with a checkpoint; a second Ctrl+C ends it at once."""
     from trainer.training.work_folder import write_control
 
     def stop(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""How hard the samples of a task are: drawn below a bound that grows while the answers are mostly right.
+"""How hard a task's samples are: drawn below a bound that grows while the answers are mostly right.
 
 Knows a running accuracy and nothing else.
 """
@@ -12,7 +12,7 @@ class Curriculum:
     """The state of one task.
 
     Attributes:
-        bound: hardest sample drawn at present; in tokens per segment, or in segments per document.
+        bound: hardest sample currently drawn, in tokens per segment or in segments per document.
         limit: the bound never passes this.
         accuracy: running mean of the share of questions answered right.
         goal: the bound grows by 1.5% a step while `accuracy` is above this.
@@ -30,15 +30,15 @@ class Curriculum:
 
 
 def advance(longer: Curriculum, more: Curriculum, accuracy: float) -> None:
-    """Longer segments first, then more of them."""
+    """Grow the segments first, then their number."""
     longer.update(accuracy)
     if longer.bound >= min(100, longer.limit):
         more.update(accuracy)
 
 
 def drawn_length(random: Random, bound: float) -> float:
-    """Tokens of a segment below the bound, half of the time a short one.
+    """Length of a segment below the bound, in tokens; a short one half of the time.
 
-    An adapter that saw only a few long segments lost the needle among 32.
+    An adapter trained on only a few long segments lost the needle among 32.
     """
     return random.uniform(max(32.0, 0.4 * min(bound, 100)), bound if random.random() < 0.5 else min(bound, 200))

@@ -1,6 +1,6 @@
-"""How weights move: the learning rate over the steps, clipping, the optimizers, and what a checkpoint keeps of it all.
+"""How weights are updated: the learning rate schedule, clipping, the optimizers, and what a checkpoint keeps of it all.
 
-For every run of the loop alike. Knows nothing of losses, data or files.
+The same for every run of the loop. Knows nothing of losses, data or files.
 """
 
 import math
@@ -19,10 +19,10 @@ def share_of_peak(step: int, *, steps: int, warmup_steps: int, fall_share: float
 
 
 class Descent:
-    """Weights with the optimizers that move them.
+    """Weights with the optimizers that update them.
 
     Attributes:
-        parameters: all that are trained.
+        parameters: all that are being trained.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Descent:
         """Make everything ready for the first step.
 
         Args:
-            named: every parameter by a name that stays the same from start to start.
+            named: every parameter by a name that stays the same across restarts.
             optimizers: by name, with their peak learning rates.
             clip: the norm of the gradient of all parameters is held below this.
         """
@@ -43,9 +43,9 @@ class Descent:
         self.parameters = list(named.values())
 
     def step(self, share: float) -> float:
-        """One step at this share of the peak rates, by the gradients that are there -> their norm.
+        """Take one step at this share of the peak rates, with the current gradients -> their norm.
 
-        Gradients that are not finite move nothing.
+        Non-finite gradients change nothing.
         """
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self._clip))
         for optimizer, peak in self._optimizers.values():
@@ -68,7 +68,7 @@ class Descent:
         return tensors, plain
 
     def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
-        """Put back what `state` gave."""
+        """Restore what `state` returned."""
         with torch.no_grad():
             for name, parameter in self._named.items():
                 parameter.copy_(tensors[f"weight.{name}"])
@@ -83,7 +83,7 @@ class Descent:
 
 
 def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Dictionaries in dictionaries by names with dots: bitsandbytes keeps its moments in 8 bits one level deeper."""
+    """Flatten nested dictionaries to dotted names: bitsandbytes keeps its 8-bit moments one level deeper."""
     for key, value in values.items():
         if isinstance(value, Mapping):
             yield from ((f"{key}.{inner}", found) for inner, found in _flat(value))

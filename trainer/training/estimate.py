@@ -1,6 +1,6 @@
 """What a training run will need: memory and time, from shapes and a short measurement. Loads no weights.
 
-Estimates, from formulas that stand beside the numbers; the events of a run have what it really takes.
+Estimates, from formulas given beside the numbers; a run's events have what it really takes.
 """
 
 import math
@@ -24,19 +24,19 @@ from trainer.training.footprint import Shape, answering_bytes, encoding_bytes, l
 from trainer.training.teacher import MOST_BYTES, bytes_per_token
 
 _OVERHEAD_BYTES = {"cpu": 430 * 2**20, "cuda": 700 * 2**20}
-"""Libraries, and on CUDA the context and what the allocator cannot use."""
+"""Memory for libraries, and on CUDA the context and what the allocator cannot use."""
 _TEXT_BYTES = {"cpu": 350 * 2**20, "cuda": 0}
-"""Freed after the 3.4 MB of resources/text were tokenized; kept by a CPU's allocator, for the steps to use."""
+"""Freed after the 3.4 MB of resources/text are tokenized; the CPU's allocator keeps it for the steps to use."""
 _SLACK = {"cpu": 1.3, "cuda": 1.0}
-"""Of a CPU's allocator: what the process holds against what is alive. On CUDA it is among the libraries."""
+"""CPU allocator overhead: what the process holds relative to what is alive. On CUDA it counts as libraries."""
 _ENDLESS = ("questions", "alpaca", "longbench")
-"""Parts of a mix whose documents are as long as the user's; all others keep to `document_tokens`."""
+"""Parts of a mix whose documents are as long as the user's; all others are limited to `document_tokens`."""
 _N_DEPTHS, _ANSWER_TOKENS = 5, 250
-"""Of an evaluation; opening a context and writing an answer costs as much as reading so many tokens."""
+"""In an evaluation, opening a context and writing an answer costs as much as reading this many tokens."""
 
 
 def shape_of(name: str) -> Shape:
-    """From the model's configuration alone. Raises UserError where it is not there or not supported."""
+    """A model's shape, from its configuration alone. Raises UserError if that is missing or not supported."""
     if not name:
         raise UserError("No base model is given.", "Set base to a folder or a hub id: --set base=FOLDER.")
     folder = find_model(name).base
@@ -73,10 +73,10 @@ def estimate(config: TrainConfig) -> dict[str, Any]:
 
 
 def must_recompute(shape: Shape, config: TrainConfig, precision: str, device: str, *, is_loaded: bool = False) -> bool:
-    """Whether the configuration wants activations worked out again, or the memory that is free wants it.
+    """Whether the configuration asks for activations to be recomputed, or the free memory requires it.
 
     Args:
-        is_loaded: the base is in memory already.
+        is_loaded: the base is already in memory.
     """
     memory = memory_of(shape, config, precision, device)
     there = memory["weights"] + memory["libraries"] if is_loaded else 0
@@ -84,7 +84,7 @@ def must_recompute(shape: Shape, config: TrainConfig, precision: str, device: st
 
 
 def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) -> dict[str, int]:
-    """Bytes by use, of the largest unit; see `footprint`. They do not grow with the length of a document."""
+    """Bytes by use, for the largest unit; see `footprint`. They do not grow with the length of a document."""
     width = 4 if precision == "fp32" else 2
     n_trained = shape.n_trained(config.rank, config.slots)
     moments = 2 if device == "cuda" else 8
@@ -92,7 +92,7 @@ def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) ->
     again, distilled = config.checkpoint_activations, config.distill_weight > 0
     weights = shape.weights.n_bytes(precision)
     if precision not in QUANTIZED and weights <= MERGE_BYTES and not again:
-        weights += 2 * shape.weights.n_linear * width  # with the adapter in them, and their gradients
+        weights += 2 * shape.weights.n_linear * width  # with the adapter merged in, and their gradients
     slack = _SLACK[device]
     read = encoding_bytes(shape, tokens, rank=config.rank, width=width, recomputed=again)
     asked_of = answering_bytes(shape, asked, width=width, recomputed=again)
@@ -111,7 +111,7 @@ def memory_of(shape: Shape, config: TrainConfig, precision: str, device: str) ->
 
 
 def teacher_disk_bytes(shape: Shape, config: TrainConfig) -> int:
-    """What is kept of the teacher's words until the run's end, at most; see `teacher`."""
+    """The most that is kept of the teacher's output until the run ends, in bytes; see `teacher`."""
     n_bytes = config.target_tokens * bytes_per_token(shape.vocab_size)
     found = 0.0
     for part, share in config.mix.items():
@@ -122,12 +122,12 @@ def teacher_disk_bytes(shape: Shape, config: TrainConfig) -> int:
 
 
 def _n_conversations(config: TrainConfig, part: str) -> float:
-    """Different ones of a part: as many as there are samples, and as its file has lines."""
+    """Number of distinct conversations in a part: bounded by the samples and by the lines of its file."""
     n = config.samples or math.inf
     if part not in OF_RECORDS:
         return n
     path = getattr(config, part)
-    if not path:  # of self-study that is yet to be made
+    if not path:  # self-study that has yet to be generated
         return min(n, N_STUDIED)
     with suppress(OSError), Path(path).open("rb") as lines:
         n = min(n, sum(1 for _ in lines))
@@ -135,20 +135,20 @@ def _n_conversations(config: TrainConfig, part: str) -> float:
 
 
 def micro_batch_tokens(config: TrainConfig) -> int:
-    """Of the largest micro-batch, with BOS, gist tokens and padding; at least one segment is in it."""
+    """Tokens of the largest micro-batch, with BOS, gist tokens and padding; it holds at least one segment."""
     segment = -(-(config.segment_tokens + config.slots + 1) // 16) * 16
-    # the segments of a unit are of different length, and padded to the longest: up to a third more
+    # a unit's segments differ in length and are padded to the longest: up to a third more
     most = config.micro_tokens if _endless(config) else min(config.micro_tokens, config.document_tokens * 4 // 3)
     return max(most, segment)
 
 
 def conversation_tokens(config: TrainConfig) -> int:
-    """Of the largest batch of documents that answer together: many short ones have as many questions as text."""
+    """Tokens of the largest batch of documents answered together: many short ones have as many questions as text."""
     return config.micro_tokens if _endless(config) else min(config.micro_tokens, 2 * config.document_tokens)
 
 
 def answer_tokens(config: TrainConfig) -> int:
-    """Of those: a quarter of a short question and its answer, or a passage that is repeated."""
+    """Answer tokens among those: a quarter of a short question and its answer, or a passage that is repeated."""
     return max(conversation_tokens(config) // 4, config.target_tokens)
 
 
@@ -157,10 +157,10 @@ def _endless(config: TrainConfig) -> bool:
 
 
 def step_seconds(shape: Shape, config: TrainConfig, device: str, precision: str) -> float:
-    """Seconds per optimizer step from its arithmetic at a third of the matrix rate that is measured here.
+    """Seconds per optimizer step, from its arithmetic at a third of the matrix rate measured here.
 
-    Per token and weight 2 operations each for: encoding without a graph, again with one, and the gradient of what
-    goes in (and of the weights where they are merged); the teacher reads the text once.
+    Per token and weight, 2 operations each for: encoding without a graph, again with one, and the gradient of the
+    input (and of the weights if they are merged); the teacher reads the text once.
     """
     dtype = torch.float32 if precision == "fp32" else torch.bfloat16
     passes = 2 if config.unit_tokens <= config.micro_tokens else 3
@@ -170,12 +170,12 @@ def step_seconds(shape: Shape, config: TrainConfig, device: str, precision: str)
 
 
 def n_evaluations(config: TrainConfig) -> int:
-    """One at the start, one at the end, and those between."""
+    """Number of evaluations: one at the start, one at the end, and those in between."""
     return 1 + -(-config.steps // config.evaluate_steps)
 
 
 def evaluation_seconds(shape: Shape, config: TrainConfig, device: str, precision: str) -> float:
-    """Seconds per evaluation: what is compressed for needles and their control, and the bottleneck check, once in full.
+    """Seconds per evaluation: compressing for needles and their control, and the bottleneck check, once with full text.
 
     Every part of the mix has held-out units of about `unit_tokens` in all.
     """
@@ -190,7 +190,7 @@ def evaluation_seconds(shape: Shape, config: TrainConfig, device: str, precision
 
 
 def matrix_rate(device: str, dtype: torch.dtype, *, seconds: float = 0.3) -> float:
-    """Operations per second of a matrix product, measured."""
+    """Measured operations per second of a matrix product."""
     size = 1024 if device == "cpu" else 8192
     a = torch.randn(size, size, device=device).to(dtype)
     (a @ a).sum().item()
@@ -202,21 +202,21 @@ def matrix_rate(device: str, dtype: torch.dtype, *, seconds: float = 0.3) -> flo
 
 
 def free_bytes(device: str) -> int:
-    """Of the card, or of the machine."""
+    """Free bytes of the card, or of the machine."""
     if device == "cuda":
         return int(torch.cuda.mem_get_info()[0])
     return int(psutil.virtual_memory().available)
 
 
 def check_fits(config: TrainConfig) -> None:
-    """Refuse what cannot fit, before anything is loaded.
+    """Refuse what cannot fit before anything is loaded.
 
     Raises:
-        UserError: with the numbers.
+        UserError: it does not fit; the message has the numbers.
     """
     device, _ = choose_device(config.device)
     precision = plain_precision(device) if config.precision == "auto" else config.precision
-    least = replace(config, checkpoint_activations=True)  # which is done where it is needed
+    least = replace(config, checkpoint_activations=True)  # which happens automatically if needed
     needed = sum(memory_of(shape_of(config.base), least, precision, device).values())
     free = free_bytes(device)
     if needed > free:

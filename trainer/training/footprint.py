@@ -1,7 +1,7 @@
-"""How many bytes a training step keeps for its gradients: counted per layer and token from a model's shape.
+"""How many bytes a training step keeps for its gradients, counted per layer and token from a model's shape.
 
 What autograd saves in a decoder layer of the Llama family, with an attention kernel that keeps no square matrix. A
-test counts the tensors of real layers on the meta device and holds these formulas within a tenth of them.
+test counts the tensors of real layers on the meta device and checks that these formulas are within a tenth.
 Knows shapes; knows nothing of configurations, devices or time.
 """
 
@@ -17,7 +17,7 @@ from gistdesk.core.precision import WeightCounts
 
 @dataclass(frozen=True)
 class Shape:
-    """A base model's sizes. Counts of parameters, of values, and of tokens.
+    """A base model's sizes: counts of parameters, values and tokens.
 
     Attributes:
         n_lora_per_rank: in and out features of all linear layers together.
@@ -42,12 +42,12 @@ class Shape:
         return 2 * self.n_layers * self.kv_size
 
     def n_trained(self, rank: int, slots: int) -> int:
-        """Parameters of an adapter."""
+        """Number of parameters in an adapter."""
         return rank * self.n_lora_per_rank + slots * self.hidden_size
 
 
 def shape_on_disk(folder: Path) -> Shape:
-    """From a model's configuration alone; loads no weights."""
+    """A model's shape from its configuration alone; loads no weights."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -56,7 +56,7 @@ def shape_on_disk(folder: Path) -> Shape:
 
 
 def shape_of_model(causal_lm: Any) -> Shape:
-    """Of a model that is there, whatever its weights are held in."""
+    """The shape of a loaded model, whatever the precision of its weights."""
     config = causal_lm.config
     linear = [module for module in causal_lm.model.modules() if isinstance(module, nn.Linear)]
     n_linear = sum(module.in_features * module.out_features for module in linear)  # a quantized weight is packed
@@ -79,12 +79,12 @@ def shape_of_model(causal_lm: Any) -> Shape:
 
 
 def encoding_bytes(shape: Shape, tokens: int, *, rank: int, width: int, recomputed: bool) -> int:
-    """Of one micro-batch that is encoded with a graph, the adapter's branches on.
+    """Bytes for one micro-batch encoded with a graph, the adapter's branches on.
 
     Args:
-        tokens: rows times their width, BOS, gist tokens and padding included.
+        tokens: rows times their width, including BOS, gist tokens and padding.
         width: bytes per value, 2 or 4.
-        recomputed: each layer keeps what goes in and its keys and values; one layer at a time keeps all of it.
+        recomputed: each layer keeps only its input, keys and values; one layer at a time keeps everything.
     """
     # into the branches of q k v, of o, of gate and up, of down; gate, its activation, up
     inputs = 2 * shape.hidden_size + shape.query_size + shape.intermediate_size
@@ -97,34 +97,34 @@ def encoding_bytes(shape: Shape, tokens: int, *, rank: int, width: int, recomput
 
 
 def answering_bytes(shape: Shape, tokens: int, *, width: int, recomputed: bool) -> int:
-    """Of the conversations that are read behind the gists with a graph, the adapter off.
+    """Bytes for the conversations read after the gists with a graph, the adapter off.
 
     Args:
         tokens: rows times their width, slots not counted.
     """
-    # rows of different length need a mask, and with one the keys and values are repeated for every query head
+    # rows of different lengths need a mask, and then keys and values are repeated for every query head
     repeated = 2 * (shape.query_size - shape.kv_size)
     layer = _attended(shape, width) + (shape.query_size + repeated + 3 * shape.intermediate_size) * width
     return int(tokens * (_recomputed(shape, layer, width) if recomputed else shape.n_layers * layer))
 
 
 def _recomputed(shape: Shape, layer: float, width: int) -> float:
-    """Per token: what goes into every layer, with the keys and values of all while they are read, and one whole layer.
+    """Per token: every layer's input, with the keys and values of all layers while they are read, and one whole layer.
 
-    That one layer has the gradients of gate, up and their product beside it on the way back.
+    In the backward pass, that one layer also holds the gradients of gate, up and their product.
     """
     inputs, kv = shape.n_layers * shape.hidden_size * width, 2 * shape.n_layers * shape.kv_size * width
     return inputs + layer + max(kv, 3 * shape.intermediate_size * width)
 
 
 def _attended(shape: Shape, width: int) -> int:
-    """Per token: what both norms keep in 32 bits; queries, keys and values, and the sums of the softmax."""
+    """Per token: what both norms keep in 32 bits; queries, keys, values, and the softmax sums."""
     normed = 2 * shape.hidden_size + (shape.query_size + shape.kv_size if shape.has_head_norms else 0)
     return 4 * normed + (shape.query_size + 2 * shape.kv_size) * width + 4 * shape.n_heads
 
 
 def logits_bytes(shape: Shape, tokens: int, *, distilled: bool) -> int:
-    """Of the answers' logits in 32 bits: themselves, their logarithms, and the gradient of both.
+    """Bytes for the answers' logits in 32 bits: themselves, their logarithms, and the gradient of both.
 
     Args:
         tokens: answer tokens.

@@ -1,7 +1,7 @@
 """The one training loop: a generator of events around anything that can make a step.
 
-It decides when to report, evaluate, save, pause and stop; every `yield` is a place to stop. What a step is, and what
-is trained, it leaves to the run. Knows nothing of terminals or windows.
+It decides when to report, evaluate, save, pause and stop; every `yield` is a place to stop. What a step is and what
+is trained is up to the run. Knows nothing of terminals or windows.
 """
 
 import time
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Event = dict[str, Any]
-"""`event` says which, `step` when; the rest are plain numbers and words, with their units in their names.
+"""`event` says which, `step` when; the rest are plain numbers and words, with units in their names.
 
 started, resumed: steps. progress: every field of `_progress`. evaluating: done, of; how far an evaluation is. check,
 needles: what an evaluation measures, in front of its evaluation: score, best, is_best, rows. checkpoint: path, bytes.
@@ -37,12 +37,12 @@ one.
 Wish = Literal["go", "pause", "stop"]
 _PAUSE_S = 0.2
 _EVALUATING_S = 1.0
-"""Between two events that say how far an evaluation is."""
+"""Between two events with an evaluation's progress."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one optimizer step gave.
+    """The outcome of one optimizer step.
 
     Attributes:
         figures: losses in nats and shares of right answers, by part.
@@ -59,12 +59,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Measured:
-    """What an evaluation gave.
+    """The outcome of an evaluation.
 
     Attributes:
-        score: held-out accuracy, 0 to 1; the best one is kept. None where nothing was measured.
-        rows: the table of measured accuracies, for the artefact.
-        events: to be passed on.
+        score: held-out accuracy, 0 to 1; the best one is kept. None if nothing was measured.
+        rows: the table of measured accuracies, stored with the artefact.
+        events: to pass on.
     """
 
     score: float | None
@@ -73,11 +73,11 @@ class Measured:
 
 
 Evaluation = Generator[Event, None, Measured]
-"""Yields an event "evaluating" often: each is a place to pause and to stop."""
+"""Yields an event "evaluating" often; each is a place to pause and to stop."""
 
 
 class Run(Protocol):
-    """What the loop needs to know of what is trained.
+    """What the loop needs to know about what is trained.
 
     The next step depends on `step`, `descent` and `curricula` alone: they are what a checkpoint keeps.
     """
@@ -97,11 +97,11 @@ class Run(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """When the loop does what.
+    """When the loop does what, and where it writes.
 
     Attributes:
-        folder: of the run; `checkpoints` are in it.
-        artefact: name of the folder in it for what is trained: the best so far, or the last where nothing is measured.
+        folder: the run's; `checkpoints` are in it.
+        artefact: name of the folder in it for what is trained: the best so far, or the last if nothing is measured.
         checkpoint_s: seconds between checkpoints.
         keep_checkpoints: older ones are deleted.
         report_steps: steps between progress events.
@@ -123,17 +123,17 @@ def train(
     evaluate: Callable[[], Evaluation] | None = None,
     wish: Callable[[], Wish] = lambda: "go",
 ) -> Iterator[Event]:
-    """Train to the end, or to a stop; go on from the newest checkpoint that is whole.
+    """Train to the end or to a stop, resuming from the newest intact checkpoint.
 
-    A resumed run makes the same steps as an uninterrupted one. Closing the generator loses the steps since the last
-    checkpoint; a wish to stop loses none.
+    A resumed run takes the same steps as an uninterrupted one. Closing the generator loses the steps since the last
+    checkpoint; a request to stop loses none.
 
     Args:
-        evaluate: at the start, every `evaluate_steps` and at the end. One that is stopped is made when the run goes on.
-        wish: asked after every step, and as often as an evaluation yields.
+        evaluate: runs at the start, every `evaluate_steps` and at the end. One that is stopped is redone on resuming.
+        wish: asked after every step, and whenever an evaluation yields.
 
     Raises:
-        UserError: no checkpoint is whole, or the last one cannot be written; a "failure" event comes before it.
+        UserError: no checkpoint is intact, or the last one cannot be written; a "failure" event comes before it.
     """
     try:
         yield from _Loop(run, plan, evaluate, wish).events()
@@ -189,7 +189,7 @@ class _Loop:
                 yield self._progress(step, recent, n_tokens / max(1e-9, now - marked))
                 recent, n_tokens, marked = {}, 0, now
             if self.evaluate and self._due():
-                # saved before: an evaluation that fails costs no step
+                # saved first: an evaluation that fails costs no steps
                 yield from self._save()
                 if (yield from self._evaluation()) == "stop":
                     yield from self._stopped()
@@ -260,7 +260,7 @@ class _Loop:
         yield {"event": "stopped", "step": self.run.step, "seconds": round(self.seconds, 1)}
 
     def _evaluation(self) -> Generator[Event, None, str]:
-        """Measure, and keep what is best -> "go", or "stop" where that is wished for before the end."""
+        """Measure, and keep the best -> "go", or "stop" if that is requested before the end."""
         assert self.evaluate is not None
         run, begun = self.run, time.monotonic() - self.begun
         wanted = "go"
@@ -280,7 +280,7 @@ class _Loop:
         return wanted
 
     def _measured(self, evaluation: Evaluation) -> Generator[Event, None, Measured | None]:
-        """What an evaluation comes to; None where it is stopped."""
+        """An evaluation's outcome; None if it is stopped."""
         told = -_EVALUATING_S
         while True:
             try:
@@ -323,7 +323,7 @@ class _Loop:
         }
 
     def _save(self, *, must: bool = False) -> Iterator[Event]:
-        """A checkpoint, unless this step has one. One that cannot be written is a warning, or an error if it must."""
+        """Write a checkpoint, unless this step has one. Failing to write it is a warning, or an error if `must`."""
         run = self.run
         if self.saved_at == run.step:
             return
@@ -345,7 +345,7 @@ class _Loop:
         self.saved_at = run.step
 
     def _pause(self, ask: Callable[[], str]) -> Generator[Event, None, Wish]:
-        """Wait until something else is wished for, and give what it is."""
+        """Wait until something else is requested, and return it."""
         begun = time.monotonic()
         yield {"event": "paused", "step": self.run.step}
         free_memory()
@@ -361,21 +361,21 @@ class _Loop:
 
 
 def state_of(run: Run) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Everything that the next step depends on, tensors and plain values, and the recipe for whoever looks."""
+    """Everything the next step depends on, tensors and plain values, and the recipe for anybody who looks."""
     tensors, plain = run.descent.state()
     curricula = {name: asdict(curriculum) for name, curriculum in run.curricula.items()}
     return tensors, {"step": run.step, "optimizer": plain, "curricula": curricula, "config": asdict(run.config)}
 
 
 def restore(run: Run, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Put back what `state_of` gave."""
+    """Restore what `state_of` returned."""
     run.descent.restore(tensors, state["optimizer"])
     run.curricula.update({name: Curriculum(**values) for name, values in state["curricula"].items()})
     run.step = state["step"]
 
 
 def replace_folder(run: Run, folder: Path, measured: list[dict[str, Any]]) -> None:
-    """Write what is trained beside its place and put it there in one step; the old one stays until then.
+    """Write what is trained beside its place and move it there in one step; the old one stays until then.
 
     Raises:
         UserError: it cannot be written.
@@ -405,7 +405,7 @@ def replace_folder(run: Run, folder: Path, measured: list[dict[str, Any]]) -> No
 
 
 def memory_figures() -> dict[str, int]:
-    """On CUDA what torch has allocated and reserved, and the peak; on a CPU what the process holds. Bytes."""
+    """On CUDA, what torch has allocated and reserved, and the peak; on a CPU, what the process holds. In bytes."""
     if torch.cuda.is_available():
         return {
             "allocated_bytes": int(torch.cuda.memory_allocated()),
@@ -417,13 +417,13 @@ def memory_figures() -> dict[str, int]:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """On a CPU, torch says so with a plain RuntimeError."""
+    """Whether memory ran out; on a CPU, torch raises a plain RuntimeError."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
     return "DefaultCPUAllocator" in str(error) or "not enough memory" in str(error)
 
 
 def free_memory() -> None:
-    """Give back what training reserved and does not hold, so that an evaluation fits beside it."""
+    """Release what training reserved but does not use, so that an evaluation fits beside it."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

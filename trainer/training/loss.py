@@ -1,6 +1,6 @@
 """One training pass: documents into gists (or in full), questions after them, loss and accuracy of the answers.
 
-Uses the same cut, encode, assemble and decode as chat does. Knows nothing of optimizers or schedules.
+Uses the same cut, encode, assemble and decode as chat. Knows nothing of optimizers or schedules.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ from trainer.data.samples import Sample
 
 @dataclass(frozen=True)
 class Pass:
-    """What one forward pass gave.
+    """The outcome of one forward pass.
 
     Attributes:
         answer_loss: scalar, mean cross-entropy over answer tokens and the token that ends an answer, nats.
-        text_loss: scalar, mean cross-entropy over document tokens; zero where the text was not read by the base.
+        text_loss: scalar, mean cross-entropy over document tokens; zero if the base did not read the text.
         right: bool, one per question, every token of the answer predicted right.
         n_tokens: document tokens read.
     """
@@ -37,7 +37,7 @@ class Pass:
 
 @dataclass(frozen=True)
 class Answers:
-    """What the model gave at the places of answer tokens and of the tokens that end an answer.
+    """The model's output at the positions of answer tokens and of the tokens that end an answer.
 
     Attributes:
         logits: (n_tokens, vocab_size), float32.
@@ -59,13 +59,13 @@ class Answers:
 
 @dataclass(frozen=True)
 class Pool:
-    """Segments that are encoded once and put together into many documents.
+    """Segments encoded once and combined into many documents.
 
     Attributes:
         keyed: samples of one segment each.
         plain: (n_tokens,) segments without a fact; a document may hold one several times.
         n_slots: gist tokens of every segment, keyed ones first.
-        distracting: keyed segments stand in each other's documents, too: no two of them may answer one question.
+        distracting: keyed segments also appear in each other's documents: no two of them may answer one question.
     """
 
     keyed: Sequence[Sample]
@@ -74,7 +74,7 @@ class Pool:
     distracting: bool = False
 
     def document(self, random: Random, own: int, n_segments: int) -> list[int]:
-        """Which segments stand in the document of sample `own`: that one among up to `n_segments` - 1 others."""
+        """Which segments make up the document of sample `own`: its own among up to `n_segments` - 1 others."""
         others = list(range(len(self.keyed), len(self.n_slots)))
         if self.distracting:
             others += [i for i in range(len(self.keyed)) if i != own]
@@ -86,7 +86,7 @@ class Pool:
 def pool_pass(model: GistModel, prompt: Prompt, pool: Pool, *, n_segments: int, random: Random) -> Pass:
     """Every sample's questions, asked of its own segment among up to `n_segments` - 1 others of one encoded pool.
 
-    Segments are encoded independently of one another, so one encoding can be put together into many documents: ten
+    Segments are encoded independently of one another, so one encoding can be combined into many documents: ten
     times the questions for the same work as encoding a document of that length for each.
     """
     adapter = model.adapter
@@ -130,7 +130,7 @@ def full_pass(model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, te
     """The same questions with the whole text in context, adapter off, and the text itself as language modelling.
 
     Args:
-        text_share: fraction of the document's tokens whose prediction is scored; the output matrix is the dear part.
+        text_share: fraction of the document's tokens whose prediction is scored; the output matrix is the costly part.
     """
     ids, hidden, answers = _read_in_full(model, prompt, [s.token_ids for s in samples], [s.turns for s in samples])
     answer_loss = answers.loss
@@ -143,14 +143,14 @@ def full_pass(model: GistModel, prompt: Prompt, samples: Sequence[Sample], *, te
 
 
 def full_answers(model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]) -> Answers:
-    """The answers of one conversation per text, (n_tokens,) each, that the base gives with the whole text before it."""
+    """The answers of one conversation per text, (n_tokens,) each, by the base with the whole text in context."""
     return _read_in_full(model, prompt, texts, turns)[2]
 
 
 def rows_in_full(
     model: GistModel, prompt: Prompt, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]
 ) -> tuple[list[list[int]], list[list[int]]]:
-    """One conversation per text, all of it: its ids, and per position the id to predict there, -1 where none is."""
+    """One whole conversation per text: its ids, and per position the id to predict there, or -1."""
     prefix = model.template_ids(prompt.prefix)
     rows, targets = [], []
     for text, own in zip(texts, turns, strict=True):
@@ -172,7 +172,7 @@ def _read_in_full(
 
 
 def _conversation(model: GistModel, prompt: Prompt, turns: Sequence[Turn]) -> tuple[list[int], list[int]]:
-    """Ids of everything after the document, and per position the id to predict there, -1 where none is."""
+    """Ids of everything after the document, and per position the id to predict there, or -1."""
     ids: list[int] = []
     wanted: list[bool] = []
     closing = model.template_ids(prompt.after_answer)[:1]
@@ -195,7 +195,7 @@ def _padded(rows: Sequence[Sequence[int]], value: int) -> Tensor:
 
 
 def _answers(model: GistModel, hidden: Tensor, wanted: Tensor) -> Answers:
-    """Logits at the answers' places, and per answer whether all of it is right. wanted: (batch, width)."""
+    """Logits at the answers' positions, and per answer whether all of it is right. wanted: (batch, width)."""
     places = wanted >= 0
     logits = model.logits(hidden[places]).float()
     starts = places & ~torch.nn.functional.pad(places, (1, 0))[:, :-1]

@@ -1,6 +1,6 @@
-"""What an adapter keeps of reports and stories that no training saw: loss and right answers under four conditions.
+"""What an adapter keeps of reports and stories never seen in training: loss and right answers under four conditions.
 
-Every question is asked by itself, after the document's own gist, another document's, nothing, and the whole text.
+Every question is asked separately, after the document's own gist, another document's, nothing, and the whole text.
 Knows nothing of runs.
 """
 
@@ -35,10 +35,10 @@ def measure_adapter(
     stories: Path | None = None,
     seed: int = 1,
 ) -> Iterator[dict[str, Any]]:
-    """A row per ratio, the same documents and questions at each.
+    """One row per ratio, with the same documents and questions at each.
 
     Args:
-        n: questions, two on every document.
+        n: number of questions, two on every document.
         stories: FairytaleQA's validation file; None measures generated reports.
 
     Raises:
@@ -76,7 +76,7 @@ def measure_adapter(
 def _units(
     model: GistModel, ratio: float, n: int, document_tokens: int, stories: Path | None, seed: int
 ) -> Iterator[Unit]:
-    """Of documents that are the same at every ratio; each question is a conversation of its own."""
+    """Units of documents that are the same at every ratio; each question is a separate conversation."""
     source: Stories | Reports
     if stories:
         source = Stories(model, stories, document_tokens=document_tokens, questions=_QUESTIONS, held_out_share=0.0)

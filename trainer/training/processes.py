@@ -1,7 +1,7 @@
-"""One process or several: gradients and figures are added up over all of them (data parallel, by accelerate).
+"""One process or several: gradients and figures are summed over all of them (data parallel, by accelerate).
 
-Every process draws the same units and works on its share, so the sum is that of one process with the whole batch.
-DistributedDataParallel's own hooks expect one backward pass per step, a staged one has many: gradients are added up
+Every process draws the same units and works on its share, so the sum equals that of one process with the whole batch.
+DistributedDataParallel's own hooks expect one backward pass per step, but a staged one has many: gradients are summed
 once, when all of them are there. Knows nothing of what is trained.
 """
 
@@ -20,7 +20,7 @@ _TIMEOUT = timedelta(hours=3)
 
 
 def take_card() -> None:
-    """Give this process the card of its number, before anything is put on one; nothing to do for one alone.
+    """Give this process the card with its number before anything is put on one; does nothing for a single process.
 
     Raises:
         UserError: there are more processes than cards.
@@ -58,11 +58,11 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this one writes files and events."""
+        """Whether this is the process that writes files and events."""
         return self.rank == 0
 
     def add_gradients(self, parameters: Sequence[Tensor]) -> None:
-        """Replace every gradient by its sum over all processes; one without counts as zero."""
+        """Replace every gradient by its sum over all processes; a missing one counts as zero."""
         if self.n == 1:
             return
         for parameter in parameters:
@@ -83,7 +83,7 @@ class Processes:
         return total.to(values.device)
 
     def from_first(self, value: str) -> str:
-        """What the first process says."""
+        """The first process's value."""
         if self.n == 1:
             return value
         from accelerate.utils import broadcast_object_list
@@ -95,6 +95,6 @@ class Processes:
             self._state.wait_for_everyone()
 
     def leave(self) -> None:
-        """End the group of processes; without it, PyTorch warns at exit."""
+        """End the process group; without this, PyTorch warns at exit."""
         if self.n > 1:
             self._state.destroy_process_group()

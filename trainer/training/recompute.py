@@ -1,7 +1,7 @@
-"""Activation checkpointing of a decoder: every layer's intermediate results are worked out again when needed.
+"""Activation checkpointing of a decoder: every layer's intermediate results are recomputed when needed.
 
-The library's own checkpointing drops the keys and values, which are all that is wanted here; so each layer hands its
-keys and values out of its checkpoint as results. Knows the order of a decoder's layers, nothing of training.
+The library's own checkpointing drops the keys and values, which are all that is wanted here, so each layer returns its
+keys and values from its checkpoint. Knows the order of a decoder's layers, nothing of training.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ from gistdesk.core.adapter import Adapter, Encoder, branched_encoder, branches
 
 
 class _OneLayer:
-    """Takes the keys and values that a layer would put into a cache, behind those that are there."""
+    """Takes the keys and values a layer would put into a cache, after those already there."""
 
     def __init__(self, before: Sequence[Tensor]) -> None:
         self._before = before
@@ -31,11 +31,11 @@ class _OneLayer:
 
 
 def recomputing_encoder(stack: Any, adapter: Adapter) -> Encoder:
-    """As `branched_encoder`, with less memory for a gradient and a third more time."""
+    """Like `branched_encoder`, with less memory for a gradient and a third more time."""
     encode = branched_encoder(stack, adapter)
 
     def encode_in_layers(input_ids: Tensor) -> DynamicCache:
-        # by the time of the backward pass the branches of this one are gone
+        # by the time of the backward pass this one's branches are gone
         with recomputing_layers(stack, torch.is_grad_enabled(), lambda: branches(stack, adapter)):
             return encode(input_ids)
 
@@ -46,11 +46,11 @@ def recomputing_encoder(stack: Any, adapter: Adapter) -> Encoder:
 def recomputing_layers(
     stack: Any, wanted: bool = True, again: Callable[[], AbstractContextManager[Any]] = nullcontext
 ) -> Iterator[None]:
-    """The layers' forward methods, replaced for the passes inside, with or without a gradient.
+    """Replace the layers' forward methods for the passes inside, with or without a gradient.
 
     Args:
         wanted: False replaces nothing.
-        again: what has to be open when a layer is worked out again.
+        again: the context to enter when a layer is recomputed.
     """
     try:
         for index, layer in enumerate(stack.layers if wanted else []):
@@ -85,6 +85,6 @@ def _checkpointed_forward(
 
 
 def _held(cache: DynamicCache, index: int) -> tuple[Tensor, ...]:
-    """Keys and values of a layer that are in the cache already."""
+    """A layer's keys and values already in the cache."""
     layer: Any = cache.layers[index] if index < len(cache.layers) else None
     return () if layer is None or layer.get_seq_length() == 0 else (layer.keys, layer.values)

@@ -1,4 +1,4 @@
-"""One adapter in training: base, adapter, optimizer, data, step number; what a step does, what is saved of it.
+"""One adapter in training: base, adapter, optimizer, data, step number; what a step does and what is saved.
 
 The base is frozen. Answers are given by the base with the adapter off, from the gists alone.
 Knows nothing of files, clocks, events or when to evaluate; see `loop`.
@@ -48,9 +48,9 @@ class AdapterRun:
         model: its encoder is the adapter in training.
         mixture: where units come from.
         step: optimizer steps done.
-        steps: in all.
-        fresh: the adapter started from nothing.
-        recomputes: activations are worked out again, since the configuration or the memory wants it.
+        steps: in total.
+        fresh: the adapter started from scratch.
+        recomputes: activations are recomputed, because the configuration or the memory requires it.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class AdapterRun:
             model: a base without an adapter.
             processes: None: this one alone.
             texts: see `Mixture`.
-            kept: folder for what the full-text teacher says where a part comes again; None has it read each time.
+            kept: folder for the full-text teacher's output on parts that repeat; None has it read each time.
 
         Raises:
-            UserError: the adapter to go on from, or data, cannot be used.
+            UserError: the adapter to start from, or data, cannot be used.
         """
         self.model, self.config = model, config
         self.processes = processes or Processes(model.device.type)
@@ -89,7 +89,7 @@ class AdapterRun:
         self.recomputes = must_recompute(
             shape_of_model(model.causal_lm), config, model.precision, model.device.type, is_loaded=True
         )
-        # the factors have moved since the last pass: what is merged is merged anew
+        # the factors have moved since the last pass: merge them again
         model.encoder = lambda ids: training_encoder(stack, self.adapter.adapter(), checkpoint_layers=self.recomputes)(
             ids
         )
@@ -97,7 +97,7 @@ class AdapterRun:
         self.mixture = Mixture(model, config, texts)
         self.teacher = Teacher(model, self.prompt, kept, n_processes=self.processes.n) if kept else None
         named = dict(self.adapter.named_parameters())
-        # "optimizer": as checkpoints name it
+        # "optimizer": its name in checkpoints
         optimizers = {"optimizer": (make_optimizer([*named.values()], model.device, config), config.learning_rate)}
         self.descent = Descent(named, optimizers, clip=config.clip)
         self.step, self.steps = 0, config.steps
@@ -183,7 +183,7 @@ class AdapterRun:
         staged_backward(self.model, unit, loss_of, micro_tokens=self.config.micro_tokens, document_batches=batches)
 
     def answers(self, unit: Unit, documents: Sequence[int], gists: list[Tensor] | None) -> Answers:
-        """What the base answers about these documents when it has nothing but these gists, or nothing at all."""
+        """What the base answers about these documents with only these gists, or with nothing at all."""
         turns = [unit.turns[d] for d in documents]
         if gists is None:
             return gist_answers(self.model, self.prompt, [None] * len(documents), turns)
@@ -192,7 +192,7 @@ class AdapterRun:
         return gist_answers(self.model, self.prompt, gists, turns)
 
     def in_full(self, unit: Unit, documents: Sequence[int]) -> Answers:
-        """What the base answers with the whole texts in front of it; the teacher of distillation."""
+        """What the base answers with the whole texts in context; the teacher for distillation."""
         texts, turns = [unit.text(d) for d in documents], [unit.turns[d] for d in documents]
         with torch.no_grad():
             return full_answers(self.model, self.prompt, texts, turns)
@@ -226,7 +226,7 @@ class AdapterRun:
         return torch.nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
 
     def _document_batches(self, unit: Unit) -> list[list[int]]:
-        """Documents that answer together: as many as have `micro_tokens` slots and tokens of conversation."""
+        """Batches of documents answered together: as many as have `micro_tokens` slots and tokens of conversation."""
         batches: list[list[int]] = []
         width = 0
         for document, turns in enumerate(unit.turns):
@@ -240,10 +240,10 @@ class AdapterRun:
                 width = length
         return batches
 
-    # --- What is measured and written
+    # --- Measuring and writing
 
     def conditions(self, held_out: Mapping[str, list[Unit]]) -> Generator[None, None, dict[str, dict[str, Figure]]]:
-        """Per part the four conditions of the bottleneck check, on these units; yields as `measure_conditions`."""
+        """Per part, the four conditions of the bottleneck check on these units; yields as `measure_conditions`."""
         found = {}
         for part, units in held_out.items():
             if units:
@@ -255,7 +255,7 @@ class AdapterRun:
         return encode_unit(self.model, unit, micro_tokens=self.config.micro_tokens)
 
     def write(self, folder: Path, measured: list[dict[str, Any]]) -> None:
-        """The adapter as a folder in peft's layout, with the configuration beside it."""
+        """Write the adapter as a folder in peft's layout, with the configuration beside it."""
         base = self.config.base if self.config.base in NAMED else self._base_name()
         write_adapter(
             folder,
@@ -268,15 +268,15 @@ class AdapterRun:
         (folder / "config.yaml").write_text(to_yaml(self.config), encoding="utf-8")
 
     def _base_name(self) -> str:
-        """A folder or file as an absolute path, so that the adapter finds it from anywhere; a hub id as it is."""
+        """The base as an absolute path, so that the adapter finds it from anywhere; a hub id as it is."""
         path = Path(self.config.base)
         return str(path.resolve()) if path.exists() else self.config.base
 
 
 def gist_ids_of(model: GistModel, slots: int) -> tuple[int, ...]:
-    """Unused rows at the end of the vocabulary where there are enough, else the ids just behind it.
+    """Unused rows at the end of the vocabulary if there are enough, else the ids just after it.
 
-    An id that the tokenizer has no text for cannot be spelled by a document.
+    No document can spell an id that the tokenizer has no text for.
     """
     rows = int(model.causal_lm.config.vocab_size)
     spare = rows - len(model.tokenizer)

@@ -3,7 +3,7 @@
 First all segments are encoded without a graph, micro-batch by micro-batch, and their keys and values become leaves.
 The answer loss is back-propagated to those leaves with the adapter off. Then each micro-batch is encoded once more,
 with a graph, and the gradients of its leaves are pushed through it. Exact: one extra forward pass for one micro-batch
-of activations at any length. What fits into one micro-batch keeps its graph and needs no second pass.
+of activations at any length. A unit that fits into one micro-batch keeps its graph and needs no second pass.
 
 Knows nothing of losses, optimizers or where a unit comes from.
 """
@@ -21,19 +21,19 @@ from gistdesk.core.prompt import Turn
 from trainer.data.samples import Sample
 
 _WIDTH_MULTIPLE = 16
-"""oneDNN makes machine code for every shape that it meets: the fewer widths, the less of it."""
+"""oneDNN generates machine code for every shape it meets: the fewer widths, the less of it."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """The smallest piece of training work: segments that are encoded, documents put together from them, questions.
+    """The smallest piece of training work: segments to encode, documents put together from them, questions.
 
     Attributes:
         part: what kind of sample it is; its loss is reported under that name.
         texts: (n_tokens,) each, the segments.
         n_slots: gist tokens of every segment.
-        documents: of every document its segments, as indices into `texts`.
-        turns: of every document its questions with their answers.
+        documents: each document's segments, as indices into `texts`.
+        turns: each document's questions with their answers.
     """
 
     part: str
@@ -84,7 +84,7 @@ def unit_cut(
 
 
 Loss = Callable[[Sequence[int], list[Tensor]], Tensor]
-"""Some of a unit's documents, and the gist of each, (n_layers, 2, n_kv_heads, n_slots, head_dim) -> scalar."""
+"""Some of a unit's documents and the gist of each, (n_layers, 2, n_kv_heads, n_slots, head_dim) -> scalar."""
 
 
 def staged_backward(
@@ -93,9 +93,9 @@ def staged_backward(
     """Add the gradients of the unit's losses, summed over `document_batches`, to the adapter's parameters.
 
     Args:
-        loss_of: called once per batch of documents; whatever else it finds out, it keeps to itself.
+        loss_of: called once per batch of documents; it returns nothing but the loss.
         micro_tokens: tokens that are encoded with a graph at a time, padding included; at least one segment is.
-        document_batches: which documents answer together.
+        document_batches: which documents are answered together.
     """
     batches = list(micro_batches(row_lengths(model, unit), micro_tokens))
     keep_graph = len(batches) == 1
@@ -103,7 +103,7 @@ def staged_backward(
     for batch in batches:
         with torch.set_grad_enabled(keep_graph):
             encoded.append(encode_segments(model, unit, batch))
-    # gradients of many batches of documents add up in float32; those of one, as of a long document, need no more room
+    # gradients of many document batches are summed in float32; those of one batch, as for a long document, need no copy
     dtype = torch.float32 if len(document_batches) > 1 else encoded[0].dtype
     leaves = [kv.detach().to(dtype).requires_grad_() for kv in encoded]
     segments = _by_segment(unit, batches, leaves)
@@ -128,14 +128,14 @@ def encode_unit(model: GistModel, unit: Unit, *, micro_tokens: int) -> list[Tens
 
 
 def row_lengths(model: GistModel, unit: Unit) -> list[int]:
-    """Tokens of every segment's row: BOS and gist tokens with it, and the padding that every row has."""
+    """Tokens in every segment's row, including BOS, gist tokens, and the padding that every row has."""
     n_bos = len(model.bos_ids)
     lengths = (n_bos + len(text) + n for text, n in zip(unit.texts, unit.n_slots, strict=True))
     return [-(-length // _WIDTH_MULTIPLE) * _WIDTH_MULTIPLE for length in lengths]
 
 
 def micro_batches(lengths: Sequence[int], micro_tokens: int) -> Iterator[list[int]]:
-    """Numbers of rows that are encoded together: in order, up to `micro_tokens` tokens with their padding."""
+    """Indices of rows encoded together: in order, up to `micro_tokens` tokens including padding."""
     batch: list[int] = []
     width = 0
     for i, length in enumerate(lengths):

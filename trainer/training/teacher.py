@@ -1,9 +1,9 @@
-"""What the teacher of distillation says of conversations that come again, kept on disk: it reads their texts once.
+"""The distillation teacher's output for conversations that repeat, kept on disk, so that it reads their texts once.
 
-Of every answer token the `KEPT` likeliest tokens and the mass of all others together. The divergence is worked out
-from these alone, whether they were just made or found: so finding them saves time and changes nothing, and a run that
-goes on, or that has lost some of the files, is the same run. One safetensors file for each reading, named by all that
-it depends on; one that is damaged, or cannot be written, costs the time to read again.
+For every answer token it keeps the `KEPT` likeliest tokens and the total mass of all others. The divergence is computed
+from these alone, whether just made or found on disk: finding them saves time and changes nothing, and a run that is
+resumed, or has lost some of the files, is the same run. One safetensors file per reading, named by everything it
+depends on; one that is damaged, or cannot be written, costs the time to read again.
 Knows texts and conversations; nothing of gists, steps or parts of a mix.
 """
 
@@ -28,13 +28,13 @@ KEPT = 1024
 """Of SmolLM2's 49,152, on texts that are continued: 93% of the divergence at the least and a gradient of the same
 direction (cosine 0.9999); with 64 tokens 72% and 0.994. See tests/benchmarks/teacher.py."""
 MOST_BYTES = 2**31
-"""Of all files together; what is beyond is worked out each time."""
+"""Limit for all files together; anything beyond it is recomputed each time."""
 _HEADER_BYTES = 512
 
 
 @dataclass(frozen=True)
 class Likeliest:
-    """What the teacher expects at the places of answer tokens.
+    """What the teacher expects at the positions of answer tokens.
 
     Attributes:
         ids: (n_tokens, n_kept) int32, likeliest first.
@@ -48,12 +48,12 @@ class Likeliest:
 
 
 def bytes_per_token(vocab_size: int) -> int:
-    """Of each answer token: number and logarithm of all that are kept, and of the others' mass; 32 bits each."""
+    """Per answer token: id and log probability of each token kept, and the others' mass; 32 bits each."""
     return 8 * min(KEPT, vocab_size - 1) + 4
 
 
 def likeliest(logits: Tensor) -> Likeliest:
-    """Of logits, (n_tokens, vocab_size)."""
+    """The likeliest tokens of logits, (n_tokens, vocab_size)."""
     whole = logits.logsumexp(-1)
     top = logits.topk(min(KEPT, logits.shape[-1] - 1))
     others = logits.scatter(1, top.indices, -torch.inf).logsumexp(-1)
@@ -67,7 +67,7 @@ def divergence(teacher: Likeliest, logits: Tensor) -> Tensor:
     themselves: by the chain rule of KL, their mass times the divergence within them.
 
     Args:
-        logits: (n_tokens, vocab_size) the student's, at the same places.
+        logits: (n_tokens, vocab_size) the student's, at the same positions.
     """
     ids = teacher.ids.long()
     whole = logits.logsumexp(-1, keepdim=True)
@@ -78,10 +78,10 @@ def divergence(teacher: Likeliest, logits: Tensor) -> Tensor:
 
 
 class Teacher:
-    """The base with the whole text in front of it."""
+    """The base with the whole text in context."""
 
     def __init__(self, model: GistModel, prompt: Prompt, folder: Path, *, n_processes: int = 1) -> None:
-        """`folder` may be shared by the processes of a run, `n_processes` of them; each has its part of the room."""
+        """`folder` may be shared by a run's `n_processes` processes; each gets its share of the space."""
         self._model, self._prompt, self._folder = model, prompt, folder
         there = 0
         with suppress(OSError):
@@ -89,7 +89,7 @@ class Teacher:
         self._room = (MOST_BYTES - there) // n_processes
 
     def says(self, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]) -> Likeliest:
-        """What it expects of one conversation per text, (n_tokens,) each, at all their answer tokens in order."""
+        """What it expects in one conversation per text, (n_tokens,) each, at all answer tokens in order."""
         path = self._folder / f"{self._key(texts, turns)}.safetensors"
         found = _read(path, self._model.device)
         if found is None:
@@ -103,7 +103,7 @@ class Teacher:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _key(self, texts: Sequence[Tensor], turns: Sequence[Sequence[Turn]]) -> str:
-        """Of the model as it computes, and of every token that it reads and is asked for."""
+        """A key for the model as it computes, and every token it reads and is asked for."""
         model = self._model
         computed = [model.identity.model_fingerprint, model.precision, KEPT]
         read = rows_in_full(model, self._prompt, texts, turns)

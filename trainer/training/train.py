@@ -1,4 +1,4 @@
-"""From a configuration to a trained adapter: loads the base, makes the run, measures it.
+"""From a configuration to a trained adapter: loads the base, creates the run, measures it.
 
 Its folder holds config.yaml, adapter/ (the best so far, with a card) and, until its end, teacher/ (what the teacher of
 distillation said) beside what every run has there. Knows no terminal and no window.
@@ -36,13 +36,13 @@ Found = TypeVar("Found")
 
 
 def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None = None) -> Iterator[Event]:
-    """Train, or go on training, in `folder`; every event of the training is also a line of its run.jsonl.
+    """Start or resume training in `folder`; every event is also a line in its run.jsonl.
 
     Args:
-        model: the base, where it is loaded already.
+        model: the base, if it is already loaded.
 
     Raises:
-        UserError: what the configuration asks for cannot be had, or the folder holds a run of another recipe.
+        UserError: what the configuration asks for is not available, or the folder holds a run of another recipe.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -76,9 +76,9 @@ def train_adapter(folder: Path, config: TrainConfig, *, model: GistModel | None 
 
 
 def _studying(folder: Path, model: GistModel, config: TrainConfig) -> Generator[Event, None, bool]:
-    """The base's own questions and answers about the texts of training, made once for a run -> whether all are there.
+    """Generate the base's own questions and answers about the training texts, once per run -> whether all are there.
 
-    It may be stopped, and goes on where it was.
+    It may be stopped, and continues where it was.
     """
     path = folder / SELF_STUDY
     if path.exists():
@@ -104,7 +104,7 @@ def _studying(folder: Path, model: GistModel, config: TrainConfig) -> Generator[
 
 
 class Examiner:
-    """Measures a run: the bottleneck check in training's own way, and needles in the user's way."""
+    """Measures a run: the bottleneck check the way training runs, and needles the way users run."""
 
     def __init__(self, run: AdapterRun) -> None:
         self._run = run
@@ -149,7 +149,7 @@ class Examiner:
         return {"event": "evaluating", "done": self._done, "of": self._of}
 
     def _counted(self, work: Generator[None, None, Found]) -> Generator[Event, None, Found]:
-        """What `work` comes to, with an event for every one of its yields."""
+        """The result of `work`, with an event for each of its yields."""
         while True:
             try:
                 next(work)
@@ -214,7 +214,7 @@ def _by_method(trials: list[Trial]) -> dict[str, Any]:
 
 
 def _served_worse(conditions: dict[str, dict[str, Figure]], served: list[bool]) -> list[Sentence]:
-    """Right in training's own way and wrong in the user's: trained one thing and running another."""
+    """A warning if answers are right in training and wrong for users: one thing was trained and another is run."""
     trained = [figures["gist"] for part, figures in conditions.items() if part in ("passkeys", "facts")]
     right, n = sum(f.right for f in trained), sum(f.n for f in trained)
     if right and wilson(right, n)[0] > 0.5 and wilson(sum(served), len(served))[1] < 0.5 * right / n:

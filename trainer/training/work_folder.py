@@ -1,6 +1,6 @@
 """The folder of a training run: its recipe, `run.jsonl` with every event, checkpoints, the artefact, and `control`.
 
-`control` is there while something is wanted, with the word pause or stop in it. So a run does not depend on whatever
+`control` exists while something is requested, with the word pause or stop in it, so a run does not depend on whatever
 started it. Knows no terminal and no window, and not what is trained.
 """
 
@@ -31,14 +31,14 @@ NOT_OF_THE_RECIPE = (
     "keep_checkpoints",
     "report_steps",
 )
-"""A run may go on with other values of these; but for rounding, they do not change what is computed."""
+"""A run may be resumed with other values of these; except for rounding, they do not change what is computed."""
 
 
 def claim_folder(path: Path, config: "DataclassInstance", read: Callable[[Path], "DataclassInstance"]) -> None:
-    """Write the configuration to `path`, beside everything the run will write there; no wish is left from before.
+    """Write the configuration to `path`, beside everything the run will write there; earlier requests are cleared.
 
     Args:
-        read: what is in `path` already.
+        read: reads what is already in `path`.
 
     Raises:
         UserError: the folder cannot be written or holds a run of another recipe.
@@ -70,7 +70,7 @@ def claim_folder(path: Path, config: "DataclassInstance", read: Callable[[Path],
 def train_in_folder(
     folder: Path, run: Run, plan: Plan, *, evaluate: Callable[[], Evaluation] | None = None
 ) -> Iterator[Event]:
-    """Train as `loop.train` does; every event is also a line of the folder's run.jsonl, and wishes come from `control`.
+    """Train as `loop.train` does; every event is also a line in the folder's run.jsonl; requests come from `control`.
 
     Raises:
         UserError: as `loop.train`.
@@ -98,19 +98,19 @@ def read_control(folder: Path) -> Wish:
 
 
 def write_control(folder: Path, wish: Wish) -> None:
-    """Tell a run, in whatever process it is, to pause, stop or go on."""
+    """Tell a run, in whatever process, to pause, stop or go on."""
     write_atomically(folder / "control", wish.encode())
 
 
 def recorded(events: Iterator[Event], path: Path) -> Iterator[Event]:
-    """Pass events on with the time of day, each a line of `path` too. A full disk costs the line, not the run."""
+    """Pass events on with the time of day, each also a line in `path`. A full disk costs the line, not the run."""
     for event in events:
         event = {**event, "time": round(time.time(), 3)}
         try:
             with path.open("ab+") as stream:
                 if stream.tell():
                     stream.seek(-1, os.SEEK_END)
-                # half a line, of a killed process or a full disk, must not spoil this one
+                # half a line, from a killed process or a full disk, must not spoil this one
                 whole = stream.read(1) in (b"\n", b"")
                 stream.write(b"" if whole else b"\n")
                 stream.write(json.dumps(packed(event), ensure_ascii=False).encode("utf-8", "replace") + b"\n")
