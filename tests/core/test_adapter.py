@@ -253,7 +253,7 @@ def test_an_unreadable_folder_is_refused(tmp_path: Path, edit: Callable[[Path], 
     ("edit", "message"),
     [
         (edit_json("gist.json", base_model_fingerprint="other"), "trained for another base model"),
-        (edit_json("gist.json", layout_version=LAYOUT_VERSION + 1), f"uses token layout {LAYOUT_VERSION + 1}, this"),
+        (edit_json("gist.json", layout_version=LAYOUT_VERSION + 1), f"uses token layout {LAYOUT_VERSION + 1}; this"),
         (edit_tensors(rows=torch.zeros(N_GIST, 31)), "does not fit the base model's embedding"),
         (edit_tensors(up_A=torch.zeros(3, 31)), r"does not fit the base model's layer layers\.0\.mlp\.up_proj"),
         (edit_tensors(up_A=torch.zeros(4, 32)), r"does not fit the base model's layer layers\.0\.mlp\.up_proj"),

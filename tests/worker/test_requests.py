@@ -251,7 +251,7 @@ def test_a_model_is_held_in_the_precision_that_was_asked_for(engine: EngineProce
         (Compress("/no/such/text.txt", "T", "", "/tmp/t.gistkv", 100.0), "user", "cannot be read"),
         (Compress("/no/such/text.txt", "T", "", "/tmp/t.gistkv", 1e6), "user", "ratio"),
         (Compress("/no/such/text.txt", "T", "", "/tmp/t.gistkv", 9.0, batch_share=0.0), "protocol", "batch"),
-        (Answer((("Q", None),), gists=("/no/such.gistkv",)), "user", "not there"),
+        (Answer((("Q", None),), gists=("/no/such.gistkv",)), "user", "cannot be found"),
         (Answer((("Q", None),), temperature=-1.0), "user", "temperature"),
         (Answer(()), "protocol", "question"),
         (Answer((("Q", "A"),)), "protocol", "question"),
