@@ -13,6 +13,10 @@ from torch import Tensor
 
 from gistdesk.core.layout import Segment
 
+WIDEST_HEAD = 64
+"""The most slots a head may have, as a multiple of the average head's: heads differ, but a file that asks for more
+memory than this is not read."""
+
 
 @dataclass(frozen=True)
 class Refinement:
@@ -20,9 +24,8 @@ class Refinement:
 
     Attributes:
         n_rounds: completed so far.
-        before, after: the share of a check that comes out right, before the first round and now: for its questions,
-            the share answered by the right sentence; for its completions and quotations, the share of tokens. None of
-            them is trained on in the same words.
+        before, after: the share of the text's pieces, of up to 24 from all of it, that the gist tells word for word,
+            before the first round and now.
     """
 
     n_rounds: int

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist import GistKV, sparse_zeros
+from gistdesk.core.gist import WIDEST_HEAD, GistKV, sparse_zeros
 
 KVBits = Literal[16, 8]
 """Bits in which a number of keys or values is stored. 16: unchanged, float32 as float16. 8: as integers from -127
@@ -27,8 +27,6 @@ _STEPS = 127
 _LARGEST = 1e9
 """No model has larger keys or values: products of them would overflow."""
 _LARGEST_BIAS = 100.0
-_PADDING = 64
-"""A file may not ask for more memory than this multiple of its slots' size: heads differ, but not by that much."""
 
 Shapes = dict[str, tuple[torch.dtype, tuple[int, ...]]]
 
@@ -137,7 +135,7 @@ def gist_tensors(tensors: Mapping[str, Tensor], dtype: torch.dtype) -> tuple[Ten
     if not sound or int(counts.min()) < 1 or int(counts.sum(dtype=torch.int64)) != n_used:
         raise ValueError("numbers that cannot be used")
     width = int(counts.max())
-    if width * counts.numel() > _PADDING * n_used:
+    if width * counts.numel() > WIDEST_HEAD * n_used:
         raise ValueError("one head has far more slots than the others")
     used = torch.arange(width) < counts[:, :, None]
     kv = sparse_zeros(counts.shape[0], 2, counts.shape[1], width, keys.shape[1], dtype=keys.dtype)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from gistdesk.core.gist import WIDEST_HEAD
+
 _RIDGE = 0.3
 """How strongly weights are pulled to 1 and values to the text's own: a share of the solved matrix's mean diagonal."""
 _LEAST_MASS = 0.02
@@ -71,7 +73,8 @@ def _scores(queries: Tensor, keys: Tensor) -> Tensor:
 
 
 def keep(scores: Tensor, n_slots: int) -> Tensor:
-    """Choose keys by score, with one budget for all layers and heads, in which every head gets at least one key.
+    """Choose keys by score, with one budget for all layers and heads, in which every head gets at least one key, and
+    none more than `WIDEST_HEAD` allows.
 
     A head that copies may keep everything and one that looks elsewhere next to nothing (KVzip, arXiv 2505.23416).
 
@@ -84,6 +87,10 @@ def keep(scores: Tensor, n_slots: int) -> Tensor:
     """
     ranked = scores.nan_to_num(0.0).clone()
     ranked.scatter_(2, ranked.argmax(dim=2, keepdim=True), torch.inf)
+    most = WIDEST_HEAD * n_slots
+    if most < ranked.shape[2]:
+        values, places = ranked.topk(most, dim=2)
+        ranked = torch.full_like(ranked, -torch.inf).scatter_(2, places, values)
     chosen = ranked.flatten().topk(scores[:, :, 0].numel() * n_slots).indices
     kept = torch.zeros(scores.numel(), dtype=torch.bool, device=scores.device)
     kept[chosen] = True

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from gistdesk.core.gist import WIDEST_HEAD
 from gistdesk.core.matching import Observed, fit, gathered, keep
 
 N_LAYERS, N_HEADS, N_TOKENS, HEAD_DIM, N_QUERIES = 3, 2, 40, 8, 30
@@ -58,6 +59,15 @@ def output(values: Tensor, shares: Tensor, weight: Tensor, rest: Tensor) -> Tens
     """What the queries take from kept keys, of which each counts `weight` times, beside a rest that keeps its mass."""
     counted = shares * weight
     return counted @ values / (rest + counted.sum(dim=1))[:, None]
+
+
+def test_no_head_gets_more_slots_than_a_file_may_hold() -> None:
+    scores = torch.rand(2, 100, 300)
+    scores[0, 0] += 10.0
+    kept = keep(scores, 2)
+    assert int(kept.sum()) == 400 and int(kept[0, 0].sum()) == 2 * WIDEST_HEAD < 201
+    assert kept.sum(dim=2).min() == 1
+    assert int(keep(torch.zeros(2, 100, 300), 2).sum(dim=2).max()) <= 2 * WIDEST_HEAD
 
 
 def test_a_fit_comes_nearer_to_the_full_text_than_a_selection() -> None:

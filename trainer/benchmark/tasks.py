@@ -130,12 +130,29 @@ def _text_tasks(model: GistModel, config: BenchConfig) -> Iterator[Task]:
     for kind in config.text_kinds:
         if kind == "documents":
             texts = documents()
-            yield TextTask(model, kind, [_with(text, has_answer=True) for text in texts], accepted_points)
-            yield TextTask(model, "documents-absent", [_with(text, has_answer=False) for text in texts], None)
+            absent = [_with(text, has_answer=False) for text in texts]
+            asked = [_with(text, has_answer=True) for text in texts]
+            for place in range(len(texts)):  # both about one text, for which gists are made once
+                yield from _text_task(model, kind, asked, place, accepted_points)
+                yield from _text_task(model, "documents-absent", absent, place, None)
         elif kind == "reading":
-            yield TextTask(model, kind, some_questions(stories, config.records, config.seed), f1_points)
+            texts = some_questions(stories, config.records, config.seed)
+            for place in range(len(texts)):
+                yield from _text_task(model, kind, texts, place, f1_points)
         else:
             yield SummaryTask(model, kind, some_questions(stories, config.records, config.seed))
+
+
+def _text_task(
+    model: GistModel,
+    name: str,
+    texts: Sequence[QuestionedText],
+    place: int,
+    points: Callable[[str, Sequence[str]], float] | None,
+) -> Iterator[Task]:
+    """The task of the text in this place, if anything is asked about it; the text after it is its wrong document."""
+    if texts[place].questions:
+        yield TextTask(model, name, texts[place], texts[(place + 1) % len(texts)], points)
 
 
 def _with(text: QuestionedText, *, has_answer: bool) -> QuestionedText:
@@ -400,9 +417,10 @@ class RecordTask:
 
 
 class TextTask:
-    """Questions about whole texts, text by text.
+    """Questions about one whole text.
 
     Args:
+        other: a text that does not hold the answers.
         points: maps an answer and the right ones to a number from 0 to 1; None: any answer that says the text does
             not say is right.
     """
@@ -411,39 +429,38 @@ class TextTask:
         self,
         model: GistModel,
         name: str,
-        texts: Sequence[QuestionedText],
+        text: QuestionedText,
+        other: QuestionedText,
         points: Callable[[str, Sequence[str]], float] | None,
     ) -> None:
         self._model, self._name, self._points = model, name, points
-        self._texts = [text for text in texts if text.questions]
-        self._asked = [(text, question) for text in self._texts for question in text.questions]
+        self._text, self._other = text, other
         self._read = lru_cache(maxsize=2)(self._source)
         self.has_sections = points is not None
 
     @property
     def names(self) -> list[str]:
-        return [f"{self._name}:{text.name}:{i}" for text in self._texts for i in range(len(text.questions))]
+        return [f"{self._name}:{self._text.name}:{i}" for i in range(len(self._text.questions))]
 
     @property
     def lengths(self) -> list[int]:
-        return [len(text.text) // 4 if i == 0 else 0 for text in self._texts for i in range(len(text.questions))]
+        return [len(self._text.text) // 4 if i == 0 else 0 for i in range(len(self._text.questions))]
 
     def sample(self, index: int) -> Sample:
-        text, question = self._asked[index]
-        place = self._texts.index(text)
-        section = text.section_text(question) if self.has_sections else ""
+        question = self._text.questions[index]
+        section = self._text.section_text(question) if self.has_sections else ""
         return Sample(
             self.names[index],
             self._name,
             "en",
             None,
-            self._read(place),
+            self._read(self._text),
             question.question,
             question.answers[0] if question.answers else "(not in the text)",
             _TEXT_ANSWER_TOKENS,
             lambda answer: self._points(answer, question.answers) if self._points else float(declines(answer)),
             self._points is f1_points,
-            lambda: self._read((place + 1) % len(self._texts)),
+            lambda: self._read(self._other),
             True,
             question.answers,
             torch.tensor(self._model.token_ids(section), dtype=torch.long) if section else None,
@@ -451,9 +468,9 @@ class TextTask:
             question.answers[0] if question.answers else "",
         )
 
-    def _source(self, place: int) -> Source:
-        ids = torch.tensor(self._model.token_ids(self._texts[place].text), dtype=torch.long)
-        return Source(f"{self._name}:{self._texts[place].name}", ids)
+    def _source(self, text: QuestionedText) -> Source:
+        name = f"{self._name.removesuffix('-absent')}:{text.name}"
+        return Source(name, torch.tensor(self._model.token_ids(text.text), dtype=torch.long))
 
 
 class SummaryTask:

@@ -260,6 +260,23 @@ def test_what_the_document_does_not_say_is_counted_by_itself(
     assert all(t.correct == (t.contained == 1.0) for t in right)
 
 
+def test_a_document_is_compressed_once_for_what_it_says_and_what_it_does_not(
+    starter: GistModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def counted(model: GistModel, token_ids: Tensor, ratio: float, method: Method | None) -> GistKV:
+        made.append(len(token_ids))
+        return gist_of(model, token_ids[:64], ratio, method)
+
+    texts = [replace(text, questions=(text.questions[0], text.questions[-1])) for text in documents()[:2]]
+    monkeypatch.setattr("trainer.benchmark.tasks.documents", lambda: texts)
+    monkeypatch.setattr(readings, "gist_of", counted)
+    trials = list(evaluate(starter, config(methods=("gist",))))
+    assert [t.needle_kind for t in trials] == ["documents", "documents-absent"] * 2
+    assert len(made) == 2
+
+
 def test_recovered_is_the_share_of_what_full_text_is_worth() -> None:
     trial = Trial("gist", "en", "reading", 900, None, False, "a", "b", "q", 8.0, 1, 0.1, 1, score=0.3, answer_loss=2.5)
     rows = overall(
