@@ -114,9 +114,10 @@ BENCH_METHODS = (
     BenchMethod(
         "refined",
         Sentence("Refined gist"),
-        Sentence("From a gist trained on the document; takes minutes for each."),
-        f"{_READER}.gist",
+        Sentence("From what a gist trained on the document recites; takes minutes for each."),
+        f"{_READER}.recited",
         by_ratio=True,
+        by_passages=True,
     ),
 )
 """A method named like one of `gistdesk.core.methods` is a gist made in that way; "gist" takes the model's adapter."""

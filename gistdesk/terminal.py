@@ -103,7 +103,7 @@ def counted(work: Iterable[dict[str, Any]], title: str, *, show: bool) -> Iterat
         bar = bars.add_task(title, total=None)
         for event in work:
             if "total" in event:
-                share = f"  {event['agreement']:.0%} of its check right" if "agreement" in event else ""
+                share = f"  {event['agreement']:.0%} of its text recited" if "agreement" in event else ""
                 bars.update(bar, completed=event["done"], total=event["total"], description=title + share)
             yield event
 

@@ -242,7 +242,7 @@ def ask(
     )
     for asked in questions:
         talk.forget()
-        talk.look_up(asked)
+        _look_up(talk, asked)
         if as_json:
             answer = "".join(talk.ask(asked))
             found = {"sentence": talk.told} if text else {}
@@ -259,7 +259,7 @@ def ask(
         if not line.strip():
             break
         try:
-            talk.look_up(line.strip())
+            _look_up(talk, line.strip())
             _answered(talk, line.strip())
         except UserError as error:
             complain("gistdesk", error)
@@ -275,6 +275,11 @@ def _known() -> tuple[str, ...]:
     from gistdesk.settings import read_settings
 
     return read_settings(folders().config / "settings.toml").models
+
+
+def _look_up(talk: "Conversation", question: str) -> None:
+    for _ in counted(talk.look_up(question), "Looking up", show=True):
+        pass
 
 
 def _answered(talk: "Conversation", question: str) -> None:

@@ -4,7 +4,7 @@ Knows paths and results; prints nothing.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from gistdesk.core.prompt import Turn
 from gistdesk.core.quoting import Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
+from gistdesk.core.recitation import Recited, recites, reciting
 
 
 def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
@@ -137,7 +138,9 @@ def compress_file(
 
 
 class Conversation:
-    """A conversation about gists, and about what is looked up in their texts for each question; keeps its turns.
+    """A conversation about gists, and about what is looked up for each question; keeps its turns.
+
+    It is looked up in the texts, or in what trained gists recite of them.
 
     Attributes:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
@@ -154,8 +157,9 @@ class Conversation:
         index: PassageIndex | None = None,
     ) -> None:
         self._model, self._gists, self._system = model, gists, system
-        self._context = Context(model, gists, system=system)
+        self._context = self._plain = Context(model, gists, system=system)
         self._sampling, self._index = sampling, index
+        self._recited: Recited | None = None
         self._turns: list[Turn] = []
         self.told, self.quotes = "", False
 
@@ -163,14 +167,29 @@ class Conversation:
         """Forget all turns; the next question is the first one again."""
         self._turns = []
 
-    def look_up(self, question: str) -> None:
-        """Put passages that suit a question in front of the model; does nothing without texts."""
-        if self._index is None:
-            return
-        found = self._index.best(question, TOP_K)
-        self.told = telling(question, found)[0].text if found else ""
-        self._context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
-        self.quotes = isinstance(self._context, Quotes)
+    def look_up(self, question: str) -> Iterator[dict[str, Any]]:
+        """Put passages that suit a question in front of the model, if there are any to choose from.
+
+        Yields progress while trained gists recite their texts, once for all questions.
+        """
+        self.told, context = "", None
+        if self._index is not None:
+            found = self._index.best(question, TOP_K)
+            self.told = telling(question, found)[0].text if found else ""
+            context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
+        elif recites(self._gists):
+            self._recited = self._recited or (yield from self._reciting())
+            context = self._recited.context(question, system=self._system)
+        self._context = context or self._plain
+        self.quotes = isinstance(context, Quotes)
+
+    def _reciting(self) -> Generator[dict[str, Any], None, Recited]:
+        steps = reciting(self._model, self._gists)
+        while True:
+            try:
+                yield {"done": round(100 * next(steps)), "total": 100}
+            except StopIteration as finished:
+                return Recited(self._model, self._gists, finished.value)
 
     def ask(self, question: str) -> Iterator[str]:
         """The answer's pieces as they are generated. A question that fails is not remembered."""

@@ -246,16 +246,23 @@ class Context:
         Raises:
             UserError: they do not fit into the model's window.
         """
-        n_before = len(self._conversation_ids([Turn(question)]))
-        end = None if most_tokens is None else n_before + most_tokens
-        after = self.model.template_ids(self.prompt.after_answer)[:1] if with_end else []
-        ids = torch.tensor([*self._conversation_ids([Turn(question, answer)]), *after][:end])
+        ids, n_answer = self.ids_of_answer(question, answer, most_tokens, with_end=with_end)
         self._check_window(self._n_context + len(ids), Sentence("The question"))
         self.forget()
         with torch.no_grad():
             hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
         self.forget()
-        return ids, hidden[0, n_before - 1 :]
+        return ids, hidden[0, len(ids) - 1 - n_answer :]
+
+    def ids_of_answer(
+        self, question: str, answer: str, most_tokens: int | None = None, *, with_end: bool = False
+    ) -> tuple[Tensor, int]:
+        """The ids of `hidden_of_answer`, and how many of them are the answer's; nothing is read."""
+        n_before = len(self._conversation_ids([Turn(question)]))
+        end = None if most_tokens is None else n_before + most_tokens
+        after = self.model.template_ids(self.prompt.after_answer)[:1] if with_end else []
+        ids = torch.tensor([*self._conversation_ids([Turn(question, answer)]), *after][:end])
+        return ids, len(ids) - n_before
 
     def forget(self) -> None:
         """Forget the conversation: the next answer is computed as if it were the first."""

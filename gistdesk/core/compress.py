@@ -26,6 +26,7 @@ from gistdesk.core.matched import compress_matched, longest_segment
 from gistdesk.core.methods import GIST_METHODS, LEAST_SLOTS, Method, starting_method, usual_method, within_trained
 from gistdesk.core.model import GistModel, TextTokenizer
 from gistdesk.core.partial import partial_path, read_partial, write_partial
+from gistdesk.core.plain_text import text_pieces
 from gistdesk.core.refined import n_rounds_of, refine
 
 BATCH_TOKENS = 1024
@@ -35,7 +36,6 @@ _CARD_BATCH_TOKENS = 4096
 _WIDTH_MULTIPLE = 8
 """oneDNN compiles code for every shape it meets and keeps it: at every width, 70 MiB and a tenth of the time."""
 _LARGE_MODEL = 10**9
-_CHUNK_CHARACTERS = 2**14
 
 
 @dataclass(frozen=True)
@@ -107,18 +107,6 @@ def tokenizing(
             n_tokens += len(pieces[-1])
             yield n_tokens
     return torch.cat(pieces) if pieces else torch.empty(0, dtype=torch.int32), tuple(page_starts)
-
-
-def text_pieces(text: str) -> Iterator[str]:
-    """Split a long text into pieces to tokenize one by one, as a novel takes seconds; joined, they are the text."""
-    start = 0
-    while start < len(text):
-        stop = start + _CHUNK_CHARACTERS
-        if stop < len(text):
-            latest = stop + _CHUNK_CHARACTERS
-            stop = text.find("\n", stop, latest) + 1 or max(text.find(" ", stop, latest), 0) or latest
-        yield text[start:stop]
-        start = stop
 
 
 def plan(

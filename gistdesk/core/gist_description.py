@@ -36,6 +36,6 @@ def describe_gist(path: Path) -> dict[str, Any]:
 
 
 def agreement(gist: GistKV) -> dict[str, Any]:
-    """How well a trained gist's answers agree with the full text's, and how well they did before training."""
+    """How much of its text a trained gist recites, and how much before training."""
     trained = gist.refined
     return {"agreement": round(trained.after, 4), "agreement_before": round(trained.before, 4)} if trained else {}

@@ -119,7 +119,7 @@ def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
         "created": record.created,
         "method": record.method,
         "n_unfitted": gist.n_unfitted,
-        "refined": None if gist.refined is None else list(astuple(gist.refined)),
+        "recites": None if gist.refined is None else list(astuple(gist.refined)),
         "tensors": {name: [_STORED[kind], list(shape)] for name, (kind, shape) in tensors.items()},
     }
     header["sha256"] = _digest(header, numbers_of(gist, dtype, record.kv_bits))
@@ -297,7 +297,7 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     span = _count(header["next_position"], 1, _count(start))
     n_unfitted = _count(header.get("n_unfitted", 0))
     own_span = None if bias is None and span == kv.shape[3] else span
-    gist = GistKV(kv, tuple(segments), bias, own_span, n_unfitted, _refinement(header.get("refined")))
+    gist = GistKV(kv, tuple(segments), bias, own_span, n_unfitted, _refinement(header.get("recites")))
     n_layers, _, n_heads, width, _ = kv.shape
     n_used = n_layers * n_heads * width if bias is None else int(bias.isfinite().sum())
     if n_used != n_layers * n_heads * gist.n_slots or (method == "adapter" and gist.n_positions != gist.n_slots):

@@ -64,7 +64,7 @@ GIST_METHODS = (
 )
 """adapter: the keys and values of gist tokens, made by a trained adapter. matched: a selection of the text's own keys,
 fitted so that attention comes out the same; needs no training. refined: the result of the model's usual one of these
-two, trained on questions about this one document."""
+two, trained until it recites this one document."""
 
 METHODS = tuple(method.name for method in GIST_METHODS)
 METHOD_TITLES = {method.name: method.title for method in GIST_METHODS}

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from gistdesk.core.answer import Context
-from gistdesk.core.compress import text_pieces
 from gistdesk.core.gist import GistKV
 from gistdesk.core.lexical import Words, asks_for_a_fact, sentences
 from gistdesk.core.model import GistModel
-from gistdesk.core.plain_text import plain_spans
+from gistdesk.core.plain_text import plain_spans, text_pieces
 from gistdesk.core.prompt import Prompt
 from gistdesk.core.quoting import Quotes, Told
 from gistdesk.core.ranking import RankBy, ranker_of

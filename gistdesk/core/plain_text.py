@@ -7,10 +7,24 @@ any text; so a text is split inside them. Knows nothing of models.
 import functools
 import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 
+_CHUNK_CHARACTERS = 2**14
 _STEERING = re.compile(r"<.+>|\[.+\]|.*\|.*", re.DOTALL)
 """Added tokens that look like this are marks; added runs of spaces and words are ordinary text."""
+
+
+def text_pieces(text: str) -> Iterator[str]:
+    """Split a long text into pieces to tokenize one by one, as a novel takes seconds; joined, they are the text."""
+    start = 0
+    while start < len(text):
+        stop = start + _CHUNK_CHARACTERS
+        if stop < len(text):
+            latest = stop + _CHUNK_CHARACTERS
+            stop = text.find("\n", stop, latest) + 1 or max(text.find(" ", stop, latest), 0) or latest
+        yield text[start:stop]
+        start = stop
 
 
 def plain_ids(tokenizer: Any, text: str) -> list[int]:

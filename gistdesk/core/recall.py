@@ -1,4 +1,4 @@
-"""What did this gist keep? Facts are drawn from the kept text by pattern, asked back from the gist, and counted.
+"""What did this gist keep? Facts are drawn from the kept text by pattern, asked back as in a chat, and counted.
 
 Numbers, dates, names and codes, each in its own sentence with a gap in its place. Every question is also asked without
 the document: what is answered correctly then was guessed or already known. A generator; knows nothing of files.
@@ -16,6 +16,8 @@ from gistdesk.core.gist import GistKV
 from gistdesk.core.interval import wilson
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
+from gistdesk.core.quoting import Quotes
+from gistdesk.core.recitation import recited, recites
 
 FactKind = Literal["code", "date", "number", "name"]
 
@@ -27,6 +29,8 @@ _AROUND = 120
 _N_DEPTHS = 5
 _ROOM = 16
 """Tokens that an answer may have in addition to those of the fact."""
+_SENTENCE_TOKENS = 96
+"""Of an answer that is a sentence of what the gist recites."""
 
 _MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
 _SURNAMES = "김이박최정강조윤장임한오서신권황안송류홍전고문양손배백허남심노하곽성차주우구민진나엄원천방공현함변염추"
@@ -165,15 +169,21 @@ def _question(left: str, right: str) -> str:
 
 
 def ask_back(model: GistModel, gist: GistKV, facts: Sequence[Fact]) -> Iterator[AskedFact]:
-    """Ask for every fact, with a gist and without it; yields each as it is answered. May be stopped at any time.
+    """Ask for every fact, with a gist as in a chat and without it; yields each as it is answered.
+
+    May be stopped at any time.
 
     Raises:
         UserError: the gist belongs to another model, or a question does not fit into its window.
     """
-    contexts = Context(model, [gist]), Context(model)
+    alone, empty = Context(model, [gist]), Context(model)
+    told = recited(model, [gist]) if recites([gist]) else None
     for fact in facts:
-        sampling = Sampling(max_tokens=len(model.token_ids(fact.expected)) + _ROOM)
-        answer, guess = ("".join(context.answer([Turn(fact.question)], sampling)) for context in contexts)
+        short = Sampling(max_tokens=len(model.token_ids(fact.expected)) + _ROOM)
+        guess = "".join(empty.answer([Turn(fact.question)], short))
+        context = (told and told.context(fact.question)) or alone
+        sampling = Sampling(max_tokens=_SENTENCE_TOKENS) if isinstance(context, Quotes) else short
+        answer = "".join(context.answer([Turn(fact.question)], sampling))
         yield AskedFact(fact, answer, is_in(fact.expected, answer), is_in(fact.expected, guess))
 
 

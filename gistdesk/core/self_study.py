@@ -1,7 +1,7 @@
 """Self-study of one text's own words: sentences to complete, and sentences to quote.
 
 What follows numbers and names gets the larger part, since those are what a small gist loses first. Knows nothing of
-models, gists, losses or training; questions about a text come from `gistdesk.core.fact_questions`.
+models, gists, losses or training.
 """
 
 import re

@@ -139,5 +139,19 @@ ALTER TABLE gists ADD COLUMN agreement REAL;
 ALTER TABLE gists ADD COLUMN agreement_before REAL;
 """
 
-STEPS = (_FIRST, _MESSAGE_SEARCH, _LOOK_UP_AND_RECALL, _METHOD, _PINS, _COLLECTIONS, _STORAGE_AND_AGREEMENT)
+# What training achieved is now the share of the text that a gist recites; older gists were not trained to.
+_RECITATION = """
+UPDATE gists SET agreement = NULL, agreement_before = NULL;
+"""
+
+STEPS = (
+    _FIRST,
+    _MESSAGE_SEARCH,
+    _LOOK_UP_AND_RECALL,
+    _METHOD,
+    _PINS,
+    _COLLECTIONS,
+    _STORAGE_AND_AGREEMENT,
+    _RECITATION,
+)
 VERSION = len(STEPS)

@@ -26,8 +26,8 @@ class ContextProgress(Event):
     """Progress of the context in front of a question.
 
     Attributes:
-        phase: "passages" (kept texts are prepared for searching), "gist" (files are read) or "text" (the model
-            reads full text).
+        phase: "passages" (kept texts are prepared for searching), "gist" (files are read), "recited" (a
+            trained gist tells its text) or "text" (the model reads full text).
     """
 
     name = "context.progress"
@@ -83,10 +83,12 @@ class AnswerDone(Event):
         stopped: "end" (the model ended it), "length" or "cancelled"; text before a cancel is a partial answer.
         tokens_per_second: of the tokens after the first.
         n_prompt_tokens: tokens read for this question, not those already in front of it.
-        n_slots: gist slots in front of the question.
+        n_slots: gist slots that are read, or that recited the documents.
         n_document_tokens: of the documents behind the gists or texts.
-        n_passage_tokens: of passages of kept texts after the gists.
-        prefill_s: seconds for looking up passages, and reading them, gists or text; 0 if they were already in front.
+        n_passage_tokens: of passages of kept texts, or of what gists recite, after the gists.
+        prefill_s: seconds for reciting, looking up passages, and reading them, gists or text; 0 if they were already in
+            front.
+        is_recited: the passages are of what gists recite, not of kept texts.
     """
 
     name = "answer.done"
@@ -99,6 +101,7 @@ class AnswerDone(Event):
     n_document_tokens: int
     n_passage_tokens: int
     prefill_s: float
+    is_recited: bool = False
 
 
 @message

@@ -354,6 +354,8 @@ def _is_around(place: Passage, sentence: Passage) -> bool:
 def _phase(event: ContextProgress) -> str:
     if event.phase == "passages":
         return f"looking up {round(100 * event.fraction)}"
+    if event.phase == "recited":
+        return f"reciting {round(100 * event.fraction)}"
     return "reading text" if event.phase == "text" else "loading gist"
 
 
@@ -382,6 +384,7 @@ def _figures(event: AnswerDone, writing: _Writing) -> dict[str, Any]:
         "n_passage_tokens": event.n_passage_tokens,
         "prefill_s": event.prefill_s,
         "stopped": event.stopped,
+        "is_recited": event.is_recited,
     }
     gists = [entry.gist for entry in writing.entries if entry.gist is not None]
     if event.n_slots:

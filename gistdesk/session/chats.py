@@ -16,8 +16,8 @@ class Chats(QObject):
     """Signals: `changed`, the set of chats or their order; `one_changed` (a chat's id); for an answer (by its id)
     `phase`, `delta` (the next piece) and `done`; `device_wanted`, an answer is waiting for a run.
 
-    `phase` is "queued", "run" (a run has the device), "loading model 40", "looking up 40", "loading gist",
-    "reading text" or "writing".
+    `phase` is "queued", "run" (a run has the device), "loading model 40", "looking up 40", "reciting 40",
+    "loading gist", "reading text" or "writing".
     """
 
     changed = Signal()

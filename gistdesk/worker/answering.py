@@ -1,11 +1,12 @@
 """From documents and questions to an answer, token by token. The context in front of the questions is kept.
 
-The context is gists, followed by passages of the kept texts if they are looked up, or full texts.
+The context is gists, followed by passages if they are looked up, in the kept texts or in what trained gists recite, or
+full texts.
 The core makes the answer; knows nothing of chats and how they are kept.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import check_identity, read_gist
+from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cutting_passages
 from gistdesk.core.prompt import Turn
 from gistdesk.core.ranking import TOP_K
+from gistdesk.core.recitation import Recited, recites, reciting
 from gistdesk.library.evidence import evidence
 from gistdesk.protocol import (
     Answer,
@@ -33,7 +36,7 @@ from gistdesk.protocol import (
     FoundPassage,
     ProtocolError,
 )
-from gistdesk.worker.keeper import Keeper, Loaded
+from gistdesk.worker.keeper import Front, Keeper, Loaded
 from gistdesk.worker.layers import layers_watched
 from gistdesk.worker.pulse import Pulse, run_to_end
 from gistdesk.worker.texts import kept_document, tokens_of
@@ -52,7 +55,8 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
         raise ProtocolError("passages are looked up for gists, not for full texts")
     turns = [Turn(_unicode(question), None if said is None else _unicode(said)) for question, said in request.turns]
     sampling = Sampling(request.temperature, request.top_p, request.seed, request.max_tokens)
-    context, n_document_tokens, prefill_s = _context(request, keeper, pulse)
+    front, prefill_s = _front(request, keeper, pulse)
+    context = front.context
     begun, is_first = time.perf_counter(), True
     pieces = []
     for piece in context.answer(turns, sampling, stop=pulse.stopped):
@@ -70,9 +74,10 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
         tokens_per_second=figures.tokens_per_second,
         n_tokens=figures.n_tokens,
         n_prompt_tokens=figures.n_prompt_tokens,
-        n_slots=context.n_slots,
-        n_document_tokens=n_document_tokens,
-        n_passage_tokens=context.n_text if request.lookup_paths else 0,
+        n_slots=front.n_slots,
+        n_document_tokens=front.n_tokens,
+        n_passage_tokens=context.n_text if request.lookup_paths or front.is_recited else 0,
+        is_recited=front.is_recited,
         prefill_s=prefill_s,
     )
 
@@ -90,24 +95,31 @@ def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
         pulse.tell(AnswerGrounded(found.found, found.missing, sentence))
 
 
-def _context(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Context, int, float]:
-    """The context in front of the question, its document tokens, and the seconds it took to read."""
+def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]:
+    """What is in front of the question, and the seconds it took to read."""
     loaded = keeper.load(request.choice)
     gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
     begun = time.perf_counter()
+    question = _unicode(request.turns[-1][0])
     found = _looked_up(request, loaded, pulse) if request.lookup_paths else ()
-    asked = _unicode(request.turns[-1][0]) if request.lookup_paths else ""
-    key = (_stamps(gists), _stamps(texts), request.system, found, asked)
-    if loaded.context is not None and loaded.context_key == key:
-        return loaded.context, loaded.context_tokens, 0.0
+    may_recite = not texts and not request.lookup_paths and asks_for_a_fact(question)
+    if may_recite and loaded.recited is None and loaded.recited_key == _stamps(gists):
+        may_recite = False
+    asked = question if request.lookup_paths or may_recite else ""
+    key = (_stamps(gists), _stamps(texts), request.system, found)
+    if loaded.front is not None and loaded.front_key == (*key, asked):
+        return loaded.front, 0.0
     keeper.forget_context()  # first: there may not be room for two
     system = None if request.system is None else _unicode(request.system)
     if texts:
-        context, n_tokens = _text_context(loaded.model, texts, system, pulse)
+        front = _text_front(loaded.model, texts, system, pulse)
+    elif request.lookup_paths:
+        front = _gist_front(loaded.model, list(_read(loaded.model, gists, pulse)), found, asked, system, pulse)
     else:
-        context, n_tokens = _gist_context(loaded.model, gists, found, asked, system, pulse)
-    loaded.context, loaded.context_key, loaded.context_tokens = context, key, n_tokens
-    return context, n_tokens, time.perf_counter() - begun
+        front = _gists_alone(loaded, gists, asked, system, pulse)
+    is_of_question = front.is_recited or bool(request.lookup_paths)
+    loaded.front, loaded.front_key = front, (*key, asked if is_of_question else "")
+    return front, time.perf_counter() - begun
 
 
 def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, ...]:
@@ -119,6 +131,26 @@ def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, 
     found = tuple(loaded.passages.best(_unicode(request.turns[-1][0]), TOP_K))
     pulse(ContextPassages(tuple(FoundPassage(p.document, p.page, p.start, p.end, p.text) for p in found)))
     return found
+
+
+def _gists_alone(loaded: Loaded, paths: Sequence[Path], question: str, system: str | None, pulse: Pulse) -> Front:
+    """Gists without their texts: a question for a fact is looked up in what they recite, if they were trained to."""
+    gists = list(_read(loaded.model, paths, pulse))
+    if question and loaded.recited_key != _stamps(paths):
+        loaded.recited, loaded.recited_key = None, ()
+        if recites(gists):
+            with layers_watched(loaded.model, lambda _: pulse()):
+                steps = reciting(loaded.model, gists)
+                passages = run_to_end(steps, lambda share: pulse(ContextProgress("recited", share)))
+            loaded.recited = Recited(loaded.model, gists, passages)
+        loaded.recited_key = _stamps(paths)
+    if question and loaded.recited is not None:
+        with layers_watched(loaded.model, lambda _: pulse()):
+            context = loaded.recited.context(question, system=system)
+        if context is not None:
+            n_tokens, n_slots = (sum(getattr(gist, name) for gist in gists) for name in ("n_tokens", "n_slots"))
+            return Front(context, n_tokens, n_slots, is_recited=True)
+    return _gist_front(loaded.model, gists, (), "", system, pulse)
 
 
 def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIndex:
@@ -137,32 +169,34 @@ def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIn
     return PassageIndex(passages)
 
 
-def _gist_context(
+def _gist_front(
     model: GistModel,
-    paths: Sequence[Path],
+    gists: Sequence[GistKV],
     passages: Sequence[Passage],
     question: str,
     system: str | None,
     pulse: Pulse,
-) -> tuple[Context, int]:
-    gists: list[GistKV] = []
+) -> Front:
+    with layers_watched(model, lambda _: pulse()):
+        context = context_with_passages(model, gists, passages, question=question, system=system)
+    return Front(context, sum(gist.n_tokens for gist in gists), context.n_slots)
+
+
+def _read(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> Iterator[GistKV]:
     for number, path in enumerate(paths):
         pulse(ContextProgress("gist", number / len(paths)))
         record = read_gist(path)
         check_identity(record, model.identity)
-        gists.append(record.gist)
-    with layers_watched(model, lambda _: pulse()):
-        context = context_with_passages(model, gists, passages, question=question, system=system)
-        return context, sum(gist.n_tokens for gist in gists)
+        yield record.gist
 
 
-def _text_context(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> tuple[Context, int]:
+def _text_front(model: GistModel, paths: Sequence[Path], system: str | None, pulse: Pulse) -> Front:
     """Several texts are read as one, each one's pages after those of the one before."""
     pulse(ContextProgress("text", 0.0))
     pages = tuple(page for path in paths for page in kept_document(path).pages)
     text_ids = tokens_of(model, Document("The text", pages, None, paths[0], ""), pulse)[0]
     with layers_watched(model, _share_told(model, text_ids, pulse)):
-        return Context(model, text_ids=text_ids.to(torch.long), system=system), len(text_ids)
+        return Front(Context(model, text_ids=text_ids.to(torch.long), system=system), len(text_ids), 0)
 
 
 def _share_told(model: GistModel, text_ids: Tensor, pulse: Pulse) -> Any:

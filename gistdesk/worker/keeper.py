@@ -19,6 +19,23 @@ if TYPE_CHECKING:
     from gistdesk.core.load import ModelFolders
     from gistdesk.core.model import GistModel, TextTokenizer
     from gistdesk.core.passages import PassageIndex
+    from gistdesk.core.recitation import Recited
+
+
+@dataclass(frozen=True)
+class Front:
+    """A context and what it was made from.
+
+    Attributes:
+        n_tokens: of the documents it stands for.
+        n_slots: gist slots that are read, or were to recite the documents.
+        is_recited: it holds passages of what gists recite.
+    """
+
+    context: "Context"
+    n_tokens: int
+    n_slots: int
+    is_recited: bool = False
 
 
 @dataclass
@@ -27,19 +44,21 @@ class Loaded:
 
     Attributes:
         key: what it was loaded from and onto; a different key is a different model.
-        context: the last one put in front of it, None at first; `context_key` identifies its sources,
-            `context_tokens` the number of document tokens it stands for.
+        front: what was last put in front of it, None at first; `front_key` identifies its sources.
         passages: of the kept texts last searched, None at first; `passages_key` identifies these.
+        recited: what the gists last asked recite, None at first and if they recite nothing; `recited_key` identifies
+            these gists.
     """
 
     key: tuple[Any, ...]
     model: "GistModel"
     info: ModelInfo
-    context: "Context | None" = None
-    context_key: tuple[Any, ...] = ()
-    context_tokens: int = 0
+    front: Front | None = None
+    front_key: tuple[Any, ...] = ()
     passages: "PassageIndex | None" = None
     passages_key: tuple[Any, ...] = ()
+    recited: "Recited | None" = None
+    recited_key: tuple[Any, ...] = ()
 
 
 class Keeper:
@@ -71,7 +90,7 @@ class Keeper:
     def forget_context(self) -> None:
         """Free the memory of the last context."""
         if self._loaded:
-            self._loaded.context, self._loaded.context_key = None, ()
+            self._loaded.front, self._loaded.front_key = None, ()
 
     def load(self, choice: ModelChoice, *, is_all: bool = False) -> Loaded:
         """The model, loaded now if another one is loaded, or if its files have changed.

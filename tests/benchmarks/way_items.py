@@ -17,13 +17,16 @@ from gistdesk.core.context import Assembled, assemble, assemble_gist
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
+from gistdesk.core.quoting import Quotes
+from gistdesk.core.recitation import Recited, recited, recites
 from tests.benchmarks.report_questions import Question, is_named, item_of, reports
 from tests.benchmarks.way_rows import ANSWER_F1, ANSWER_LOSS, CONTINUATION, PASSKEYS, REPORTS
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.tasks import Sample, f1_points, tasks_of
 from trainer.benchmark.texts import QuestionedText, TextQuestion, read_stories
 
-_ANSWER_TOKENS = 32
+_ANSWER_TOKENS, _SENTENCE_TOKENS = 32, 96
+"""Longest answer, and longest sentence quoted for one."""
 _STORY_TOKENS, _NEXT_TOKENS = 640, 64
 _MOST_TOKENS = 6000
 """Longer stories are left out: the full text has to fit into the window, and to be read on one core."""
@@ -42,6 +45,14 @@ class Kept:
     @cached_property
     def context(self) -> Context:
         return Context(self.model, [self.gist] if self.gist else [], text_ids=self.ids)
+
+    @cached_property
+    def _recited(self) -> Recited | None:
+        return recited(self.model, [self.gist]) if self.gist and recites([self.gist]) else None
+
+    def asked(self, question: str) -> Context:
+        """What a chat would put in front of a question without the text."""
+        return (self._recited and self._recited.context(question)) or self.context
 
     def start(self) -> Assembled:
         """The same without a conversation, for what follows the text itself."""
@@ -86,7 +97,9 @@ def _of_report(number: int, question: Question) -> Item:
 def said(kept: Kept, question: str, is_enough: Callable[[str], bool], max_tokens: int = _ANSWER_TOKENS) -> str:
     """A greedy answer; what follows once there is enough of it is not waited for."""
     so_far = ""
-    for piece in kept.context.answer([Turn(question)], Sampling(max_tokens=max_tokens)):
+    context = kept.asked(question)
+    sampling = Sampling(max_tokens=_SENTENCE_TOKENS if isinstance(context, Quotes) else max_tokens)
+    for piece in context.answer([Turn(question)], sampling):
         so_far += piece
         if is_enough(so_far):
             break

@@ -334,7 +334,7 @@ LONG = (TEXT * 4, "word " * 300, "낱말 " * 100 + "\n\n\nend", "nospacesatall" 
 def test_long_texts_are_tokenized_in_pieces_as_they_would_be_whole(
     model: GistModel, monkeypatch: pytest.MonkeyPatch, characters: int
 ) -> None:
-    monkeypatch.setattr(compress_module, "_CHUNK_CHARACTERS", characters)
+    monkeypatch.setattr("gistdesk.core.plain_text._CHUNK_CHARACTERS", characters)
     ids, starts = tokenize(model, document(*LONG))
     assert model.tokenizer.decode(ids) == "\n\n".join(LONG)
     if characters >= 50:
@@ -353,7 +353,7 @@ def test_no_piece_is_much_longer_than_it_should_be(model: GistModel, monkeypatch
         return token_ids(self, text)
 
     monkeypatch.setattr(GistModel, "token_ids", count)
-    monkeypatch.setattr(compress_module, "_CHUNK_CHARACTERS", 100)
+    monkeypatch.setattr("gistdesk.core.plain_text._CHUNK_CHARACTERS", 100)
     for text in ("x" * 1000, "words and " * 100 + "\n", TEXT * 3):
         tokenize(model, document(text))
     assert max(lengths) <= 200

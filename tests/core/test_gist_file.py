@@ -268,14 +268,19 @@ FORGED: dict[str, dict[str, Any]] = {
     "numbers that overflow": {"kv": torch.full_like(KV, 3e38, dtype=torch.float32), "dtype": "float32"},
     "an unknown method": {"method": "magic"},
     "a method that is a list": {"method": ["adapter"]},
-    "a refinement of words": {"refined": "much"},
-    "a refinement without shares": {"refined": [3]},
-    "a share above all": {"refined": [3, 0.5, 1.5]},
-    "a share that is no number": {"refined": [3, float("nan"), 0.5]},
-    "rounds below none": {"refined": [-1, 0.5, 0.5]},
+    "a refinement of words": {"recites": "much"},
+    "a refinement without shares": {"recites": [3]},
+    "a share above all": {"recites": [3, 0.5, 1.5]},
+    "a share that is no number": {"recites": [3, float("nan"), 0.5]},
+    "rounds below none": {"recites": [-1, 0.5, 0.5]},
     "other tensors than it names": {"tensors": {"kv": ["F16", [3, 2, 9, 2, 8]]}},
     "tensors that are a number": {"tensors": 3},
 }
+
+
+def test_a_gist_trained_before_gists_recited_is_a_plain_one(file: Path) -> None:
+    forge(file, refined=[9, 0.4, 0.9])
+    assert read_gist(file).gist.refined is None
 
 
 @pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED)

@@ -108,7 +108,7 @@ def test_no_more_tokens_than_allowed(starter: GistModel, pages: list[str]) -> No
 
 def test_a_long_page_is_cut_in_steps(starter: GistModel, pages: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = cut_passages(starter, pages, chunk_tokens=32, overlap_tokens=0)
-    monkeypatch.setattr("gistdesk.core.compress._CHUNK_CHARACTERS", 400)
+    monkeypatch.setattr("gistdesk.core.plain_text._CHUNK_CHARACTERS", 400)
     told: list[int] = []
     cut = _run(cutting_passages(starter, pages, chunk_tokens=32, overlap_tokens=0), told)
     assert len(told) > len(pages) and told == sorted(told) and told[-1] == sum(map(len, pages))

@@ -1,4 +1,4 @@
-"""A refined gist answers more like the full text than what it started from, and never less; stopped and resumed, it
+"""A refined gist comes nearer to the full text than what it started from, and is never further; stopped and resumed, it
 comes out the same."""
 
 import subprocess
@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from gistdesk.core import refined
-from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
 from gistdesk.core.documents import Document
 from gistdesk.core.gist import GistKV
@@ -20,7 +19,8 @@ from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from gistdesk.core.refined import _Facts, _ids_of, _lessons, _measured, _taught_in, n_rounds_of, refine
+from gistdesk.core.recitation import recited
+from gistdesk.core.refined import _ids_of, _lessons, _measured, _pieces, _taught_in, n_rounds_of, refine
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 
 WINDOW = 200
@@ -46,46 +46,47 @@ def matched(model: GistModel, ids: torch.Tensor, ratio: float = 8.0) -> GistKV:
 
 
 def loss_of(model: GistModel, gist: GistKV, ids: torch.Tensor) -> float:
-    """On questions that no round asks."""
-    lessons = _lessons(model, ids.long(), Random("other"), ("completion", "quotation") * 4)
-    return _measured(model, gist, lessons).loss
+    """Of telling the text."""
+    return _measured(model, gist, _pieces(model, 0, ids.long())).loss
 
 
-def test_training_brings_answers_nearer_to_the_full_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refined, "_PASSES", 5)
+def test_training_brings_it_nearer_to_telling_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refined, "_PASSES", 10)
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
     *_, gist = refine(model, ids, start)
     assert gist.refined is not None
-    assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 5
+    assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 10
     assert gist.refined.after >= gist.refined.before
-    assert loss_of(model, gist, ids) < 0.8 * loss_of(model, start, ids)
+    assert loss_of(model, gist, ids) < 0.85 * loss_of(model, start, ids)
 
 
-def test_later_rounds_teach_of_the_whole_document() -> None:
+def test_a_pass_teaches_every_piece_once() -> None:
     model = bare(window=WINDOW)
     ids = text_ids(model, 4)
     gist = matched(model, ids)
     n = len(gist.segments)
     assert n > 1
-    facts = _Facts(model, ids)
-    for segment in gist.segments:
-        facts.taught[segment] = _lessons(model, _ids_of(ids, segment), Random(str(segment)), ("quotation",) * 6)
+    pieces = [_pieces(model, part, _ids_of(ids, segment)) for part, segment in enumerate(gist.segments)]
 
-    def taught(number: int) -> list[int]:
-        rounds = _taught_in(number, facts, gist)
-        with pytest.raises(StopIteration) as end:
-            next(rounds)
-        return [id(lesson) for lesson in end.value.value]
+    def taught(rounds: range) -> list[list[int]]:
+        return [[id(lesson) for lesson in _taught_in(number, pieces)] for number in rounds]
 
-    own = [[id(lesson) for lesson in facts.taught[segment]] for segment in gist.segments]
-    assert [taught(number) for number in range(n)] == own
-    later = [taught(number) for number in range(n, 2 * n)]
-    assert sorted(chain(*later)) == sorted(chain(*own))
-    assert all(sum(bool(set(of_round) & set(of_segment)) for of_segment in own) > 1 for of_round in later)
-    assert later == [taught(number) for number in range(n, 2 * n)]
-    assert later != [taught(number) for number in range(2 * n, 3 * n)]
+    first, second = taught(range(n)), taught(range(n, 2 * n))
+    assert sorted(chain(*first)) == sorted(chain(*second)) == sorted(id(lesson) for lesson in chain(*pieces))
+    assert first != second
+    assert first == taught(range(n))
+
+
+def test_what_is_told_already_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refined, "_measured", lambda *_: refined._Score(0.1, 1.0))
+    model = bare()
+    ids = text_ids(model)
+    start = matched(model, ids)
+    *_, gist = refine(model, ids, start)
+    assert gist.refined is not None and (gist.refined.n_rounds, gist.refined.after) == (2, 1.0)
+    assert torch.equal(gist.kv, start.kv.half().float())
 
 
 def test_the_first_slot_and_slots_that_are_not_used_stay() -> None:
@@ -105,10 +106,9 @@ def test_the_first_slot_and_slots_that_are_not_used_stay() -> None:
     assert not gist.kv[:, 0][~used].any()
 
 
-@pytest.mark.parametrize("rate", [300.0, float("inf")])
-def test_a_round_that_makes_it_worse_is_taken_back(monkeypatch: pytest.MonkeyPatch, rate: float) -> None:
+def test_a_round_that_makes_it_worse_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers that are none are worse, too."""
-    monkeypatch.setattr(refined, "_RATE", rate)
+    monkeypatch.setattr(refined, "_RATE", float("inf"))
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
@@ -219,7 +219,7 @@ def test_other_families_are_refined(kind: Kind) -> None:
 
 
 @pytest.mark.slow
-def test_the_real_one_tells_facts_from_a_refined_gist_that_it_does_not_tell_from_the_full_text(smollm2: Path) -> None:
+def test_the_real_one_recites_its_text_and_answers_from_it(smollm2: Path) -> None:
     model = load_model("smollm2", device="cpu", need_adapter=False)
     text = (
         "Calder Pumps is a maker of pumps in Thornby. The board met six times. Its chief executive is Mara Ilves, who "
@@ -233,13 +233,11 @@ def test_the_real_one_tells_facts_from_a_refined_gist_that_it_does_not_tell_from
         "How often did the board meet?": "six",
     }
     ids = torch.tensor(model.token_ids(text))
-
-    def n_right(context: Context) -> int:
-        said = {q: "".join(context.answer([Turn(q)], Sampling(max_tokens=32))) for q in questions}
-        return sum(answer in said[question] for question, answer in questions.items())
-
     *_, gist = compress(model, plan_tokens(model, ids, ratio=16.0, method="refined"))
-    assert gist.refined is not None
-    assert gist.refined.after > gist.refined.before
-    full, start = n_right(Context(model, text_ids=ids)), n_right(Context(model, [matched(model, ids, 16.0)]))
-    assert n_right(Context(model, [gist])) > max(full, start)
+    assert gist.refined is not None and gist.refined.after > 0.9
+    read = _lessons(model, ids, Random("other"), ("completion", "quotation") * 4)
+    assert _measured(model, gist, read).loss < _measured(model, matched(model, ids, 16.0), read).loss
+    told = recited(model, [gist])
+    for question, answer in questions.items():
+        context = told.context(question)
+        assert context is not None and answer in "".join(context.answer([Turn(question)]))

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Generator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,11 @@ from safetensors import safe_open
 from gistdesk import __version__
 from gistdesk.cli.jobs import compress_file, conversation
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.gist import GistKV
-from gistdesk.core.gist_file import read_gist
+from gistdesk.core.gist import GistKV, Refinement
+from gistdesk.core.gist_file import read_gist, write_gist
+from gistdesk.core.model import GistModel
 from gistdesk.core.partial import read_partial
+from gistdesk.core.passages import Passage, cut_passages
 from gistdesk.core.prompt import Turn
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
 from tests.core.tiny_models import write_model
@@ -411,7 +414,7 @@ def test_every_kind_of_document_is_compressed_and_asked(
 
 
 @pytest.mark.release
-def test_a_gist_is_refined_and_says_how_it_agrees(here: Run, tmp_path: Path) -> None:
+def test_a_gist_is_refined_and_says_how_much_it_recites(here: Run, tmp_path: Path) -> None:
     base = write_model(tmp_path / "base")
     shutil.rmtree(base / "adapter")
     (tmp_path / "a.txt").write_text("The ferry left at 7.40. A grey cat slept on the wall.\n" * 2, "utf-8")
@@ -988,3 +991,29 @@ def test_gist_ratio_counts_the_tokens_of_the_document(here: Run, gist: Path) -> 
     record = read_gist(gist)
     assert sum(segment.n_tokens for segment in record.gist.segments) == record.gist.n_tokens
     assert replace(record.gist).ratio == record.gist.n_tokens / 33
+
+
+def test_a_gist_that_recites_is_asked_without_its_text(
+    here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it recites is looked up for a question about a fact, once for several; a summary is asked of itself."""
+    text = "The pass key is 71432. Remember it. The gate was open."
+    n_recited = 0
+
+    def by_heart(model: GistModel, gists: list[GistKV]) -> Generator[float, None, list[Passage]]:
+        nonlocal n_recited
+        n_recited += 1
+        yield 1.0
+        return cut_passages(model, [text])
+
+    monkeypatch.setattr("gistdesk.cli.jobs.reciting", by_heart)
+    (tmp_path / "a.txt").write_text(text, "utf-8")
+    made = here("compress", tmp_path / "a.txt", "--ratio", 8, "--json").json
+    record = read_gist(Path(made["gist"]))
+    write_gist(Path(made["gist"]), replace(record, gist=replace(record.gist, refined=Refinement(1, 0.0, 1.0))))
+    questions = ("-q", "What is the pass key?", "-q", "Summarise the document.", "-q", "Was the gate open?")
+    asked = here("ask", made["gist"], *questions, "--max-tokens", 4, "--json")
+    assert (asked.code, asked.err) == (0, "")
+    read = [json.loads(line)["n_text_tokens"] for line in asked.out.splitlines()]
+    assert len(read) == 3 and read[1] == 0 < min(read[0], read[2])
+    assert n_recited == 1

@@ -43,7 +43,9 @@ def test_an_old_library_is_brought_up_to_date(tmp_path: Path, version: int):
     assert tables(library.store.database_path) == tables(new.store.database_path)
     (backup,) = library.store.folder.glob("*.backup")
     assert backup.name == f"library.sqlite3.version-{version}.backup"
-    assert tables(backup) != tables(library.store.database_path)
+    with sqlite3.connect(backup) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (version,)
+    db.close()
     assert library.queue.recover() == 0
     (entry,), (trashed,), (chat,) = (
         library.entries.all(),
@@ -52,6 +54,7 @@ def test_an_old_library_is_brought_up_to_date(tmp_path: Path, version: int):
     )
     assert (entry.title, entry.state, entry.n_tokens) == ("임대차 계약", "ready", 400)
     assert entry.gist is not None and entry.gist.path == library.store.gists_folder / "5ca1ab1e.gistkv"
+    assert entry.gist.agreement is None
     assert trashed.problem is not None and trashed.problem.message == "It holds no text."
     assert (chat.entry_ids, chat.system, chat.sampling) == ((1,), "Be brief.", {"temperature": 0.5})
     assert [(m.text, m.state) for m in library.chats.path(chat.id)] == [

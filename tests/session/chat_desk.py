@@ -41,6 +41,7 @@ class Script:
         held: nothing is said until it is `release`d or cancelled.
         delay_ms: between pieces.
         prefill_s: what reading took, it says.
+        recites: without a look-up in its text, what the gist recites is looked up.
         passages_alone: the gist is not read: where passages are found, they alone are, as by a small model.
     """
 
@@ -50,6 +51,7 @@ class Script:
     held: bool = False
     delay_ms: int = 0
     prefill_s: float = 0.4
+    recites: bool = False
     passages_alone: bool = False
 
 
@@ -81,6 +83,9 @@ class ScriptedEngine(QObject):
         run.left = [ModelLoadProgress("weights", 0.4)]
         if request.lookup_paths:
             run.left += [ContextProgress("passages", 0.3), ContextPassages(tuple(self.script.found))]
+        is_recited = self.script.recites and not request.lookup_paths
+        if is_recited:
+            run.left.append(ContextProgress("recited", 0.4))
         run.left.append(ContextProgress("text" if request.text_paths else "gist", 0.5))
         run.left.append(AnswerFirstToken(0.82))
         run.left += [AnswerDelta(piece) for piece in self.script.pieces]
@@ -90,7 +95,7 @@ class ScriptedEngine(QObject):
         done = _done("end", request, n_read, self.script.prefill_s)
         if self.script.passages_alone:
             done = replace(done, n_slots=0)
-        run.left.append(self.script.error or done)
+        run.left.append(self.script.error or replace(done, is_recited=is_recited))
         self._runs[request_id] = run
         self._timer.setInterval(self.script.delay_ms)
         if not self.script.held:

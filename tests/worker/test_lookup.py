@@ -1,9 +1,12 @@
 """Looking passages up: the gist in front, the best places of the kept text behind it, and where they stand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from gistdesk.core.gist import Refinement
+from gistdesk.core.gist_file import read_gist, write_gist
 from gistdesk.folders import resource
 from gistdesk.protocol import (
     Answer,
@@ -130,3 +133,49 @@ def test_full_texts_and_passages_at_once_are_refused(engine: EngineProcess, alic
     text = alice.text.text_path
     error = engine.do(Answer(((QUESTION, None),), text_paths=(text,), lookup_paths=(text,), choice=ONE_THREAD), Error)
     assert error.kind == "protocol"
+
+
+@pytest.fixture(scope="module")
+def trained(engine: EngineProcess, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The gist of a short text, which says of itself that it recites all of it."""
+    folder = tmp_path_factory.mktemp("trained")
+    source = folder / "note.txt"
+    source.write_text("The pass key is 71432. Remember it. 71432 is the pass key. The gate was open.", encoding="utf-8")
+    kept = keep(engine, source, folder)
+    engine.do(kept.request(ratio=8.0), CompressDone)
+    record = read_gist(kept.gist)
+    write_gist(kept.gist, replace(record, gist=replace(record.gist, refined=Refinement(1, 0.0, 1.0))))
+    return kept.gist
+
+
+def recited_in(events: list[Event]) -> list[float]:
+    return [event.fraction for event in events if isinstance(event, ContextProgress) and event.phase == "recited"]
+
+
+def test_a_trained_gist_recites_its_text_once_for_all_questions_about_facts(
+    engine: EngineProcess, trained: Path
+) -> None:
+    first = engine.ask(Answer(((QUESTION, None),), (str(trained),), choice=ONE_THREAD))
+    shares = recited_in(first)
+    assert shares and shares == sorted(shares) and shares[-1] <= 1
+    assert isinstance(first[-1], AnswerDone) and first[-1].n_slots > 0
+    assert first[-1].is_recited == (first[-1].n_passage_tokens > 0)
+    other = engine.ask(Answer((("Was the gate open?", None),), (str(trained),), choice=ONE_THREAD))
+    assert recited_in(other) == [] and isinstance(other[-1], AnswerDone)
+
+
+def test_a_summary_is_written_from_the_trained_gist_itself(engine: EngineProcess, trained: Path, alice: Kept) -> None:
+    engine.ask(Answer(((QUESTION, None),), (str(alice.gist),), choice=ONE_THREAD))  # another text is looked up before
+    asked = Answer((("Summarise the document.", None),), (str(trained),), choice=ONE_THREAD, max_tokens=4)
+    assert recited_in(engine.ask(asked)) == []
+
+
+def test_reciting_stops_at_once(engine: EngineProcess, trained: Path, alice: Kept) -> None:
+    engine.ask(Answer(((QUESTION, None),), (str(alice.gist),), choice=ONE_THREAD))
+    request = engine.send(Answer(((QUESTION, None),), (str(trained), str(trained)), choice=ONE_THREAD))
+    events = []
+    for event in engine.events_of(request):
+        events.append(event)
+        if recited_in([event]):
+            engine.cancel(request)
+    assert isinstance(events[-1], Cancelled) and recited_in(events)[-1] < 1

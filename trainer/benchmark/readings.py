@@ -28,6 +28,7 @@ from gistdesk.core.passages import (
     passages_text,
     within,
 )
+from gistdesk.core.recitation import Recited, recited, recites
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.tasks import Sample, Source, without_middle
 
@@ -94,6 +95,7 @@ class Reader:
         self._name = ""
         self._gists: dict[tuple[str, float, Method | None], Prepared[GistKV]] = {}
         self._indexes: dict[tuple[str, int], Prepared[PassageIndex]] = {}
+        self._recited: dict[tuple[str, int], Prepared[Recited]] = {}
         self._kept: dict[tuple[str, float | None], Reading] = {}
 
     def read(self, sample: Sample, method: str, ratio: float | None) -> Reading:
@@ -141,6 +143,23 @@ class Reader:
             ratio=gist.made.ratio,
             kept_bytes=gist.made.kv_bytes,
             prepared=(gist,),
+        )
+
+    def recited(self, sample: Sample, method: str, ratio: float | None) -> Reading:
+        """What a gist recites of its document, looked up for the question as in a chat."""
+        gist = self.gist_of(sample.source, _given(ratio), made_by(method))
+        told = self._told(sample.source, gist.made) if recites([gist.made]) else None
+
+        def read() -> tuple[Context, Sequence[Passage]]:
+            context = told and told.made.context(sample.question, self._config.top_k, prompt=sample.prompt)
+            return context or Context(self.model, [gist.made], prompt=sample.prompt), ()
+
+        return self.reading(
+            read,
+            _gist_shown(gist.made),
+            ratio=gist.made.ratio,
+            kept_bytes=gist.made.kv_bytes,
+            prepared=(gist, told) if told else (gist,),
         )
 
     def section(self, sample: Sample, method: str, ratio: float | None) -> Reading:
@@ -200,7 +219,7 @@ class Reader:
         *,
         ratio: float | None = None,
         kept_bytes: int = 0,
-        prepared: tuple[Prepared[GistKV] | Prepared[PassageIndex], ...] = (),
+        prepared: tuple[Prepared[GistKV] | Prepared[PassageIndex] | Prepared[Recited], ...] = (),
     ) -> Reading:
         """Time what happens once the question is there; peak memory is counted from here on."""
         reset_peak_memory()
@@ -233,6 +252,12 @@ class Reader:
         passages = cut_passages(self.model, [text], chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
         return PassageIndex(passages, self._config.rank_by)
 
+    def _told(self, source: Source, gist: GistKV) -> Prepared[Recited]:
+        key = source.name, gist.n_slots
+        if key not in self._recited:
+            self._recited[key] = _prepared(self.model, lambda: recited(self.model, [gist], self._config.rank_by))
+        return self._recited[key]
+
     def _forget_all_but(self, name: str) -> None:
         """For a new sample. Its own gist may exist already, as the previous sample's wrong one."""
         if name == self._name:
@@ -241,6 +266,7 @@ class Reader:
         self._kept = {}
         self._gists = {key: gist for key, gist in self._gists.items() if key[0] == name}
         self._indexes = {key: index for key, index in self._indexes.items() if key[0] == name}
+        self._recited = {key: told for key, told in self._recited.items() if key[0] == name}
 
 
 def made_by(method: str) -> Method | None:

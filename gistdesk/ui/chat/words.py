@@ -1,7 +1,7 @@
 """The Chat place's wording about answers: phases, figures, places in documents. Knows no widgets.
 
-Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "loading gist", "reading text",
-"writing").
+Phases come as the desk's keys ("queued", "loading model 40", "looking up 40", "reciting 40", "loading gist",
+"reading text", "writing").
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,6 +32,7 @@ def phase_words(phase: str) -> str:
         "run": tr("Waiting: a run in the Lab is using the device"),
         "loading model": tr("Loading model"),
         "looking up": tr("Looking up passages"),
+        "reciting": tr("Reciting the text from the gist"),
         "loading gist": tr("Loading gist"),
         "reading text": tr("Reading the full text"),
         "writing": tr("Writing"),
@@ -89,6 +90,14 @@ def origin_words(message: Message) -> tuple[str, str]:
             tr(
                 "Written from the passages below, without the gist: this model reads best that way. "
                 "Open them to check it."
+            ),
+        )
+    if message.figures.get("is_recited"):
+        return (
+            tr("from what the gist recites"),
+            tr(
+                "Looked up in what the gist recites of its document, without the text. It may be wrong: Verify in "
+                "source compares them."
             ),
         )
     ways = "".join(f" · {_way(method)}" for method in message.figures.get("methods", ()))
@@ -149,7 +158,7 @@ def _kept_words(gist: GistRow) -> str:
     """What was measured on a gist, in a few words."""
     kept, n = gist.recall_kept, gist.recall_n
     if gist.verdict is None and gist.agreement is not None:
-        return tr("{percent}% right in its own check", percent=f"{100 * gist.agreement:.0f}")
+        return tr("recites {percent}% of its text", percent=f"{100 * gist.agreement:.0f}")
     return {
         "reliable": tr("reliable ({kept}/{n})", kept=kept, n=n),
         "partly": tr("partly reliable ({kept}/{n})", kept=kept, n=n),

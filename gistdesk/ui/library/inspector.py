@@ -355,7 +355,7 @@ def _agreement(gist: GistRow) -> list[tuple[str, str]]:
         return []
     after, before = (f"{100 * (share or 0.0):.0f}" for share in (gist.agreement, gist.agreement_before))
     return [
-        (tr("Its own check"), tr("{after}% right; {before}% before training", after=after, before=before)),
+        (tr("Recites"), tr("{after}% of its text; {before}% before training", after=after, before=before)),
     ]
 
 

@@ -59,7 +59,7 @@ _LOOKS = {"reliable": ("ready", "good"), "partly": ("warning", "warning"), "unre
 def verdict_words(gist: GistRow) -> str:
     """What a gist's measurement says: a finished one that lost its facts is of no use."""
     if gist.verdict is None and gist.agreement is not None:
-        return tr("Ready: {percent}% right in its own check", percent=f"{100 * gist.agreement:.0f}")
+        return tr("Ready: recites {percent}% of its text", percent=f"{100 * gist.agreement:.0f}")
     if gist.verdict is None:
         return tr("Ready, not measured yet")
     return tr(_VERDICTS[gist.verdict], kept=gist.recall_kept, n=gist.recall_n)

@@ -163,6 +163,22 @@ def test_the_sentence_stands_there_before_the_model_has_said_a_word(
     assert "Found in the document:" in words_of(answers(place)[0])
 
 
+def test_what_a_gist_recites_is_said_to_be_no_text(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
+    desk.engine.script = Script(("58203",), held=True, recites=True)
+    place.toggle_look_up()
+    place.composer.field.setPlainText("What is the pass key?")
+    place.composer.send()
+    desk.engine.say(2)  # loading, and reciting
+    qtbot.waitUntil(
+        lambda: bool(answers(place)) and "Reciting the text from the gist 40%" in words_of(answers(place)[0])
+    )
+    desk.engine.release()
+    wait_idle(qtbot, desk, place)
+    words = words_of(answers(place)[0])
+    assert "from what the gist recites" in words and "compressed memory" not in words
+    assert asked(desk).lookup_paths == ()
+
+
 def test_citations_stay_with_the_answer(place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot) -> None:
     ask(place)
     wait_idle(qtbot, desk, place)

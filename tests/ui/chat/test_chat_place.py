@@ -175,7 +175,7 @@ def test_chip_and_answer_say_how_the_gist_was_made(
     assert "from compressed memory · adapter" in words_of(place.main_widget)
     assert lease.gist is not None
     trained = replace(lease, gist=replace(lease.gist, method="refined", agreement=0.92, agreement_before=0.7))
-    assert pill_words(trained).endswith("92% right in its own check · trained")
+    assert pill_words(trained).endswith("recites 92% of its text · trained")
 
 
 def test_an_answer_comes(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:

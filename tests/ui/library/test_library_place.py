@@ -121,11 +121,11 @@ def test_a_row_says_how_its_gist_was_made_and_what_training_came_to(window: Main
     assert [cell(window, row, STATUS) for row in range(3)] == [
         "Ready, not measured yet",
         "Ready, not measured yet",
-        "Ready: 92% right in its own check",
+        "Ready: recites 92% of its text",
     ]
     facts = dict(_facts(trained))
     assert facts["Way"] == "Trained on the document"
-    assert facts["Its own check"] == "92% right; 71% before training"
+    assert facts["Recites"] == "92% of its text; 71% before training"
     assert trained.gist is not None
     desk.library.recalls.keep(trained.gist.id, {"n": 40, "kept": 33})
     measured = desk.library.entries.get(trained.id)

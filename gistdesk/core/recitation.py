@@ -1,0 +1,130 @@
+"""A document's text as a refined gist can tell it: piece by piece, word for word.
+
+A small model that has learned the sentences of a text by heart still answers a question with a neighbouring one. Asked
+for the text itself it makes few mistakes, and what it recites can be looked up like a kept text (RECITE, arXiv
+2210.01296). Each request names a piece by its number and by the words before it, so that after a mistake the next
+pieces are still found. Knows nothing of training or of files.
+"""
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.gist import GistKV
+from gistdesk.core.lexical import asks_for_a_fact
+from gistdesk.core.model import GistModel
+from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages
+from gistdesk.core.prompt import Prompt, Turn
+from gistdesk.core.ranking import TOP_K, RankBy
+
+_PIECE_TOKENS = 64
+MOST_TOKENS = 2 * _PIECE_TOKENS
+"""Of what is said at once: a piece alone may have more tokens than within its text."""
+_WORDS_BEFORE = 10
+_LEAST_TOLD = 0.5
+"""Share of a text's pieces; a very small model learns none of them, and its gist is asked directly."""
+_END = "(end)"
+_LONGEST = 1.25
+"""Times as many tokens as its text has are taken from a part that does not end."""
+_BETWEEN = "\n\n"
+_SENTENCE_END = re.compile(r"[.!?。！？…:][\"'”’)\]]*$")
+"""After anything else only a line ends: what was cut within a long sentence belongs together."""
+
+
+def pieces_of(model: GistModel, text: str) -> list[str]:
+    """A text in pieces of a few whole sentences, in order."""
+    cut = cut_passages(model, [text], chunk_tokens=_PIECE_TOKENS, overlap_tokens=0)
+    return [passage.text.strip() for passage in cut]
+
+
+def recitation(part: int, pieces: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Request and answer for every piece of one part of a document, and for its end. `part` counts from 0."""
+    before = ""
+    for number, piece in enumerate([*pieces, _END]):
+        yield _request(part, number, before), piece
+        before = piece
+
+
+def recites(gists: Sequence[GistKV]) -> bool:
+    """Whether all of these gists tell most of their texts, and there is one."""
+    return min((gist.refined.after if gist.refined else 0.0 for gist in gists), default=0.0) > _LEAST_TOLD
+
+
+class Recited:
+    """What gists have recited of their documents, ready for questions."""
+
+    def __init__(
+        self, model: GistModel, gists: Sequence[GistKV], passages: Sequence[Passage], by: RankBy = "auto"
+    ) -> None:
+        self._model, self._gists = model, gists
+        self._index = PassageIndex(passages, by) if passages else None
+
+    def context(
+        self, question: str, n_passages: int = TOP_K, *, system: str | None = None, prompt: Prompt | None = None
+    ) -> Context | None:
+        """What a question for a fact is answered from; None if it asks for something else, or if nothing suits it.
+
+        Then the gists themselves are asked.
+
+        Raises:
+            UserError: gists and passages do not fit into the model's window.
+        """
+        if self._index is None or not asks_for_a_fact(question):
+            return None
+        found = self._index.best(question, n_passages)
+        if not found:
+            return None
+        return context_with_passages(self._model, self._gists, found, question=question, system=system, prompt=prompt)
+
+
+def recited(model: GistModel, gists: Sequence[GistKV], by: RankBy = "auto") -> Recited:
+    """`reciting` in one step."""
+    steps = reciting(model, gists)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as finished:
+            return Recited(model, gists, finished.value, by)
+
+
+def reciting(model: GistModel, gists: Sequence[GistKV]) -> Generator[float, None, list[Passage]]:
+    """Recite the documents of refined gists; yields the share that has been told, and returns the text as passages.
+
+    Raises:
+        UserError: a gist does not fit into the model's window, or this model did not make it.
+    """
+    passages: list[Passage] = []
+    n_tokens = sum(gist.n_tokens for gist in gists)
+    n_before = 0
+    for document, gist in enumerate(gists):
+        context = Context(model, [gist])
+        text = ""
+        for part, segment in enumerate(gist.segments):
+            for piece, n_said in _part(context, part, segment.n_tokens):
+                text += piece + (_BETWEEN if _SENTENCE_END.search(piece) else "\n")
+                yield (n_before + segment.start + min(n_said, segment.n_tokens)) / n_tokens
+        passages += [replace(passage, document=document) for passage in cut_passages(model, [text])]
+        n_before += gist.n_tokens
+    return passages
+
+
+def _part(context: Context, part: int, n_tokens: int) -> Iterator[tuple[str, int]]:
+    """The pieces of one part, each with the number of tokens said so far, until it ends or is far too long."""
+    before, number, n_said = "", 0, 0
+    while n_said < _LONGEST * n_tokens:
+        context.forget()
+        said = "".join(context.answer([Turn(_request(part, number, before))], Sampling(max_tokens=MOST_TOKENS))).strip()
+        if not said or said == _END:
+            return
+        assert context.figures is not None
+        n_said += context.figures.n_tokens
+        yield said, n_said
+        before, number = said, number + 1
+
+
+def _request(part: int, number: int, before: str) -> str:
+    place = f"{part + 1}.{number + 1}."
+    if not before:
+        return f"{place} How does it begin?"
+    return f'{place} What comes after "{" ".join(before.split()[-_WORDS_BEFORE:])}"?'

@@ -1,0 +1,128 @@
+"""What a gist recites is asked for in the words it was taught in, and never more than its text may have."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gistdesk.core import recitation as recitation_module
+from gistdesk.core.answer import AnswerFigures, Sampling
+from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.gist import GistKV, Refinement
+from gistdesk.core.layout import Segment
+from gistdesk.core.model import GistModel
+from gistdesk.core.passages import cut_passages
+from gistdesk.core.prompt import Turn
+from gistdesk.core.recitation import MOST_TOKENS, Recited, pieces_of, recitation, recites, reciting
+from gistdesk.core.refined import _pieces
+from tests.core.tiny_models import PLAIN, TEXT, tiny_model
+
+SUMMARY = "Summarise the document."
+
+
+def bare(window: int = 600) -> GistModel:
+    return replace(tiny_model(PLAIN, max_position_embeddings=window), adapter=None, encoder=None)
+
+
+def gist_of(model: GistModel, text: str, told: float | None = 1.0) -> GistKV:
+    ids = torch.tensor(model.token_ids(text))
+    *_, gist = compress(model, plan_tokens(model, ids, ratio=8.0, method="matched"))
+    return replace(gist, refined=None if told is None else Refinement(1, 0.0, told))
+
+
+@pytest.mark.parametrize("text", [TEXT, "one two three four " * 200, "# Heading\n\nA line.\n\n| a | b |\n"])
+def test_pieces_are_the_text_in_order_and_short_enough_to_be_said(text: str) -> None:
+    model = bare()
+    pieces = pieces_of(model, text)
+    assert " ".join(pieces).split() == text.split()
+    assert all(len(model.token_ids(piece)) < MOST_TOKENS for piece in pieces)
+
+
+def test_every_piece_is_asked_for_in_other_words_and_its_end_last() -> None:
+    told = list(recitation(0, ["The same.", "The same.", "The end."])) + list(recitation(1, ["The same."]))
+    assert len({request for request, _ in told}) == len(told) == 6
+    assert [answer for _, answer in told] == ["The same.", "The same.", "The end.", "(end)", "The same.", "(end)"]
+    assert "The same." in told[1][0]
+
+
+def test_only_gists_that_tell_most_of_their_texts_recite() -> None:
+    model = bare()
+    told, half, untold, untrained = (gist_of(model, TEXT, share) for share in (0.9, 0.5, 0.0, None))
+    assert recites([told]) and recites([told, told])
+    for other in (half, untold, untrained):
+        assert not recites([other]) and not recites([told, other])
+    assert not recites([])
+
+
+def test_what_is_no_question_for_a_fact_or_suits_nothing_is_left_to_the_gist() -> None:
+    model = bare()
+    gists = [gist_of(model, TEXT)]
+    told = Recited(model, gists, cut_passages(model, [TEXT]), by="words")
+    assert told.context("Where did the cat sleep?") is not None
+    assert told.context(SUMMARY) is None
+    assert told.context("Who is Zarquon?") is None
+    assert Recited(model, gists, []).context("Where did the cat sleep?") is None
+
+
+def test_nonsense_ends_and_each_documents_passages_are_its_own() -> None:
+    """A model that knows nothing is never done."""
+    model = bare()
+    gists = [gist_of(model, TEXT), gist_of(model, TEXT[: len(TEXT) // 2])]
+    shares: list[float] = []
+    steps = reciting(model, gists)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            shares.append(next(steps))
+    passages = end.value.value
+    assert shares == sorted(shares) and shares[-1] <= 1
+    assert {passage.document for passage in passages} == {0, 1}
+    n_said = sum(len(model.token_ids(passage.text)) for passage in passages)
+    assert n_said <= 3 * sum(gist.n_tokens for gist in gists) + 4 * MOST_TOKENS  # passages overlap
+
+
+def test_requests_are_those_that_were_taught() -> None:
+    model = bare()
+    ids = torch.tensor(model.token_ids(TEXT))
+    told = list(recitation(0, pieces_of(model, model.tokenizer.decode(ids.tolist()))))
+    lessons = _pieces(model, 0, ids)
+    assert len(told) > 1
+    for lesson, (request, piece) in zip(lessons, told, strict=True):
+        assert model.tokenizer.decode(lesson.ids.tolist()) == f"\n\n{request}<|assistant|>{piece}<|end|>"
+        assert model.tokenizer.decode(lesson.ids[-lesson.n_answer :].tolist()) == f"{piece}<|end|>"
+
+
+class Saying:
+    """Gives the taught answers, as a gist that knows its text by heart."""
+
+    def __init__(self, *parts: Sequence[str]) -> None:
+        self._answers = dict(pair for part, pieces in enumerate(parts) for pair in recitation(part, pieces))
+        self.figures = AnswerFigures(0.0, 0.0, 0, 0, "end")
+
+    def forget(self) -> None:
+        pass
+
+    def answer(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[str]:
+        said = self._answers[turns[-1].question]
+        self.figures = replace(self.figures, n_tokens=len(said.split()) + 1)  # and its end
+        yield said
+
+
+def test_a_text_known_by_heart_is_told_to_its_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pieces it has, and however short the last one is; a sentence that was cut is whole again."""
+    model = bare()
+    first = [f"This is sentence {i} of the first part." for i in range(30)] + ["A long one that", "goes on. The end."]
+    second = ["The second part is short."]
+    monkeypatch.setattr(recitation_module, "Context", lambda *_: Saying(first, second))
+    lengths = [sum(len(piece.split()) for piece in part) for part in (first, second)]
+    gist = gist_of(model, TEXT)
+    parts = (Segment(0, lengths[0], 1), Segment(lengths[0], lengths[1], 1))
+    steps = reciting(model, [replace(gist, segments=parts)])
+    shares: list[float] = []
+    with pytest.raises(StopIteration) as end:
+        while True:
+            shares.append(next(steps))
+    assert shares == sorted(shares) and shares[-1] == 1
+    told = " ".join(passage.text for passage in end.value.value)
+    assert "The end." in told and "The second part is short." in told
+    assert any("A long one that\ngoes on." in passage.text for passage in end.value.value)
