@@ -87,8 +87,8 @@ def compress(
         str,
         typer.Option(
             help="adapter: by a trained gist adapter. matched: a choice of the text's own keys, for any model, without "
-            "training. refined: one of these, then trained on this document for minutes. auto: adapter where the model "
-            "has one, else matched."
+            "training. refined: one of these, then trained for minutes until it recites the document. auto: adapter "
+            "where the model has one, else matched."
         ),
     ] = "auto",
     kv_bits: Annotated[
@@ -387,7 +387,8 @@ def niah(
     gist of another document. truncate: the text's beginning, as many tokens as there are slots; truncate-last: its
     end; truncate-both: both ends. rag: the best passages of the text; rag-budget: of together as many tokens as there
     are slots. hybrid: the gist, and the best passages after it. section: the part of the text that holds the answer.
-    matched, refined: from a gist made in that way, for which the model needs no adapter.
+    matched: from a gist made in that way, for which the model needs no adapter. refined: from what such a gist,
+    trained on the document, recites.
 
     Interrupt it with Ctrl+C whenever you like: the same command goes on where it stopped.
     """
