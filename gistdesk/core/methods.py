@@ -58,7 +58,7 @@ GIST_METHODS = (
         Sentence("trained"),
         Sentence("Trained on the document (any model, takes minutes)"),
         16.0,
-        200.0,
+        250.0,
         "gistdesk.core.compress:refined",
     ),
 )
