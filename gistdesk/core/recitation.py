@@ -63,9 +63,10 @@ class Recited:
     def context(
         self, question: str, n_passages: int = TOP_K, *, system: str | None = None, prompt: Prompt | None = None
     ) -> Context | None:
-        """What a question for a fact is answered from; None if it asks for something else, or if nothing suits it.
+        """What a question for a fact is answered from; None if it asks for something else, or if nothing was recited.
 
-        Then the gists themselves are asked.
+        Then the gists themselves are asked. If no passage suits the question, a small model says so, as it does of a
+        text: left to itself, it invents.
 
         Raises:
             UserError: gists and passages do not fit into the model's window.
@@ -73,8 +74,6 @@ class Recited:
         if self._index is None or not asks_for_a_fact(question):
             return None
         found = self._index.best(question, n_passages)
-        if not found:
-            return None
         return context_with_passages(self._model, self._gists, found, question=question, system=system, prompt=prompt)
 
 

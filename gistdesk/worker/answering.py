@@ -139,6 +139,7 @@ def _gists_alone(loaded: Loaded, paths: Sequence[Path], question: str, system: s
     if question and loaded.recited_key != _stamps(paths):
         loaded.recited, loaded.recited_key = None, ()
         if recites(gists):
+            pulse(ContextProgress("recited", 0.0))
             with layers_watched(loaded.model, lambda _: pulse()):
                 steps = reciting(loaded.model, gists)
                 passages = run_to_end(steps, lambda share: pulse(ContextProgress("recited", share)))
@@ -149,7 +150,7 @@ def _gists_alone(loaded: Loaded, paths: Sequence[Path], question: str, system: s
             context = loaded.recited.context(question, system=system)
         if context is not None:
             n_tokens, n_slots = (sum(getattr(gist, name) for gist in gists) for name in ("n_tokens", "n_slots"))
-            return Front(context, n_tokens, n_slots, is_recited=True)
+            return Front(context, n_tokens, n_slots, is_recited=context.n_text > 0)
     return _gist_front(loaded.model, gists, (), "", system, pulse)
 
 
