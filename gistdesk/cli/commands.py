@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -278,8 +279,11 @@ def _known() -> tuple[str, ...]:
 
 
 def _look_up(talk: "Conversation", question: str) -> None:
-    for _ in counted(talk.look_up(question), "Looking up", show=True):
-        pass
+    """With a bar while a gist recites its text, and nothing on the screen otherwise."""
+    steps = talk.look_up(question)
+    for first in steps:
+        for _ in counted(chain([first], steps), "Reciting the text", show=True):
+            pass
 
 
 def _answered(talk: "Conversation", question: str) -> None:
