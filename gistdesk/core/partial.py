@@ -18,6 +18,8 @@ from gistdesk.folders import folders, make_private, write_private
 PARTIAL_SUFFIX = ".part"
 _KEY_FILE = "partial.key"
 _KEY_BYTES = _SEAL_BYTES = 32
+_GENERATION = b"2"
+"""Sealed with the contents; another one where the steps from a partial result to a whole one have become others."""
 _own_key = os.urandom(_KEY_BYTES)
 """If the folder is not writable: only this process can resume what it leaves."""
 
@@ -34,7 +36,7 @@ def write_partial(path: Path, record: GistRecord) -> None:
 
 
 def _sealed(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    seal = hmac.new(_key(), digestmod="sha256")
+    seal = hmac.new(_key(), _GENERATION, "sha256")
     for piece in pieces:
         seal.update(piece)
         yield piece
@@ -46,8 +48,9 @@ def read_partial(path: Path) -> GistRecord | None:
     try:
         content = bytearray(path.read_bytes()) if path.is_file() else bytearray()
         n_bytes = len(content) - _SEAL_BYTES
-        sealed = memoryview(content)[: max(0, n_bytes)]
-        if not hmac.compare_digest(hmac.digest(_key(), sealed, "sha256"), bytes(content[n_bytes:])):
+        seal = hmac.new(_key(), _GENERATION, "sha256")
+        seal.update(memoryview(content)[: max(0, n_bytes)])
+        if not hmac.compare_digest(seal.digest(), bytes(content[n_bytes:])):
             return None
         return gist_from(content[:n_bytes], path)
     except (UserError, OSError, MemoryError):

@@ -4,8 +4,7 @@ Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the doc
 recite the text piece by piece (`gistdesk.core.recitation`), so that everything the text says can be had from it; and on
 the KL divergence of its predictions from the full text's for completions and quotations, so that it remains a reading
 of the text otherwise. The first slot of every head is frozen, as moving an attention sink upsets everything. What it
-already tells is seldom taught again, which saves more than half of the work; a round that makes the gist worse is
-undone.
+already tells is seldom taught again, and a round that makes the gist worse is undone.
 
 A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
 rounds arrives at the same gist. Knows nothing of files.
@@ -33,8 +32,9 @@ from gistdesk.core.self_study import Kind, studies
 _PASSES, _SHORT = 40, 1024
 """Over a text at most, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training
 needs its number of steps."""
-_ROUND_TOKENS = 4096
-"""Of the text in a round: several passes over a short text, a part of a pass over a long one."""
+_ROUND_TOKENS = 8192
+"""Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
+optimizer, which starts afresh in each, took longer to learn the last pieces."""
 _KINDS: tuple[Kind, ...] = ("completion", "quotation") * 2
 """In a round, beside its pieces."""
 _AGAIN = 4

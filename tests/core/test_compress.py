@@ -16,6 +16,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from gistdesk.core import compress as compress_module
+from gistdesk.core import partial
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import (
     batch_tokens_for,
@@ -116,7 +117,9 @@ def test_what_a_killed_process_left_is_gone_on_from(model: GistModel, tmp_path: 
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_a_partial_file_of_something_else_is_not_gone_on_from(model: GistModel, tmp_path: Path) -> None:
+def test_a_partial_file_of_something_else_is_not_gone_on_from(
+    model: GistModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     book, cut = document(), plan(model, document(), ratio=5.0)
     target = tmp_path / "tale.gistkv"
     part = target.with_name(target.name + PARTIAL_SUFFIX)
@@ -134,6 +137,9 @@ def test_a_partial_file_of_something_else_is_not_gone_on_from(model: GistModel, 
     assert start(ratio=5.5) == 0
     assert start(book=replace(book, source_sha256="cd" * 32)) == 0
     assert start(model=replace(model, identity=replace(model.identity, adapter_fingerprint="other"))) == 0
+    with monkeypatch.context() as newer:
+        newer.setattr(partial, "_GENERATION", b"another")
+        assert start() == 0
     left = left[: len(left) // 2]
     assert start() == 0
 
