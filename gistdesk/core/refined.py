@@ -42,9 +42,9 @@ _AGAIN = 4
 _CHECKED_PIECES = 24
 _BATCH, _PASS_TOKENS = 2, 256
 """Lessons per step, and tokens that go through the model at once."""
-_RATE, _LAST_RATE, _WARM_UP = 0.05, 0.01, 10
+_RATE, _LAST_RATE, _WARM_UP, _FINEST = 0.04, 0.008, 10, 0.3
 """Adam's learning rate at the start and at the end: for biases in nats, for keys and values as a share of their size in
-their layer and head; and the steps in which it rises at the start of every round."""
+their layer and head; the steps in which it rises at the start of every round; and its factor when all is told."""
 _LARGEST_BIAS = 20.0
 _ANSWER_TOKENS = 80
 """Of a completion or quotation; the rest is left out."""
@@ -144,7 +144,7 @@ def _round(
     before, trained = before.and_also(_measured(model, gist, read)), gist
     stream += read
     Random(f"round:{number}").shuffle(stream)
-    for step in _trained(model, gist, stream, before.told, _rate(number, gist.segments)):
+    for step in _trained(model, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
         trained = step
         yield gist, share
     after = _measured(model, trained, taught + read)
@@ -166,9 +166,10 @@ def _order(n_pieces: int, segments: Sequence[Segment], number: int) -> list[int]
     return found
 
 
-def _rate(number: int, segments: Sequence[Segment]) -> float:
-    """Falls by the same factor from round to round."""
-    return float(_RATE * (_LAST_RATE / _RATE) ** (number / n_rounds_of(segments)))
+def _rates(segments: Sequence[Segment], number: int, n_lessons: int) -> list[float]:
+    """For every lesson of a round; they fall by the same factor from lesson to lesson through the whole training."""
+    shares = (number + each / n_lessons for each in range(n_lessons))
+    return [float(_RATE * (_LAST_RATE / _RATE) ** (share / n_rounds_of(segments))) for share in shares]
 
 
 def _n_tokens(segments: Sequence[Segment]) -> int:
@@ -203,7 +204,7 @@ def _as_stored(gist: GistKV) -> GistKV:
 
 
 def _trained(
-    model: GistModel, gist: GistKV, stream: Sequence[_Lesson], told: set[_Lesson], rate: float
+    model: GistModel, gist: GistKV, stream: Sequence[_Lesson], told: set[_Lesson], rates: Sequence[float]
 ) -> Iterator[GistKV]:
     """Train a gist on lessons, a few at a time; yields it now and then, the trained one last.
 
@@ -222,7 +223,8 @@ def _trained(
     n_used = used.sum(dim=2)[:, None, :, None, None] * kv.shape[4]
     size = (kv.square() * used[:, None, :, :, None]).sum(dim=(3, 4), keepdim=True).div(n_used).sqrt()
     change, more = torch.zeros_like(kv, requires_grad=True), torch.zeros_like(bias, requires_grad=True)
-    adam = torch.optim.Adam([change, more], lr=rate, betas=(0.9, 0.95))
+    adam = torch.optim.Adam([change, more], betas=(0.9, 0.95))
+    n_pieces = len({lesson for lesson in stream if lesson.wanted is None})
 
     def made() -> GistKV:
         new_kv = kv + change * size * free[:, None, :, :, None]
@@ -245,7 +247,8 @@ def _trained(
             told |= _word_for_word(found, part)
             yield gist
         n_steps += 1
-        adam.param_groups[0]["lr"] = rate * min(1.0, n_steps / _WARM_UP)
+        fine = 1 - (1 - _FINEST) * len(told) / n_pieces
+        adam.param_groups[0]["lr"] = rates[number] * min(1.0, n_steps / _WARM_UP) * fine
         adam.step()
         adam.zero_grad()
         step = []
