@@ -203,6 +203,37 @@ def _as_stored(gist: GistKV) -> GistKV:
     return replace(gist, kv=gist.kv.to(stored_dtype(gist.kv)).to(gist.kv.dtype))
 
 
+class _InTraining:
+    """A gist and a change of it, which is what an optimizer sees.
+
+    Attributes:
+        leaves: the change of keys and values, as a share of their size in their layer and head; that of biases, in
+            nats.
+    """
+
+    def __init__(self, model: GistModel, gist: GistKV) -> None:
+        self._gist = gist
+        self._kv = kv = gist.kv.to(model.device, torch.float32)
+        bias = torch.zeros(kv[:, 0, ..., 0].shape) if gist.bias is None else gist.bias.float()
+        self._bias = bias.to(model.device)
+        self._used = used = self._bias.isfinite()
+        self._free = used.clone()
+        self._free[:, :, 0] = False  # moving an attention sink upsets everything
+        n_used = used.sum(dim=2)[:, None, :, None, None] * kv.shape[4]
+        self._size = (kv.square() * used[:, None, :, :, None]).sum(dim=(3, 4), keepdim=True).div(n_used).sqrt()
+        self.leaves = torch.zeros_like(kv, requires_grad=True), torch.zeros_like(self._bias, requires_grad=True)
+
+    def gist(self) -> GistKV:
+        change, more = self.leaves
+        kv = self._kv + change * self._size * self._free[:, None, :, :, None]
+        bias = (self._bias + more * self._free).clamp(max=_LARGEST_BIAS).where(self._used, self._bias)
+        return replace(self._gist, kv=kv, bias=bias, span=self._gist.n_positions)
+
+    def add_gradient(self, loss: Tensor) -> None:
+        for leaf, new in zip(self.leaves, torch.autograd.grad(loss, self.leaves), strict=True):
+            leaf.grad = new if leaf.grad is None else leaf.grad + new
+
+
 def _trained(
     model: GistModel, gist: GistKV, stream: Sequence[_Lesson], told: set[_Lesson], rates: Sequence[float]
 ) -> Iterator[GistKV]:
@@ -212,25 +243,12 @@ def _trained(
 
     Args:
         told: what need not be taught, as the gist tells it word for word.
+        rates: for each lesson.
     """
     told = set(told)
-    kv = gist.kv.to(model.device, torch.float32)
-    bias = torch.zeros(kv[:, 0, ..., 0].shape) if gist.bias is None else gist.bias.float()
-    bias = bias.to(model.device)
-    used = bias.isfinite()
-    free = used.clone()
-    free[:, :, 0] = False
-    n_used = used.sum(dim=2)[:, None, :, None, None] * kv.shape[4]
-    size = (kv.square() * used[:, None, :, :, None]).sum(dim=(3, 4), keepdim=True).div(n_used).sqrt()
-    change, more = torch.zeros_like(kv, requires_grad=True), torch.zeros_like(bias, requires_grad=True)
-    adam = torch.optim.Adam([change, more], betas=(0.9, 0.95))
     n_pieces = len({lesson for lesson in stream if lesson.wanted is None})
-
-    def made() -> GistKV:
-        new_kv = kv + change * size * free[:, None, :, :, None]
-        new_bias = (bias + more * free).clamp(max=_LARGEST_BIAS).where(used, bias)
-        return replace(gist, kv=new_kv, bias=new_bias, span=gist.n_positions)
-
+    training = _InTraining(model, gist)
+    adam = torch.optim.Adam(training.leaves, betas=(0.9, 0.95))
     n_steps, step = 0, list[_Lesson]()
     for number, lesson in enumerate(stream):
         if lesson not in told or number % _AGAIN == 0:
@@ -240,9 +258,8 @@ def _trained(
         n_answer = sum(lesson.n_answer for lesson in step)
         for part in _parts(sorted(step, key=lambda lesson: len(lesson.ids))):  # little padding
             with torch.enable_grad():
-                found = _told(model, made(), part)
-                loss = _losses(found, part, model).sum() / n_answer
-                change.grad, more.grad = _added((change, more), torch.autograd.grad(loss, (change, more)))
+                found = _told(model, training.gist(), part)
+                training.add_gradient(_losses(found, part, model).sum() / n_answer)
             told -= set(part)
             told |= _word_for_word(found, part)
             yield gist
@@ -253,7 +270,7 @@ def _trained(
         adam.zero_grad()
         step = []
     with torch.no_grad():
-        new = made()
+        new = training.gist()
     yield _as_stored(replace(new, kv=new.kv.to(gist.kv.dtype)))
 
 
@@ -268,10 +285,6 @@ def _parts(lessons: Sequence[_Lesson]) -> Iterator[list[_Lesson]]:
         part.append(lesson)
     if part:
         yield part
-
-
-def _added(leaves: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor]:
-    return [new if leaf.grad is None else leaf.grad + new for leaf, new in zip(leaves, gradients, strict=True)]
 
 
 def _told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> list[Tensor]:
