@@ -37,7 +37,7 @@ def starter(
 
     Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
     """
-    from trainer.training.command import run_starter
+    from trainer.command import run_starter
 
     run_starter(work, StarterConfig(steps=steps, seed=seed, device=device, threads=threads))
 
@@ -60,7 +60,7 @@ def train_command(
 
     Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
     """
-    from trainer.training.command import run_training
+    from trainer.command import run_training
 
     run_training(preset=preset, config=config, work=work, settings=settings or [], dry_run=dry_run)
 

@@ -505,6 +505,6 @@ def train(
 
     Stop it with Ctrl+C: a checkpoint is written, and the same command goes on from there.
     """
-    from trainer.training.command import run_training
+    from trainer.command import run_training
 
     run_training(preset=preset, config=config, work=work, settings=settings or [], dry_run=dry_run)

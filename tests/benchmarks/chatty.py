@@ -22,10 +22,10 @@ from torch import Tensor
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.prompt import Turn
 from trainer.data.report_units import Reports
+from trainer.data.units import Unit
 from trainer.training.base import load_base
 from trainer.training.config import TrainConfig, read_config
 from trainer.training.run import AdapterRun
-from trainer.training.staged import Unit
 
 _ANSWER_TOKENS = 32
 _RATIO = 16.0

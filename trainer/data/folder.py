@@ -19,7 +19,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.data.forms import line_of
 from trainer.data.source import Stage, is_held_out, is_korean, served_length
-from trainer.training.staged import Unit, unit_cut
+from trainer.data.units import Unit, unit_cut
 
 _BLOCK_CHARACTERS = 20_000
 _N_HELD_OUT = 6

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from random import Random
 
 from gistdesk.core.model import GistModel
+from trainer.data.curriculum import drawn_length
 from trainer.data.forms import line_of
+from trainer.data.pool import Pool
 from trainer.data.samples import Sample, Samples
 from trainer.data.source import Stage, served_length
-from trainer.training.curriculum import drawn_length
-from trainer.training.loss import Pool
-from trainer.training.staged import Unit
+from trainer.data.units import Unit
 
 _MOST_TEXTS = 48
 _N_HELD_OUT = 4

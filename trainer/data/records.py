@@ -14,7 +14,7 @@ from gistdesk.core.prompt import Turn
 from trainer.data.forms import Record, read_records
 from trainer.data.samples import Sample
 from trainer.data.source import Stage, is_held_out
-from trainer.training.staged import Unit, unit_of
+from trainer.data.units import Unit, unit_of
 
 _N_HELD_OUT = 16
 _WINDOW_RESERVE = 256

@@ -13,7 +13,7 @@ from gistdesk.core.prompt import Turn
 from trainer.data.haystack import haystack_names, haystack_text
 from trainer.data.reports import draw_report
 from trainer.data.source import Stage
-from trainer.training.staged import Unit, unit_cut
+from trainer.data.units import Unit, unit_cut
 
 _N_HELD_OUT = 9
 _HELD_OUT_RATIOS = (8.0, 16.0, 32.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from trainer.training.staged import Unit
+from trainer.data.units import Unit
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.data.source import Stage, is_held_out
-from trainer.training.staged import Unit, unit_cut
+from trainer.data.units import Unit, unit_cut
 
 _N_HELD_OUT = 6
 _HELD_OUT_RATIO = 16.0

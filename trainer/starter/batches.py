@@ -8,11 +8,11 @@ import math
 from dataclasses import dataclass
 from random import Random
 
+from trainer.data.curriculum import Curriculum, advance, drawn_length
+from trainer.data.pool import Pool
 from trainer.data.samples import Sample, Samples
 from trainer.starter.base import SEGMENT_TOKENS
 from trainer.starter.config import StarterConfig
-from trainer.training.curriculum import Curriculum, advance, drawn_length
-from trainer.training.loss import Pool
 
 
 @dataclass(frozen=True)

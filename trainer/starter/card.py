@@ -12,7 +12,7 @@ from typing import Any
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
 from trainer.benchmark.config import BenchConfig
-from trainer.report.folder import table
+from trainer.benchmark.figures import table
 from trainer.training.checkpoint import read_state
 
 _HEAD = """---

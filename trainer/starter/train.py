@@ -15,6 +15,8 @@ from gistdesk.core.adapter import merged_encoder
 from gistdesk.core.memory import keep_few_kernels
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Prompt, prompt_of
+from trainer.data.curriculum import Curriculum
+from trainer.data.pool import Pool
 from trainer.data.samples import Samples
 from trainer.starter.base import GIST_IDS, SEGMENT_TOKENS, build_base, build_tokenizer
 from trainer.starter.batches import Batches
@@ -22,10 +24,9 @@ from trainer.starter.config import StarterConfig
 from trainer.starter.export import export_starter
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.config import changed, read_fields
-from trainer.training.curriculum import Curriculum
 from trainer.training.descent import Descent, share_of_peak
 from trainer.training.loop import Event, Plan, Step
-from trainer.training.loss import Pool, full_pass, pool_pass
+from trainer.training.loss import full_pass, pool_pass
 from trainer.training.processes import Processes
 from trainer.training.work_folder import claim_folder, train_in_folder
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gistdesk.core.interval import wilson
 from gistdesk.core.sentences import Sentence
-from trainer.benchmark.evaluate import wilson
+from trainer.data.units import Unit
 from trainer.training.loss import Answers
-from trainer.training.staged import Unit
 
 _MOST_DOCUMENTS = 8
 """Most documents asked about per unit: a pool has dozens, and an evaluation should cost a twentieth of a run."""

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.sentences import Sentence
+from trainer.data.curriculum import Curriculum
 from trainer.training.checkpoint import read_checkpoint, write_checkpoint
-from trainer.training.curriculum import Curriculum
 from trainer.training.descent import Descent
 from trainer.training.processes import Processes
 

@@ -18,9 +18,10 @@ from gistdesk.core.prompt import prompt_of
 from trainer.data.report_units import Reports
 from trainer.data.source import Stage
 from trainer.data.stories import Stories
+from trainer.data.units import Unit
 from trainer.training.check import closed_share, measure_conditions
 from trainer.training.loss import Answers, full_answers, gist_answers
-from trainer.training.staged import Unit, encode_unit
+from trainer.training.staged import encode_unit
 
 _MICRO_TOKENS = 2048
 _QUESTIONS = 2

@@ -21,21 +21,22 @@ from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.quantize import bitsandbytes
 from gistdesk.models import NAMED
-from trainer.data.mixture import Mixture
+from trainer.data.curriculum import Curriculum
 from trainer.data.samples import Samples
+from trainer.data.units import Unit
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.base import training_encoder
 from trainer.training.check import Figure, Sums, measure_conditions
 from trainer.training.config import TrainConfig, to_yaml
-from trainer.training.curriculum import Curriculum
 from trainer.training.descent import Descent, share_of_peak
 from trainer.training.estimate import must_recompute
 from trainer.training.footprint import shape_of_model
 from trainer.training.loop import Step
 from trainer.training.loss import Answers, full_answers, gist_answers
+from trainer.training.mixture import Mixture
 from trainer.training.processes import Processes
 from trainer.training.recompute import recomputing_layers
-from trainer.training.staged import Unit, encode_unit, staged_backward
+from trainer.training.staged import encode_unit, staged_backward
 from trainer.training.teacher import Teacher, divergence
 
 _FIGURES = ("units", "loss", "distillation", "taught", "right", "asked")

@@ -12,17 +12,19 @@ from typing import Any, TypeVar
 import torch
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.interval import wilson
 from gistdesk.core.model import GistModel
 from gistdesk.core.sentences import Sentence
-from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, wilson
-from trainer.data.mixture import training_texts
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.evaluate import Benchmark, Trial
+from trainer.benchmark.figures import cells
 from trainer.data.self_study import N_STUDIED, study
-from trainer.report.folder import cells
 from trainer.training.adapter_card import write_adapter_card
 from trainer.training.base import load_base
 from trainer.training.check import Figure, closed_share, n_readings, warnings_of
 from trainer.training.config import TEXT_PARTS, TrainConfig, read_config
 from trainer.training.loop import Evaluation, Event, Measured, Plan
+from trainer.training.mixture import training_texts
 from trainer.training.processes import Processes, take_card
 from trainer.training.run import AdapterRun
 from trainer.training.work_folder import claim_folder, read_control, train_in_folder
@@ -165,7 +167,7 @@ class Examiner:
         languages = tuple(
             name for name, share in (("en", 1 - config.korean_share), ("ko", config.korean_share)) if share
         )
-        asked = NiahConfig(
+        asked = BenchConfig(
             lengths=config.evaluate_lengths,
             depths=_DEPTHS,
             samples=config.evaluate_samples,

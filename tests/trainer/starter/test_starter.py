@@ -17,6 +17,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.folders import resource
 from trainer.data.facts import LANGUAGES
 from trainer.data.haystack import haystack_names, haystack_text
+from trainer.data.pool import Pool
 from trainer.data.samples import Samples
 from trainer.starter.base import GIST_IDS, N_GIST, VOCABULARY, build_base
 from trainer.starter.batches import Batch
@@ -24,7 +25,6 @@ from trainer.starter.config import StarterConfig
 from trainer.starter.export import TOKENIZER_FILES
 from trainer.starter.train import StarterRun, train_starter
 from trainer.training.loop import Event, Plan, Wish, train
-from trainer.training.loss import Pool
 from trainer.training.work_folder import write_control
 
 TINY = StarterConfig(steps=6, tokens_per_step=96, rank=4, warmup_steps=2, report_steps=1, checkpoint_s=1e9, threads=1)

@@ -12,9 +12,10 @@ from gistdesk.core.prompt import Prompt, Turn, prompt_of
 from tests.core.tiny_models import N_LAYERS, SEGMENT_TOKENS, Kind, every_kind, random_ids, tiny_model
 from tests.trainer.plain import encode_documents
 from trainer.data.samples import Sample
+from trainer.data.units import unit_of
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.loss import answer_pass
-from trainer.training.staged import encode_unit, unit_of
+from trainer.training.staged import encode_unit
 
 
 def samples(*n_tokens: int, seed: int = 1) -> list[Sample]:

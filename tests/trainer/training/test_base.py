@@ -31,11 +31,12 @@ from tests.core.tiny_models import (
 )
 from tests.trainer.tiny_runs import tiny_config
 from trainer.data.samples import Sample
+from trainer.data.units import unit_of
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.base import load_base, training_encoder
 from trainer.training.loss import gist_answers
 from trainer.training.run import AdapterRun
-from trainer.training.staged import staged_backward, unit_of
+from trainer.training.staged import staged_backward
 
 CPU = torch.device("cpu")
 

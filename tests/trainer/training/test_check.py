@@ -14,12 +14,12 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from tests.trainer.tiny_runs import outcome, tiny_run
 from trainer.data.samples import Samples
+from trainer.data.units import Unit
 from trainer.training.base import load_base
 from trainer.training.check import CONDITIONS, Figure, closed_share, measure_conditions, warnings_of
 from trainer.training.config import TrainConfig
 from trainer.training.loss import Answers
 from trainer.training.run import AdapterRun
-from trainer.training.staged import Unit
 from trainer.training.train import Examiner
 
 CONFIG = TrainConfig(

@@ -1,12 +1,11 @@
 """A configuration comes back from its YAML, and one that cannot be is refused with a sentence that says why."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from gistdesk.core.errors import UserError
-from trainer.training.command import chosen_config
 from trainer.training.config import PRESETS, TrainConfig, changed, parse_settings, preset, read_config, to_yaml
 
 
@@ -100,15 +99,3 @@ def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, text: str) -
         read_config(path)
     with pytest.raises(UserError, match="cannot be read"):
         read_config(tmp_path / "missing.yaml")
-
-
-def test_a_run_goes_on_with_its_own_configuration(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="Neither a preset nor"):
-        chosen_config("", None, tmp_path, [])
-    with pytest.raises(UserError, match="Both a preset and a configuration"):
-        chosen_config("quick", tmp_path / "x.yaml", None, [])
-    with pytest.raises(UserError, match='no preset "best"'):
-        chosen_config("best", None, None, [])
-    (tmp_path / "config.yaml").write_text(to_yaml(preset("check")), encoding="utf-8")
-    assert chosen_config("", None, tmp_path, []) == preset("check")
-    assert asdict(chosen_config("", None, tmp_path, ["threads=3"]))["threads"] == 3

@@ -23,9 +23,11 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import KINDS, Kind, tiny_model
 from tests.trainer.plain import encode_documents
+from trainer.data.pool import Pool
 from trainer.data.samples import Sample, Samples
-from trainer.training.loss import Pool, _conversation, answer_pass, full_pass, pool_pass
-from trainer.training.staged import encode_unit, unit_of
+from trainer.data.units import unit_of
+from trainer.training.loss import _conversation, answer_pass, full_pass, pool_pass
+from trainer.training.staged import encode_unit
 
 RATIO = 16.0
 CONVERSATIONS = {
@@ -256,22 +258,6 @@ def test_a_document_from_a_pool_is_the_one_that_would_be_encoded(starter: GistMo
     assert abs(float(wrong.answer_loss) - float(encoded.answer_loss)) > 1e-3
     assert pooled.right.tolist() == encoded.right.tolist()
     assert pooled.n_tokens == sum(map(len, texts))
-
-
-@pytest.mark.parametrize("distracting", [False, True])
-def test_a_document_from_a_pool_holds_its_own_segment_once(training_samples: Samples, distracting: bool) -> None:
-    keyed, plain = training_samples.passkey_pool(Random(5), [50] * 8, 3, "ko")
-    pool = Pool(keyed, plain, [2] * 8, distracting)
-    seen: set[int] = set()
-    sizes = set()
-    for seed in range(80):
-        order = pool.document(Random(seed), 1, 5)
-        assert order.count(1) == 1
-        sizes.add(len(order))
-        seen |= set(order)
-    assert sizes == {1, 2, 3, 4, 5}
-    assert seen == ({0, 1, 2, 3, 4, 5, 6, 7} if distracting else {1, 3, 4, 5, 6, 7})
-    assert Pool(keyed[:1], [], [2]).document(Random(1), 0, 9) == [0]
 
 
 def test_text_loss_is_that_of_the_text(starter: GistModel, documents: list[Sample]) -> None:

@@ -7,12 +7,12 @@ import pytest
 
 from gistdesk.core.model import GistModel
 from tests.trainer.tiny_runs import write_questions
-from trainer.data.mixture import Mixture
 from trainer.data.samples import Samples
+from trainer.data.units import Unit
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.config import TEXT_PARTS, TrainConfig, preset
+from trainer.training.mixture import Mixture
 from trainer.training.run import gist_ids_of
-from trainer.training.staged import Unit
 
 N = 100
 

@@ -13,8 +13,8 @@ import torch
 from gistdesk.core.errors import UserError
 from tests.core.tiny_models import write_model
 from tests.trainer.tiny_runs import SHORT, tiny_config, write_questions
+from trainer.command import run_training
 from trainer.training import train as training
-from trainer.training.command import run_training
 from trainer.training.config import TrainConfig
 from trainer.training.processes import take_card
 

@@ -7,25 +7,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from gistdesk.core.compress import plan_tokens
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import N_GIST, PLAIN, SEGMENT_TOKENS, Kind, every_kind, gist_ids_of, random_ids
 from tests.trainer.plain import encode_documents
 from tests.trainer.tiny_runs import tiny_gist_base, tiny_run
 from trainer.data.samples import Sample
+from trainer.data.units import Unit, unit_of
 from trainer.training.adapter import TrainableAdapter
 from trainer.training.base import training_encoder
 from trainer.training.loss import answer_pass, gist_answers
-from trainer.training.staged import (
-    Unit,
-    encode_segments,
-    encode_unit,
-    micro_batches,
-    row_lengths,
-    staged_backward,
-    unit_of,
-)
+from trainer.training.staged import encode_segments, encode_unit, micro_batches, row_lengths, staged_backward
 
 TURNS = (Turn("Where is the cat?", "On the wall."), Turn("And the boat?", "71432"))
 
@@ -82,19 +74,6 @@ def test_staged_equals_plain(kind: Kind) -> None:
         losses = answering(model, unit, 1)
         staged_backward(model, unit, losses, micro_tokens=micro_tokens, document_batches=[[0]])
         assert_close(gradients(adapter), expected, 2e-4)
-
-
-def test_training_cuts_a_document_as_compressing_does() -> None:
-    """At the same places, sentence ends among them, and with as many slots."""
-    model, _ = trainable(PLAIN)
-    ids = torch.tensor(model.token_ids("I am here. You are there, too. Who is it? " * 30))
-    unit = unit_of(model, "own", Sample(ids, (Turn("Who?", "I"),), "en"), n_slots=4)
-    cut = plan_tokens(model, ids, ratio=SEGMENT_TOKENS / 4)
-    assert len(cut.segments) > 5
-    assert unit.n_slots == [s.n_slots for s in cut.segments]
-    assert [text.tolist() for text in unit.texts] == [
-        ids[s.start : s.start + s.n_tokens].tolist() for s in cut.segments
-    ]
 
 
 def pool(kind: Kind = PLAIN) -> Unit:

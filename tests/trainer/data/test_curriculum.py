@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from trainer.training.curriculum import Curriculum, advance, drawn_length
+from trainer.data.curriculum import Curriculum, advance, drawn_length
 
 
 def test_the_bound_stays_while_answers_are_wrong() -> None:

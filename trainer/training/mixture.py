@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 from gistdesk.core.model import GistModel
+from trainer.data.curriculum import Curriculum, advance
 from trainer.data.folder import Folder, blocks_of, read_blocks
 from trainer.data.haystack import haystack_names, haystack_text
 from trainer.data.needles import Needles
@@ -17,9 +18,8 @@ from trainer.data.report_units import Reports
 from trainer.data.samples import Samples
 from trainer.data.source import Source, Stage, is_held_out
 from trainer.data.stories import Stories, read_stories
+from trainer.data.units import Unit
 from trainer.training.config import TEXT_PARTS, TrainConfig
-from trainer.training.curriculum import Curriculum, advance
-from trainer.training.staged import Unit
 
 _ORDINARY_TOKENS = 96
 _N_ORDINARY = 3
