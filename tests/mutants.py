@@ -469,7 +469,7 @@ _BENCHMARK = (
     ),
     Mutant(
         "the haystack is training's books",
-        "trainer/benchmark/tasks.py",
+        "trainer/benchmark/needle_tasks.py",
         "haystack_names(language, evaluation=True)",
         "haystack_names(language, evaluation=False)",
         "tests/trainer/benchmark/test_evaluate.py",

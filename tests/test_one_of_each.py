@@ -51,7 +51,7 @@ def colour(random: Random, language: str) -> Needle:
 import torch
 from gistdesk.core.answer import Context
 from trainer.benchmark.readings import Reader, Reading
-from trainer.benchmark.tasks import Sample
+from trainer.benchmark.samples import Sample
 
 def twice(reader: Reader, sample: Sample, method: str, ratio: float | None) -> Reading:
     ids = torch.cat([sample.source.token_ids] * 2)
@@ -148,7 +148,7 @@ from gistdesk.ui.window.main import MainWindow
 from tests.core.tiny_models import Kind, write_model
 from tests.session.still_desk import StillDesk
 from trainer.benchmark.config import BenchConfig
-from trainer.benchmark.evaluate import evaluate
+from trainer.benchmark.evaluate import Benchmark
 
 folder = Path(sys.argv[1])
 said = {}
@@ -175,7 +175,7 @@ kept = record.gist.n_slots > 0
 said["way of making a gist"] = [record.method, kept, isinstance(answer, str), dict(OFFERED)["selected"]]
 
 config = BenchConfig(lengths=(128,), depths=(0,), samples=1, languages=("en",), kinds=("colour",), methods=("twice",))
-[trial] = evaluate(load_model("starter"), config)
+[trial] = Benchmark(load_model("starter"), config).run()
 said["benchmark method"] = [trial.method, trial.prompt, words.method_name("twice")]
 said["needle kind"] = [trial.needle_kind, trial.expected in ("red", "green", "blue"), words.task_name("colour")]
 

@@ -399,7 +399,8 @@ def niah(
     from gistdesk.cli.jobs import haystack_of
     from gistdesk.core.load import load_model
     from trainer.benchmark.config import BenchConfig
-    from trainer.report.folder import measure, scores_table, table
+    from trainer.benchmark.figures import scores_table, table
+    from trainer.report.folder import measure
 
     files = {"longbench": longbench, "choices": choices, "instructions": instructions}
     default_kinds = ("reading",) if reading else () if any(files.values()) else ("passkey",)

@@ -22,7 +22,8 @@ from gistdesk.core.recitation import Recited, recited, recites
 from tests.benchmarks.report_questions import Question, is_named, item_of, reports
 from tests.benchmarks.way_rows import ANSWER_F1, ANSWER_LOSS, CONTINUATION, PASSKEYS, REPORTS
 from trainer.benchmark.config import BenchConfig
-from trainer.benchmark.tasks import Sample, f1_points, tasks_of
+from trainer.benchmark.samples import Sample
+from trainer.benchmark.tasks import f1_points, tasks_of
 from trainer.benchmark.texts import QuestionedText, TextQuestion, read_stories
 
 _ANSWER_TOKENS, _SENTENCE_TOKENS = 32, 96

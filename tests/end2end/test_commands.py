@@ -37,7 +37,7 @@ from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_byt
 from tests.core.tiny_models import write_model
 from tests.end2end.conftest import Run
 from tests.starter import loaded_starter
-from trainer.benchmark.evaluate import NiahConfig
+from trainer.benchmark.config import BenchConfig
 from trainer.data.haystack import haystack_text
 
 COMPRESSED = [
@@ -796,7 +796,7 @@ def test_niah_writes_results_in_three_forms(here: Run, tmp_path: Path) -> None:
     results = json.loads((folder / "results.json").read_text("utf-8"))
     assert ended.json == results
     assert set(results) == RESULTS | {"by_length", "cells", "samples"}
-    assert set(results["config"]) == {field.name for field in fields(NiahConfig)}
+    assert set(results["config"]) == {field.name for field in fields(BenchConfig)}
     assert results["config"]["seed"] == 7
     assert results["config"]["lengths"] == [128, 192]
 

@@ -11,19 +11,15 @@ from gistdesk.benchmark_names import BY_RATIO
 from gistdesk.core.answer import Sampling
 from gistdesk.core.compress import check_ratio
 from gistdesk.core.errors import UserError
-from gistdesk.core.interval import wilson
 from gistdesk.core.memory import peak_memory_bytes
 from gistdesk.core.methods import N_READINGS
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.metrics import is_contained, is_exact, rouge_l_of, token_f1
-from trainer.benchmark.readings import Reader, gist_of, made_by
-from trainer.benchmark.tasks import Sample, Task, tasks_of
-
-__all__ = ["Benchmark", "NiahConfig", "Trial", "TrialKey", "evaluate", "gist_of", "wilson"]
-
-NiahConfig = BenchConfig
+from trainer.benchmark.readings import Reader, made_by
+from trainer.benchmark.samples import Sample, Task
+from trainer.benchmark.tasks import tasks_of
 
 TrialKey = tuple[str, str, float | None]
 """Sample, method, and the ratio asked for, if there is one."""
@@ -142,15 +138,6 @@ class Benchmark:
 
     def _variants_of(self, task: Task) -> list[tuple[str, float | None]]:
         return [one for one in self._variants if one[0] != "section" or task.has_sections]
-
-
-def evaluate(model: GistModel, config: BenchConfig, done: Mapping[TrialKey, Trial] | None = None) -> Iterator[Trial]:
-    """Run the benchmark; yields every trial once it is done.
-
-    Raises:
-        UserError: see `Benchmark`.
-    """
-    yield from Benchmark(model, config).run(done)
 
 
 def _trial(model: GistModel, reader: Reader, sample: Sample, method: str, ratio: float | None) -> Trial:

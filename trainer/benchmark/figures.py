@@ -9,8 +9,9 @@ from statistics import median
 from typing import Any
 
 from gistdesk.benchmark_names import length_class
+from gistdesk.core.interval import wilson
 from gistdesk.core.sentences import Sentence
-from trainer.benchmark.evaluate import Trial, wilson
+from trainer.benchmark.evaluate import Trial
 
 KEY = ("method", "language", "needle_kind", "context_tokens", "depth_percent")
 SCORES = ("exact", "contained", "f1", "rouge_l", "answer_loss")

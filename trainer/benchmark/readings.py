@@ -30,7 +30,7 @@ from gistdesk.core.passages import (
 )
 from gistdesk.core.recitation import Recited, recited, recites
 from trainer.benchmark.config import BenchConfig
-from trainer.benchmark.tasks import Sample, Source, without_middle
+from trainer.benchmark.samples import Sample, Source, without_middle
 
 _SHOWN_CHARACTERS = 800
 """Length kept at each end of a text when a report shows a prompt."""

@@ -1,7 +1,7 @@
 """A benchmark run from its first trial to its report: one folder with everything measured.
 
 `samples.jsonl` grows trial by trial; `results.json`, `results.csv`, pictures and `report.html` come at the end.
-Runs nothing itself: trials come from `evaluate`.
+Runs nothing itself: trials come from `Benchmark`.
 """
 
 import csv
@@ -19,12 +19,10 @@ from gistdesk.core.model import GistModel
 from gistdesk.language.catalogs import asked_language
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.evaluate import Benchmark, Trial
-from trainer.benchmark.figures import KEY, Figures, by_length, cells, overall, recovered, scores_table, table
+from trainer.benchmark.figures import KEY, Figures, by_length, cells, overall, recovered
 from trainer.benchmark.run_folder import RESULTS, SAMPLES, RunFolder, check_folder, described, read_run, read_trials
 from trainer.report.page import page
 from trainer.report.pictures import FORMS, curves, heatmap
-
-__all__ = ["cells", "heatmap", "measure", "read_results", "scores_table", "table", "write_report"]
 
 _OF_THE_FOLDER = ("started", "finished", "resumed", "n_trials")
 

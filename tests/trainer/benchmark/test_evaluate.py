@@ -14,20 +14,24 @@ from torch import Tensor
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
+from gistdesk.core.interval import wilson
 from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark import readings
 from trainer.benchmark.config import DRAWN as KINDS
 from trainer.benchmark.config import METHODS as ALL_METHODS
-from trainer.benchmark.evaluate import Benchmark, NiahConfig, Trial, evaluate, gist_of, wilson
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.evaluate import Benchmark, Trial
+from trainer.benchmark.needle_tasks import Haystack, without_needle
 from trainer.benchmark.needles import Needle, own_needle
-from trainer.benchmark.tasks import Haystack, Source, without_needle
+from trainer.benchmark.readings import gist_of
+from trainer.benchmark.samples import Source
 from trainer.data.haystack import haystack_names, haystack_text
 
 METHODS = tuple(method for method in ALL_METHODS if method not in ("section", "refined"))
 """The right section is known of whole texts alone; refining takes minutes, and has a test of its own."""
-SMALL = NiahConfig(lengths=(192,), depths=(50,), samples=2, languages=("en",), methods=("none",), ratio=16)
+SMALL = BenchConfig(lengths=(192,), depths=(50,), samples=2, languages=("en",), methods=("none",), ratio=16)
 OWN_TEXT = "The harbour was quiet. A grey cat slept on the wall. Had the boat come back? It had not, they said. " * 20
 OWN = replace(SMALL, haystack=OWN_TEXT, needle="The gate opens with {value}.", question="What opens the gate?")
 
@@ -161,13 +165,13 @@ def seen(trial: Trial) -> tuple[Any, ...]:
     )
 
 
-def by_method(model: GistModel, config: NiahConfig, method: str) -> list[tuple[Any, ...]]:
-    return [seen(trial) for trial in evaluate(model, config) if trial.method == method]
+def by_method(model: GistModel, config: BenchConfig, method: str) -> list[tuple[Any, ...]]:
+    return [seen(trial) for trial in Benchmark(model, config).run() if trial.method == method]
 
 
 @pytest.mark.release
 def test_samples_and_answers_do_not_depend_on_which_methods_run(starter: GistModel) -> None:
-    everything = list(evaluate(starter, replace(OWN, methods=METHODS)))
+    everything = list(Benchmark(starter, replace(OWN, methods=METHODS)).run())
     keys = [trial.expected for trial in everything if trial.method == "gist"]
     assert len(set(keys)) == 2
     for method in METHODS:
@@ -190,7 +194,7 @@ def test_every_cell_has_its_trials(starter: GistModel) -> None:
     config = replace(
         SMALL, lengths=(128, 192), depths=(0, 100), languages=("en", "ko"), kinds=("passkey", "landmark"), samples=1
     )
-    trials = list(evaluate(starter, config))
+    trials = list(Benchmark(starter, config).run())
     assert len(trials) == config.n_trials == 2 * 2 * 3  # landmark is English only
     assert {(t.needle_kind, t.language) for t in trials} == {("passkey", "en"), ("passkey", "ko"), ("landmark", "en")}
     assert {t.context_tokens for t in trials} == {128, 192}
@@ -198,7 +202,7 @@ def test_every_cell_has_its_trials(starter: GistModel) -> None:
 
 def test_a_gist_is_asked_as_a_user_asks_it(starter: GistModel) -> None:
     """The trial's answer is that of a Context on the gist of the same document, and scored as the needle says."""
-    [trial] = evaluate(starter, replace(OWN, methods=("gist",), samples=1))
+    [trial] = Benchmark(starter, replace(OWN, methods=("gist",), samples=1)).run()
     random = Random("1:own:en:192:50:0")
     needle = own_needle(OWN.needle, OWN.question)(random, "en")
     ids = Haystack(starter, OWN_TEXT).document(starter, random, needle, 192, 50)
@@ -212,7 +216,7 @@ def test_a_gist_is_asked_as_a_user_asks_it(starter: GistModel) -> None:
 
 
 def test_what_stands_before_the_question_has_the_size_of_its_method(starter: GistModel) -> None:
-    trials = {t.method: t for t in evaluate(starter, replace(OWN, methods=METHODS, samples=1))}
+    trials = {t.method: t for t in Benchmark(starter, replace(OWN, methods=METHODS, samples=1)).run()}
     position = trials["full"].kv_bytes - trials["none"].kv_bytes
     assert position % 192 == 0
     position //= 192
@@ -234,7 +238,7 @@ def test_what_stands_before_the_question_has_the_size_of_its_method(starter: Gis
 
 def test_truncation_keeps_the_end_it_is_named_after(starter: GistModel) -> None:
     methods = ("full", "truncate", "truncate-last", "truncate-both")
-    trials = {t.method: t for t in evaluate(starter, replace(OWN, methods=methods, samples=1, ratio=4))}
+    trials = {t.method: t for t in Benchmark(starter, replace(OWN, methods=methods, samples=1, ratio=4)).run()}
     text = trials["full"].prompt
     assert text.startswith(trials["truncate"].prompt)
     assert text.endswith(trials["truncate-last"].prompt)
@@ -244,7 +248,7 @@ def test_truncation_keeps_the_end_it_is_named_after(starter: GistModel) -> None:
 
 def test_several_ratios_are_measured_in_one_run(starter: GistModel) -> None:
     config = replace(OWN, methods=("gist", "none", "truncate"), ratio=(16.0, 8.0), samples=1)
-    trials = list(evaluate(starter, config))
+    trials = list(Benchmark(starter, config).run())
     asked = [(t.method, t.ratio_asked, t.ratio) for t in trials]
     assert asked == [
         ("gist", 16, 16),
@@ -254,7 +258,7 @@ def test_several_ratios_are_measured_in_one_run(starter: GistModel) -> None:
         ("truncate", 8, 8),
     ]
     assert len(trials) == config.n_trials
-    [alone] = evaluate(starter, replace(config, methods=("gist",), ratio=8.0))
+    [alone] = Benchmark(starter, replace(config, methods=("gist",), ratio=8.0)).run()
     assert alone.answer == trials[1].answer
 
 
@@ -263,7 +267,7 @@ def test_passages_hold_what_is_asked_for_and_have_places(starter: GistModel) -> 
     for language in ("en", "ko"):
         config = replace(OWN, methods=("rag", "hybrid"), samples=1, chunk_tokens=32, overlap_tokens=0, top_k=1)
         config = replace(config, languages=(language,), rank_by="bm25")
-        rag, hybrid = evaluate(starter, config)
+        rag, hybrid = Benchmark(starter, config).run()
         assert rag.expected in rag.prompt
         assert rag.expected in hybrid.prompt
         assert hybrid.prompt.startswith("[the gist of 192 tokens in 12 slots]")
@@ -274,7 +278,7 @@ def test_passages_hold_what_is_asked_for_and_have_places(starter: GistModel) -> 
 
 def test_a_hybrid_has_both_its_gist_and_its_passages(starter: GistModel) -> None:
     config = replace(OWN, methods=("gist", "none", "rag", "hybrid"), samples=1, rank_by="words", ratio=8.0)
-    trials = {t.method: t for t in evaluate(starter, config)}
+    trials = {t.method: t for t in Benchmark(starter, config).run()}
     of_gist = trials["gist"].kv_bytes - trials["none"].kv_bytes
     assert of_gist > 0
     assert trials["hybrid"].kv_bytes >= trials["rag"].kv_bytes + of_gist
@@ -284,7 +288,7 @@ def test_a_hybrid_has_both_its_gist_and_its_passages(starter: GistModel) -> None
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_needles_are_hidden_in_texts_that_training_never_reads(starter: GistModel, language: str) -> None:
     config = replace(SMALL, lengths=(256,), samples=3, languages=(language,), methods=("full",))
-    for trial in evaluate(starter, config):
+    for trial in Benchmark(starter, config).run():
         pieces = [piece.strip() for piece in trial.prompt.split(".") if len(piece) > 40 and trial.expected not in piece]
         assert pieces
         for piece in pieces[1:-1]:
@@ -294,10 +298,10 @@ def test_needles_are_hidden_in_texts_that_training_never_reads(starter: GistMode
 
 def test_it_goes_on_from_what_is_done(starter: GistModel) -> None:
     config = replace(OWN, methods=("gist", "wrong-gist", "rag"), samples=2)
-    whole = list(evaluate(starter, config))
+    whole = list(Benchmark(starter, config).run())
     for n_done in (1, 3, 4):
         done = {trial.key: trial for trial in whole[:n_done]}
-        again = list(evaluate(starter, config, done))
+        again = list(Benchmark(starter, config).run(done))
         assert [seen(t) for t in again] == [seen(t) for t in whole]
         assert all(a is b for a, b in zip(again[:n_done], whole[:n_done], strict=True))
     assert Benchmark(starter, config).n_trials == len(whole)
@@ -305,7 +309,7 @@ def test_it_goes_on_from_what_is_done(starter: GistModel) -> None:
 
 def test_a_wrong_gist_gives_another_answer_than_the_right_one_would(starter: GistModel) -> None:
     """That it comes from a document with another value in it, one that is nobody's own for the last sample."""
-    trials = list(evaluate(starter, replace(OWN, methods=("gist", "wrong-gist"), samples=3, ratio=2)))
+    trials = list(Benchmark(starter, replace(OWN, methods=("gist", "wrong-gist"), samples=3, ratio=2)).run())
     assert [t.method for t in trials] == ["gist", "wrong-gist"] * 3
     keys = [t.expected for t in trials[::2]]
     assert len(set(keys)) == 3
@@ -324,7 +328,7 @@ def test_no_document_is_compressed_twice(starter: GistModel, monkeypatch: pytest
 
     monkeypatch.setattr(readings, "gist_of", counted)
     config = replace(OWN, methods=("gist", "wrong-gist", "hybrid", "truncate"), samples=4, rank_by="bm25")
-    assert sum(1 for _ in evaluate(starter, config)) == 16
+    assert sum(1 for _ in Benchmark(starter, config).run()) == 16
     assert len(made) == len(set(made)) == 5
 
 
@@ -339,7 +343,7 @@ def test_only_the_present_document_is_kept(starter: GistModel, monkeypatch: pyte
         return found
 
     monkeypatch.setattr(readings.Reader, "read", watched)
-    trials = list(evaluate(starter, replace(OWN, methods=("hybrid", "rag-budget"), samples=3, rank_by="bm25")))
+    trials = list(Benchmark(starter, replace(OWN, methods=("hybrid", "rag-budget"), samples=3, rank_by="bm25")).run())
     names = list(dict.fromkeys(trial.sample for trial in trials))
     assert len(names) == 3
     assert len(held) == 6
@@ -351,7 +355,7 @@ def test_reading_is_part_of_the_time_to_the_first_token(starter: GistModel, monk
     """With a whole text in front, it is nearly all of it."""
     read = readings.Reader.read
     monkeypatch.setattr(readings.Reader, "read", lambda *given: replace(read(*given), prefill_s=1000.0))
-    for trial in evaluate(starter, replace(OWN, methods=("gist", "full", "none"), samples=1)):
+    for trial in Benchmark(starter, replace(OWN, methods=("gist", "full", "none"), samples=1)).run():
         assert trial.ttft_s is not None and trial.ttft_s > 1000
 
 
@@ -385,7 +389,7 @@ def test_reading_is_part_of_the_time_to_the_first_token(starter: GistModel, monk
 )
 def test_a_configuration_that_makes_no_sense_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(UserError) as caught:
-        replace(NiahConfig(), **changes)
+        replace(BenchConfig(), **changes)
     assert message in caught.value.message
     assert caught.value.hint.endswith((".", '."'))
 
@@ -400,21 +404,23 @@ def test_a_configuration_that_makes_no_sense_is_refused(changes: dict[str, Any],
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_is(
-    starter: GistModel, config: NiahConfig, message: str
+    starter: GistModel, config: BenchConfig, message: str
 ) -> None:
-    trials = evaluate(starter, config)
     with pytest.raises(UserError) as caught:
-        next(trials)
+        Benchmark(starter, config)
     assert message in caught.value.message
 
 
 def test_a_model_without_adapter_measures_only_what_needs_none(starter: GistModel) -> None:
     bare = replace(starter, adapter=None, encoder=None)
     with pytest.raises(UserError, match="no gist adapter"):
-        next(evaluate(bare, replace(OWN, methods=("full", "gist"))))
+        next(Benchmark(bare, replace(OWN, methods=("full", "gist"))).run())
     with pytest.raises(UserError, match="no gist adapter"):
-        next(evaluate(bare, replace(OWN, methods=("matched", "hybrid"), ratio=4.0)))
-    assert [t.method for t in evaluate(bare, replace(OWN, methods=("full", "none"), samples=1))] == ["full", "none"]
+        next(Benchmark(bare, replace(OWN, methods=("matched", "hybrid"), ratio=4.0)).run())
+    assert [t.method for t in Benchmark(bare, replace(OWN, methods=("full", "none"), samples=1)).run()] == [
+        "full",
+        "none",
+    ]
 
 
 @pytest.mark.release
@@ -423,7 +429,7 @@ def test_gists_without_an_adapter_are_measured(starter: GistModel, monkeypatch: 
     monkeypatch.setattr("gistdesk.core.refined._LESSONS", 8)
     bare = replace(starter, adapter=None, encoder=None)
     config = replace(OWN, methods=("matched", "refined", "truncate"), samples=1, ratio=(4.0, 8.0))
-    trials = list(evaluate(bare, config))
+    trials = list(Benchmark(bare, config).run())
     found = [(trial.method, trial.ratio_asked) for trial in trials]
     assert found == [(method, ratio) for method in config.methods for ratio in (4.0, 8.0)]
     for trial in trials:
@@ -433,11 +439,11 @@ def test_gists_without_an_adapter_are_measured(starter: GistModel, monkeypatch: 
     assert 0 < matched.kept_bytes == refined.kept_bytes < matched.document_kv_bytes / 3.5
     assert refined.prepare_s > 0
     with pytest.raises(UserError, match="is not possible"):
-        next(evaluate(bare, replace(config, ratio=5000.0)))
+        next(Benchmark(bare, replace(config, ratio=5000.0)).run())
 
 
 def test_it_can_be_left_after_any_trial(starter: GistModel) -> None:
-    trials = evaluate(starter, replace(OWN, samples=1000))
+    trials = Benchmark(starter, replace(OWN, samples=1000)).run()
     next(trials)
     trials.close()  # type: ignore[attr-defined]
     assert next(trials, None) is None

@@ -10,7 +10,8 @@ import pytest
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, prompt_of
-from trainer.benchmark.evaluate import NiahConfig, evaluate
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.evaluate import Benchmark
 from trainer.benchmark.records import LONGBENCH, choice_records, instruction_records, longbench_records
 from trainer.benchmark.tasks import RecordTask
 
@@ -123,10 +124,10 @@ def test_instructions_are_compressed_and_their_input_is_asked(tmp_path: Path) ->
 
 def test_records_are_measured_like_needles(starter: GistModel, tmp_path: Path) -> None:
     put(tmp_path / "hotpotqa.jsonl", ONE, {**ONE, "context": TEXT * 3}, {**ONE, "context": TEXT * 5})
-    config = NiahConfig(
+    config = BenchConfig(
         kinds=(), longbench=str(tmp_path), methods=("gist", "wrong-gist", "full", "rag"), ratio=16, rank_by="bm25"
     )
-    trials = list(evaluate(starter, config))
+    trials = list(Benchmark(starter, config).run())
     assert [(t.sample, t.method) for t in trials] == [
         (f"hotpotqa:{i}", method) for i in range(3) for method in config.methods
     ]
@@ -134,7 +135,7 @@ def test_records_are_measured_like_needles(starter: GistModel, tmp_path: Path) -
     answers = {(t.sample, t.method): t.answer for t in trials}
     # the wrong gist of a record is that of the next one's text, and the first one's is the last one's
     assert len({t.context_tokens for t in trials}) == 3
-    alone = [t.answer for t in evaluate(starter, replace(config, methods=("wrong-gist",)))]
+    alone = [t.answer for t in Benchmark(starter, replace(config, methods=("wrong-gist",))).run()]
     assert alone == [answers[f"hotpotqa:{i}", "wrong-gist"] for i in range(3)]
 
 
@@ -142,8 +143,8 @@ def test_a_text_too_long_for_the_window_loses_its_middle(starter: GistModel, tmp
     long = "First of all. " + TEXT * 2000 + "Last of all."
     put(tmp_path / "hotpotqa.jsonl", {**ONE, "context": long})
     small = replace(starter, causal_lm=starter.causal_lm)
-    config = NiahConfig(kinds=(), longbench=str(tmp_path), methods=("truncate-both", "none"), ratio=100)
-    both, _ = evaluate(small, config)
+    config = BenchConfig(kinds=(), longbench=str(tmp_path), methods=("truncate-both", "none"), ratio=100)
+    both, _ = Benchmark(small, config).run()
     assert both.context_tokens > 32768
     assert both.prompt.startswith("First of all.")
     assert both.prompt.endswith("Last of all.")
@@ -186,9 +187,9 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 def test_no_record_in_the_languages_asked_for(starter: GistModel, tmp_path: Path) -> None:
     path = put(tmp_path / "c.jsonl", CHOICE)
-    config = NiahConfig(kinds=(), choices=str(path), languages=("en",), methods=("none",))
+    config = BenchConfig(kinds=(), choices=str(path), languages=("en",), methods=("none",))
     with pytest.raises(UserError, match="choices has no records in en"):
-        next(evaluate(starter, config))
+        next(Benchmark(starter, config).run())
 
 
 # --- As published
@@ -229,10 +230,10 @@ def test_longbench_is_asked_as_published(starter: GistModel, tmp_path: Path, nam
 def test_instructions_are_read_by_every_method(starter: GistModel, tmp_path: Path) -> None:
     put(tmp_path / "trec.jsonl", {**ONE, "all_classes": ["a", "b"], "answers": ["a"]})
     for method in ("gist", "full", "none", "rag", "hybrid"):
-        asked = NiahConfig(kinds=(), longbench=str(tmp_path), methods=(method,), ratio=16, rank_by="words")
-        [trial] = evaluate(starter, asked)
+        asked = BenchConfig(kinds=(), longbench=str(tmp_path), methods=(method,), ratio=16, rank_by="words")
+        [trial] = Benchmark(starter, asked).run()
         longer = replace(asked, instructions=str(put(tmp_path / "i.json", TASK)), longbench="")
-        [plain] = evaluate(starter, longer)
+        [plain] = Benchmark(starter, longer).run()
         if method == "none":
             assert trial.kv_bytes > plain.kv_bytes  # the instructions
 

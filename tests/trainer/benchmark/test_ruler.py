@@ -10,7 +10,7 @@ import pytest
 from gistdesk.benchmark_names import ENGLISH_ONLY
 from gistdesk.core.model import GistModel
 from trainer.benchmark.config import BenchConfig
-from trainer.benchmark.evaluate import evaluate
+from trainer.benchmark.evaluate import Benchmark
 from trainer.benchmark.ruler import RULER_KINDS, other_needle, word_list
 from trainer.benchmark.ruler_words import words_document
 from trainer.benchmark.texts import documents
@@ -82,7 +82,7 @@ def test_the_haystack_of_multikey_2_and_3_is_other_needles(starter: GistModel) -
         methods=("full",),
         kinds=("ruler-multikey-2", "ruler-multikey-3"),
     )
-    trials = list(evaluate(starter, config))
+    trials = list(Benchmark(starter, config).run())
     assert [(t.needle_kind, t.language) for t in trials] == [
         (kind, language) for kind in config.kinds for language in ("en", "ko")
     ]
@@ -98,7 +98,7 @@ def test_noise_is_the_published_noise(starter: GistModel) -> None:
     config = BenchConfig(
         lengths=(256,), depths=(50,), samples=1, methods=("full",), kinds=("ruler-single-1",), languages=("en",)
     )
-    [trial] = evaluate(starter, config)
+    [trial] = Benchmark(starter, config).run()
     noise = "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again."
     rest = re.sub(rf" ?One of the special magic numbers for {WORD} is: {NUMBER}\.", "", trial.prompt)
     assert noise in rest
@@ -107,7 +107,7 @@ def test_noise_is_the_published_noise(starter: GistModel) -> None:
 
 def test_a_chain_of_variables_stands_in_its_order(starter: GistModel) -> None:
     config = BenchConfig(lengths=(384,), depths=(0, 100), samples=2, methods=("full",), kinds=("ruler-vt",))
-    for trial in evaluate(starter, config):
+    for trial in Benchmark(starter, config).run():
         names = trial.expected.split(", ")
         assert len(set(names)) == 5
         value = re.search(r"\d{5}", trial.prompt_tail)
@@ -155,7 +155,7 @@ def test_lists_of_words_have_the_length_that_was_asked_for(starter: GistModel) -
         ratio=16,
         kinds=("ruler-cwe", "ruler-fwe"),
     )
-    trials = list(evaluate(starter, config))
+    trials = list(Benchmark(starter, config).run())
     assert len(trials) == 8 and {trial.context_tokens for trial in trials} == {256}
 
 

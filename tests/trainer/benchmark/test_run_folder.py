@@ -14,11 +14,12 @@ import pytest
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
-from trainer.benchmark.evaluate import NiahConfig, Trial
+from trainer.benchmark.config import BenchConfig
+from trainer.benchmark.evaluate import Trial
 from trainer.benchmark.run_folder import read_run, read_trials
 from trainer.report.folder import measure, read_results
 
-CONFIG = NiahConfig(
+CONFIG = BenchConfig(
     lengths=(128, 192),
     depths=(0, 100),
     samples=1,
@@ -39,7 +40,7 @@ def told(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in line.items() if name not in TIMES} for line in lines]
 
 
-def run(model: GistModel, folder: Path, config: NiahConfig = CONFIG) -> list[dict[str, Any]]:
+def run(model: GistModel, folder: Path, config: BenchConfig = CONFIG) -> list[dict[str, Any]]:
     return list(measure(model, config, folder))
 
 

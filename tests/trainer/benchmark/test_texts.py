@@ -20,9 +20,10 @@ from gistdesk.core.prompt import Turn
 from gistdesk.folders import resource
 from trainer.benchmark import readings
 from trainer.benchmark.config import BenchConfig
-from trainer.benchmark.evaluate import Benchmark, Trial, evaluate, gist_of
+from trainer.benchmark.evaluate import Benchmark, Trial
 from trainer.benchmark.figures import overall, recovered, scores_table
 from trainer.benchmark.metrics import is_contained
+from trainer.benchmark.readings import gist_of
 from trainer.benchmark.tasks import f1_points, tasks_of
 from trainer.benchmark.texts import documents, read_stories, some_questions
 
@@ -149,7 +150,7 @@ def test_no_training_data_is_made_of_the_documents() -> None:
 def test_every_method_answers_every_question(starter: GistModel, stories: Path) -> None:
     methods = ("gist", "full", "none", "wrong-gist", "truncate", "rag", "rag-budget", "hybrid", "section")
     asked = config(stories, methods=methods, ratio=(8.0, 16.0))
-    trials = list(evaluate(starter, asked))
+    trials = list(Benchmark(starter, asked).run())
     assert len(trials) == Benchmark(starter, asked).n_trials == 5 * (4 + 5 * 2)
     assert {t.needle_kind for t in trials} == {"reading"}
     heron = read_stories(stories)[0]
@@ -186,7 +187,7 @@ def test_a_story_is_encoded_once_per_ratio_for_all_its_questions(
     monkeypatch.setattr(readings, "gist_of", counted)
     monkeypatch.setattr(readings, "Context", Counting)
     asked = config(stories, methods=("gist", "full", "wrong-gist", "none"), ratio=(8.0, 16.0))
-    trials = list(evaluate(starter, asked))
+    trials = list(Benchmark(starter, asked).run())
     assert len(trials) == 5 * 6
     assert len(set(made)) == 4 and len(made) == 6  # the last one's wrong gist is the first one's right one, made again
     assert sum(n > 0 for n in read) == 2  # the full text of each story
@@ -194,14 +195,16 @@ def test_a_story_is_encoded_once_per_ratio_for_all_its_questions(
 
 def test_answers_do_not_depend_on_what_was_asked_before(starter: GistModel, stories: Path) -> None:
     asked = config(stories, methods=("gist", "full"))
-    whole = list(evaluate(starter, asked))
+    whole = list(Benchmark(starter, asked).run())
     done = {trial.key: trial for trial in whole[:3]}
-    again = list(evaluate(starter, asked, done))
+    again = list(Benchmark(starter, asked).run(done))
     assert [(t.answer, t.answer_loss) for t in again] == [(t.answer, t.answer_loss) for t in whole]
 
 
 def test_the_wrong_gist_is_of_another_story(starter: GistModel, stories: Path) -> None:
-    trials = {(t.method, t.prompt_tail): t for t in evaluate(starter, config(stories, methods=("gist", "wrong-gist")))}
+    trials = {
+        (t.method, t.prompt_tail): t for t in Benchmark(starter, config(stories, methods=("gist", "wrong-gist"))).run()
+    }
     wrong, right = trials["wrong-gist", "Who climbed up?"], trials["gist", "Who climbed up?"]
     assert wrong.answer_loss != right.answer_loss
     heron = torch.tensor(starter.token_ids(read_stories(stories)[0].text))
@@ -235,7 +238,7 @@ def test_the_right_answer_that_is_liked_best_counts() -> None:
 
 def test_summaries_are_compared_with_the_models_own(starter: GistModel, stories: Path) -> None:
     asked = config(stories, kinds=("summary",), methods=("full", "none"))
-    trials = list(evaluate(starter, asked))
+    trials = list(Benchmark(starter, asked).run())
     assert [t.method for t in trials] == ["full", "none"] * 2
     assert [t.rouge_l for t in trials if t.method == "full"] == [1.0, 1.0]
     assert all(t.expected == trials[0].answer for t in trials[:2])
@@ -246,7 +249,7 @@ def test_what_the_document_does_not_say_is_counted_by_itself(
     starter: GistModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trainer.benchmark.tasks.documents", lambda: documents()[:1])
-    trials = list(evaluate(starter, config(methods=("none", "section"))))
+    trials = list(Benchmark(starter, config(methods=("none", "section"))).run())
     assert [t.needle_kind for t in trials] == ["documents", "documents"] * 10 + ["documents-absent"] * 2
     assert {t.method for t in trials if t.needle_kind == "documents-absent"} == {"none"}
     absent = trials[-1]
@@ -272,7 +275,7 @@ def test_a_document_is_compressed_once_for_what_it_says_and_what_it_does_not(
     texts = [replace(text, questions=(text.questions[0], text.questions[-1])) for text in documents()[:2]]
     monkeypatch.setattr("trainer.benchmark.tasks.documents", lambda: texts)
     monkeypatch.setattr(readings, "gist_of", counted)
-    trials = list(evaluate(starter, config(methods=("gist",))))
+    trials = list(Benchmark(starter, config(methods=("gist",))).run())
     assert [t.needle_kind for t in trials] == ["documents", "documents-absent"] * 2
     assert len(made) == 2
 

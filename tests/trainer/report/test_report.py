@@ -13,12 +13,13 @@ import pytest
 from matplotlib import colormaps, image
 
 from gistdesk.core.errors import UserError
+from gistdesk.core.interval import wilson
 from gistdesk.core.model import GistModel
-from trainer.benchmark.config import METHODS
-from trainer.benchmark.evaluate import NiahConfig, Trial, wilson
-from trainer.benchmark.figures import break_even, by_length, overall
-from trainer.report.folder import cells, heatmap, measure, table
-from trainer.report.pictures import curves
+from trainer.benchmark.config import METHODS, BenchConfig
+from trainer.benchmark.evaluate import Trial
+from trainer.benchmark.figures import break_even, by_length, cells, overall, table
+from trainer.report.folder import measure
+from trainer.report.pictures import curves, heatmap
 
 TRIAL = Trial(
     method="gist",
@@ -42,7 +43,7 @@ TRIAL = Trial(
     prepare_s=0.5,
     tokens_per_second=80.0,
 )
-CONFIG = NiahConfig(
+CONFIG = BenchConfig(
     lengths=(128,),
     depths=(0, 100),
     samples=1,
