@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gistdesk.core.methods import LEAST_SLOTS, chosen_method, starting_method, usual_ratio, within_trained
 from gistdesk.library import Library
 from gistdesk.models import SMOLLM2, shipped_adapter
-from gistdesk.protocol import MeasuredRatio, ModelInfo
+from gistdesk.protocol import ModelInfo
 from gistdesk.session.models import needed_bytes
 from gistdesk.settings import Settings
 
@@ -33,6 +33,15 @@ class Prediction:
     file_bytes: int
     memory_bytes: int
     seconds: float | None
+
+
+@dataclass(frozen=True)
+class MeasuredRecall:
+    """Of `n` questions of a kind, in the benchmark's terms or `OWN`, `n_right` were answered right from gists."""
+
+    kind: str
+    n: int
+    n_right: int
 
 
 class Estimates:
@@ -82,7 +91,7 @@ class Estimates:
         stored = stored * self._settings().kv_bits // 16
         return Prediction(n_slots, n_slots * stored + n_files * _GIST_OVERHEAD_BYTES, memory, seconds)
 
-    def measured_at(self, ratio: float, *, method: str = "auto", model: str = "") -> list[MeasuredRatio]:
+    def measured_at(self, ratio: float, *, method: str = "auto", model: str = "") -> list[MeasuredRecall]:
         """What was measured on a model's gists made with a method at about this ratio; arguments as in `predict`.
 
         Includes both what is stored with the adapter and what this library has measured.
@@ -96,12 +105,13 @@ class Estimates:
         own = self._library.recalls.by_ratio(info.model_fingerprint, adapter, method)
         kept = info.measured if method == "adapter" else ()
         found: dict[str, list[int]] = {}
-        for row in (*kept, *(MeasuredRatio(OWN, *each) for each in own)):
-            if ratio / _NEARLY < row.ratio < ratio * _NEARLY:
-                counts = found.setdefault(row.kind, [0, 0])
-                counts[0] += row.n
-                counts[1] += row.n_right
-        return [MeasuredRatio(kind, ratio, n, n_right) for kind, (n, n_right) in found.items()]
+        stored = [(row.kind, row.ratio, row.n, row.n_right) for row in kept]
+        for kind, at, n, n_right in (*stored, *((OWN, *each) for each in own)):
+            if ratio / _NEARLY < at < ratio * _NEARLY:
+                counts = found.setdefault(kind, [0, 0])
+                counts[0] += n
+                counts[1] += n_right
+        return [MeasuredRecall(kind, n, n_right) for kind, (n, n_right) in found.items()]
 
     def _measured_speed(self, model: str, method: str) -> float | None:
         """Tokens per second of the newest gist this model made here with this method."""

@@ -23,9 +23,9 @@ from gistdesk.language.figures import PRECISIONS, count_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk, ModelRow, Notice
 from gistdesk.session.runs import Runs
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
+from gistdesk.ui.widgets.model_title import model_title
 
 NAME, BASE, PRECISION, DOCUMENTS = range(4)
 _HEADERS = (later("Adapter"), later("Base model"), later("Trained in"), later("Documents"))

@@ -17,9 +17,9 @@ from gistdesk.ui.lab.commands import SIZES, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab.form import CheckList, CommandLine, Form, PathField
 from gistdesk.ui.lab.models import ModelBox
 from gistdesk.ui.lab.words import METHOD_NOTES, METHODS, TASKS
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
+from gistdesk.ui.widgets.model_title import model_title
 
 _SIZE_NAMES = (later("Quick: up to two minutes"), later("Standard"), later("Full: a night"), later("Custom sizes"))
 _OWN = 3

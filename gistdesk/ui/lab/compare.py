@@ -21,9 +21,9 @@ from gistdesk.session.run import Run, points
 from gistdesk.ui.lab.plot import Line, Plot, smoothed
 from gistdesk.ui.lab.train import loss_points
 from gistdesk.ui.lab.words import interval_text, kind_text, method_name, share_text
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
+from gistdesk.ui.widgets.model_title import model_title
 
 FEWEST, MOST = 2, 4
 

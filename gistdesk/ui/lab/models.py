@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QComboBox
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Desk
 from gistdesk.session.runs import Runs
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets.labels import tip
+from gistdesk.ui.widgets.model_title import model_title
 
 
 class ModelBox(QComboBox):

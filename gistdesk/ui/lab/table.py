@@ -36,9 +36,9 @@ from gistdesk.session.run import Run
 from gistdesk.session.runs import Runs
 from gistdesk.ui.lab.compare import FEWEST, MOST, Comparison
 from gistdesk.ui.lab.words import STATE_ICONS, kind_text, resume_text, state_text
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import EmptyState, Label, tip
+from gistdesk.ui.widgets.model_title import model_title
 
 Index = QModelIndex | QPersistentModelIndex
 NAME, KIND, MODEL, STATE, ACCURACY, STEPS, TOOK, SEED, STARTED = range(9)

@@ -18,9 +18,9 @@ from gistdesk.ui.lab.commands import TRAINING, shown, train_words
 from gistdesk.ui.lab.form import CommandLine, Form, PathField
 from gistdesk.ui.lab.models import ModelBox
 from gistdesk.ui.lab.preflight import Preflight
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
+from gistdesk.ui.widgets.model_title import model_title
 
 PRESETS = ("check", "quick", "standard", "full")
 _PRESET_NAMES = (

@@ -22,11 +22,12 @@ from gistdesk.core.methods import METHOD_TITLES
 from gistdesk.language.figures import bytes_text, count_text, duration_text, ratio_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, GistRow
-from gistdesk.ui.library.model import added_text, model_title
+from gistdesk.ui.library.model import added_text
 from gistdesk.ui.library.recall_card import RecallCard
 from gistdesk.ui.library.states import WORKING, explanation, fraction, look, state_words
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
+from gistdesk.ui.widgets.model_title import model_title
 
 _ACTIONS = (
     "chat",

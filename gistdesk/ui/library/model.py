@@ -10,9 +10,9 @@ from gistdesk.core.methods import METHOD_BADGES
 from gistdesk.language.figures import bytes_text, count_text, percent_text, ratio_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
-from gistdesk.models import SMOLLM2, STARTER
 from gistdesk.ui.library.states import ICONS, explanation, fraction, state_words
 from gistdesk.ui.widgets.labels import tip
+from gistdesk.ui.widgets.model_title import model_title
 
 AnyIndex = QModelIndex | QPersistentModelIndex
 
@@ -198,13 +198,6 @@ def _recall_words(entry: Entry) -> str:
     if gist is not None and gist.recall_n:
         return tr("Facts of the text that its gist gives back: {kept} of {n}", kept=gist.recall_kept, n=gist.recall_n)
     return tr("Not measured yet: see “What did this gist keep?” in the inspector.")
-
-
-def model_title(name: str) -> str:
-    """A model's name short enough for a table: the last part of a folder or hub id."""
-    if name == SMOLLM2:
-        return "SmolLM2"
-    return tr("Starter") if name == STARTER else name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
 
 
 def added_text(iso: str) -> str:

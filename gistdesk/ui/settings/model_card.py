@@ -13,10 +13,10 @@ from gistdesk.language.i18n import tr
 from gistdesk.models import NAMED
 from gistdesk.session.desk import Desk, ModelRow
 from gistdesk.session.downloads import Coming
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
+from gistdesk.ui.widgets.model_title import model_title
 
 
 class ModelCard(QFrame):

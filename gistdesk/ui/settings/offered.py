@@ -15,10 +15,10 @@ from gistdesk.session.abilities import ability
 from gistdesk.session.desk import Desk, ModelRow
 from gistdesk.session.found_models import Found
 from gistdesk.session.recommended import Recommended
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
+from gistdesk.ui.widgets.model_title import model_title
 
 _FITS = {
     "fits": later("Fits"),

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Desk
-from gistdesk.ui.library.model import model_title
+from gistdesk.ui.widgets.model_title import model_title
 from gistdesk.ui.widgets.question import Question
 
 

@@ -18,9 +18,8 @@ from PySide6.QtWidgets import (
 from gistdesk.core.methods import GIST_METHODS, chosen_method, usual_ratio
 from gistdesk.language.figures import bytes_text, count_text, duration_text
 from gistdesk.language.i18n import later, tr
-from gistdesk.protocol import MeasuredRatio
 from gistdesk.session.desk import Desk
-from gistdesk.session.estimates import OWN
+from gistdesk.session.estimates import OWN, MeasuredRecall
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 
@@ -179,15 +178,15 @@ class RatioChooser(QWidget):
                 value.setText("–")
             return
         tokens, n = sum(self._tokens), len(self._tokens)
-        coming = self._desk.estimates.predict(tokens, self.ratio, n, method=self.method, model=self._model)
-        self._desk.forecast(coming.memory_bytes)
-        self._values[0].setText(tr("about {figure}", figure=bytes_text(coming.file_bytes)))
-        self._values[0].setToolTip(tr("Gist tokens: {n}", n=count_text(coming.n_slots)))
-        self._values[1].setText(bytes_text(coming.memory_bytes) if coming.memory_bytes else tr("not known yet"))
+        predicted = self._desk.estimates.predict(tokens, self.ratio, n, method=self.method, model=self._model)
+        self._desk.forecast(predicted.memory_bytes)
+        self._values[0].setText(tr("about {figure}", figure=bytes_text(predicted.file_bytes)))
+        self._values[0].setToolTip(tr("Gist tokens: {n}", n=count_text(predicted.n_slots)))
+        self._values[1].setText(bytes_text(predicted.memory_bytes) if predicted.memory_bytes else tr("not known yet"))
         self._values[2].setText(
             tr("not measured yet")
-            if coming.seconds is None
-            else tr("about {figure}", figure=duration_text(coming.seconds))
+            if predicted.seconds is None
+            else tr("about {figure}", figure=duration_text(predicted.seconds))
         )
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -220,7 +219,7 @@ _KINDS = {
 }
 
 
-def _measured_words(rows: Sequence[MeasuredRatio]) -> str:
+def _measured_words(rows: Sequence[MeasuredRecall]) -> str:
     """How much was recalled from gists at a ratio, each with the number asked; the library's own documents first."""
     if not rows:
         return tr("not measured yet")

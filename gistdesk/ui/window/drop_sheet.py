@@ -24,9 +24,9 @@ from gistdesk.language.figures import count_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, Problem
 from gistdesk.session.desk import Desk, Measured
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
+from gistdesk.ui.widgets.model_title import model_title
 from gistdesk.ui.widgets.overlay import Overlay
 from gistdesk.ui.widgets.ratio_chooser import RatioChooser
 

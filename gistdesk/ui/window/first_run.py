@@ -23,10 +23,10 @@ from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import language, language_name, tr
 from gistdesk.session.abilities import ability
 from gistdesk.session.desk import Desk, ModelRow
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
 from gistdesk.ui.widgets.labels import Label
+from gistdesk.ui.widgets.model_title import model_title
 
 
 def recommended(rows: list[ModelRow]) -> ModelRow | None:

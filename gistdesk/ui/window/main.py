@@ -30,6 +30,7 @@ from gistdesk.session.runs import Runs
 from gistdesk.ui.library.place import LibraryPlace
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.banner import BannerArea
+from gistdesk.ui.widgets.model_title import model_title
 from gistdesk.ui.widgets.overlay import Overlay
 from gistdesk.ui.window.adding import Adding
 from gistdesk.ui.window.announcer import Announcer
@@ -445,8 +446,6 @@ class MainWindow(QMainWindow):
         area.tell(notice, tone)
 
     def _on_model_arrived(self, name: str) -> None:
-        from gistdesk.ui.library.model import model_title
-
         use = partial(self._use_model, name)
         self._on_notice(
             Notice(tr("“{title}” is here.", title=model_title(name)), actions=((later("Use it"), use),)), "info"

@@ -22,10 +22,10 @@ from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import tr
 from gistdesk.session.desk import Desk
 from gistdesk.session.runs import Runs
-from gistdesk.ui.library.model import model_title
 from gistdesk.ui.library.states import WORKING
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
+from gistdesk.ui.widgets.model_title import model_title
 from gistdesk.ui.window.jobs import all_jobs
 
 _COUNT_MS = 100

@@ -26,9 +26,10 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.language import i18n
 from gistdesk.library import Problem
-from gistdesk.protocol import ExtractDone, MeasuredRatio, ModelInfo
+from gistdesk.protocol import ExtractDone, ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Notice
 from gistdesk.session.downloads import Coming
+from gistdesk.session.estimates import MeasuredRecall
 from gistdesk.session.found_models import Found
 from gistdesk.settings import Settings, read_settings
 from gistdesk.ui.library.inspector import possible
@@ -224,7 +225,7 @@ def test_ratios_promise_nothing_that_was_not_measured(
     chooser = window.drop_sheet.chooser
     assert [button.text() for button in chooser.buttons] == ["8x", "32x", "100x", "Custom"]
     assert [note.text() for note in chooser._notes] == ["not measured yet"] * 4
-    rows = {("auto", 8.0): [MeasuredRatio("fact", 8.0, 60, 18), MeasuredRatio("own", 8.0, 22, 0)]}
+    rows = {("auto", 8.0): [MeasuredRecall("fact", 60, 18), MeasuredRecall("own", 22, 0)]}
     monkeypatch.setattr(
         window.desk.estimates, "measured_at", lambda ratio, *, method, model: rows.get((method, ratio), [])
     )
