@@ -73,7 +73,7 @@ def open_pdf(name: str, data: bytes, password: str | None) -> Opened:
         raise _pdf_refusal(name, error.err_code, password) from error
     if_empty = UserError(
         "{name} has no text: its pages are only pictures, as in a scan.",
-        "Run it through a text recognition (OCR) program and add the result.",
+        "Run OCR on it and add the result.",
         name=name,
     )
     return Opened(None, "page", len(pdf), _pdf_pages(name, pdf), if_empty)

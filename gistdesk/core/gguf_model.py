@@ -135,7 +135,7 @@ def config_of(header: GgufHeader, path: Path) -> dict[str, Any]:
     except (ValueError, ArithmeticError, TypeError, LookupError) as error:
         raise UserError(
             "The model in {folder} cannot be loaded ({reason}).",
-            "Get the model in another file, or another model.",
+            "Use a different model file, or another model.",
             folder=path,
             reason=error,
         ) from error
@@ -337,7 +337,7 @@ def _write_tokenizer(path: Path, header: GgufHeader, folder: Path) -> None:
 def _no_tokenizer(path: Path, reason: str) -> UserError:
     return UserError(
         "The tokenizer in {folder} cannot be read ({reason}).",
-        "Get the model in another file.",
+        "Use a different model file.",
         folder=path,
         reason=reason,
     )

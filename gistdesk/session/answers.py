@@ -313,7 +313,7 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
             return Problem(
                 OUTDATED,
                 Sentence("{title} was compressed with a different version of its model.", title=entry.title),
-                "Re-compress it.",
+                "Recompress it.",
             )
     models = {entry.model for entry in entries}
     if len(models) > 1:
@@ -322,7 +322,7 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
             Sentence(
                 "These documents were compressed with different models ({models}).", models=", ".join(sorted(models))
             ),
-            "Re-compress them with one model, or ask them in separate chats.",
+            "Recompress them with one model, or ask them in separate chats.",
         )
     return None
 

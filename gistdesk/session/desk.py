@@ -369,7 +369,7 @@ class Desk(QObject):
                 tr("Documents compressed with another model: {n}", n=len(others)),
                 later("They stay as they are, and each is asked with the model that it was compressed with."),
                 actions=(
-                    (later("Re-compress all"), partial(self.recompress, [entry.id for entry in others])),
+                    (later("Recompress all"), partial(self.recompress, [entry.id for entry in others])),
                     (later("Switch back"), partial(self.load_model, before)),
                 ),
             )
@@ -613,9 +613,9 @@ class Desk(QObject):
             self.engine_changed.emit()
 
     def _on_crash(self, details: str) -> None:
-        notice = Notice("The engine stopped unexpectedly.", "Nothing is lost. It is started again.", details)
+        notice = Notice("The engine stopped unexpectedly.", "Nothing is lost. It is restarting.", details)
         if self._engine.state == "failed":
-            message = "The engine has crashed several times and is not started again."
+            message = "The engine has crashed several times and will not be restarted."
             notice = Notice(message, "Nothing is lost. Trying again starts it.", details)
         self.notice.emit(notice)
 

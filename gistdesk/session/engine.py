@@ -37,7 +37,7 @@ _PARSE_S = 0.008
 """Half a frame: events are handled for at most this long at a time, however many there are."""
 _TAIL_BYTES = 2**14
 _TAIL_LINES = 40
-_HINT = "It is started again; try again, with a smaller document or model if it keeps happening."
+_HINT = "It is restarting; try again, with a smaller document or model if it keeps happening."
 _GIVEN_UP_HINT = "Trying again starts it; use a smaller document or model if it keeps happening."
 
 
@@ -347,7 +347,7 @@ class Engine(QObject):
         self.crashed.emit(f"The engine process has ended unexpectedly ({how}).\n{self._last_words()}")
 
     def _given_up(self, request: Request) -> Error:
-        message = "The engine has crashed several times and is not started again."
+        message = "The engine has crashed several times and will not be restarted."
         return self._crash_of(request, message, _GIVEN_UP_HINT)
 
     def _crash_of(self, request: Request, message: str, hint: str) -> Error:

@@ -111,5 +111,5 @@ class LocalServer(QObject):
 
     def _on_ended(self, end: End) -> None:
         self._child, self.port = None, 0
-        self.problem = end.said or later("The server ended by itself.")
+        self.problem = end.said or later("The server stopped unexpectedly.")
         self.changed.emit()

@@ -138,7 +138,7 @@ import sys
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QMessageBox
 from gistdesk.ui.app import start
-QMessageBox.exec = lambda self: next(button for button in self.buttons() if button.text() == "Use the copy").click()
+QMessageBox.exec = lambda self: next(button for button in self.buttons() if button.text() == "Use the backup").click()
 def show(self, paths):
     print([entry.title for entry in self.desk.library.entries.all()])
     QTimer.singleShot(0, QApplication.quit)

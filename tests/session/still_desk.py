@@ -208,7 +208,7 @@ def _extract(library: Library, entry: Entry, pages: list[str], page_label: str |
 def fill(desk: StillDesk) -> dict[str, Entry]:
     """Entries in every state, by state."""
     scan = "scan-1987.pdf has no text: its pages are only pictures, as in a scan."
-    hint = "Run it through a text recognition (OCR) program and add the result."
+    hint = "Run OCR on it and add the result."
     locked = Problem("password", "Salaries.pdf is protected with a password.", "Enter the password to open it.")
     found = {
         "ready": add_entry(desk, "Lease agreement, Harbour Street 14.pdf", pages=PAGES),

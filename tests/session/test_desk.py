@@ -127,7 +127,7 @@ def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
     assert [desk.library.entries.get(i).state for i in ids] == ["queued"] * 3
     assert desk.idle()
     assert [notice.hint for notice in notices] == [
-        *["Nothing is lost. It is started again."] * 2,
+        *["Nothing is lost. It is restarting."] * 2,
         "Nothing is lost. Trying again starts it.",
     ]
     desk._engine._command = working

@@ -132,11 +132,11 @@ def _asked(error: UserError, when: datetime) -> bool:
     box.setText(i18n.tr(error.message))
     box.setInformativeText(
         i18n.tr(
-            "There is a copy of {time}. What was added since would have to be added again; the damaged file is kept.",
+            "A backup from {time} exists. Anything added since must be added again; the damaged file is kept.",
             time=f"{when:%Y-%m-%d %H:%M}",
         )
     )
-    use = box.addButton(i18n.tr("Use the copy"), QMessageBox.ButtonRole.AcceptRole)
+    use = box.addButton(i18n.tr("Use the backup"), QMessageBox.ButtonRole.AcceptRole)
     box.addButton(i18n.tr("Close"), QMessageBox.ButtonRole.RejectRole)
     box.exec()
     return box.clickedButton() is use
@@ -146,7 +146,7 @@ def _no_answer() -> int:
     theme.use_language("auto")
     _say(
         QMessageBox.Icon.Warning,
-        i18n.tr("Another gistdesk window has this library open and does not answer.")
+        i18n.tr("Another gistdesk window has this library open and is not responding.")
         + "\n"
         + i18n.tr("Close it, or end its process, and start again."),
     )

@@ -16,7 +16,7 @@ from gistdesk.ui.widgets.flow import FlowRow
 from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
-_REMEDIES = {TOO_MUCH: ("models", later("Choose another model")), OUTDATED: ("recompress", later("Re-compress"))}
+_REMEDIES = {TOO_MUCH: ("models", later("Choose another model")), OUTDATED: ("recompress", later("Recompress"))}
 
 
 class ChatBanner(Card):

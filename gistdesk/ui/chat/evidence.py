@@ -82,7 +82,7 @@ class EvidenceView(QWidget):
 def _judged(grounded: Grounded | None, has_passage: bool) -> tuple[str, str, str]:
     """Role, icon and words of the line above the sentence; no words if there is nothing to say."""
     if grounded is None:
-        return "muted", "reader", tr("The text has this about the question:") if has_passage else ""
+        return "muted", "reader", tr("Relevant sentence:") if has_passage else ""
     if grounded.found:
         return "good", "ready", tr("Found in the document:")
     if grounded.missing:
@@ -90,5 +90,5 @@ def _judged(grounded: Grounded | None, has_passage: bool) -> tuple[str, str, str
     else:
         words = tr("Not found in the document: no sentence says this.")
     if has_passage:
-        words = tr("{sentence} The text has this about the question:", sentence=words.rstrip(".") + ".")
+        words = tr("{sentence} Relevant sentence:", sentence=words.rstrip(".") + ".")
     return "warning", "warning", words

@@ -62,7 +62,7 @@ class Pill(Card):
         self.kind = "tinted" if entry.state in ("ready", "source changed") else "plain"
         self._label.setText(words, ending=words.removeprefix(entry.title))
         self.setAccessibleName(words)
-        self.remove_button.set_words(tr("Take {title} out of this chat", title=entry.title))
+        self.remove_button.set_words(tr("Remove {title} from this chat", title=entry.title))
         width = self._label.fontMetrics().horizontalAdvance(words) + 2
         margins = 2 * GRID + 2 * SMALL + self.remove_button.sizeHint().width()
         self._wanted_px = min(_WIDEST_PX, width + margins)

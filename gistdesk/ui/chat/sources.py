@@ -277,7 +277,7 @@ class SourcesView(QWidget):
         self._note.setText(
             tr("Found by full-text search for the words of the question and the answer. Read them to check the answer.")
             if self.cards
-            else tr("No place in the documents has these words. Be careful with this answer.")
+            else tr("These words were not found anywhere in the documents. Be careful with this answer.")
         )
 
 

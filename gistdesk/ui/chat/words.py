@@ -148,7 +148,7 @@ def pill_words(entry: Entry) -> str:
             "extracting": tr("being read"),
             "compressing": tr("compressing"),
             "failed": tr("failed"),
-            "outdated": tr("needs re-compress"),
+            "outdated": tr("needs recompressing"),
             "cancelled": tr("cancelled"),
         }.get(entry.state, tr("not compressed"))
     return f"{entry.title} – {state}"
@@ -182,5 +182,6 @@ def reliance_words(entries: Sequence[Entry]) -> str:
     if not lost:
         return ""
     return tr(
-        "Facts of {titles} did not come back from the gist: answers from it alone are guesses.", titles=", ".join(lost)
+        "Facts in {titles} could not be recalled from the gist: answers from it alone are guesses.",
+        titles=", ".join(lost),
     )

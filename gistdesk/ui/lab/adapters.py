@@ -128,8 +128,8 @@ class AdaptersTab(QWidget):
         elif action == "delete":
             self.told.emit(
                 Notice(
-                    tr("Delete the adapter “{title}” for good?", title=row.title),
-                    later("What was compressed with it cannot be asked any more."),
+                    tr("Delete the adapter “{title}” permanently?", title=row.title),
+                    later("Documents compressed with it can no longer be asked."),
                     actions=((later("Delete"), partial(self._desk.remove_adapter, row.name)),),
                 )
             )
@@ -162,10 +162,7 @@ class AdaptersTab(QWidget):
         for name, text in texts.items():
             self._buttons[name].setText(text)
         self._note.setText(
-            tr(
-                "Adapters that were put to use or imported are kept here. More come from Train, or from Settings, "
-                "Models."
-            )
+            tr("Adapters you have used or imported are kept here. Add more from Train, or from Settings > Models.")
         )
         self.table.setAccessibleName(tr("Adapters"))
         self.table.setHorizontalHeaderLabels([tr(text) for text in _HEADERS])

@@ -136,7 +136,7 @@ class RunHeader(QFrame):
         self.pause.setEnabled(run.state == "running")
         self.stop.setVisible((run.is_live and (run.is_training or run.state == "starting")) or run.state == "queued")
         self.stop.setText(
-            tr("Stop at once") if run.is_ending else tr("Take back") if run.state == "queued" else tr("Stop")
+            tr("Stop at once") if run.is_ending else tr("Cancel") if run.state == "queued" else tr("Stop")
         )
         self.resume.setVisible(run.can_resume or run.state == "paused")
         self.resume.setText(resume_text(run))

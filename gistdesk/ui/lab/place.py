@@ -120,7 +120,7 @@ class LabPlace(QObject):
     def _on_delete(self, run: Run) -> None:
         self.told.emit(
             Notice(
-                tr("Delete “{title}” for good?", title=run.start.title),
+                tr("Delete “{title}” permanently?", title=run.start.title),
                 tr("Its figures, samples and checkpoints cannot be brought back."),
                 actions=((later("Delete"), partial(self.runs.delete, run)),),
             )

@@ -86,8 +86,8 @@ def state_text(run: Run) -> str:
     if run.state == "stopped":
         step = count_text(run.resume_step)
         if run.is_training:
-            return tr("Stopped; can go on from step {step}", step=step)
-        return tr("Stopped; can go on after sample {step}", step=step)
+            return tr("Stopped; can resume from step {step}", step=step)
+        return tr("Stopped; can resume after sample {step}", step=step)
     if run.state == "failed":
         return tr("Failed: {reason}", reason=bug_text(run.problem) if run.is_bug else tr(run.problem))
     return {

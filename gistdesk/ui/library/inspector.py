@@ -297,7 +297,7 @@ class LibraryInspector(QFrame):
             "rename": tr("Rename"),
             "collect": tr("Collections…"),
             "next": tr("Compress next"),
-            "recompress": tr("Re-compress…"),
+            "recompress": tr("Recompress…"),
             "retry": tr("Retry"),
             "retry_small": tr("Retry with less memory"),
             "cancel": tr("Cancel compression"),
@@ -325,7 +325,7 @@ def _facts(entry: Entry) -> list[tuple[str, str]]:
         facts += [
             (tr("Gist tokens"), count_text(gist.n_slots)),
             (tr("Ratio"), f"{ratio_text(gist.n_tokens / max(1, gist.n_slots))}"),
-            (tr("Way"), tr(METHOD_TITLES.get(gist.method, gist.method))),
+            (tr("Method"), tr(METHOD_TITLES.get(gist.method, gist.method))),
             *_agreement(gist),
             (tr("Gist file"), bytes_text(gist.file_bytes)),
             (tr("In memory"), bytes_text(gist.kv_bytes)),

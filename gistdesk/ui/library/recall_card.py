@@ -115,7 +115,7 @@ class RecallCard(QWidget):
         if found is None:
             return tr("Numbers, dates, names and codes of the document are asked back from its gist.")
         if entry.gist is not None and entry.gist.verdict in ("partly", "unreliable"):
-            return tr("Keep Look up passages on for this document, or re-compress it at a lower ratio.")
+            return tr("Keep Look up passages on for this document, or recompress it at a lower ratio.")
         return ""
 
     def _on_pressed(self) -> None:

@@ -26,7 +26,7 @@ _WORDS = {
     "compressing": later("Compressing"),
     "ready": later("Ready"),
     "failed": later("Failed"),
-    "outdated": later("Needs re-compress"),
+    "outdated": later("Needs recompressing"),
     "source changed": later("Source changed"),
     "cancelled": later("Cancelled"),
 }
@@ -82,16 +82,16 @@ def explanation(entry: Entry) -> str:
     if entry.problem is not None and entry.state == "failed":
         return f"{tr(entry.problem.message)} {tr(entry.problem.hint)}"
     if entry.state == "outdated":
-        return tr("The model or its adapter changed since this was compressed. Re-compress it to ask questions of it.")
+        return tr("The model or its adapter changed since this was compressed. Recompress it to ask questions of it.")
     if entry.state == "source changed":
-        return tr("The file changed on disk since it was read. Re-compress it to take in the changes.")
+        return tr("The file changed on disk since it was read. Recompress it to take in the changes.")
     if entry.state == "ready" and entry.gist is not None and entry.gist.verdict in ("partly", "unreliable"):
         return tr(
             "Its facts were asked back from the gist, and not all came back. The text is kept: answers that look up "
             "passages rely on it."
         )
     if entry.state == "cancelled":
-        return tr("Compression was cancelled. What was done is kept; Retry goes on from there.")
+        return tr("Compression was cancelled. Progress is kept; Retry continues from there.")
     return ""
 
 

@@ -72,7 +72,7 @@ class CudaOffer(QWidget):
         self._bar.setAccessibleName(tr("Setting CUDA up"))
         self.install.setVisible(not busy and bool(facts.get("can_install")))
         size = bytes_text(facts.get("fetch_bytes", 0))
-        self.install.setText(tr("Go on") if facts.get("unfinished") else tr("Download {size} and set up", size=size))
+        self.install.setText(tr("Resume") if facts.get("unfinished") else tr("Download {size} and set up", size=size))
         self.cancel.setVisible(busy and cuda.phase != "remove")
         self.cancel.setText(tr("Cancel"))
         self.remove.setVisible(not busy and bool(facts.get("in_use") or facts.get("unfinished")))
@@ -86,7 +86,7 @@ class CudaOffer(QWidget):
         if cuda.phase == "unpacking":
             return tr("Unpacking")
         if cuda.phase == "testing":
-            return tr("Trying it on the card")
+            return tr("Testing it on the card")
         return tr("Removing") if cuda.phase == "remove" else tr("Asking the package index")
 
     def _facts_in_words(self) -> str:
@@ -96,8 +96,8 @@ class CudaOffer(QWidget):
         card = facts["card"]["name"] if facts["card"] else ""
         if facts["can_install"]:
             offer = tr(
-                "{card} is not used: the PyTorch that came with the program has no CUDA. Setting it up uses the "
-                "network and takes {size} on the disk; it is tried before it is used, and can be removed again.",
+                "{card} is not used: the bundled PyTorch has no CUDA support. Setting up CUDA uses the network and "
+                "takes {size} of disk space; it is tested before it is used, and can be removed again.",
                 card=card,
                 size=bytes_text(facts["disk_bytes"]),
             )

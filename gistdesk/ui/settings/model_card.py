@@ -114,14 +114,14 @@ class ModelCard(QFrame):
             QMessageBox.Icon.Warning,
             tr("Delete the adapter"),
             tr(
-                "Delete the adapter “{title}” for good? What was compressed with it cannot be asked any more.",
+                "Delete the adapter “{title}” permanently? Documents compressed with it can no longer be asked.",
                 title=self._title.text(),
             ),
             QMessageBox.StandardButton.NoButton,
             self.window(),
         )
         box.setTextFormat(Qt.TextFormat.PlainText)
-        delete = box.addButton(tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
+        delete = box.addButton(tr("Delete permanently"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
@@ -166,7 +166,7 @@ def _facts(row: ModelRow) -> list[str]:
 def _pause_text(coming: Coming | None) -> str:
     if coming is None or not coming.is_paused:
         return tr("Pause")
-    return tr("Try again") if coming.problem else tr("Go on")
+    return tr("Try again") if coming.problem else tr("Resume")
 
 
 def _coming_text(coming: Coming, *, is_file: bool) -> str:

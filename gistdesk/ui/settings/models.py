@@ -71,8 +71,8 @@ class ModelsPage(SettingsPage):
             self.add_text(
                 later(
                     "A model is a folder with safetensors weights, a GGUF file, or the id of one on huggingface.co. "
-                    "Downloading is the only thing here that uses the network; a download that is interrupted goes on "
-                    "later."
+                    "Downloading is the only thing here that uses the network; an interrupted download can be "
+                    "resumed later."
                 )
             ),
             "muted",

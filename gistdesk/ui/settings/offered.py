@@ -156,7 +156,7 @@ def _recommended_facts(each: Recommended, row: ModelRow) -> list[str]:
         tr("licence: {name}", name=each.licence),
     ]
     if each.must_accept:
-        facts.append(tr("asks to accept its terms on huggingface.co first"))
+        facts.append(tr("requires accepting its terms on huggingface.co first"))
     facts.append(tr("no adapter: it compresses by the text's own keys"))
     can = ability(each.hub_id, each.n_parameters)
     return [*facts, tr(can.can)] if can is not None else facts

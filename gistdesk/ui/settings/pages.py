@@ -82,16 +82,19 @@ class HardwarePage(SettingsPage):
             later("Processor threads"), self.threads, later("On a busy computer fewer threads can be much faster.")
         )
         self.add_row(
-            later("Memory reserve"), self.reserve, later("Left to other programs when a model or a context is fitted.")
+            later("Memory reserve"),
+            self.reserve,
+            later("Left free for other programs when a model or a context is fitted into memory."),
         )
-        self.add_row(later("Unload when idle"), self.idle, later("Gives the model's memory back."))
+        self.add_row(later("Unload when idle"), self.idle, later("Frees the model's memory."))
         self.precision = self.add_choices(QComboBox(), (later("Automatic"), *PRECISIONS.values()))
         self.add_row(
             later("Quantization"),
             self.precision,
             later(
-                "Of a model's weights. Automatic: as the adapter was trained, else 16 bits if they fit, else NF4. "
-                "What was compressed in 4 or 8 bits is read in the same alone: other rows ask to be re-compressed."
+                "Precision of a model's weights. Automatic: as the adapter was trained, else 16 bits if they fit, "
+                "else NF4. Documents compressed in 4 or 8 bits can be asked only in that precision; after a change "
+                "they need recompressing."
             ),
         )
         self.column.addStretch()
@@ -140,9 +143,9 @@ class PrivacyPage(SettingsPage):
         )
         self.add_text(
             later(
-                "Documents, questions and answers stay on this computer. Nothing is measured and sent, and there is "
-                "no check for updates. The local server, which is off unless you switch it on, can be reached from "
-                "this computer alone."
+                "Documents, questions and answers stay on this computer. No usage data is collected or sent, and "
+                "there is no check for updates. The local server, which is off unless you switch it on, can be "
+                "reached only from this computer."
             )
         )
         self.add_text(

@@ -17,12 +17,12 @@ class ServerPage(SettingsPage):
         self._desk = desk
         self.add_text(
             later(
-                "Other programs on this computer can ask your documents, as they ask OpenAI's chat completions: with "
-                "this address and token, and a document's title as the model."
+                "Other programs on this computer can ask your documents through an API compatible with OpenAI's chat "
+                "completions: with this address and token, and a document's title as the model."
             )
         )
         self.on = QCheckBox()
-        self.set_text_of(self.on, later("Take requests from programs on this computer"))
+        self.set_text_of(self.on, later("Accept requests from programs on this computer"))
         self.port = QSpinBox()
         self.port.setRange(1024, 65535)
         self.port.setMinimumWidth(16 * theme.GRID)
@@ -30,11 +30,15 @@ class ServerPage(SettingsPage):
         self.address, self.token = _Copied(self), _Copied(self, is_secret=True)
         self.state = Label()
         self.state.setWordWrap(True)
-        self.add_row(later("Server"), self.on, later("Off unless you switch it on. Nobody outside can reach it."))
+        self.add_row(
+            later("Server"),
+            self.on,
+            later("Off unless you switch it on. It cannot be reached from outside this computer."),
+        )
         self.add_row(later("Status"), self.state)
         self.add_row(later("Port"), self.port)
         self.add_row(later("Address"), self.address)
-        self.add_row(later("Token"), self.token, later("Anyone who has it, and works on this computer, can ask."))
+        self.add_row(later("Token"), self.token, later("Anyone on this computer who has it can ask."))
         self.column.addStretch()
         self.on.clicked.connect(lambda wanted: desk.change_settings(server=wanted))
         self.port.editingFinished.connect(self._on_port)

@@ -85,8 +85,8 @@ class StoragePage(SettingsPage):
         self._names.append((self.bits, later("Bits of a stored number")))
         self.column.addWidget(self.bits, 0, Qt.AlignmentFlag.AlignLeft)
         note = later(
-            "A gist token keeps keys and values of every layer of the model. In 8 bits they take about half the file, "
-            "and are a little less exact. Gists that are here already stay as they are until they are compressed again."
+            "A gist token keeps keys and values of every layer of the model. With 8 bits a file is about half as "
+            "large and slightly less exact. Existing gists stay as they are until they are recompressed."
         )
         theme.set_role(self.add_text(note), "muted")
         self.add_text(later("Folder of the library"), "heading")
@@ -138,12 +138,12 @@ class StoragePage(SettingsPage):
         box = QMessageBox(
             QMessageBox.Icon.Warning,
             tr("Empty the trash"),
-            tr("Delete for good what is in the trash? Documents: {n}. This cannot be undone.", n=n),
+            tr("Empty the trash permanently? Documents: {n}. This cannot be undone.", n=n),
             QMessageBox.StandardButton.NoButton,
             self.window(),
         )
         box.setTextFormat(Qt.TextFormat.PlainText)
-        delete = box.addButton(tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
+        delete = box.addButton(tr("Delete permanently"), QMessageBox.ButtonRole.DestructiveRole)
         keep = box.addButton(tr("Cancel"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)

@@ -25,11 +25,11 @@ def ask_to_switch(desk: Desk, name: str, question: Question, used: Callable[[], 
     question.ask(
         tr("Use “{title}” from now on?", title=model_title(name)),
         tr(
-            "Documents compressed with another model: {n}. They can stay as they are, and are then asked with the "
-            "model that they were compressed with; or all of them are compressed again with the new one.",
+            "Documents compressed with another model: {n}. Keep them as they are, to be asked with the model they "
+            "were compressed with, or recompress them all with the new one.",
             n=len(others),
         ),
         tr("Use it, keep them"),
         use,
-        also=(tr("Use it, re-compress all"), lambda: use(recompress=True)),
+        also=(tr("Use it, recompress all"), lambda: use(recompress=True)),
     )

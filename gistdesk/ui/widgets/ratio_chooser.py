@@ -200,8 +200,8 @@ class RatioChooser(QWidget):
         self._show_measured()
         self.buttons[_CUSTOM].setText(tr("Custom"))
         self.spin.setAccessibleName(tr("Custom ratio"))
-        self._method_name.setText(tr("Way"))
-        self.methods.setAccessibleName(tr("Way"))
+        self._method_name.setText(tr("Method"))
+        self.methods.setAccessibleName(tr("Method"))
         for number, (_, text) in enumerate(METHODS):
             self.methods.setItemText(number, tr(text))
         self.remember.setText(tr("Remember, and do not ask again"))

@@ -86,9 +86,7 @@ class Adding(QObject):
         if paths:
             self.pasted.emit(paths)
         else:
-            notice = Notice(
-                tr("There is neither a file nor a text to paste."), tr("Copy one first, then paste it here.")
-            )
+            notice = Notice(tr("There is no file or text to paste."), tr("Copy one first, then paste it here."))
             self.told.emit(notice)
 
     def _pasted_file(self, text: str) -> list[Path]:
@@ -140,7 +138,7 @@ class Adding(QObject):
         if found.paths:
             self._question().ask(
                 tr("Add the documents in “{name}”?", name=names),
-                tr("Documents: {n} · In all: {total}", n=len(found.paths), total=bytes_text(found.n_bytes)),
+                tr("Documents: {n} · Total: {total}", n=len(found.paths), total=bytes_text(found.n_bytes)),
                 tr("Add"),
                 partial(self._add, [*files, *found.paths]),
                 otherwise=partial(self._add, files) if files else None,
@@ -148,7 +146,7 @@ class Adding(QObject):
             return
         self.told.emit(
             Notice(
-                tr("No documents that can be read are in “{name}”.", name=names),
+                tr("“{name}” contains no readable documents.", name=names),
                 tr("PDF, Word, EPUB, HTML, Markdown and plain text files can be read."),
             )
         )

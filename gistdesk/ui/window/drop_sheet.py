@@ -293,14 +293,14 @@ class RecompressSheet(Overlay):
 
     def _retranslate(self) -> None:
         if len(self._entries) == 1:
-            self._title.setText(tr("Re-compress “{title}”", title=self._entries[0].title))
+            self._title.setText(tr("Recompress “{title}”", title=self._entries[0].title))
         else:
-            self._title.setText(tr("Re-compress documents ({n})", n=len(self._entries)))
+            self._title.setText(tr("Recompress documents ({n})", n=len(self._entries)))
         self._title.setWordWrap(True)
         self.card.setAccessibleName(self._title.text())
         self._text.setText(tr("The present gist stays in use until the new one is ready."))
         self.cancel.setText(tr("Cancel"))
-        self.accept.setText(tr("Re-compress"))
+        self.accept.setText(tr("Recompress"))
 
 
 def _words(found: Measured | Problem | None, name: str) -> str:

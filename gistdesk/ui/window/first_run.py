@@ -152,9 +152,7 @@ class FirstRun(QFrame):
         cores = os.cpu_count() or 1
         self._values[0].setText(tr("{name}, cores: {n}", name=platform.processor() or platform.machine(), n=cores))
         graphics = memory.source == "VRAM"
-        self._values[1].setText(
-            tr("Found; it will be used") if graphics else tr("None that can be used; the processor is used instead")
-        )
+        self._values[1].setText(tr("Found; it will be used") if graphics else tr("None usable; running on the CPU"))
         self._values[2].setText(
             tr("{free} free of {total}", free=bytes_text(memory.free), total=bytes_text(memory.total))
         )

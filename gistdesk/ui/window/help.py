@@ -14,7 +14,7 @@ _SENTENCES = (
     later("Drop a document onto the window: the whole of it is compressed into a few gist tokens."),
     later("Ask questions of one or several documents in a chat. A document is not read again for each question."),
     later("An answer from compressed memory can be wrong. Look up passages reads the text, Verify in source shows it."),
-    later("The lower the ratio, the more is kept of a document, and the more memory it takes. Measure tells how much."),
+    later("The lower the ratio, the more is kept of a document, and the more memory it takes. Measure shows how much."),
 )
 _OTHER_KEYS = (
     ("Enter", later("Send; in the list: open")),

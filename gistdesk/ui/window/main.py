@@ -358,7 +358,7 @@ class MainWindow(QMainWindow):
 
     def _on_added(self, entry_ids: list[int]) -> None:
         if self.desk.queue_paused:
-            notice = Notice(later("Compressing is paused."), actions=((later("Go on"), self._go_on),))
+            notice = Notice(later("Compressing is paused."), actions=((later("Resume"), self._go_on),))
             self.banners.tell(notice, "info")
         if self.place == CHAT and self.chat.chat_id is not None:
             self.chat.use_documents(entry_ids)
@@ -448,7 +448,8 @@ class MainWindow(QMainWindow):
     def _on_model_arrived(self, name: str) -> None:
         use = partial(self._use_model, name)
         self._on_notice(
-            Notice(tr("“{title}” is here.", title=model_title(name)), actions=((later("Use it"), use),)), "info"
+            Notice(tr("“{title}” has been downloaded.", title=model_title(name)), actions=((later("Use it"), use),)),
+            "info",
         )
 
     def _on_told(self, notice: Notice) -> None:

@@ -56,7 +56,7 @@ class Notifications(QObject):
         here = {row.name: row.title for row in rows if row.coming is None}
         for name in self._coming - coming:
             if name in here:
-                self._tell(here[name], tr("The model is here."))
+                self._tell(here[name], tr("The model has been downloaded."))
         self._coming = coming
 
     def _on_entries(self, _: int = 0) -> None:

@@ -235,7 +235,7 @@ class ResourceBar(QFrame):
             why.setText(f"{device_name(engine.device)}. {why.text()}")
         unload, models = QPushButton(tr("Unload"), card), QPushButton(tr("Models…"), card)
         unload.setEnabled(engine.state not in ("off", "stopping"))
-        unload.setToolTip(tr("Ends the engine and gives its memory back"))
+        unload.setToolTip(tr("Stops the engine and frees its memory"))
         unload.clicked.connect(self._desk.unload)
         models.clicked.connect(self.models_pressed)
         row = QHBoxLayout()

@@ -155,7 +155,7 @@ def test_the_sentence_stands_there_before_the_model_has_said_a_word(
     qtbot.waitUntil(lambda: bool(answers(place)) and bool(answers(place)[0].main.evidence.cards))  # type: ignore[union-attr]
     view = answers(place)[0]
     assert view.text() == "" and view.message.state == "writing"
-    assert "The text has this about the question:" in words_of(view)
+    assert "Relevant sentence:" in words_of(view)
     (card,) = view.main.evidence.cards  # type: ignore[union-attr]
     assert "58203" in card._passage.text and len(card._passage.text) < len(code)
     desk.engine.release()

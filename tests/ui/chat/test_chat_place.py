@@ -657,7 +657,7 @@ def test_what_has_to_be_compressed_again_is_so_from_the_chat(
     ask(place)
     wait_idle(qtbot, desk, place)
     buttons = {button.text(): button for button in answers(place)[0].findChildren(QAbstractButton)}
-    buttons["Re-compress"].click()
+    buttons["Recompress"].click()
     assert desk.recompressed == [lease.id]
 
 

@@ -124,7 +124,7 @@ def test_a_row_says_how_its_gist_was_made_and_what_training_came_to(window: Main
         "Ready: recites 92% of its text",
     ]
     facts = dict(_facts(trained))
-    assert facts["Way"] == "Trained on the document"
+    assert facts["Method"] == "Trained on the document"
     assert facts["Recites"] == "92% of its text; 71% before training"
     assert trained.gist is not None
     desk.library.recalls.keep(trained.gist.id, {"n": 40, "kept": 33})
@@ -141,7 +141,7 @@ def test_every_state_has_words(window: MainWindow) -> None:
     assert words["failed"] == "Failed: has no text: its pages are only pictures, as in a scan."
     assert [words[s] for s in ("queued", "outdated", "source changed", "cancelled")] == [
         "Queued",
-        "Needs re-compress",
+        "Needs recompressing",
         "Source changed",
         "Cancelled",
     ]

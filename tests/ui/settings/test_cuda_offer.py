@@ -64,7 +64,7 @@ def test_a_card_is_offered_cuda_and_what_stops_it_is_said(page: HardwarePage, in
     assert not offer.install.isVisible()
     qtbot.waitUntil(lambda: not cuda.busy and not cuda.phase, timeout=PATIENCE_MS)
     assert "The package index does not have what is needed" in cuda.problem
-    assert offer.install.text() == "Go on"
+    assert offer.install.text() == "Resume"
     i18n.set_language("ko")
     try:
         shown = offer.findChildren(type(offer.said))

@@ -374,7 +374,7 @@ def test_another_model_leaves_documents_as_they_are_and_offers_both_ways(window:
     (notice,) = [banner.notice for banner in window.banners.banners]
     assert notice.message == "Documents compressed with another model: 1"
     assert desk.library.entries.get(entry.id).state == "ready"
-    assert [label for label, _ in notice.actions] == ["Re-compress all", "Switch back"]
+    assert [label for label, _ in notice.actions] == ["Recompress all", "Switch back"]
     notice.actions[1][1]()
     assert desk.asked[-1] == ("load_model", "starter")
     notice.actions[0][1]()
@@ -708,7 +708,7 @@ def test_a_download_is_paused_gone_on_with_and_given_up(window: MainWindow) -> N
     card.pause.click()
     desk.rows = [STARTER, replace(COMING, coming=Coming(0.42, is_paused=True))]
     page.refresh()
-    assert (card._facts.text(), card.pause.text()) == ("Paused at 42%: what was downloaded is kept", "Go on")
+    assert (card._facts.text(), card.pause.text()) == ("Paused at 42%: what was downloaded is kept", "Resume")
     card.pause.click()
     failed = Coming(0.42, True, "The hub cannot be reached to download acme.", "Connect this computer.")
     desk.rows = [STARTER, replace(COMING, coming=failed, problem=failed.problem)]
@@ -825,7 +825,7 @@ def test_adapters_are_listed_imported_exported_and_deleted(
     [box] = window._settings_dialog.findChildren(QMessageBox)  # type: ignore[union-attr]
     assert "“contracts” for good?" in box.text()
     assert box.defaultButton().text() == "Cancel"
-    next(button for button in box.buttons() if button.text() == "Delete for good").click()
+    next(button for button in box.buttons() if button.text() == "Delete permanently").click()
     assert still(window).asked == [
         ("export_adapter", (ADAPTER.name, tmp_path / "out")),
         ("import_adapter", Path("/downloads/contracts")),
