@@ -21,8 +21,9 @@ from gistdesk.library import Problem
 from gistdesk.session.desk import EngineState, Notice
 from gistdesk.settings import Settings
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.overlay import Overlay
 from gistdesk.ui.window.main import CHAT, LAB, LIBRARY, MainWindow
-from tests.session.still_desk import COMING, LARGE, OFFERS, PAGES, STARTER, TIGHT, StillDesk, fill
+from tests.session.still_desk import DOWNLOADING, LARGE, OFFERS, PAGES, STARTER, TIGHT, StillDesk, fill
 from tests.ui.lab.lab_made import make_benchmark, make_training
 
 State = tuple[str, Callable[[MainWindow], QWidget | None]]
@@ -97,7 +98,7 @@ def window_states() -> Iterator[State]:
 
 def _close(window: MainWindow) -> None:
     window.drop_picture.hide()
-    for overlay in window.overlays():
+    for overlay in window.findChildren(Overlay):
         overlay.dismiss()
 
 
@@ -169,7 +170,7 @@ def settings_states() -> Iterator[State]:
 
 
 def _settings(window: MainWindow, page: int) -> QWidget | None:
-    _desk(window).rows = [STARTER, LARGE, TIGHT, COMING]
+    _desk(window).rows = [STARTER, LARGE, TIGHT, DOWNLOADING]
     _desk(window).offers = OFFERS
     window._open_settings(page)
     return window._settings_dialog

@@ -68,7 +68,7 @@ def export(
 
 @app.command("remove")
 def remove(name: Annotated[str, typer.Argument(help="As gistdesk adapters list names it.")]) -> None:
-    """Delete an adapter that is kept here, for good; what was compressed with it cannot be asked any more."""
+    """Permanently delete an adapter that is kept here; documents compressed with it can no longer be asked."""
     from gistdesk.adapters import adapters_folder, remove_adapter
 
     remove_adapter(adapters_folder() / name)

@@ -138,7 +138,7 @@ class Desk(QObject):
         self._calls = Calls(self._engine, self)
         self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
         self._downloads = Downloads(self._new_download_calls, settings.downloads, self)
-        self._models = Models(self._reader, self._current_settings, lambda: self._downloads.coming, self)
+        self._models = Models(self._reader, self._current_settings, lambda: self._downloads.states, self)
         self.estimates = Estimates(library, self._info_of, self._current_settings)
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
         self.recall_checks = RecallChecks(library, self._calls, self._current_settings, self)

@@ -15,7 +15,7 @@ from gistdesk.session.calls import Calls
 
 
 @dataclass(frozen=True)
-class Coming:
+class DownloadState:
     """A model that is not here yet.
 
     Attributes:
@@ -48,7 +48,7 @@ class Downloads(QObject):
         self._new_calls = new_calls
         self._calls: Calls | None = None
         self._request_ids: dict[str, int] = {}
-        self.coming: dict[str, Coming] = {name: Coming(None, is_paused=True) for name in begun}
+        self.states: dict[str, DownloadState] = {name: DownloadState(None, is_paused=True) for name in begun}
 
     @property
     def busy(self) -> bool:
@@ -58,8 +58,8 @@ class Downloads(QObject):
         """Download "smollm2" or a model from the hub, or prepare a GGUF file; continues an earlier try."""
         if name in self._request_ids:
             return
-        known = self.coming.get(name)
-        self.coming[name] = Coming(known.share if known is not None else 0.0)
+        known = self.states.get(name)
+        self.states[name] = DownloadState(known.share if known is not None else 0.0)
         calls = self._own_calls()
         self._request_ids[name] = calls.send(Download(hub_id=name), lambda event: self._on_event(name, event))
         self._tell_begun()
@@ -67,14 +67,14 @@ class Downloads(QObject):
 
     def pause(self, name: str) -> None:
         """Stop downloading it; what has arrived is kept."""
-        if name in self.coming and not self.coming[name].is_paused:
-            self.coming[name] = replace(self.coming[name], is_paused=True)
+        if name in self.states and not self.states[name].is_paused:
+            self.states[name] = replace(self.states[name], is_paused=True)
             self._stop(name)
             self.changed.emit()
 
     def give_up(self, name: str) -> None:
         """Delete what has arrived."""
-        if self.coming.pop(name, None) is None:
+        if self.states.pop(name, None) is None:
             return
         self._stop(name)
         if not Path(name).is_absolute():  # a GGUF file leaves nothing behind
@@ -93,21 +93,21 @@ class Downloads(QObject):
             self._own_calls().cancel(request_id)
 
     def _tell_begun(self) -> None:
-        self.begun_changed.emit(tuple(name for name in self.coming if not Path(name).is_absolute()))
+        self.begun_changed.emit(tuple(name for name in self.states if not Path(name).is_absolute()))
 
     def _on_event(self, name: str, event: Event) -> None:
-        coming = self.coming.get(name)
-        if coming is None or name not in self._request_ids:
+        known = self.states.get(name)
+        if known is None or name not in self._request_ids:
             return  # given up or paused
         if isinstance(event, DownloadProgress):
-            self.coming[name] = replace(coming, share=event.done_bytes / max(1, event.total_bytes))
+            self.states[name] = replace(known, share=event.done_bytes / max(1, event.total_bytes))
         else:
             del self._request_ids[name]
             if isinstance(event, DownloadDone):
-                del self.coming[name]
+                del self.states[name]
                 self._tell_begun()
                 self.arrived.emit(name)
             elif isinstance(event, Error):
-                self.coming[name] = replace(coming, is_paused=True, problem=event.message, hint=event.hint)
+                self.states[name] = replace(known, is_paused=True, problem=event.message, hint=event.hint)
                 self.failed.emit(event.message, event.hint, event.details or "")
         self.changed.emit()

@@ -15,7 +15,7 @@ from gistdesk.adapters import adapters_folder, kept_adapters
 from gistdesk.models import NAMED, STARTER, has_smollm2
 from gistdesk.protocol import DescribeModel, Error, Event, ModelChoice, ModelInfo, ModelInfoDone
 from gistdesk.session.calls import Calls
-from gistdesk.session.downloads import Coming
+from gistdesk.session.downloads import DownloadState
 from gistdesk.session.recommended import PROGRAM_BYTES, RECOMMENDED, Recommended
 from gistdesk.settings import Settings
 
@@ -59,7 +59,7 @@ class ModelRow:
         needed_bytes: for the model, its working memory and a context of 4,096 slots; None while unknown.
         free_bytes: what is free on the device now, less the reserve.
         problem: why it cannot be used, as a sentence; or "".
-        coming: download progress of a model that is not here yet; None for one that is.
+        download: progress of a model that is not here yet; None for one that is.
         has_adapter: whether it can compress.
         precision: how its weights would be held: "nf4", "int8", "bf16" or "fp32"; "" while unknown.
         adapter_base: the base's name if the row is an adapter; or "".
@@ -75,7 +75,7 @@ class ModelRow:
     needed_bytes: int | None
     free_bytes: int
     problem: str
-    coming: Coming | None
+    download: DownloadState | None
     has_adapter: bool
     precision: str = ""
     adapter_base: str = ""
@@ -93,12 +93,12 @@ class Models(QObject):
         self,
         calls: Calls,
         settings: Callable[[], Settings],
-        coming: Callable[[], Mapping[str, Coming]],
+        downloads: Callable[[], Mapping[str, DownloadState]],
         parent: QObject | None = None,
     ) -> None:
-        """`coming` gives the models being downloaded."""
+        """`downloads` gives the models being downloaded."""
         super().__init__(parent)
-        self._calls, self._settings, self._coming = calls, settings, coming
+        self._calls, self._settings, self._downloads = calls, settings, downloads
         self._info: dict[str, ModelInfo] = {}
         self._problems: dict[str, str] = {}
         self._asked: set[str] = set()
@@ -147,12 +147,12 @@ class Models(QObject):
         """All models that can be chosen; figures for new ones arrive later, with `changed`."""
         kept = map(str, kept_adapters())
         own = NAMED if has_smollm2() else (STARTER,)
-        names = dict.fromkeys((*own, *self._settings().models, *kept, *self._coming()))
+        names = dict.fromkeys((*own, *self._settings().models, *kept, *self._downloads()))
         return [self._row(name) for name in names]
 
     def _row(self, name: str) -> ModelRow:
-        coming = self._coming().get(name)
-        info, memory = self.info(name) if coming is None else None, self.memory()
+        download = self._downloads().get(name)
+        info, memory = self.info(name) if download is None else None, self.memory()
         title = "starter" if name == "starter" else Path(name).name if Path(name).is_absolute() else name
         free = _usable(memory)
         needed = needed_bytes(info) if info is not None else None
@@ -165,8 +165,8 @@ class Models(QObject):
             fit,
             needed,
             free,
-            coming.problem if coming is not None else self._problems.get(name, ""),
-            coming,
+            download.problem if download is not None else self._problems.get(name, ""),
+            download,
             bool(info and info.has_adapter),
             info.precision if info else "",
             info.adapter_base if info else "",

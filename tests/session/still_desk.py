@@ -11,7 +11,7 @@ from pathlib import Path
 from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures
 from gistdesk.protocol import ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Memory, ModelRow
-from gistdesk.session.downloads import Coming
+from gistdesk.session.downloads import DownloadState
 from gistdesk.session.estimates import Estimates, Prediction
 from gistdesk.session.found_models import FoundModels
 from gistdesk.session.recommended import RECOMMENDED, Recommended
@@ -22,7 +22,9 @@ STARTER = ModelRow("starter", "starter", 7_900_000, 31_700_000, "fits", 480 * 2*
 LARGE = ModelRow(
     "acme/Llama-3.1-8B", "acme/Llama-3.1-8B", 8 * 10**9, 16 * GB, "too large", 18 * GB, 9 * GB, "", None, True
 )
-COMING = ModelRow("acme/Qwen3-1.7B", "acme/Qwen3-1.7B", None, None, "unknown", None, 9 * GB, "", Coming(0.42), False)
+DOWNLOADING = ModelRow(
+    "acme/Qwen3-1.7B", "acme/Qwen3-1.7B", None, None, "unknown", None, 9 * GB, "", DownloadState(0.42), False
+)
 ADAPTER = ModelRow(
     "/data/adapters/contracts", "contracts", 8 * 10**9, 16 * GB, "fits", 6 * GB, 9 * GB, "", None, True,
     "nf4", "Llama-3.1-8B", "nf4", True,

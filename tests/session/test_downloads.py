@@ -8,7 +8,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from gistdesk.session.calls import Calls
-from gistdesk.session.downloads import Coming, Downloads
+from gistdesk.session.downloads import Downloads, DownloadState
 from gistdesk.session.engine import Engine
 from gistdesk.session.found_models import FoundModels
 from tests.core.gguf_made import write_gguf
@@ -54,13 +54,13 @@ def test_it_is_paused_and_gone_on_with_where_it_stopped(qtbot: QtBot, hub: Hub, 
     qtbot.waitUntil(lambda: any(path.stat().st_size > 2**20 for path in parts(tmp_path)), timeout=WAIT_MS)
     downloads.pause(NAME)
     hub.pause.set()
-    assert downloads.coming[NAME].is_paused and not downloads.busy and begun == [(NAME,)]
+    assert downloads.states[NAME].is_paused and not downloads.busy and begun == [(NAME,)]
     again = downloads_of(engine, (NAME,))
-    assert again.coming == {NAME: Coming(None, is_paused=True)}
+    assert again.states == {NAME: DownloadState(None, is_paused=True)}
     with qtbot.waitSignal(again.arrived, timeout=WAIT_MS):
         again.start(NAME)
     (gone_on,) = [asked for asked in hub.ranges() if asked is not None]
-    assert int(gone_on.removeprefix("bytes=").removesuffix("-")) > 2**20 and again.coming == {}
+    assert int(gone_on.removeprefix("bytes=").removesuffix("-")) > 2**20 and again.states == {}
     assert not any("consolidated" in path for _, path, _ in hub.requests)
 
 
@@ -74,7 +74,7 @@ def test_what_came_is_deleted_when_it_is_given_up(qtbot: QtBot, hub: Hub, engine
     hub.pause.set()
     cache = tmp_path / "hf" / "hub" / "models--org--model"
     qtbot.waitUntil(lambda: not cache.exists(), timeout=WAIT_MS)
-    assert downloads.coming == {}
+    assert downloads.states == {}
 
 
 @pytest.mark.release
@@ -87,7 +87,7 @@ def test_a_failure_says_what_to_do_and_can_be_tried_again(
         downloads.start(NAME)
     message, hint, _ = failed.args
     assert message == "The hub cannot be reached to download org/model." and "resumes where it stopped" in hint
-    assert downloads.coming[NAME] == Coming(0.0, True, message, hint)
+    assert downloads.states[NAME] == DownloadState(0.0, True, message, hint)
 
 
 def test_models_of_other_programs_are_found(qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

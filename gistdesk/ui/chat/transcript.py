@@ -168,11 +168,6 @@ class Transcript(QScrollArea):
         bar, action = self.verticalScrollBar(), self.verticalScrollBar().SliderAction
         bar.triggerAction(action.SliderPageStepSub if direction < 0 else action.SliderPageStepAdd)
 
-    def focus_current(self) -> None:
-        """Put the keyboard focus on a message."""
-        if self._current is not None:
-            self._current.setFocus(Qt.FocusReason.TabFocusReason)
-
     def is_complete(self) -> bool:
         """Whether all messages are built."""
         return not self._unbuilt

@@ -50,7 +50,7 @@ class ModelBox(QComboBox):
     def refresh(self) -> None:
         """Update the list; the choice stays."""
         chosen = self.model if self.count() else self._desk.settings.model
-        rows = [(row.name, model_title(row.name)) for row in self._desk.models() if row.coming is None]
+        rows = [(row.name, model_title(row.name)) for row in self._desk.models() if row.download is None]
         for run in self._runs.all() if self._runs else ():
             if run.adapter is not None:
                 rows += [(str(run.adapter), tr("Adapter of {title}", title=run.start.title))]

@@ -119,11 +119,6 @@ class LibraryList(QFrame):
         name = self._filter.currentData()
         return name if isinstance(name, str) else ""
 
-    def show_collection(self, name: str) -> None:
-        """Show only the documents in a collection."""
-        self.search.clear()
-        self._filter.setCurrentIndex(max(0, self._filter.findData(name)))
-
     def focus_rows(self) -> None:
         """Focus the table; if it is empty, focus what can be done about that."""
         shown = self._stack.currentWidget()

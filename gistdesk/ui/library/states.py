@@ -5,7 +5,6 @@ from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry, GistRow
 
 WORKING = ("queued", "extracting", "compressing")
-UNFINISHED = (*WORKING, "failed", "cancelled", "outdated", "source changed")
 NEEDS_ATTENTION = ("failed", "outdated", "source changed", "cancelled")
 
 ICONS = {

@@ -12,7 +12,7 @@ from gistdesk.language.figures import PRECISIONS, bytes_text, parameters_text
 from gistdesk.language.i18n import tr
 from gistdesk.models import NAMED
 from gistdesk.session.desk import Desk, ModelRow
-from gistdesk.session.downloads import Coming
+from gistdesk.session.downloads import DownloadState
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.fit_badge import FitBadge, numbers
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
@@ -62,28 +62,28 @@ class ModelCard(QFrame):
         title = model_title(row.name) if row.name in NAMED else row.title
         self._title.setText(title)
         self._facts.setText("  ·  ".join(_facts(row)))
-        coming = row.coming
-        share = coming.share if coming is not None else None
+        download = row.download
+        share = download.share if download is not None else None
         self._bar.setVisible(share is not None)
         self._bar.setValue(round(1000 * (share or 0)))
         self._bar.setAccessibleName(tr("Download of {title}", title=title))
-        self.use.setVisible(coming is None)
+        self.use.setVisible(download is None)
         self.use.setText(tr("In use") if in_use else tr("Use"))
         self.use.setEnabled(not in_use and not row.problem)
-        self.pause.setVisible(coming is not None and not Path(row.name).is_absolute())
-        self.pause.setText(_pause_text(coming))
+        self.pause.setVisible(download is not None and not Path(row.name).is_absolute())
+        self.pause.setText(_pause_text(download))
         is_own = row.is_kept or row.name in self._desk.settings.models
-        self.remove.setVisible(coming is not None or (is_own and not in_use))
+        self.remove.setVisible(download is not None or (is_own and not in_use))
         words = tr("Delete…") if row.is_kept else tr("Remove from list")
-        self.remove.setText(tr("Cancel") if coming is not None else words)
-        self.export.setVisible(row.has_adapter and coming is None)
+        self.remove.setText(tr("Cancel") if download is not None else words)
+        self.export.setVisible(row.has_adapter and download is None)
         self.export.setText(tr("Export the adapter…"))
         for button in (self.use, self.pause, self.remove, self.export):
             button.setAccessibleName(f"{button.text()}: {title}")
         if self._badge is None:
             self._badge = FitBadge(row)
             self._top.insertWidget(1, self._badge)
-        self._badge.setVisible(coming is None or bool(coming.problem))
+        self._badge.setVisible(download is None or bool(download.problem))
         self._badge.show_row(row)
 
     def _on_use(self) -> None:
@@ -91,9 +91,9 @@ class ModelCard(QFrame):
             self.use_asked.emit(self._row.name)
 
     def _on_pause(self) -> None:
-        if self._row is None or self._row.coming is None:
+        if self._row is None or self._row.download is None:
             return
-        if self._row.coming.is_paused:
+        if self._row.download.is_paused:
             self._desk.download(self._row.name)
         else:
             self._desk.pause_download(self._row.name)
@@ -101,7 +101,7 @@ class ModelCard(QFrame):
     def _on_remove(self) -> None:
         if self._row is None:
             return
-        if self._row.coming is not None:
+        if self._row.download is not None:
             self._desk.give_up_download(self._row.name)
         elif self._row.is_kept:
             self._ask_to_delete()
@@ -142,8 +142,8 @@ class ModelCard(QFrame):
 
 
 def _facts(row: ModelRow) -> list[str]:
-    if row.coming is not None:
-        return [_coming_text(row.coming, is_file=Path(row.name).is_absolute())]
+    if row.download is not None:
+        return [_download_text(row.download, is_file=Path(row.name).is_absolute())]
     facts = []
     if row.n_parameters:
         facts.append(parameters_text(row.n_parameters))
@@ -163,19 +163,19 @@ def _facts(row: ModelRow) -> list[str]:
     return facts
 
 
-def _pause_text(coming: Coming | None) -> str:
-    if coming is None or not coming.is_paused:
+def _pause_text(download: DownloadState | None) -> str:
+    if download is None or not download.is_paused:
         return tr("Pause")
-    return tr("Try again") if coming.problem else tr("Resume")
+    return tr("Try again") if download.problem else tr("Resume")
 
 
-def _coming_text(coming: Coming, *, is_file: bool) -> str:
+def _download_text(download: DownloadState, *, is_file: bool) -> str:
     """How far it has got; if it has stopped by itself, why, and what to do."""
-    if coming.problem:
-        return f"{tr(coming.problem)} {tr(coming.hint)}".strip()
-    if coming.share is None:
+    if download.problem:
+        return f"{tr(download.problem)} {tr(download.hint)}".strip()
+    if download.share is None:
         return tr("Paused: what was downloaded is kept")
-    percent = round(100 * coming.share)
-    if coming.is_paused:
+    percent = round(100 * download.share)
+    if download.is_paused:
         return tr("Paused at {percent}%: what was downloaded is kept", percent=percent)
     return tr("Preparing {percent}%", percent=percent) if is_file else tr("Downloading {percent}%", percent=percent)

@@ -192,7 +192,7 @@ class DropSheet(Overlay):
         self.models.clear()
         self.models.addItem(tr("{model}, or the one for the text's language", model=self._own_title()), "")
         for row in self._desk.models():
-            if not row.problem and row.coming is None:
+            if not row.problem and row.download is None:
                 self.models.addItem(model_title(row.name), row.name)
 
     def _own_title(self) -> str:

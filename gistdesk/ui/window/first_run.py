@@ -31,7 +31,7 @@ from gistdesk.ui.widgets.model_title import model_title
 
 def recommended(rows: list[ModelRow]) -> ModelRow | None:
     """The largest model that can compress and fits; the starter if no other does."""
-    fitting = [row for row in rows if row.fit == "fits" and row.has_adapter and row.coming is None]
+    fitting = [row for row in rows if row.fit == "fits" and row.has_adapter and row.download is None]
     starter = next((row for row in rows if row.name == "starter"), None)
     return max(fitting, key=lambda row: row.n_parameters or 0, default=starter)
 

@@ -43,8 +43,8 @@ def all_jobs(desk: Desk, runs: Runs) -> list[Job]:
     jobs += [entry_job(desk, entry) for entry in entries]
     jobs += _measuring(desk)
     for row in desk.models():
-        if row.coming is not None and not row.coming.is_paused:
-            share = row.coming.share or 0.0
+        if row.download is not None and not row.download.is_paused:
+            share = row.download.share or 0.0
             words = tr("Downloading {percent}%", percent=round(100 * share))
             cancel = partial(desk.pause_download, row.name)
             jobs.append(Job(f"model {row.name}", row.title, words, share, cancel))

@@ -67,7 +67,6 @@ class MainWindow(QMainWindow):
         self.runs = Runs(folders().data / "runs", desk, self)
         self._language, self._theme = desk.settings.language, desk.settings.theme
         self._settings_dialog: SettingsDialog | None = None
-        self._overlays: list[Overlay] = []
         self.rail = Rail(((later("Library"), "library"), (later("Chat"), "chat"), (later("Lab"), "lab")))
         self.columns = Columns(self, desk, lambda: self.place)
         self.columns.fill(LIBRARY, self.library)
@@ -211,7 +210,6 @@ class MainWindow(QMainWindow):
         return Quitting(self, self.desk, self.runs)
 
     def _laid_over(self, card: _Card) -> _Card:
-        self._overlays.append(card)
         self._leave_drops_to_window()
         return card
 
@@ -494,10 +492,6 @@ class MainWindow(QMainWindow):
             self.chat.stop()
         else:
             super().keyPressEvent(event)
-
-    def overlays(self) -> list[Overlay]:
-        """Every card that has been shown over the window."""
-        return list(self._overlays)
 
     def closeEvent(self, event: QCloseEvent) -> None:  # noqa: N802
         if self.quitting.may_close():

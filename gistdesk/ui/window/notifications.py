@@ -30,7 +30,7 @@ class Notifications(QObject):
         super().__init__(window)
         self._window, self._desk, self._runs = window, desk, runs
         self._live: set[str] = set()
-        self._coming: set[str] = set()
+        self._downloading: set[str] = set()
         self._busy_since: float | None = None
         self._tray: QSystemTrayIcon | None = None
         self._soon = QTimer(self, singleShot=True, interval=500)
@@ -52,12 +52,12 @@ class Notifications(QObject):
 
     def _look_at_downloads(self) -> None:
         rows = self._desk.models()
-        coming = {row.name for row in rows if row.coming is not None}
-        here = {row.name: row.title for row in rows if row.coming is None}
-        for name in self._coming - coming:
+        downloading = {row.name for row in rows if row.download is not None}
+        here = {row.name: row.title for row in rows if row.download is None}
+        for name in self._downloading - downloading:
             if name in here:
                 self._tell(here[name], tr("The model has been downloaded."))
-        self._coming = coming
+        self._downloading = downloading
 
     def _on_entries(self, _: int = 0) -> None:
         self._soon.start()

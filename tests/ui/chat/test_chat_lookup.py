@@ -106,7 +106,7 @@ def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDe
         QTest.mouseClick(first, Qt.MouseButton.LeftButton)
     assert chosen.args == [lease.id, 1, 0, RENT]
     view = answers(place)[-1]
-    place.transcript.focus_current()
+    view.setFocus(Qt.FocusReason.TabFocusReason)
     QTest.keyClick(view, Qt.Key.Key_Tab)
     (sentence,) = view.main.evidence.cards  # type: ignore[union-attr]
     assert QApplication.focusWidget() is sentence  # above the answer

@@ -765,8 +765,7 @@ def test_without_a_mouse(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot:
         ask(place, text)
         wait_idle(qtbot, desk, place)
     views = place.transcript.views
-    place.transcript.focus_current()
-    assert QApplication.focusWidget() is views[3]
+    views[3].setFocus(Qt.FocusReason.TabFocusReason)
     QTest.keyClick(views[3], Qt.Key.Key_Up)
     assert QApplication.focusWidget() is views[2]
     QTest.keyClick(views[2], Qt.Key.Key_Home)

@@ -315,7 +315,7 @@ def test_adapters_are_renamed_used_and_deleted_in_the_lab(qtbot: QtBot, tmp_path
     tab.table.item(0, 0).setText("Leases")
     assert desk.asked[-1] == ("rename_adapter", (ADAPTER.name, "Leases"))
     tab._buttons["delete"].click()
-    (notice,) = [banner.notice for banner in window.banners.banners if "for good" in banner.notice.message]
+    (notice,) = [banner.notice for banner in window.banners.banners if "permanently" in banner.notice.message]
     assert desk.asked[-1][0] == "rename_adapter"
     notice.actions[0][1]()
     assert desk.asked[-1] == ("remove_adapter", ADAPTER.name)
@@ -335,7 +335,7 @@ def test_a_run_is_deleted_after_a_question(qtbot: QtBot, tmp_path: Path, runs_fo
     window = window_on(qtbot, tmp_path, RUNS)
     qtbot.keyClick(window.lab.table.table, Qt.Key.Key_Delete)
     banner = window.banners.banners[0]
-    assert banner.notice.message == "Delete “T” for good?" and folder.exists()
+    assert banner.notice.message == "Delete “T” permanently?" and folder.exists()
     banner.buttons[0].click()
     assert not folder.exists() and window.lab.table._empty.isVisible()
 

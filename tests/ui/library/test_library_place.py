@@ -12,6 +12,7 @@ from gistdesk.library import Problem
 from gistdesk.ui.library.cells import in_two_lines
 from gistdesk.ui.library.collection_menu import CollectionMenu
 from gistdesk.ui.library.inspector import _facts, possible
+from gistdesk.ui.library.list import LibraryList
 from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS, summary
 from gistdesk.ui.library.states import look, state_words
 from gistdesk.ui.window.main import CHAT, MainWindow
@@ -381,6 +382,13 @@ def test_retry_stands_in_the_row_of_what_failed(window: MainWindow, qtbot: QtBot
     assert window.desk.library.entries.get(entry.id).state == "queued"
 
 
+def choose_collection(shown: LibraryList, name: str) -> None:
+    """As the box over the list does it."""
+    index = shown._filter.findData(name)
+    assert index > 0
+    shown._filter.setCurrentIndex(index)
+
+
 def test_a_collection_is_made_shown_and_asked_with_one_click(window: MainWindow, qtbot: QtBot) -> None:
     desk, library = still(window), window.library
     first, second, waiting = add_entry(desk, "a.pdf"), add_entry(desk, "b.pdf"), add_entry(desk, "c.pdf", "queued")
@@ -393,7 +401,7 @@ def test_a_collection_is_made_shown_and_asked_with_one_click(window: MainWindow,
     assert desk.library.collections.all() == {"Leases": [first.id, second.id, waiting.id]}
     shown = library.list_widget
     assert not shown.chat.isVisible()
-    shown.show_collection("Leases")
+    choose_collection(shown, "Leases")
     assert sorted(entry.id for entry in shown.table.model_.entries()) == [first.id, second.id, waiting.id]
     with qtbot.waitSignal(library.chat_requested) as asked:
         shown.chat.click()
@@ -405,7 +413,7 @@ def test_documents_leave_a_collection_and_the_list_goes_back_when_it_is_empty(wi
     desk, library = still(window), window.library
     entry = add_entry(desk, "a.pdf")
     desk.collect("Leases", [entry.id])
-    library.list_widget.show_collection("Leases")
+    choose_collection(library.list_widget, "Leases")
     menu = CollectionMenu(desk.library.collections.all(), [entry.id], library.list_widget)
     action = menu.actions()[0]
     assert (action.text(), action.isChecked()) == ("Leases", True)

@@ -53,7 +53,7 @@ def is_offered() -> bool:
 def test_a_card_is_offered_cuda_and_what_stops_it_is_said(page: HardwarePage, index: Index, qtbot: QtBot) -> None:
     offer = page.cuda
     assert "NVIDIA GeForce RTX 4070 is not used" in offer.said.text()
-    assert "3.8 GB on the disk" in offer.said.text()
+    assert "3.8 GB of disk space" in offer.said.text()
     assert offer.install.text() == "Download 2.4 GB and set up"
     assert not offer.remove.isVisible()
     assert index.requests == [], "nothing is fetched unasked"

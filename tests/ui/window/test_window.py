@@ -28,7 +28,7 @@ from gistdesk.language import i18n
 from gistdesk.library import Problem
 from gistdesk.protocol import ExtractDone, ModelInfo
 from gistdesk.session.desk import Desk, EngineState, Measured, Notice
-from gistdesk.session.downloads import Coming
+from gistdesk.session.downloads import DownloadState
 from gistdesk.session.estimates import MeasuredRecall
 from gistdesk.session.found_models import Found
 from gistdesk.settings import Settings, read_settings
@@ -37,7 +37,7 @@ from gistdesk.ui.widgets import theme
 from gistdesk.ui.window import announcer
 from gistdesk.ui.window.main import CHAT, LAB, LIBRARY, MainWindow
 from gistdesk.ui.window.palette import score
-from tests.session.still_desk import ADAPTER, COMING, LARGE, OFFERS, STARTER, TIGHT, StillDesk, add_entry, fill
+from tests.session.still_desk import ADAPTER, DOWNLOADING, LARGE, OFFERS, STARTER, TIGHT, StillDesk, add_entry, fill
 from tests.ui.window.window_made import open_window, still
 
 
@@ -458,7 +458,7 @@ def test_a_folder_asks_once_with_count_and_total(window: MainWindow, qtbot: QtBo
     window.open_paths([tmp_path / "in"])
     qtbot.waitUntil(window.question.isVisible)
     assert window.question._title.text() == "Add the documents in “in”?"
-    assert window.question._text.text() == "Documents: 2 · In all: 20 B"
+    assert window.question._text.text() == "Documents: 2 · Total: 20 B"
     window.question.yes.click()
     assert window.drop_sheet.isVisible() and len(window.drop_sheet._rows) == 2
 
@@ -539,7 +539,7 @@ def test_copied_files_and_texts_are_pasted(window: MainWindow, tmp_path: Path) -
     assert entry.source_path.exists() and entry.title.startswith("Minutes of the meeting")
     clipboard.setText("  ")
     window.adding.paste()
-    assert "neither a file nor a text" in window.banners.banners[0].notice.message
+    assert "no file or text" in window.banners.banners[0].notice.message
 
 
 def test_a_gist_file_is_imported(window: MainWindow, tmp_path: Path) -> None:
@@ -596,7 +596,7 @@ def test_the_chip_tells_why_this_device_and_unloads(window: MainWindow, qtbot: Q
 
 def test_jobs_are_counted_listed_and_cancelled(window: MainWindow, qtbot: QtBot) -> None:
     entries = fill(still(window))
-    still(window).rows = [STARTER, COMING]
+    still(window).rows = [STARTER, DOWNLOADING]
     window.desk.models_changed.emit()
     qtbot.waitUntil(lambda: window.bar.jobs.text() == "Jobs 4")
     window.show_jobs(True)
@@ -681,7 +681,7 @@ def test_the_precision_is_chosen_for_all_models(window: MainWindow) -> None:
 
 
 def test_models_show_fit_and_what_can_be_done(window: MainWindow) -> None:
-    still(window).rows = [STARTER, LARGE, TIGHT, COMING]
+    still(window).rows = [STARTER, LARGE, TIGHT, DOWNLOADING]
     window.show_models()
     page = window._settings_dialog.models  # type: ignore[union-attr]
     page.refresh()
@@ -699,25 +699,25 @@ def test_models_show_fit_and_what_can_be_done(window: MainWindow) -> None:
 
 def test_a_download_is_paused_gone_on_with_and_given_up(window: MainWindow) -> None:
     desk = still(window)
-    desk.rows = [STARTER, COMING]
+    desk.rows = [STARTER, DOWNLOADING]
     window.show_models()
     page = window._settings_dialog.models  # type: ignore[union-attr]
     page.refresh()
-    card = page._cards[COMING.name]
+    card = page._cards[DOWNLOADING.name]
     assert (card._facts.text(), card.pause.text(), card.remove.text()) == ("Downloading 42%", "Pause", "Cancel")
     card.pause.click()
-    desk.rows = [STARTER, replace(COMING, coming=Coming(0.42, is_paused=True))]
+    desk.rows = [STARTER, replace(DOWNLOADING, download=DownloadState(0.42, is_paused=True))]
     page.refresh()
     assert (card._facts.text(), card.pause.text()) == ("Paused at 42%: what was downloaded is kept", "Resume")
     card.pause.click()
-    failed = Coming(0.42, True, "The hub cannot be reached to download acme.", "Connect this computer.")
-    desk.rows = [STARTER, replace(COMING, coming=failed, problem=failed.problem)]
+    failed = DownloadState(0.42, True, "The hub cannot be reached to download acme.", "Connect this computer.")
+    desk.rows = [STARTER, replace(DOWNLOADING, download=failed, problem=failed.problem)]
     page.refresh()
     assert card._facts.text() == "The hub cannot be reached to download acme. Connect this computer."
     assert card.pause.text() == "Try again"
     card.pause.click()
     card.remove.click()
-    name = COMING.name
+    name = DOWNLOADING.name
     asked = [("pause_download", name), ("download", name), ("download", name), ("give_up_download", name)]
     assert desk.asked == asked
 
@@ -743,7 +743,7 @@ def test_what_fails_is_told_in_the_settings_while_they_are_open_and_what_was_typ
 def test_a_model_that_has_arrived_is_used_with_a_click(window: MainWindow) -> None:
     still(window).model_arrived.emit("acme/Qwen3-1.7B")
     (banner,) = window.banners.banners
-    assert banner.notice.message == "“Qwen3-1.7B” is here."
+    assert banner.notice.message == "“Qwen3-1.7B” has been downloaded."
     banner.buttons[0].click()
     assert still(window).asked == [("load_model", "acme/Qwen3-1.7B")]
 
@@ -755,7 +755,13 @@ def test_recommended_models_say_licence_size_fit_and_adapter(window: MainWindow)
     offered = window._settings_dialog.models.offered  # type: ignore[union-attr]
     card = offered.cards["meta-llama/Llama-3.2-3B-Instruct"]
     words = card._facts.text()
-    for part in ("3.2B parameters", "6.0 GB to download", "licence: Llama 3.2", "accept its terms", "no adapter"):
+    for part in (
+        "3.2B parameters",
+        "6.0 GB to download",
+        "licence: Llama 3.2",
+        "requires accepting its terms",
+        "no adapter",
+    ):
         assert part in words
     assert card._badge is not None and card._badge._text.text() == "Fits"
     card.button.click()
@@ -783,7 +789,7 @@ def test_models_of_other_programs_are_found_and_added(window: MainWindow) -> Non
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_no_page_of_the_settings_is_wider_than_its_window(window: MainWindow, language: str) -> None:
-    still(window).rows = [STARTER, ADAPTER, TIGHT, COMING]
+    still(window).rows = [STARTER, ADAPTER, TIGHT, DOWNLOADING]
     still(window).offers = OFFERS
     window.desk.change_settings(language=language)
     window.show_models()
@@ -823,7 +829,7 @@ def test_adapters_are_listed_imported_exported_and_deleted(
     page.import_adapter("/downloads/contracts")
     card.remove.click()
     [box] = window._settings_dialog.findChildren(QMessageBox)  # type: ignore[union-attr]
-    assert "“contracts” for good?" in box.text()
+    assert "“contracts” permanently?" in box.text()
     assert box.defaultButton().text() == "Cancel"
     next(button for button in box.buttons() if button.text() == "Delete permanently").click()
     assert still(window).asked == [
