@@ -9,13 +9,15 @@ from pathlib import Path
 from gistdesk.folders import make_private
 from gistdesk.library.entries import gist_path
 from gistdesk.library.gists import IMPORTING, Gists, delete
+from gistdesk.library.pasted import pasted_path
 from gistdesk.library.records import Storage
 from gistdesk.library.rows import is_name
 from gistdesk.library.store import DATABASE, Store, n_bytes
 from gistdesk.library.text_index import INDEX, TextIndex
 
-KEPT, TRASH, UNFINISHED = ("texts", "gists"), "trash", "incoming"
+KEPT, TRASH, UNFINISHED = ("texts", "gists", "pasted"), "trash", "incoming"
 """A library's folders."""
+_DAY_S = 24 * 3600
 
 
 class Disk:
@@ -54,9 +56,12 @@ class Disk:
     def clean_up(self) -> int:
         """Remove files that belong to nothing: left by crashes, cancelled jobs or replaced gists. Returns bytes freed.
 
-        Gists and texts go to the trash instead: if the database lost their names, they are still needed.
+        Gists and texts go to the trash instead: if the database lost their names, they are still needed. Fresh
+        pasted texts stay: whoever pasted one may not have accepted it yet.
         """
-        freed = self._forget(set(self._files()), self._throw_away)
+        yesterday, pasted = time.time() - _DAY_S, self._store.pasted_folder
+        files = {path for path in self._files() if path.parent != pasted or _changed(path) < yesterday}
+        freed = self._forget(files, self._throw_away)
         home = self._store.home
         if self._store.folder != home:  # left by a move whose process died at the very end
             freed += sum(n_bytes(path) for path in home.glob("*/*")) + n_bytes(home / DATABASE)
@@ -66,6 +71,10 @@ class Disk:
     def forget_text(self, sha256: str) -> None:
         """Delete a kept text unless an entry has it, in the trash or not."""
         self._take_unreferred({self._store.texts_folder / f"{sha256}.txt"}, delete)
+
+    def forget_pasted(self, path: Path) -> None:
+        """Delete a pasted text unless an entry has it, in the trash or not."""
+        self._take_unreferred({path}, delete)
 
     @property
     def _trash_folder(self) -> Path:
@@ -105,13 +114,15 @@ class Disk:
         """The files that entries refer to, including what their unfinished jobs have written so far."""
         found = set()
         for row in self._store.rows(
-            f"SELECT entries.id, entries.text_sha256, state, key FROM entries LEFT JOIN gists "
+            f"SELECT entries.id, entries.text_sha256, source_path, state, key FROM entries LEFT JOIN gists "
             f"ON gists.id = gist_id WHERE {condition}"
         ):
             if is_name(row["text_sha256"]):
                 found.add(self._store.texts_folder / f"{row['text_sha256']}.txt")
             if is_name(row["key"]):
                 found.add(gist_path(self._store.gists_folder, row["key"]))
+            if pasted := pasted_path(row["source_path"], self._store.pasted_folder):
+                found.add(pasted)
             if row["state"] != "ready":
                 target = self._gists.incoming_path(row["id"])
                 found |= {target, target.with_name(target.name + ".part")}
@@ -123,7 +134,7 @@ class Disk:
         freed = 0
         with self._store.write() as db:
             needed = self._referred("1")
-            yesterday = time.time() - 24 * 3600
+            yesterday = time.time() - _DAY_S
             extracting = db.execute("SELECT 1 FROM entries WHERE state = 'extracting' AND owner IS NOT NULL").fetchone()
             for path in paths - needed:
                 being_read = extracting and path.parent == self._store.texts_folder

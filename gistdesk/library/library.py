@@ -7,6 +7,7 @@ from gistdesk.library.collections import Collections
 from gistdesk.library.disk import Disk
 from gistdesk.library.entries import Entries
 from gistdesk.library.gists import Gists
+from gistdesk.library.pasted import Pasted
 from gistdesk.library.recalls import Recalls
 from gistdesk.library.store import Store
 from gistdesk.library.text_index import TextIndex
@@ -24,6 +25,7 @@ class Library:
     Attributes:
         store: the folder and its database.
         texts: what was read from the documents.
+        pasted: documents that were pasted as text.
         entries: the table of documents.
         queue: which of them is next, and which process is working on it.
         gists: the files of gists.
@@ -46,6 +48,7 @@ class Library:
             self.store.close()
             raise
         self.texts = Texts(self.store, self._index)
+        self.pasted = Pasted(self.store)
         self.entries = Entries(self.store, self._index)
         self.queue = WorkQueue(self.store, self.entries)
         self.gists = Gists(self.store, self.entries)

@@ -15,6 +15,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.library.backup import copy_database
 from gistdesk.library.disk import KEPT, TRASH, UNFINISHED, delete_library
 from gistdesk.library.library import Library
+from gistdesk.library.pasted import move_sources
 from gistdesk.library.store import DATABASE, Store, copy_file, copying, n_bytes, place_note
 from gistdesk.library.text_index import INDEX
 
@@ -57,6 +58,7 @@ class Move:
         for path in (self.old / UNFINISHED).iterdir():
             copy_file(path, self.part / UNFINISHED / path.name)
         copy_database(self.old / DATABASE, self.part / DATABASE)
+        move_sources(self.part / DATABASE, self.old / "pasted", self.target / "pasted")
         if _stamp(self.old / INDEX) != self._index:  # large, and any missing text is indexed again
             copy_database(self.old / INDEX, self.part / INDEX)
 

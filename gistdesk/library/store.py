@@ -56,6 +56,11 @@ class Store:
         return self.folder / "gists"
 
     @property
+    def pasted_folder(self) -> Path:
+        """Documents that were pasted as text; the user has no other file of them."""
+        return self.folder / "pasted"
+
+    @property
     def incoming_folder(self) -> Path:
         """Where gists are written before they are adopted."""
         return self.folder / "incoming"

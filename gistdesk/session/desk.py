@@ -92,12 +92,15 @@ class Notice:
 
 
 class Desk(QObject):
-    """See the classes above. Signals: `measured`, a path with a `Measured` or a
-    `Problem`; `device_wanted`: an answer is waiting for a run; `model_arrived`: a download is done.
+    """One open library with everything that works on it.
+
+    Signals: `entries_changed`, which documents there are or what many of them are like; `entry_changed` (a document's
+    id); `engine_changed`, `memory_changed`, `settings_changed`, `models_changed`: the attribute or method of that name
+    has something new; `measured`, a path with a `Measured` or a `Problem`; `notice`, a `Notice` to show;
+    `device_wanted`: an answer is waiting for a run; `model_arrived`: a download is done.
 
     Attributes:
-        library: rows, texts and chats; widgets read from it, and change it only through the desk where the desk
-            has a method for it.
+        library: rows, texts and chats, for widgets to read from; only the session changes it.
         settings: the current ones; change them with `change_settings`.
         chats: chats and their answers; widgets talk to it directly.
         cuda: sets up CUDA; widgets talk to it directly.
@@ -199,8 +202,12 @@ class Desk(QObject):
         self._revive()
         self._dropped.measure(paths, passwords)
 
+    def paste(self, text: str) -> Path:
+        """Make a text a document -> its file, to be added or forgotten. Raises UserError: it cannot be kept."""
+        return self._dropped.paste(text)
+
     def forget_measured(self) -> None:
-        """Discard the documents that were read but not added."""
+        """Discard the documents that were read or pasted but not added."""
         self._dropped.forget()
 
     def find_documents(self, folders: Sequence[Path], found: Callable[[Found], None]) -> None:

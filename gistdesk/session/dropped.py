@@ -1,15 +1,17 @@
-"""Documents dropped but not yet accepted: read and counted once, their texts kept only if they are accepted.
+"""Documents dropped or pasted but not yet accepted: read and counted once, their texts kept only if they are accepted.
 
 Knows the engine that reads them and the library's folder of texts; knows nothing of the queue or of widgets.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from gistdesk.core.errors import UserError
+from gistdesk.language.i18n import tr
 from gistdesk.library import Library, Problem
 from gistdesk.models import model_for
 from gistdesk.protocol import Error, Event, Extract, ExtractDone
@@ -56,6 +58,12 @@ class Dropped(QObject):
         super().__init__(parent)
         self._library, self._calls, self._settings = library, calls, settings
         self._readings: dict[Path, _Reading] = {}
+        self._pasted: list[Path] = []
+
+    def paste(self, text: str) -> Path:
+        """Make a text a document, to be dropped like any other. Raises UserError: it cannot be kept."""
+        self._pasted.append(self._library.pasted.keep(text, tr("Pasted text")))
+        return self._pasted[-1]
 
     def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str]) -> None:
         """Read documents; `measured` is emitted for each."""
@@ -86,6 +94,10 @@ class Dropped(QObject):
                 self._calls.cancel(reading.request_id)
             else:
                 self._drop(reading.done)
+        pasted, self._pasted = self._pasted, []
+        for path in pasted:
+            with suppress(UserError):  # cleaning up will find it
+                self._library.disk.forget_pasted(path)
 
     def _on_event(self, path: Path, reading: _Reading, event: Event) -> None:
         is_wanted = self._readings.get(path) is reading

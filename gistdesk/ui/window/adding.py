@@ -6,7 +6,6 @@ Knows the desk; reads no document, and knows nothing of the cards over the windo
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 _GISTS = "*.gistkv"
 _DOCUMENTS = " ".join([*(f"*{ending}" for ending in ENDINGS), _GISTS])
-_TITLE_CHARACTERS = 40
 
 
 class Adding(QObject):
@@ -47,7 +45,6 @@ class Adding(QObject):
         super().__init__(window)
         self._window, self._desk, self._question = window, desk, question
         self._sample: int | None = None
-        self._pasted: list[Path] = []
         desk.entry_changed.connect(self._on_entry)
 
     # --- dialogs
@@ -81,43 +78,17 @@ class Adding(QObject):
         """Ctrl+V: copied files, or a text, which becomes a file in the library."""
         data = QGuiApplication.clipboard().mimeData()
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data.hasUrls() else []
-        if not paths and data.text().strip():
-            paths = self._pasted_file(data.text())
+        try:
+            if not paths and data.text().strip():
+                paths = [self._desk.paste(data.text())]
+        except UserError as error:
+            self.told.emit(Notice(error.message, error.hint))
+            return
         if paths:
             self.pasted.emit(paths)
         else:
             notice = Notice(tr("There is no file or text to paste."), tr("Copy one first, then paste it here."))
             self.told.emit(notice)
-
-    def _pasted_file(self, text: str) -> list[Path]:
-        """Save the text as a file named after its first words."""
-        words = re.sub(r"[^\w -]", "", " ".join(text.split())[:_TITLE_CHARACTERS]).strip() or tr("Pasted text")
-        folder = self._desk.library.store.folder / "pasted"
-        path = folder / f"{words}.txt"
-        number = 2
-        while path.exists():
-            path, number = folder / f"{words} ({number}).txt", number + 1
-        try:
-            folder.mkdir(exist_ok=True)
-            path.write_text(text, encoding="utf-8", errors="replace")
-        except OSError as error:
-            self.told.emit(
-                Notice(
-                    tr("The text cannot be kept in {folder} ({reason}).", folder=folder, reason=error.strerror),
-                    tr("Free some space on its disk."),
-                )
-            )
-            return []
-        self._pasted.append(path)
-        return [path]
-
-    def drop_unwanted(self) -> None:
-        """Delete pasted texts that were not accepted."""
-        pasted, self._pasted = self._pasted, []
-        used = {entry.source_path for entry in self._desk.library.entries.all()} if pasted else set()
-        for path in pasted:
-            if path not in used:
-                path.unlink(missing_ok=True)
 
     # --- paths
 

@@ -176,7 +176,6 @@ class MainWindow(QMainWindow):
 
         sheet = self._laid_over(DropSheet(self.desk, self._central))
         sheet.documents_added.connect(self.adding.added)
-        sheet.closed.connect(self.adding.drop_unwanted)
         return sheet
 
     @cached_property

@@ -542,6 +542,14 @@ def test_copied_files_and_texts_are_pasted(window: MainWindow, tmp_path: Path) -
     assert "no file or text" in window.banners.banners[0].notice.message
 
 
+def test_a_text_that_cannot_be_kept_is_said(window: MainWindow) -> None:
+    window.desk.library.store.pasted_folder.write_text("in the way")
+    QApplication.clipboard().setText("Minutes of the meeting")
+    window.adding.paste()
+    assert "cannot be kept" in window.banners.banners[0].notice.message
+    assert not window.drop_sheet.isVisible()
+
+
 def test_a_gist_file_is_imported(window: MainWindow, tmp_path: Path) -> None:
     (path,) = files(tmp_path, "a.gistkv")
     window.open_paths([path])
