@@ -10,6 +10,7 @@ from functools import partial
 from html import escape
 from typing import Any
 
+from gistdesk.benchmark_names import BY_PASSAGES
 from gistdesk.language.catalogs import ENGLISH, Translate, translated
 from trainer.benchmark.evaluate import Trial
 from trainer.benchmark.figures import SCORE_HEAD, Figures, method_name, score_lines
@@ -168,13 +169,14 @@ def cautions(tr: Translate, results: Figures, trials: Sequence[Trial]) -> list[s
     ]
     if results["device"] == "cpu":
         found.append(tr("Peak memory on a CPU is that of the whole process, model and libraries included."))
-    if {"rag", "rag-budget", "hybrid"} & methods:
+    if set(BY_PASSAGES) & methods:
         passages = {name: config[name] for name in ("chunk_tokens", "overlap_tokens", "top_k", "rank_by")}
         found.append(
             tr(
                 "Passages: {chunk_tokens} tokens, {overlap_tokens} of overlap, the best {top_k}, ranked by {rank_by}. "
-                "“auto” is embeddings (MiniLM) for English where they are installed, BM25 otherwise. A generated "
-                "question shares its words with the needle, which is kinder to BM25 than people's questions are.",
+                "“auto” is words and meaning together (meaning by MiniLM) where that is installed and a text is mostly "
+                "not Korean, words alone otherwise. A generated question shares its words with the needle, which is "
+                "kinder to ranking by words than people's questions are.",
                 **passages,
             )
         )

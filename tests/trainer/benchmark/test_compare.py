@@ -74,7 +74,7 @@ def test_the_page_tells_all_that_belongs_to_a_figure(two: tuple[Path, Path]) -> 
     parsed.feed((two[0] / "report.html").read_text("utf-8"))
     for told in ("seed", "cpu", "torch", "transformers", "model fingerprint".split()[0], "chunk tokens", "threads"):
         assert told in parsed.text
-    for caution in ("intervals overlap", "BM25 than people", "leaderboard", "made up", "whole process"):
+    for caution in ("intervals overlap", "words than people", "leaderboard", "made up", "whole process"):
         assert caution in parsed.text
     for method in CONFIG.methods:
         assert method in parsed.text

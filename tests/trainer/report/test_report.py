@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -12,13 +12,17 @@ import numpy as np
 import pytest
 from matplotlib import colormaps, image
 
+from gistdesk.benchmark_names import BY_PASSAGES
+from gistdesk.core import ranking
 from gistdesk.core.errors import UserError
 from gistdesk.core.interval import wilson
 from gistdesk.core.model import GistModel
+from gistdesk.core.ranking import ranker_of
 from trainer.benchmark.config import METHODS, BenchConfig
 from trainer.benchmark.evaluate import Trial
 from trainer.benchmark.figures import break_even, by_length, cells, overall, table
 from trainer.report.folder import measure
+from trainer.report.page import cautions
 from trainer.report.pictures import curves, heatmap
 
 TRIAL = Trial(
@@ -198,6 +202,33 @@ def test_the_same_figures_give_the_same_pictures() -> None:
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         text = " ".join(root.itertext())
         assert all(method in text for method in METHODS[:4])
+
+
+def passages_caution(method: str) -> str:
+    """What the page says about how passages were found; "" if nothing."""
+    trials = [replace(TRIAL, method=method)]
+    results = {"config": asdict(CONFIG), "by_length": by_length(trials), "device": "cpu"}
+    told = cautions(lambda text, **values: text.format(**values), results, trials)
+    return next((text for text in told if "“auto”" in text), "")
+
+
+@pytest.mark.parametrize(
+    ("installed", "text", "told"),
+    [
+        (True, "The harbour was quiet.", "“auto” is {name} together"),
+        (True, "항구는 조용했습니다.", "{name} alone otherwise"),
+        (False, "The harbour was quiet.", "{name} alone otherwise"),
+    ],
+)
+def test_the_page_says_what_auto_ranks_by(
+    monkeypatch: pytest.MonkeyPatch, installed: bool, text: str, told: str
+) -> None:
+    monkeypatch.setattr(ranking, "embeddings_installed", lambda: installed)
+    assert told.format(name=ranker_of([text]).name) in passages_caution("rag")
+
+
+def test_the_page_says_how_passages_were_found_for_every_method_that_looks_them_up() -> None:
+    assert {method for method in METHODS if passages_caution(method)} == set(BY_PASSAGES)
 
 
 def test_measure_writes_what_it_returns(starter: GistModel, tmp_path: Path) -> None:
