@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 from gistdesk.library.backup import copy_database
 from gistdesk.library.disk import KEPT, TRASH, UNFINISHED, delete_library
@@ -125,10 +126,8 @@ def _settle(home: Path, move: Move) -> None:
     with suppress(FileNotFoundError):
         move.target.rmdir()
     move.part.replace(move.target)
-    note = place_note(home)
-    temporary = note.with_name(f".{note.name}.{os.getpid()}")
-    temporary.write_bytes(os.fsencode(move.target))
-    temporary.replace(note)
+    with replacing(place_note(home)) as note:
+        note.write_bytes(os.fsencode(move.target))
 
 
 def _check_free(store: Store) -> None:

@@ -1,5 +1,6 @@
 """Moving the library: whole at one place or the other, whatever happens."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -72,6 +73,29 @@ def test_stopped_halfway_it_stays(filled: Library, tmp_path: Path):
     assert len(titles(filled)) == 5
     assert not (tmp_path / "new").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["library"]
+
+
+def test_the_note_is_on_the_disk_before_it_has_its_name(
+    filled: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The old library is deleted next, and after a power cut nothing else says where the new one is."""
+    replace, fsync = Path.replace, os.fsync
+    synced: set[int] = set()
+    noted: list[bool] = []
+
+    def sync(number: int) -> None:
+        synced.add(os.fstat(number).st_ino)
+        fsync(number)
+
+    def name(path: Path, to: Path) -> Path:
+        if to.name == "moved-to.txt":
+            noted.append(path.stat().st_ino in synced)
+        return replace(path, to)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", name)
+    assert list(move_to(filled, tmp_path / "new"))[-1] == 1.0
+    assert noted == [True]
 
 
 def test_what_comes_in_meanwhile_moves_too(filled: Library, tmp_path: Path):

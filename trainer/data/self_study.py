@@ -45,7 +45,7 @@ def study(
     path: Path, model: GistModel, blocks: list[str], *, n: int, passage_tokens: int, answer_tokens: int, seed: int
 ) -> Generator[int, None, None]:
     """Write `path`, yielding how many of its `n` lines there are; continues where it was stopped or killed."""
-    made = path.with_name(path.name + ".part")
+    made = path.with_name(path.name + ".part")  # not by `replacing`, which would delete the lines made so far
     with suppress(OSError):
         whole = [line for line in made.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
         made.write_text("".join(whole), encoding="utf-8")
