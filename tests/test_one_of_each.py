@@ -61,7 +61,8 @@ def twice(reader: Reader, sample: Sample, method: str, ratio: float | None) -> R
         (
             "gistdesk/benchmark_names.py",
             "BENCH_METHODS = (",
-            'BenchMethod("twice", "Twice", "The whole text, two times.", "trainer.benchmark.reading_twice:twice"),',
+            'BenchMethod("twice", "Twice", "The whole text, two times.", "trainer.benchmark.reading_twice:twice", '
+            "by_passages=True, n_readings=2.0, saves=True, keeps_kv=True),",
         ),
     ),
     "way of making a gist": Added(
@@ -78,7 +79,8 @@ def selected(model, plan, done, batch_tokens):
         (
             "gistdesk/core/methods.py",
             "GIST_METHODS = (",
-            'GistMethod("selected", "Selected", "chosen", "Selection", 8.0, 6.0, "gistdesk.core.selected:selected"),',
+            'GistMethod("selected", "Selected", "chosen", "Selection", 8.0, 6.0, "gistdesk.core.selected:selected", '
+            "2**30),",
         ),
     ),
     "Lab tab": Added(
@@ -130,7 +132,7 @@ def open_shouted(name, data, password):
 
 USE = """
 import json, sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from PySide6.QtWidgets import QApplication
 
@@ -140,8 +142,12 @@ from gistdesk.core.documents import read_document
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import load_model
 from gistdesk.core.prompt import Turn
+from gistdesk.protocol import ModelInfo
 from gistdesk.session.files import find_documents
 from gistdesk.session.desk import Notice
+from gistdesk.session.estimates import Estimates
+from gistdesk.session.run import trial_seconds
+from gistdesk.ui.lab.commands import BenchChoice
 from gistdesk.ui.lab import words
 from gistdesk.ui.widgets.ratio_chooser import METHODS as OFFERED
 from gistdesk.ui.window.main import MainWindow
@@ -149,6 +155,9 @@ from tests.core.tiny_models import Kind, write_model
 from tests.session.still_desk import StillDesk
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.evaluate import Benchmark
+from trainer.benchmark.figures import by_length
+from trainer.report.main_table import main_table
+from trainer.report.page import cautions
 
 folder = Path(sys.argv[1])
 said = {}
@@ -175,8 +184,23 @@ kept = record.gist.n_slots > 0
 said["way of making a gist"] = [record.method, kept, isinstance(answer, str), dict(OFFERED)["selected"]]
 
 config = BenchConfig(lengths=(128,), depths=(0,), samples=1, languages=("en",), kinds=("colour",), methods=("twice",))
-[trial] = Benchmark(load_model("starter"), config).run()
+starter = load_model("starter")
+[trial] = Benchmark(starter, config).run()
 said["benchmark method"] = [trial.method, trial.prompt, words.method_name("twice")]
+
+trial = replace(trial, prepare_s=8.0, ttft_s=0.5, kept_bytes=1000, tokens_per_second=0.0)
+full = replace(trial, method="full", ttft_s=2.5, prepare_s=0.0)
+figures = {"by_length": by_length([trial, full]), "dtype": "float32", "config": asdict(config), "device": "cpu"}
+twice = next(line for line in main_table(figures).splitlines() if "twice" in line).split(" | ")
+choice = BenchChoice((128,), (0,), 1, ("en",), ("twice",), ("colour",), (8.0,))
+said["figures of the method"] = [
+    figures["by_length"][0]["break_even_questions"],
+    twice[5],
+    trial_seconds(asdict(trial)),
+    Benchmark(starter, replace(config, chunk_tokens=10, top_k=1, overlap_tokens=0)).costs,
+    choice.cost,
+    any("“auto”" in text for text in cautions(lambda text, **values: text.format(**values), figures, [trial])),
+]
 said["needle kind"] = [trial.needle_kind, trial.expected in ("red", "green", "blue"), words.task_name("colour")]
 
 app = QApplication([])
@@ -189,6 +213,10 @@ tabs = lab.main_widget
 titles = [tabs.tabText(i) for i in range(tabs.count())]
 tabs.widget(titles.index("Notes")).told.emit(Notice("noted"))
 said["Lab tab"] = [titles[-1], heard[0].message]
+info = ModelInfo("m", "m", "llama", 1, 2, 3, 4, 5, 6, 7, True, *[""] * 9)
+estimates = Estimates(window.desk.library, lambda name: info, lambda: window.desk.settings)
+needs = [estimates.predict(1000, 4.0, method=method).memory_bytes for method in ("selected", "adapter")]
+said["memory of the way"] = needs[0] - needs[1]
 window.end_places()
 window.desk.close()
 
@@ -198,7 +226,9 @@ print("SAID " + json.dumps(said))
 EXPECTED = {
     "needle kind": ["colour", True, "Colour"],
     "benchmark method": ["twice", "twice", "Twice"],
+    "figures of the method": [4, "25.0% / 12.5%", 8.5, [250 + 2 * 128 + 10], 250 + 2 * 128, True],
     "way of making a gist": ["selected", True, True, "Selection"],
+    "memory of the way": 2**30 - 128 * 2**20,
     "Lab tab": ["Notes", "noted"],
     "document format": ["A shout", "shout the door is ", ["door.shout"]],
     "family of models": "seed_oss",
@@ -237,4 +267,4 @@ def test_each_is_one_module_and_one_row(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("SAID ")).removeprefix("SAID "))
     assert said == EXPECTED
-    assert set(said) == set(THINGS)
+    assert set(said) - {"figures of the method", "memory of the way"} == set(THINGS)

@@ -22,6 +22,7 @@ class GistMethod:
         ratio: the default number of document tokens per slot.
         n_readings: roughly how many times as long as one plain reading of the text it takes: SmolLM2 on a CPU.
         made_by: "module:function" that makes it, called as `compress` is with a plan; imported when needed.
+        working_bytes: memory for making it beside weights and gist: SmolLM2's peak, 1,097 tokens at 8x on a CPU.
     """
 
     name: Method
@@ -31,6 +32,7 @@ class GistMethod:
     ratio: float
     n_readings: float
     made_by: str
+    working_bytes: int = 128 * 2**20
 
 
 GIST_METHODS = (
@@ -51,6 +53,7 @@ GIST_METHODS = (
         8.0,
         7.0,
         "gistdesk.core.compress:matched",
+        256 * 2**20,
     ),
     GistMethod(
         "refined",
@@ -60,6 +63,7 @@ GIST_METHODS = (
         16.0,
         250.0,
         "gistdesk.core.compress:refined",
+        1100 * 2**20,
     ),
 )
 """adapter: the keys and values of gist tokens, made by a trained adapter. matched: a selection of the text's own keys,
@@ -70,9 +74,8 @@ METHODS = tuple(method.name for method in GIST_METHODS)
 METHOD_TITLES = {method.name: method.title for method in GIST_METHODS}
 METHOD_BADGES = {method.name: method.badge for method in GIST_METHODS}
 _RATIOS = {method.name: method.ratio for method in GIST_METHODS}
-
-
 N_READINGS = {method.name: method.n_readings for method in GIST_METHODS}
+WORKING_BYTES = {method.name: method.working_bytes for method in GIST_METHODS}
 
 
 def usual_method(has_adapter: bool) -> Method:

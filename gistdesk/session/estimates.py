@@ -6,7 +6,14 @@ Knows the library's rows and models' figures; knows nothing of engines and widge
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gistdesk.core.methods import LEAST_SLOTS, chosen_method, starting_method, usual_ratio, within_trained
+from gistdesk.core.methods import (
+    LEAST_SLOTS,
+    WORKING_BYTES,
+    chosen_method,
+    starting_method,
+    usual_ratio,
+    within_trained,
+)
 from gistdesk.library import Library
 from gistdesk.models import SMOLLM2, shipped_adapter
 from gistdesk.protocol import ModelInfo
@@ -18,9 +25,6 @@ _NEARLY = 1.1
 """Ratios no further apart than this count as equal: segments have whole slots."""
 OWN = "own"
 """Kind of rows measured in this library: facts from documents, asked back from their gists."""
-_WORKING_BYTES = {"matched": 256 * 2**20, "refined": 1100 * 2**20}
-"""Memory for compressing beside weights and gist, by method: SmolLM2's peak, 1,097 tokens at 8x on a CPU."""
-_USUAL_WORKING_BYTES = 128 * 2**20
 _TRAINED_WEIGHT_BYTES = 2**30
 """For larger models nobody has measured what training on a document takes."""
 
@@ -82,9 +86,8 @@ class Estimates:
         n_slots = max(LEAST_SLOTS * n_files, round(n_tokens / ratio))
         per_slot = info.kv_bytes_per_slot if info else 0
         way = _way(method, info)
-        working = _WORKING_BYTES.get(way, _USUAL_WORKING_BYTES)
         is_known = info is not None and (way != "refined" or info.weight_bytes <= _TRAINED_WEIGHT_BYTES)
-        memory = needed_bytes(info, n_slots) + working if info and is_known else 0
+        memory = needed_bytes(info, n_slots) + WORKING_BYTES[way] if info and is_known else 0
         speed = self._measured_speed(model, way)
         seconds = n_tokens / speed if speed else None
         stored = per_slot // 2 if info and info.dtype == "float32" else per_slot  # files hold those as float16

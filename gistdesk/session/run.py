@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gistdesk.atomic import replacing
+from gistdesk.benchmark_names import READING
 from gistdesk.complaints import is_complaint, said_in
 from gistdesk.core.sentences import Sentence, unpacked
 
@@ -300,10 +301,10 @@ def points(trial: Row) -> float:
 
 
 def trial_seconds(trial: Row) -> float:
-    """Roughly how long a sample took: preparation, first token, the other tokens."""
+    """Roughly how long a sample took: its own preparation, if no other method's sample has it, and the answer."""
     speed = trial.get("tokens_per_second") or 0
     rest = max(0, trial.get("n_answer_tokens", 0) - 1) / speed if speed else 0
-    own = trial.get("prepare_s", 0.0) if trial.get("method") in ("gist", "matched", "refined", "rag") else 0.0
+    own = trial.get("prepare_s", 0.0) if trial.get("method") in READING else 0.0
     return float(own + trial.get("ttft_s", 0.0) + rest)
 
 

@@ -195,11 +195,3 @@ class BenchConfig:
         """Number of trials in the grids; questions about whole texts and from files come on top."""
         n_variants = sum(method != "section" for method, _ in self.variants)
         return len(self.series) * len(self.lengths) * len(self.depths) * self.samples * n_variants
-
-
-SIZES = {
-    "quick": {"lengths": (512, 2048), "depths": (0, 50, 100), "samples": 1},
-    "standard": {"lengths": (512, 2048, 8192), "depths": (0, 25, 50, 75, 100), "samples": 4},
-    "full": {"lengths": (512, 1024, 2048, 4096, 8192, 16384), "depths": (0, 25, 50, 75, 100), "samples": 8},
-}
-"""Run sizes: quick takes two minutes on a CPU with the starter, the others need a GPU or a night."""

@@ -7,12 +7,11 @@ trial, and resumes from the trials already done. Knows nothing of files, picture
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from gistdesk.benchmark_names import BY_RATIO
+from gistdesk.benchmark_names import BY_RATIO, trial_cost
 from gistdesk.core.answer import Sampling
 from gistdesk.core.compress import check_ratio
 from gistdesk.core.errors import UserError
 from gistdesk.core.memory import peak_memory_bytes
-from gistdesk.core.methods import N_READINGS
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from trainer.benchmark.config import BenchConfig
@@ -115,10 +114,10 @@ class Benchmark:
         self._tasks: list[Task] = tasks_of(model, config)
         self._variants = config.variants
         self.costs = [
-            cost
+            trial_cost(method, length, config.top_k * config.chunk_tokens)
             for task in self._tasks
             for length in task.lengths
-            for cost in _costs(length, self._variants_of(task), config.top_k * config.chunk_tokens)
+            for method, _ in self._variants_of(task)
         ]
         self.n_trials = len(self.costs)
 
@@ -194,21 +193,3 @@ def _scores(answer: str, accepted: Sequence[str]) -> dict[str, float]:
     if not accepted:
         return {}
     return {name: round(max(score(answer, right) for right in accepted), 6) for name, score in _SCORES.items()}
-
-
-_ANSWER_COST = 250
-"""Cost of opening a context and writing an answer, in tokens that could be read instead: the starter, on a CPU."""
-
-
-def _costs(length: int, variants: list[tuple[str, float | None]], n_passage_tokens: int) -> list[float]:
-    """Cost of each trial of a sample in tokens read. Gist and wrong gist are made once per ratio; the rest is quick."""
-    reading = {
-        "gist": length,
-        "full": length * (1 + length / 8192),
-        "rag": length + n_passage_tokens,  # splitting and indexing, then reading
-        "rag-budget": length,
-        "hybrid": n_passage_tokens,
-        "section": 2 * _ANSWER_COST,
-        **{name: n_readings * length for name, n_readings in N_READINGS.items()},
-    }
-    return [_ANSWER_COST + float(reading.get(method, 0)) for method, _ in variants]

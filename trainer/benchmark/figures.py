@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from statistics import median
 from typing import Any
 
-from gistdesk.benchmark_names import length_class
+from gistdesk.benchmark_names import SAVING, length_class
 from gistdesk.core.interval import wilson
 from gistdesk.core.sentences import Sentence
 from trainer.benchmark.evaluate import Trial
@@ -68,7 +68,7 @@ def _grouped(
     for key, group in groups.items():
         figures = {**dict(zip(names, key[:-1], strict=True)), **_figures(group)}
         read_s = full.get(key[1:-1])
-        pays = group[0].method in ("gist", "matched", "refined", "hybrid", "rag", "rag-budget") and read_s is not None
+        pays = group[0].method in SAVING and read_s is not None
         figures["break_even_questions"] = (
             break_even(figures["prepare_s"], figures["ttft_s"], read_s) if pays and read_s is not None else None
         )

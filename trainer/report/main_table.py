@@ -5,6 +5,7 @@ full text; for a gist also as it would be in 8 and in 4 bits, calculated without
 Knows results; runs nothing.
 """
 
+from gistdesk.benchmark_names import KEEPING_KV
 from gistdesk.core.errors import UserError
 from gistdesk.core.interval import wilson
 from trainer.benchmark.figures import Figures, method_name
@@ -94,7 +95,7 @@ def _of(rows: list[Figures], others: list[Figures], name: str, form: str) -> str
 
 def _in_fewer_bits(rows: list[Figures], full: list[Figures], bits: int) -> str:
     """Only for methods that keep keys and values and nothing else."""
-    if not full or not rows or rows[0]["method"] not in ("gist", "wrong-gist", "matched", "refined", "full"):
+    if not full or not rows or rows[0]["method"] not in KEEPING_KV:
         return "-"
     kept, whole = (sum(row["kept_bytes"] for row in part) / len(part) for part in (rows, full))
     return " / ".join(f"{kept * few / bits / whole:.1%}" for few in (8, 4)) if whole else "-"

@@ -8,12 +8,13 @@ import re
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
 
+from gistdesk.benchmark_names import SIZES
 from gistdesk.language.figures import count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
 from gistdesk.session.run import BENCHMARK
 from gistdesk.session.runs import Runs
-from gistdesk.ui.lab.commands import SIZES, BenchChoice, predicted_s, shown
+from gistdesk.ui.lab.commands import BenchChoice, predicted_s, shown
 from gistdesk.ui.lab.form import CheckList, CommandLine, Form, PathField
 from gistdesk.ui.lab.models import ModelBox
 from gistdesk.ui.lab.words import METHOD_NOTES, METHODS, TASKS

@@ -6,18 +6,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gistdesk.benchmark_names import BY_RATIO
-from gistdesk.core.methods import N_READINGS
+from gistdesk.benchmark_names import BY_RATIO, trial_cost
 from gistdesk.session.run import Row, Run, trial_seconds
 from gistdesk.ui.lab.grid import expected_series
 
 FOLDER = "{folder}"
-SIZES: dict[str, Row] = {
-    "quick": {"lengths": (512, 2048), "depths": (0, 50, 100), "samples": 1},
-    "standard": {"lengths": (512, 2048, 8192), "depths": (0, 25, 50, 75, 100), "samples": 4},
-    "full": {"lengths": (512, 1024, 2048, 4096, 8192, 16384), "depths": (0, 25, 50, 75, 100), "samples": 8},
-}
-"""As in trainer/benchmark/config.py; a test keeps the two equal."""
 TRAINING: dict[str, Row] = {
     "check": {"steps": 50, "learning_rate": 1e-3, "batch": 1, "rank": 64, "seed": 20261122, "precision": "auto"},
     "quick": {"steps": 600, "learning_rate": 1e-3, "batch": 1, "rank": 64, "seed": 20261122, "precision": "auto"},
@@ -25,8 +18,6 @@ TRAINING: dict[str, Row] = {
     "full": {"steps": 6000, "learning_rate": 2e-4, "batch": 8, "rank": 64, "seed": 20261122, "precision": "nf4"},
 }
 """The presets of trainer/training/config.py, as far as the form shows them; a test keeps the two equal."""
-_ANSWER_COST = 250.0
-"""What an answer costs on top of reading, in tokens that could be read instead: the starter, on a CPU."""
 _LOAD_S = 8.0
 STARTER_PACE_S = 0.0004
 """Seconds per unit of cost for the starter on one free core, until something has been measured here."""
@@ -97,12 +88,6 @@ class BenchChoice:
         if self.files and self.records:
             options["--records"] = str(self.records)
         return ["niah", *(word for pair in options.items() for word in pair), "--events"]
-
-
-def trial_cost(method: str, length: int) -> float:
-    """Cost of one sample in tokens read, as the benchmark forecasts it; wrong gist and retrieval count as answers."""
-    n_readings = {"gist": 1.0, "full": 1 + length / 8192, **N_READINGS}
-    return _ANSWER_COST + n_readings.get(method, 0.0) * length
 
 
 def predicted_s(choice: BenchChoice, earlier: Iterable[Run]) -> float | None:

@@ -19,7 +19,7 @@ from gistdesk.core.sentences import Sentence, packed
 from gistdesk.folders import folders
 from gistdesk.language import i18n
 from gistdesk.session.run import Run, read_start
-from gistdesk.ui.lab.commands import _LOAD_S, SIZES, TRAINING, BenchChoice, predicted_s, shown
+from gistdesk.ui.lab.commands import _LOAD_S, TRAINING, BenchChoice, predicted_s, shown
 from gistdesk.ui.lab.compare import differences
 from gistdesk.ui.lab.place import ADAPTERS, BENCHMARK, RUNS, TRAIN
 from gistdesk.ui.lab.plot import round_steps, smoothed
@@ -30,7 +30,6 @@ from gistdesk.ui.window.main import LAB, MainWindow
 from tests.session.still_desk import ADAPTER, STARTER, add_entry
 from tests.ui.lab.lab_made import make_benchmark, make_training, trial
 from tests.ui.window.window_made import open_window, still
-from trainer.benchmark.config import SIZES as ALL_SIZES
 from trainer.benchmark.config import BenchConfig
 from trainer.training.config import PRESETS as TRAINER_PRESETS
 
@@ -62,7 +61,6 @@ def loaded(folder: Path) -> Run:
 
 def test_the_form_offers_what_the_benchmark_knows() -> None:
     assert set(METHODS) == set(ALL_METHODS) and set(TASKS) == set(KINDS) - set(OF_STORIES)
-    assert {name: dict(size) for name, size in ALL_SIZES.items()} == SIZES
 
 
 def test_a_choice_counts_samples_as_the_benchmark_does() -> None:
