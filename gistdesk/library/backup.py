@@ -9,6 +9,7 @@ import time
 from contextlib import closing, suppress
 from pathlib import Path
 
+from gistdesk.atomic import replacing
 from gistdesk.library.damage import BUSY_S, MalformedError, is_sound
 
 _KEPT = 3
@@ -17,16 +18,8 @@ _DAY_S = 24 * 3600
 
 def copy_database(source: Path, target: Path) -> None:
     """Copy the committed data, under a temporary name first. Raises sqlite3.Error and OSError."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    os.close(os.open(temporary, os.O_CREAT | os.O_RDWR, 0o600))
-    try:
-        with closing(sqlite3.connect(source, timeout=BUSY_S)) as reader, closing(sqlite3.connect(temporary)) as writer:
-            reader.backup(writer)
-        temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    with replacing(target, private=True) as part:
+        _copy_into(source, part)
 
 
 def checked_copy(source: Path, target: Path) -> None:
@@ -35,15 +28,10 @@ def checked_copy(source: Path, target: Path) -> None:
     Raises:
         MalformedError: the copy is not sound, so neither is its source. Also sqlite3.Error and OSError.
     """
-    fresh = target.with_name(f".{target.name}.checked")
-    try:
-        copy_database(source, fresh)
-        if not is_sound(fresh):
+    with replacing(target, private=True) as part:
+        _copy_into(source, part)
+        if not is_sound(part):
             raise MalformedError
-        fresh.replace(target)
-    finally:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
 
 
 def back_up_daily(database: Path) -> None:
@@ -85,6 +73,11 @@ def restore(database: Path, backup: Path) -> Path:
             database.with_name(database.name + ending).replace(aside.with_name(aside.name + ending))
     fresh.replace(database)
     return aside
+
+
+def _copy_into(source: Path, part: Path) -> None:
+    with closing(sqlite3.connect(source, timeout=BUSY_S)) as reader, closing(sqlite3.connect(part)) as writer:
+        reader.backup(writer)
 
 
 def _numbered(database: Path, number: int) -> Path:

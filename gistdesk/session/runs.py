@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gistdesk.atomic import replacing
 from gistdesk.complaints import FOR_A_WINDOW
 from gistdesk.language.catalogs import VARIABLE
 from gistdesk.language.i18n import language, later, tr
@@ -245,9 +246,8 @@ class Runs(QObject):
 
     def _control(self, run: Run, word: str) -> None:
         try:
-            fresh = run.folder / "control.new"
-            fresh.write_text(word, encoding="utf-8")
-            fresh.replace(run.folder / "control")
+            with replacing(run.folder / "control") as fresh:
+                fresh.write_text(word, encoding="utf-8")
         except OSError as error:
             self._tell(tr("The run cannot be reached ({reason}).", reason=error.strerror), tr("Free some space."))
 
