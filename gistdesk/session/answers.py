@@ -374,18 +374,7 @@ def _turns(lineage: list[Message]) -> tuple[tuple[str, str | None], ...]:
 
 def _figures(event: AnswerDone, writing: _Writing) -> dict[str, Any]:
     """Figures for the footer. `saved_s` is an estimate: the time to read the text at the speed it was compressed at."""
-    figures: dict[str, Any] = {
-        "ttft_s": event.ttft_s,
-        "tokens_per_second": event.tokens_per_second,
-        "n_tokens": event.n_tokens,
-        "n_prompt_tokens": event.n_prompt_tokens,
-        "n_slots": event.n_slots,
-        "n_document_tokens": event.n_document_tokens,
-        "n_passage_tokens": event.n_passage_tokens,
-        "prefill_s": event.prefill_s,
-        "stopped": event.stopped,
-        "is_recited": event.is_recited,
-    }
+    figures: dict[str, Any] = asdict(event)
     gists = [entry.gist for entry in writing.entries if entry.gist is not None]
     if event.n_slots:
         figures["methods"] = sorted({gist.method for gist in gists})

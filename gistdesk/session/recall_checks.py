@@ -5,7 +5,7 @@ the library and the engine; knows nothing of widgets.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -162,13 +162,8 @@ class RecallChecks(QObject):
 def _row(event: RecallDone) -> dict[str, Any]:
     """The result as the library stores it and `gistdesk recall` writes it."""
     n_parts = len(event.by_depth)
-    return {
-        "n": event.n,
-        "kept": event.kept,
+    return asdict(event) | {
         "recall": event.kept / event.n if event.n else None,
-        "low": event.low,
-        "high": event.high,
-        "guessed": event.guessed,
         "by_depth": [
             {"from": 100 * i // n_parts, "to": 100 * (i + 1) // n_parts, "n": part.n, "kept": part.kept}
             for i, part in enumerate(event.by_depth)
