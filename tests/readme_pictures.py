@@ -53,7 +53,7 @@ def take(folder: Path, documents: Path) -> None:
     program.show([])
     files = [Path(shutil.copy(resource("samples") / name, documents)) for name in (REPORT, KOREAN, "harbour-day.md")]
     model = {files[0]: "smollm2", files[1]: "starter", files[2]: "smollm2"}
-    ids = [desk.add_documents([f], 100.0 if model[f] == "starter" else 8.0, models=model)[0] for f in files]
+    ids = [desk.documents.add([f], 100.0 if model[f] == "starter" else 8.0, models=model)[0] for f in files]
     wait_for(lambda: all(desk.library.entries.get(i).state == "ready" for i in ids))
     window.show_place(LIBRARY)
     window.library.choose(ids[:1])

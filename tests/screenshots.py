@@ -18,7 +18,8 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from gistdesk.language import i18n
 from gistdesk.library import Problem
-from gistdesk.session.desk import EngineState, Notice
+from gistdesk.session.desk import EngineState
+from gistdesk.session.notices import Notice
 from gistdesk.settings import Settings
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.overlay import Overlay
@@ -108,9 +109,9 @@ def _drop_sheet(window: MainWindow) -> None:
     window.drop_sheet.show_paths(paths)
     _desk(window).count_documents(paths[0], 88_412, 214)
     locked = Problem("password", "Salaries.pdf is protected with a password.", "Enter the password to open it.")
-    window.desk.measured.emit(str(paths[1]), locked)
+    window.desk.documents.measured.emit(str(paths[1]), locked)
     scan = Problem("user", "scan.pdf has no text: its pages are only pictures, as in a scan.", "Run it through OCR.")
-    window.desk.measured.emit(str(paths[2]), scan)
+    window.desk.documents.measured.emit(str(paths[2]), scan)
 
 
 def _recompress(window: MainWindow) -> None:

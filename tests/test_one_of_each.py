@@ -144,7 +144,7 @@ from gistdesk.core.load import load_model
 from gistdesk.core.prompt import Turn
 from gistdesk.protocol import ModelInfo
 from gistdesk.session.files import find_documents
-from gistdesk.session.desk import Notice
+from gistdesk.session.notices import Notice
 from gistdesk.session.estimates import Estimates
 from gistdesk.session.run import trial_seconds
 from gistdesk.ui.lab.commands import BenchChoice

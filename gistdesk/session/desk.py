@@ -4,31 +4,25 @@ Widgets call its methods and listen to its signals; they never see the engine's 
 Knows nothing of widgets.
 """
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.adapters import adapters_folder, remove_adapter, rename_adapter
 from gistdesk.core.errors import UserError
-from gistdesk.folders import resource
-from gistdesk.language.i18n import language, later, tr
-from gistdesk.library import Entry, Identity, Library, row_of
-from gistdesk.models import NAMED, STARTER, model_for
+from gistdesk.language.i18n import later, tr
+from gistdesk.library import Entry, Library
+from gistdesk.models import NAMED
 from gistdesk.protocol import (
-    Describe,
-    DescribeDone,
     Error,
     Event,
     ExportAdapter,
     ExportAdapterDone,
     ImportAdapter,
     ImportAdapterDone,
-    Index,
-    IndexDone,
     Load,
     ModelInfo,
     ModelLoadDone,
@@ -39,14 +33,14 @@ from gistdesk.session.answers import Answers
 from gistdesk.session.calls import Calls
 from gistdesk.session.chats import Chats
 from gistdesk.session.cuda import CudaSetUp
+from gistdesk.session.documents import Documents
 from gistdesk.session.downloads import Downloads
-from gistdesk.session.dropped import Dropped, Measured
 from gistdesk.session.engine import Engine
 from gistdesk.session.estimates import Estimates
-from gistdesk.session.file_jobs import CANCELLED, FileJobs, Work
-from gistdesk.session.files import Found, beginning, find_documents, with_library
+from gistdesk.session.file_jobs import FileJobs
 from gistdesk.session.found_models import FoundModels
 from gistdesk.session.models import Memory, ModelRow, Models, model_choice
+from gistdesk.session.notices import Notice
 from gistdesk.session.queue import Queue
 from gistdesk.session.recall_checks import RecallChecks
 from gistdesk.session.recommended import Recommended
@@ -54,11 +48,8 @@ from gistdesk.session.server import LocalServer
 from gistdesk.session.upkeep import Upkeep
 from gistdesk.settings import Settings, write_settings
 
-__all__ = ["Desk", "EngineState", "Measured", "Memory", "ModelRow", "Notice"]
+__all__ = ["Desk", "EngineState", "Memory", "ModelRow"]
 
-READING_SAMPLE = "ferry-report.md"
-"""For models that can read; the others are for the starter."""
-SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
 _READER_IDLE_S = 60
 
 
@@ -81,27 +72,17 @@ class EngineState:
     model: str = ""
 
 
-@dataclass(frozen=True)
-class Notice:
-    """Something to say in a banner: what happened, what to do, details to copy, and up to two actions."""
-
-    message: str
-    hint: str = ""
-    details: str = ""
-    actions: tuple[tuple[str, Callable[[], object]], ...] = ()
-
-
 class Desk(QObject):
     """One open library with everything that works on it.
 
-    Signals: `entries_changed`, which documents there are or what many of them are like; `entry_changed` (a document's
-    id); `engine_changed`, `memory_changed`, `settings_changed`, `models_changed`: the attribute or method of that name
-    has something new; `measured`, a path with a `Measured` or a `Problem`; `notice`, a `Notice` to show;
-    `device_wanted`: an answer is waiting for a run; `model_arrived`: a download is done.
+    Signals: `engine_changed`, `memory_changed`, `settings_changed`, `models_changed`: the attribute or method of that
+    name has something new; `notice`, a `Notice` to show; `device_wanted`: an answer is waiting for a run;
+    `model_arrived`: a download is done.
 
     Attributes:
         library: rows, texts and chats, for widgets to read from; only the session changes it.
         settings: the current ones; change them with `change_settings`.
+        documents: the library's documents; widgets talk to it directly.
         chats: chats and their answers; widgets talk to it directly.
         cuda: sets up CUDA; widgets talk to it directly.
         estimates: what compressing would cost, and which ratio to start from.
@@ -117,13 +98,10 @@ class Desk(QObject):
         works_beside: the engine does not wait for that run: on a CPU there is room for both.
     """
 
-    entries_changed = Signal()
-    entry_changed = Signal(int)
     engine_changed = Signal()
     memory_changed = Signal()
     settings_changed = Signal()
     models_changed = Signal()
-    measured = Signal(str, object)
     notice = Signal(object)
     device_wanted = Signal()
     model_arrived = Signal(str)
@@ -148,7 +126,10 @@ class Desk(QObject):
         self._answers = Answers(library, self._calls, self._current_settings, self._models.info, self)
         self.chats = Chats(library, self._answers, self._revive, self._waits_for_run, self)
         self.upkeep = Upkeep(library, self.file_jobs, self)
-        self._dropped = Dropped(library, self._reader, self._current_settings, self)
+        self.documents = Documents(
+            *(library, self._queue, self._reader, self.file_jobs, self.estimates, self._current_settings),
+            *(self._revive, self),
+        )
         self.cuda, self.found_models = CudaSetUp(self), FoundModels(self)
         self.server = LocalServer(self._calls, self._current_settings, settings_path.parent, self)
         self._extra: list[Engine] = []
@@ -160,12 +141,11 @@ class Desk(QObject):
         self._engine.state_changed.connect(self._on_engine_state)
         self._engine.crashed.connect(self._on_crash)
         self._engine.event.connect(self._on_engine_event)
-        self._dropped.measured.connect(self.measured)
-        self.upkeep.changed.connect(self.entries_changed)
-        self._queue.entry_changed.connect(self._on_entry)
-        self._queue.text_kept.connect(self._on_text_kept)
+        self.documents.notice.connect(self.notice)
+        self.upkeep.changed.connect(self.documents.changed)
+        self._queue.entry_changed.connect(self._share_with_checks)
         self._queue.compressed.connect(self.recall_checks.start_short)
-        self.recall_checks.kept.connect(self.entries_changed)
+        self.recall_checks.kept.connect(self.documents.changed)
         self._answers.busy_changed.connect(self._share_engine)
         self.chats.device_wanted.connect(self.device_wanted)
         self._models.changed.connect(self._on_models)
@@ -182,11 +162,11 @@ class Desk(QObject):
 
     def _on_started(self) -> None:
         self._models.describe(self.settings.model)
-        self._index()
+        self.documents.index()
         self._queue.wake()
         self.server.follow_settings()
 
-    # documents
+    # the computer
 
     @property
     def memory(self) -> Memory:
@@ -197,153 +177,11 @@ class Desk(QObject):
         self.forecast_bytes = n_bytes
         self.memory_changed.emit()
 
-    def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
-        """Read documents before anything is decided; `measured` is emitted for each."""
-        self._revive()
-        self._dropped.measure(paths, passwords)
-
-    def paste(self, text: str) -> Path:
-        """Make a text a document -> its file, to be added or forgotten. Raises UserError: it cannot be kept."""
-        return self._dropped.paste(text)
-
-    def forget_measured(self) -> None:
-        """Discard the documents that were read or pasted but not added."""
-        self._dropped.forget()
-
-    def find_documents(self, folders: Sequence[Path], found: Callable[[Found], None]) -> None:
-        """Search folders for readable documents; `found` is called with them unless the search is cancelled."""
-
-        def ended(outcome: object) -> None:
-            if isinstance(outcome, Found):
-                found(outcome)
-
-        names = ", ".join(folder.name for folder in folders)
-        self.file_jobs.start(later("Looking for documents"), names, lambda: find_documents(folders), ended)
-
-    def add_documents(
-        self,
-        paths: Sequence[Path],
-        ratio: float,
-        passwords: Mapping[Path, str] = {},
-        method: str = "auto",
-        models: Mapping[Path, str] = {},
-    ) -> list[int]:
-        """Queue documents -> their entries' ids.
-
-        `models`: where one was chosen; the others use the settings' model, or the one their language needs.
-        """
-        self._revive()
-        ids = []
-        for path in paths:
-            entry = self.library.entries.add(
-                source_path=path.absolute(), model=models.get(path, self.settings.model), ratio=ratio, method=method
-            )
-            if path not in models:
-                self._queue.suit_language(entry.id)
-            if path in passwords:
-                self._queue.give_password(entry.id, passwords[path])
-            if (read := self._dropped.take(path)) is not None:
-                self._queue.set_extracted(entry.id, read)
-            ids.append(entry.id)
-        self.entries_changed.emit()
-        self._queue.wake()
-        return ids
-
-    def open_sample(self) -> int:
-        """Queue the bundled sample document in the window's language -> its entry's id."""
-        if language() == "en" and self.settings.model != STARTER:
-            return self.add_documents([resource("samples") / READING_SAMPLE], self.estimates.ratio)[0]
-        sample = resource("samples") / SAMPLES.get(language(), SAMPLES["en"])
-        return self.add_documents([sample], self.settings.ratio, models={sample: STARTER})[0]
-
-    def cancel(self, entry_id: int) -> None:
-        self._queue.cancel([entry_id])
-
-    def compress_next(self, entry_id: int) -> None:
-        """Take a waiting entry before the others."""
-        self.library.queue.put_first(entry_id)
-        self.entry_changed.emit(entry_id)
-
     def pause_queue(self, paused: bool) -> None:
         """Stop or resume compressing; what was compressed is kept."""
         self.queue_paused = paused
         self._share_engine()
-        self.entries_changed.emit()
-
-    def retry(self, entry_id: int, password: str | None = None, *, less_memory: bool = False) -> None:
-        """Queue a failed or cancelled entry again, to continue where it stopped."""
-        self._revive()
-        if password is not None:
-            self._queue.give_password(entry_id, password)
-        if less_memory:
-            self._queue.use_less_memory(entry_id)
-        self.library.entries.set_state(entry_id, "queued")
-        self.entry_changed.emit(entry_id)
-        self._queue.wake()
-
-    def recompress(self, entry_ids: Sequence[int], ratio: float | None = None, method: str | None = None) -> None:
-        """Queue entries again, with the current model or the one their language needs; their gists stay
-        usable until the new ones are ready."""
-        self._revive()
-        self._queue.drop(entry_ids)
-        for entry_id in entry_ids:
-            entry = self.library.entries.get(entry_id)
-            model = model_for(beginning(self.library.texts.path(entry_id)), self.settings.model)
-            self.library.entries.set_job(
-                entry_id, model=model, ratio=ratio or entry.ratio, method=method or entry.method
-            )
-            self.entry_changed.emit(entry_id)
-        self._queue.wake()
-
-    def rename(self, entry_id: int, title: str) -> None:
-        self.library.entries.rename(entry_id, title)
-        self.entries_changed.emit()
-
-    def collect(self, name: str, entry_ids: Sequence[int]) -> None:
-        """Put entries into a new or existing collection."""
-        self.library.collections.add(name, entry_ids)
-        self.entries_changed.emit()
-
-    def take_out(self, name: str, entry_ids: Sequence[int]) -> None:
-        """Take entries out of a collection."""
-        self.library.collections.take_out(name, entry_ids)
-        self.entries_changed.emit()
-
-    def trash(self, entry_ids: Sequence[int]) -> None:
-        self._queue.drop(entry_ids)
-        self.library.entries.trash(entry_ids)
-        self.entries_changed.emit()
-
-    def restore(self, entry_ids: Sequence[int]) -> None:
-        self.library.entries.restore(entry_ids)
-        self.entries_changed.emit()
-        self._queue.wake()
-
-    def eta_s(self, entry_id: int) -> float | None:
-        """Seconds left for an entry being compressed, where known."""
-        return self._queue.eta_s.get(entry_id)
-
-    def import_gist(self, path: Path) -> None:
-        """Copy a gist file in once the engine has checked it."""
-        self._reader.send(Describe(path=str(path)), lambda event: self._on_described(path, event))
-
-    def export_gist(self, entry: Entry, target: Path, exported: Callable[[Path], None]) -> None:
-        """Copy an entry's gist out; `exported` is called when it is written."""
-        work = self.in_library(lambda own: own.gists.export(entry.id, target))
-        self._start_copy(later("Exporting"), entry.title, work, lambda _: exported(target))
-
-    def in_library(self, work: Callable[[Library], Generator[float, None, object]]) -> Work:
-        """Work for `file_jobs` on its own library object, wherever the library is by then."""
-        return lambda: with_library(self.library.store.folder, work)
-
-    def _start_copy(self, words: str, title: str, work: Work, done: Callable[[object], None]) -> None:
-        def ended(outcome: object) -> None:
-            if isinstance(outcome, UserError):
-                self.notice.emit(Notice(outcome.message, outcome.hint))
-            elif outcome is not CANCELLED:
-                done(outcome)
-
-        self.file_jobs.start(words, title, work, ended)
+        self.documents.changed.emit()
 
     @property
     def ability(self) -> Ability | None:
@@ -353,18 +191,14 @@ class Desk(QObject):
 
     # models and settings
 
-    def made_with_others(self, name: str) -> list[Entry]:
-        """Documents that were compressed with a different model but could be compressed with this one."""
-        return [e for e in self.library.entries.all() if e.gist is not None and e.model != name and e.text_sha256]
-
     def load_model(self, name: str, *, recompress: bool = False) -> None:
         """Load a model and use it from now on. `recompress`: also for documents compressed with other models."""
         self._revive()
-        before, others = self.settings.model, self.made_with_others(name)
+        before, others = self.settings.model, self.documents.made_with_others(name)
         if name != before:
             self.change_settings(model=name)
         if recompress:
-            self.recompress([entry.id for entry in others])
+            self.documents.recompress([entry.id for entry in others])
         elif name != before and others:
             self._tell_of_others(others, before)
         self._calls.send(Load(model_choice(self.settings, name)), self._on_loaded)
@@ -376,7 +210,7 @@ class Desk(QObject):
                 tr("Documents compressed with another model: {n}", n=len(others)),
                 later("They stay as they are, and each is asked with the model that it was compressed with."),
                 actions=(
-                    (later("Recompress all"), partial(self.recompress, [entry.id for entry in others])),
+                    (later("Recompress all"), partial(self.documents.recompress, [entry.id for entry in others])),
                     (later("Switch back"), partial(self.load_model, before)),
                 ),
             )
@@ -484,13 +318,12 @@ class Desk(QObject):
             self.notice.emit(Notice(error.message, error.hint))
             return
         self._engine.unload()  # it knows the model by its old name
-        self.library.entries.move_model(name, new)
+        self.documents.move_model(name, new)
         settings = self.settings
         self.change_settings(
             models=tuple(new if model == name else model for model in settings.models),
             model=new if settings.model == name else settings.model,
         )
-        self.entries_changed.emit()
         self.models_changed.emit()
 
     def remove_adapter(self, name: str) -> None:
@@ -549,37 +382,9 @@ class Desk(QObject):
     def _waits_for_run(self) -> bool:
         return bool(self.device_holder) and not self.works_beside
 
-    def _on_entry(self, entry_id: int) -> None:
-        self._share_with_checks()
-        self.entry_changed.emit(entry_id)
-
-    def _on_text_kept(self, entry_id: int) -> None:
-        self._index(entry_id)
-        self.entries_changed.emit()
-
-    def _index(self, *entry_ids: int) -> None:
-        """Make these texts searchable, or all texts an earlier window left unindexed."""
-        self._reader.send(Index(folder=str(self.library.store.folder), entry_ids=entry_ids), self._on_indexed)
-
-    def _on_indexed(self, event: Event) -> None:
-        if isinstance(event, IndexDone) and event.n_indexed:
-            self.entries_changed.emit()
-
     def tell(self, notice: Notice) -> None:
         """Show a notice in the window's banner."""
         self.notice.emit(notice)
-
-    def _on_described(self, path: Path, event: Event) -> None:
-        if isinstance(event, Error):
-            self.notice.emit(Notice(event.message, event.hint, event.details or ""))
-        elif isinstance(event, DescribeDone) and event.description is None:
-            self.notice.emit(Notice(event.problem or ""))
-        elif isinstance(event, DescribeDone) and event.description is not None:
-            self._import(path, asdict(event.description))
-
-    def _import(self, path: Path, description: dict[str, Any]) -> None:
-        work = self.in_library(lambda own: own.gists.import_file(path, description))
-        self._start_copy(later("Importing"), path.name, work, lambda _: self.entries_changed.emit())
 
     def _on_adapter(self, event: Event) -> None:
         if isinstance(event, Error):
@@ -602,7 +407,7 @@ class Desk(QObject):
             info = event.info
             self._models.learn(info)
             self._show_engine(EngineState("ready", None, info.device, info.device_reason, info.model))
-            self._mark_outdated(info)
+            self.documents.mark_outdated(info)
 
     def _on_engine_state(self, state: str) -> None:
         is_change = (state == "failed") != (self.engine_state.state == "failed")
@@ -631,12 +436,8 @@ class Desk(QObject):
             return
         info = self._models.info(self.settings.model) if self.settings.model == "starter" else None
         if info is not None:
-            self._mark_outdated(info)
+            self.documents.mark_outdated(info)
         self.models_changed.emit()
-
-    def _mark_outdated(self, info: ModelInfo) -> None:
-        if self.library.gists.mark_outdated(row_of(Identity, info), info.model, is_base=not info.adapter_base):
-            self.entries_changed.emit()
 
     def _on_downloads_begun(self, names: tuple[str, ...]) -> None:
         self.change_settings(downloads=names)

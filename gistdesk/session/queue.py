@@ -49,8 +49,8 @@ class _Work:
 
 
 class Queue(QObject):
-    """Signals: `entry_changed` (id), `entries_changed` (a new text can be searched, a title is known),
-    `text_kept` (id: its text should be indexed), `compressed` (id: its gist has just been made)."""
+    """Signals: `entry_changed` (id), `text_kept` (id: its text should be indexed), `compressed` (id: its gist has just
+    been made)."""
 
     entry_changed = Signal(int)
     text_kept = Signal(int)

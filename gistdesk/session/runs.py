@@ -21,7 +21,8 @@ from gistdesk.complaints import FOR_A_WINDOW
 from gistdesk.language.catalogs import VARIABLE
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.roles import command
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.session.run import ERRORS, OUT, TRAIN, Run, Start, ended, read_start, write_start
 
 if TYPE_CHECKING:

@@ -135,7 +135,7 @@ def measure(folder: Path, n_bytes: int, ticks: Ticks, program: Program) -> None:
     desk.load_model("starter")
     _wait(lambda: desk.engine_state.state == "ready")
     ticks.begin("read, index, compress")
-    [entry_id] = desk.add_documents([document], 100.0)
+    [entry_id] = desk.documents.add([document], 100.0)
     window.library.choose([entry_id])
     _wait(
         lambda: (

@@ -40,7 +40,7 @@ class Worker(QObject):
         self._answer: int | None = None
         self._n_asked = 0
         self._ask_at = time.monotonic() if finish else self._later()
-        self._desk.entry_changed.connect(self._on_entry)
+        self._desk.documents.one_changed.connect(self._on_entry)
         self._desk.chats.done.connect(self._on_answer)
         self._desk.engine_changed.connect(self._on_engine)
         self._timer = QTimer(self, interval=_TICK_MS)
@@ -69,7 +69,7 @@ class Worker(QObject):
         self._chance.shuffle(rest)
         path = folders().data / f"document-{time.time_ns()}.txt"
         path.write_text("\n\n".join([*rest, note]), "utf-8")
-        self._desk.add_documents([path], 100.0)
+        self._desk.documents.add([path], 100.0)
 
     def _ask(self, ready: list[int]) -> None:
         """Every second question is answered at length, so that there is something to interrupt."""

@@ -18,7 +18,8 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.folders import folders, resource
 from gistdesk.library import Entry, Library
-from gistdesk.session.desk import EngineState, Measured
+from gistdesk.session.desk import EngineState
+from gistdesk.session.dropped import Measured
 from gistdesk.session.estimates import Prediction
 from gistdesk.settings import Settings, write_settings
 from tests.core.test_documents import pdf_bytes
@@ -207,7 +208,7 @@ def test_compressing_is_cancelled_in_every_phase(person: Person, tmp_path: Path)
     done = person.desk.library.entries.get(entry.id).done
 
     seen: list[int] = []
-    person.desk.entry_changed.connect(lambda i: seen.append(person.desk.library.entries.get(i).done))
+    person.desk.documents.one_changed.connect(lambda i: seen.append(person.desk.library.entries.get(i).done))
     person.do("retry", entry.id)
     person.wait_ready(entry.id)
     assert min(n for n in seen if n) >= done > 0, "it went on where it stopped"
@@ -261,7 +262,7 @@ def test_closed_in_the_middle_and_opened_again(open_window: Open, tmp_path: Path
     assert not alive
     with open_window() as person:
         seen: list[int] = []
-        person.desk.entry_changed.connect(
+        person.desk.documents.one_changed.connect(
             lambda i: seen.append(person.desk.library.entries.get(i).done if i == long else 0)
         )
         person.wait_ready(long, short)
@@ -284,7 +285,7 @@ def test_a_second_start_hands_its_files_over(person: Person, tmp_path: Path) -> 
     [entry] = person.wait_ready(entry.id)
 
     exported = tmp_path / "given.gistkv"
-    person.desk.export_gist(entry, exported, lambda _: None)
+    person.desk.documents.export_gist(entry, exported, lambda _: None)
     person.wait(exported.exists)
     before = len(person.desk.library.entries.all())
     assert start_again(person, exported) == 0

@@ -158,11 +158,12 @@ class ScriptedDesk(StillDesk):
         super().__init__(folder)
         self.windows: list[QObject] = []
         self.recompressed: list[int] = []
+        self.documents.recompress = self._recompress  # type: ignore[method-assign,assignment]
         self.engine = ScriptedEngine(self)
         self._answers._calls = Calls(self.engine, self)  # type: ignore[arg-type]
         self._answers._info = lambda _: None
 
-    def recompress(self, entry_ids: Sequence[int], ratio: float | None = None, method: str | None = None) -> None:
+    def _recompress(self, entry_ids: Sequence[int]) -> None:
         self.recompressed += entry_ids
 
 

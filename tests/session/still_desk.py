@@ -10,8 +10,9 @@ from pathlib import Path
 
 from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures
 from gistdesk.protocol import ModelInfo
-from gistdesk.session.desk import Desk, EngineState, Measured, Memory, ModelRow
+from gistdesk.session.desk import Desk, EngineState, Memory, ModelRow
 from gistdesk.session.downloads import DownloadState
+from gistdesk.session.dropped import Measured
 from gistdesk.session.estimates import Estimates, Prediction
 from gistdesk.session.found_models import FoundModels
 from gistdesk.session.recommended import RECOMMENDED, Recommended
@@ -72,6 +73,9 @@ class StillDesk(Desk):
         self.rows = [STARTER]
         self.working = False
         self.etas: dict[int, float] = {}
+        self.documents.eta_s = self.etas.get  # type: ignore[method-assign]
+        self.documents.measure = self._measure  # type: ignore[method-assign]
+        self.documents.import_gist = lambda path: self.asked.append(("import_gist", path))  # type: ignore[method-assign]
         self.figures = Memory(16 * GB, 9 * GB, 2 * GB, GB // 2, 4 * GB, GB // 2, "RAM")
         self.engine_state = EngineState(
             "ready", None, "cpu", "PyTorch has CUDA support but sees no NVIDIA card or driver.", "starter"
@@ -101,13 +105,10 @@ class StillDesk(Desk):
     def models(self) -> list[ModelRow]:
         return list(self.rows)
 
-    def eta_s(self, entry_id: int) -> float | None:
-        return self.etas.get(entry_id)
-
     def idle(self) -> bool:
         return not self.working
 
-    def measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
+    def _measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         self.asked.append(("measure", (list(paths), dict(passwords))))
 
     def load_model(self, name: str, *, recompress: bool = False) -> None:
@@ -134,9 +135,6 @@ class StillDesk(Desk):
     def remove_adapter(self, name: str) -> None:
         self.asked.append(("remove_adapter", name))
 
-    def import_gist(self, path: Path) -> None:
-        self.asked.append(("import_gist", path))
-
     def unload(self) -> None:
         self.asked.append(("unload", None))
 
@@ -146,7 +144,7 @@ class StillDesk(Desk):
 
     def count_documents(self, path: Path, n_tokens: int, n_pages: int = 1) -> None:
         """As if the reader had read a dropped document."""
-        self.measured.emit(str(path), Measured(path.stem, n_tokens, n_pages, n_tokens * 4))
+        self.documents.measured.emit(str(path), Measured(path.stem, n_tokens, n_pages, n_tokens * 4))
 
 
 def add_entry(
@@ -186,7 +184,7 @@ def add_entry(
         library.entries.set_state(entry.id, state, problem=problem)  # type: ignore[arg-type]
     if total:
         library.entries.set_progress(entry.id, done, total)
-    desk.entries_changed.emit()
+    desk.documents.changed.emit()
     return library.entries.get(entry.id)
 
 

@@ -12,7 +12,9 @@ from gistdesk.folders import resource
 from gistdesk.language import i18n
 from gistdesk.library import Library, Problem
 from gistdesk.session import engine as engine_module
-from gistdesk.session.desk import Desk, Measured, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.dropped import Measured
+from gistdesk.session.notices import Notice
 from gistdesk.settings import Settings
 
 ENGLISH, KOREAN = (resource("samples") / name for name in ("alice-with-a-note.txt", "korean-with-a-note.txt"))
@@ -61,7 +63,7 @@ def wait_for_answer(qtbot: QtBot, desk: Desk, message_id: int) -> str:
 
 
 def ready(qtbot: QtBot, desk: Desk, *paths: Path, ratio: float = 100.0) -> list[int]:
-    ids = desk.add_documents(paths, ratio)
+    ids = desk.documents.add(paths, ratio)
     for entry_id in ids:
         wait_for_state(qtbot, desk, entry_id, "ready", "failed")
         assert desk.library.entries.get(entry_id).state == "ready", desk.library.entries.get(entry_id).problem
@@ -105,7 +107,7 @@ def test_the_sample_is_in_the_language_of_the_window(desk: Desk, language: str, 
     i18n.set_language(language)
     try:
         assert desk.settings.language == "auto"
-        assert desk.library.entries.get(desk.open_sample()).source_path == sample
+        assert desk.library.entries.get(desk.documents.open_sample()).source_path == sample
     finally:
         i18n.set_language(before)
 
@@ -121,7 +123,7 @@ def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
     notices: list[Notice] = []
     desk.notice.connect(notices.append)
     working, desk._engine._command = desk._engine._command, [sys.executable, "-c", "raise SystemExit(3)"]
-    ids = desk.add_documents([tmp_path / f"{name}.txt" for name in ("first", "second", "third")], 8.0)
+    ids = desk.documents.add([tmp_path / f"{name}.txt" for name in ("first", "second", "third")], 8.0)
     qtbot.waitUntil(lambda: desk.engine_state.state == "failed", timeout=WAIT_MS)
     qtbot.wait(300)
     assert [desk.library.entries.get(i).state for i in ids] == ["queued"] * 3
@@ -131,7 +133,7 @@ def test_after_three_crashes_the_queue_waits_until_somebody_tries_again(
         "Nothing is lost. Trying again starts it.",
     ]
     desk._engine._command = working
-    desk.retry(ids[0])
+    desk.documents.retry(ids[0])
     for entry_id in ids:
         wait_for_state(qtbot, desk, entry_id, "ready")
 
@@ -164,7 +166,7 @@ def test_versions_branches_edits_and_the_full_text(qtbot: QtBot, desk: Desk, tmp
 
 
 def test_a_question_to_what_is_not_compressed_says_so(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
-    missing = desk.add_documents([tmp_path / "gone.txt"], 100.0)[0]
+    missing = desk.documents.add([tmp_path / "gone.txt"], 100.0)[0]
     wait_for_state(qtbot, desk, missing, "failed")
     problem = desk.library.entries.get(missing).problem
     assert problem is not None
@@ -181,7 +183,7 @@ def test_a_long_document_waits_while_an_answer_is_written(qtbot: QtBot, desk: De
     [short] = ready(qtbot, desk, ENGLISH)
     long = tmp_path / "long.txt"
     long.write_text(ENGLISH.read_text("utf-8") * 15, "utf-8")
-    [entry_id] = desk.add_documents([long], 100.0)
+    [entry_id] = desk.documents.add([long], 100.0)
     wait_for_progress(qtbot, desk, entry_id)
     answer = desk.chats.ask(desk.chats.new([short]), "What is the passkey?")
     assert wait_for_answer(qtbot, desk, answer) == "58203"
@@ -197,9 +199,9 @@ def test_cancel_and_retry_go_on_where_it_stopped(qtbot: QtBot, new_desk: NewDesk
     desk = new_desk()
     long = tmp_path / "long.txt"
     long.write_text(ENGLISH.read_text("utf-8") * 15, "utf-8")
-    [entry_id] = desk.add_documents([long], 100.0)
+    [entry_id] = desk.documents.add([long], 100.0)
     wait_for_progress(qtbot, desk, entry_id)
-    desk.cancel(entry_id)
+    desk.documents.cancel(entry_id)
     wait_for_state(qtbot, desk, entry_id, "cancelled")
     part = desk.library.gists.incoming_path(entry_id)
     assert part.with_name(part.name + ".part").exists()
@@ -217,7 +219,7 @@ def test_the_queue_survives_a_restart(qtbot: QtBot, new_desk: NewDesk, tmp_path:
     desk = new_desk()
     long = tmp_path / "long.txt"
     long.write_text(ENGLISH.read_text("utf-8") * 15, "utf-8")
-    first, second = desk.add_documents([long, KOREAN], 100.0)
+    first, second = desk.documents.add([long, KOREAN], 100.0)
     wait_for_progress(qtbot, desk, first)
     desk.close()
     again = new_desk()
@@ -256,10 +258,10 @@ def test_stop_keeps_the_partial_answer(qtbot: QtBot, desk: Desk) -> None:
 @pytest.mark.release
 def test_measuring_and_predicting(qtbot: QtBot, desk: Desk, tmp_path: Path) -> None:
     found: dict[str, object] = {}
-    desk.measured.connect(lambda path, result: found.__setitem__(path, result))
+    desk.documents.measured.connect(lambda path, result: found.__setitem__(path, result))
     empty = tmp_path / "empty.txt"
     empty.touch()
-    desk.measure([ENGLISH, empty])
+    desk.documents.measure([ENGLISH, empty])
     qtbot.waitUntil(lambda: len(found) == 2, timeout=WAIT_MS)
     measured = found[str(ENGLISH)]
     assert isinstance(measured, Measured)
@@ -283,13 +285,13 @@ def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Pat
     [entry_id] = ready(qtbot, desk, ENGLISH)
     target = tmp_path / "alice.gistkv"
     exported: list[Path] = []
-    desk.export_gist(desk.library.entries.get(entry_id), target, exported.append)
+    desk.documents.export_gist(desk.library.entries.get(entry_id), target, exported.append)
     assert not desk.idle()
     qtbot.waitUntil(lambda: exported == [target])
     n_before = len(desk.library.entries.all())
     notices: list[Notice] = []
     desk.notice.connect(notices.append)
-    desk.import_gist(target)
+    desk.documents.import_gist(target)
     qtbot.waitUntil(lambda: len(desk.library.entries.all()) == n_before + 1, timeout=WAIT_MS)
     imported = desk.library.entries.all()[-1]
     assert (
@@ -298,7 +300,7 @@ def test_a_gist_is_exported_and_imported(qtbot: QtBot, desk: Desk, tmp_path: Pat
     rubbish = tmp_path / "rubbish.gistkv"
     rubbish.write_bytes(b"rubbish")
     with qtbot.waitSignal(desk.notice, timeout=WAIT_MS):
-        desk.import_gist(rubbish)
+        desk.documents.import_gist(rubbish)
     assert notices[-1].message
 
 

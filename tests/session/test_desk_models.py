@@ -11,8 +11,9 @@ from gistdesk.adapters import adapters_folder, kept_adapters
 from gistdesk.core.adapter_folder import import_adapter
 from gistdesk.library import Library
 from gistdesk.session import models as desk_models
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
 from gistdesk.session.models import ModelRow, needed_bytes, weights_in_memory
+from gistdesk.session.notices import Notice
 from gistdesk.settings import Settings
 from tests.core.tiny_models import PLAIN, tiny_base, write_model
 
@@ -68,7 +69,7 @@ def test_what_is_asked_of_the_engine_names_the_precision(qtbot: QtBot, tmp_path:
     desk = Desk(Library(tmp_path / "library"), settings, tmp_path / "settings.toml")
     try:
         (tmp_path / "tale.txt").write_text("The harbour was quiet. A grey cat slept on the wall.", encoding="utf-8")
-        [entry_id] = desk.add_documents([tmp_path / "tale.txt"], 6.0)
+        [entry_id] = desk.documents.add([tmp_path / "tale.txt"], 6.0)
         qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state in ("ready", "failed"), timeout=WAIT_MS)
         gist = desk.library.entries.get(entry_id).gist
         assert gist is not None and gist.model_fingerprint.endswith("-nf4")

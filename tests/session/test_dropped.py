@@ -28,8 +28,8 @@ def files(folder: Path, *names: str) -> list[Path]:
 
 def measured(qtbot: QtBot, desk: Desk, paths: list[Path]) -> dict[str, Measured | Problem]:
     found: dict[str, Measured | Problem] = {}
-    desk.measured.connect(lambda path, what: found.setdefault(Path(path).name, what))
-    desk.measure(paths)
+    desk.documents.measured.connect(lambda path, what: found.setdefault(Path(path).name, what))
+    desk.documents.measure(paths)
     qtbot.waitUntil(lambda: len(found) == len(paths), timeout=WAIT_MS)
     return found
 
@@ -43,17 +43,17 @@ def test_what_is_not_wanted_leaves_no_text_behind(qtbot: QtBot, desk: Desk, tmp_
     first, second, third = files(tmp_path / "in", "first.txt", "second.txt", "third.txt")
     measured(qtbot, desk, [first, second])
     assert len(kept(desk)) == 2
-    (entry_id,) = desk.add_documents([first], 100.0)
-    desk.forget_measured()
+    (entry_id,) = desk.documents.add([first], 100.0)
+    desk.documents.forget_measured()
     entry = desk.library.entries.get(entry_id)
     assert kept(desk) == {entry.text_sha256}  # it was not read a second time
     assert entry.state == "queued" and entry.n_tokens and entry.title == "first"
 
-    desk.measure([third])
-    desk.forget_measured()  # while it is being read
+    desk.documents.measure([third])
+    desk.documents.forget_measured()  # while it is being read
     measured(qtbot, desk, [second])
     assert len(kept(desk)) == 2
-    desk.forget_measured()
+    desk.documents.forget_measured()
     assert kept(desk) == {entry.text_sha256}
 
 
@@ -70,7 +70,7 @@ def test_a_document_is_read_once_from_its_drop_to_its_gist(
     monkeypatch.setattr(Calls, "send", send)
     paths = files(tmp_path / "documents", "once.txt")
     measured(qtbot, desk, paths)
-    [entry_id] = desk.add_documents(paths, 100.0)
+    [entry_id] = desk.documents.add(paths, 100.0)
     qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "ready", timeout=WAIT_MS)
     assert (sent.count("extract"), sent.count("compress")) == (1, 1)
 
@@ -79,12 +79,12 @@ def test_the_same_text_again_is_known(qtbot: QtBot, desk: Desk, tmp_path: Path) 
     desk._queue.pause(True)
     (first,) = files(tmp_path / "in", "first.txt")
     measured(qtbot, desk, [first])
-    desk.add_documents([first], 100.0)
+    desk.documents.add([first], 100.0)
     copy = tmp_path / "copy.txt"
     copy.write_bytes(first.read_bytes())
     (again,) = measured(qtbot, desk, [copy]).values()
     assert isinstance(again, Measured) and again.known_as == "first"
-    desk.forget_measured()
+    desk.documents.forget_measured()
     assert len(kept(desk)) == 1  # which the entry has
 
 
@@ -93,9 +93,9 @@ def test_a_file_that_changed_since_is_read_again(qtbot: QtBot, desk: Desk, tmp_p
     (first,) = files(tmp_path / "in", "first.txt")
     measured(qtbot, desk, [first])
     first.write_text("Something else, which is longer than before.", encoding="utf-8")
-    (entry_id,) = desk.add_documents([first], 100.0)
+    (entry_id,) = desk.documents.add([first], 100.0)
     assert desk.library.entries.get(entry_id).text_sha256 is None
-    desk.forget_measured()
+    desk.documents.forget_measured()
     assert not kept(desk)
 
 

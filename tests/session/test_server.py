@@ -55,7 +55,7 @@ def test_a_document_of_the_library_answers_other_programs(
         folders().config / "settings.toml",
     )
     try:
-        [entry_id] = desk.add_documents([resource("samples") / "alice-with-a-note.txt"], 100.0)
+        [entry_id] = desk.documents.add([resource("samples") / "alice-with-a-note.txt"], 100.0)
         assert desk.server.port == 0 and desk.server._child is None  # off
         desk.change_settings(server=True)
         qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "ready", timeout=WAIT_MS)

@@ -11,7 +11,8 @@ from types import TracebackType
 
 from gistdesk.core.errors import UserError
 from gistdesk.folders import make_private
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 
 _LOG = "window.log"
 _MAX_LOG_BYTES = 2**20

@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
 
 def _use(program: Program) -> None:
     desk = program.desk
-    entry_id = desk.open_sample()
+    entry_id = desk.documents.open_sample()
     _wait(lambda: desk.library.entries.get(entry_id).state in ("ready", "failed"))
     entry = desk.library.entries.get(entry_id)
     if entry.gist is None:

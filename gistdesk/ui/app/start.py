@@ -21,7 +21,8 @@ from gistdesk.library import Library
 from gistdesk.library.backup import newest_backup, restore
 from gistdesk.library.damage import DamagedLibraryError
 from gistdesk.models import default_model
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.settings import read_settings
 from gistdesk.ui.app import failures
 from gistdesk.ui.app.instance import Instance

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QSizePolicy, QVBoxLayou
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Message
-from gistdesk.session.desk import Notice
+from gistdesk.session.notices import Notice
 from gistdesk.ui.chat.banner import ChatBanner
 from gistdesk.ui.chat.evidence import EvidenceView
 from gistdesk.ui.chat.look import Muted

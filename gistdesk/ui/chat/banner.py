@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLay
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.answers import OUTDATED, TOO_MUCH
-from gistdesk.session.desk import Notice
+from gistdesk.session.notices import Notice
 from gistdesk.ui.chat.look import Card, Muted
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.flow import FlowRow

@@ -26,7 +26,8 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.title import file_name
 from gistdesk.language.i18n import tr
 from gistdesk.library import Chat
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.ui.chat.list import chat_title
 from gistdesk.ui.chat.look import Muted
 from gistdesk.ui.widgets import theme

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QStackedWidget, QVBoxLayout, QWidget
 
 from gistdesk.language.i18n import later
 from gistdesk.session.abilities import Ability
-from gistdesk.session.desk import Notice
+from gistdesk.session.notices import Notice
 from gistdesk.ui.chat.composer import Composer
 from gistdesk.ui.chat.transcript import Transcript
 from gistdesk.ui.widgets.banner import BannerArea

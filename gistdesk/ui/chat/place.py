@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QWidget
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Chat, Entry, Message, Passage
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.ui.chat.inspector import ChatInspector
 from gistdesk.ui.chat.list import ChatList
 from gistdesk.ui.chat.message import MessageView
@@ -83,8 +84,8 @@ class ChatPlace(QObject):
         self.composer.pills.add_pressed.connect(self.add_documents)
         self._desk.chats.one_changed.connect(self._on_chat_changed)
         self._desk.chats.changed.connect(self._on_chats_changed)
-        self._desk.entry_changed.connect(self._on_entry_changed)
-        self._desk.entries_changed.connect(self._refresh_timer.start)
+        self._desk.documents.one_changed.connect(self._on_entry_changed)
+        self._desk.documents.changed.connect(self._refresh_timer.start)
         self._desk.models_changed.connect(self._refresh_timer.start)
         self._desk.settings_changed.connect(self._refresh_timer.start)
         self._desk.chats.phase.connect(self._on_phase)
@@ -314,7 +315,7 @@ class ChatPlace(QObject):
     def _recompress(self) -> None:
         """Recompress all of the chat's documents with the current model, so that the answer can be retried."""
         chat = self._desk.library.chats.get(self._open_id())
-        self._tried(lambda: self._desk.recompress(chat.entry_ids))
+        self._tried(lambda: self._desk.documents.recompress(chat.entry_ids))
 
     def _choose_version(self, view: MessageView, step: int) -> None:
         versions = self._desk.library.chats.versions(view.id)

@@ -21,7 +21,8 @@ from PySide6.QtWidgets import (
 
 from gistdesk.language.figures import PRECISIONS, count_text
 from gistdesk.language.i18n import later, tr
-from gistdesk.session.desk import Desk, ModelRow, Notice
+from gistdesk.session.desk import Desk, ModelRow
+from gistdesk.session.notices import Notice
 from gistdesk.session.runs import Runs
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
@@ -55,7 +56,7 @@ class AdaptersTab(QWidget):
         self.table.itemSelectionChanged.connect(self._show_possible)
         self.table.itemChanged.connect(self._on_edited)
         desk.models_changed.connect(self.refresh)
-        desk.entries_changed.connect(self.refresh)
+        desk.documents.changed.connect(self.refresh)
         self._retranslate()
 
     def _arrange(self) -> None:

@@ -26,7 +26,9 @@ from PySide6.QtWidgets import (
 from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later, tr
 from gistdesk.session.child import Child, End
-from gistdesk.session.desk import SAMPLES, Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.documents import SAMPLES
+from gistdesk.session.notices import Notice
 from gistdesk.session.run import Row
 from gistdesk.session.runs import Runs
 from gistdesk.ui.lab.form import CommandLine, Form

@@ -12,7 +12,8 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QFileDialog, QTabWidget, QWidget
 
 from gistdesk.language.i18n import later, tr
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.session.run import Run
 from gistdesk.session.runs import Runs
 from gistdesk.ui.lab.adapters import AdaptersTab

@@ -62,7 +62,7 @@ class LibraryList(QFrame):
         self.chat.setIcon(theme.icon("chat"))
         self.chat.hide()
         self._collections: dict[str, list[int]] = {}
-        self.table = EntryTable(desk.eta_s, self)
+        self.table = EntryTable(desk.documents.eta_s, self)
         self._empty = EmptyState(
             "drop",
             later("Drop a document to compress it"),
@@ -86,8 +86,8 @@ class LibraryList(QFrame):
         self._filter.currentIndexChanged.connect(self.refresh)
         self._add.clicked.connect(self.add_pressed)
         self.chat.clicked.connect(lambda: self.chat_pressed.emit(self.collection))
-        desk.entries_changed.connect(self.refresh)
-        desk.entry_changed.connect(self._on_entry_changed)
+        desk.documents.changed.connect(self.refresh)
+        desk.documents.one_changed.connect(self._on_entry_changed)
         self.refresh()
 
     def _arrange(self) -> None:

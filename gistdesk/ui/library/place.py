@@ -15,7 +15,8 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.title import file_name
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.ui.library.collection_menu import CollectionMenu
 from gistdesk.ui.library.inspector import LibraryInspector, possible
 from gistdesk.ui.library.list import LibraryList
@@ -64,14 +65,14 @@ class LibraryPlace(QObject):
         self.list_widget.sample_pressed.connect(self.sample_requested)
         self.list_widget.chat_pressed.connect(self.chat_with_collection)
         self.inspector_widget.asked.connect(self.do)
-        self.inspector_widget.password_given.connect(desk.retry)
+        self.inspector_widget.password_given.connect(desk.documents.retry)
         self.inspector_widget.fingerprint_copied.connect(self._on_copied)
         table.chosen.connect(self._show_chosen)
         table.opened.connect(self._on_opened)
         table.retry_pressed.connect(self._on_retry_pressed)
         table.delete_pressed.connect(self._on_delete_pressed)
         table.menu_asked.connect(self._on_menu_asked)
-        table.model_.renamed.connect(desk.rename)
+        table.model_.renamed.connect(desk.documents.rename)
         table.model_.dataChanged.connect(self._show_chosen)
         self._show_chosen()
 
@@ -149,7 +150,7 @@ class LibraryPlace(QObject):
         elif action == "read":
             self.read(ids[0])
         elif action == "next":
-            self._desk.compress_next(ids[0])
+            self._desk.documents.compress_next(ids[0])
         elif action == "rename":
             self.list_widget.table.edit_title()
         elif action == "collect":
@@ -158,28 +159,28 @@ class LibraryPlace(QObject):
             self.recompress_requested.emit(entries)
         elif action == "retry":
             for each in ids:
-                self._desk.retry(each)
+                self._desk.documents.retry(each)
         elif action == "retry_small":
             for each in ids:
-                self._desk.retry(each, less_memory=True)
+                self._desk.documents.retry(each, less_memory=True)
         elif action == "cancel":
             for entry in entries:
                 if entry.state in WORKING:
-                    self._desk.cancel(entry.id)
+                    self._desk.documents.cancel(entry.id)
         elif action == "reveal":
             self._reveal(entries[0].source_path)
         elif action == "export":
             self.export_requested.emit(entries[0])
         elif action == "restore":
-            self._desk.restore(ids)
+            self._desk.documents.restore(ids)
         elif action == "trash":
             self.trash(ids)
 
     def _open_collections(self, entry_ids: list[int]) -> None:
         button = self.inspector_widget.button("collect")
         menu = CollectionMenu(self._desk.library.collections.all(), entry_ids, self.list_widget)
-        menu.put.connect(lambda name: self._desk.collect(name, entry_ids))
-        menu.taken.connect(lambda name: self._desk.take_out(name, entry_ids))
+        menu.put.connect(lambda name: self._desk.documents.collect(name, entry_ids))
+        menu.taken.connect(lambda name: self._desk.documents.take_out(name, entry_ids))
         at = button.mapToGlobal(button.rect().bottomLeft()) if button.isVisible() else QCursor.pos()
         menu.popup(at)
         if not self._desk.library.collections.all():
@@ -198,7 +199,7 @@ class LibraryPlace(QObject):
     def trash(self, entry_ids: list[int]) -> None:
         """Move entries to the trash, and offer Undo."""
         self._deleted = entry_ids
-        self._desk.trash(entry_ids)
+        self._desk.documents.trash(entry_ids)
         if self._read in entry_ids:
             self._on_reader_closed()
         message = tr("Moved to the trash: {n}", n=len(entry_ids))
@@ -207,7 +208,7 @@ class LibraryPlace(QObject):
     def undo(self) -> None:
         """Restore what was deleted last."""
         if self._deleted:
-            self._desk.restore(self._deleted)
+            self._desk.documents.restore(self._deleted)
             self.choose(self._deleted)
             self._deleted = []
 
@@ -222,7 +223,7 @@ class LibraryPlace(QObject):
         dialog.open()
 
     def _export(self, entry: Entry, target: Path) -> None:
-        self._desk.export_gist(entry, target, self._on_exported)
+        self._desk.documents.export_gist(entry, target, self._on_exported)
 
     def _on_exported(self, target: Path) -> None:
         self.told.emit(Notice(tr("Exported: {path}", path=target)))
@@ -243,7 +244,7 @@ class LibraryPlace(QObject):
 
     def _show_chosen(self) -> None:
         entries = self.chosen
-        left = self._desk.eta_s(entries[0].id) if len(entries) == 1 else None
+        left = self._desk.documents.eta_s(entries[0].id) if len(entries) == 1 else None
         self.inspector_widget.show_entries(entries, left)
         if self._read is not None and self.main_widget.isVisible() and len(entries) == 1:
             self._read_along(entries[0])
@@ -275,7 +276,7 @@ class LibraryPlace(QObject):
         self.focus_list()
 
     def _on_retry_pressed(self, entry_id: int) -> None:
-        self._desk.retry(entry_id)
+        self._desk.documents.retry(entry_id)
 
     def _on_delete_pressed(self) -> None:
         if not self.list_widget.in_trash:

@@ -18,7 +18,7 @@ def ask_to_switch(desk: Desk, name: str, question: Question, used: Callable[[], 
         desk.load_model(name, recompress=recompress)
         used()
 
-    others = desk.made_with_others(name)
+    others = desk.documents.made_with_others(name)
     if name == desk.settings.model or not others:
         use()
         return

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from gistdesk.language.i18n import tr
-from gistdesk.session.desk import Notice
+from gistdesk.session.notices import Notice
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.speech import announce

@@ -20,8 +20,9 @@ from gistdesk.folders import resource
 from gistdesk.formats import ENDINGS
 from gistdesk.language.figures import bytes_text
 from gistdesk.language.i18n import tr
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
 from gistdesk.session.files import Found
+from gistdesk.session.notices import Notice
 
 if TYPE_CHECKING:
     from gistdesk.ui.widgets.question import Question
@@ -45,7 +46,7 @@ class Adding(QObject):
         super().__init__(window)
         self._window, self._desk, self._question = window, desk, question
         self._sample: int | None = None
-        desk.entry_changed.connect(self._on_entry)
+        desk.documents.one_changed.connect(self._on_entry)
 
     # --- dialogs
 
@@ -80,7 +81,7 @@ class Adding(QObject):
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()] if data.hasUrls() else []
         try:
             if not paths and data.text().strip():
-                paths = [self._desk.paste(data.text())]
+                paths = [self._desk.documents.paste(data.text())]
         except UserError as error:
             self.told.emit(Notice(error.message, error.hint))
             return
@@ -98,9 +99,9 @@ class Adding(QObject):
         folders = [path for path in paths if path.is_dir()]
         files = [path for path in paths if path not in gists and path not in folders]
         for path in gists:
-            self._desk.import_gist(path)
+            self._desk.documents.import_gist(path)
         if folders:
-            self._desk.find_documents(folders, partial(self._ask_about, folders, files))
+            self._desk.documents.find(folders, partial(self._ask_about, folders, files))
         elif files:
             self._add(files)
 
@@ -127,7 +128,7 @@ class Adding(QObject):
     def _add(self, paths: list[Path]) -> None:
         settings = self._desk.settings
         if settings.remember_ratio:
-            self.added.emit(self._desk.add_documents(paths, self._desk.estimates.ratio))
+            self.added.emit(self._desk.documents.add(paths, self._desk.estimates.ratio))
         else:
             self.chosen.emit(paths)
 
@@ -135,7 +136,7 @@ class Adding(QObject):
 
     def open_sample(self) -> None:
         """Add the bundled sample; `sample_ready` is emitted when it is compressed."""
-        self._sample = self._desk.open_sample()
+        self._sample = self._desk.documents.open_sample()
         self.added.emit([self._sample])
 
     def _on_entry(self, entry_id: int) -> None:

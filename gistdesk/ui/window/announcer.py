@@ -26,7 +26,7 @@ class Announcer(QObject):
         super().__init__(window)
         self._window, self._desk, self._open_chat = window, desk, open_chat
         self._working = {entry.id for entry in self._desk.library.entries.all(states=WORKING)}
-        self._desk.entry_changed.connect(self._on_entry)
+        self._desk.documents.one_changed.connect(self._on_entry)
         self._desk.chats.done.connect(self._on_answer)
 
     def _on_entry(self, entry_id: int) -> None:

@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
 from gistdesk.language.figures import count_text
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry, Problem
-from gistdesk.session.desk import Desk, Measured
+from gistdesk.session.desk import Desk
+from gistdesk.session.dropped import Measured
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label, tip
 from gistdesk.ui.widgets.model_title import model_title
@@ -86,7 +87,7 @@ class DropSheet(Overlay):
         self.cancel.clicked.connect(self.dismiss)
         self.accept.clicked.connect(self._on_accepted)
         self.closed.connect(self._on_closed)
-        desk.measured.connect(self._on_measured)
+        desk.documents.measured.connect(self._on_measured)
         self.models.currentIndexChanged.connect(self._refresh)
         self._retranslate()
 
@@ -109,7 +110,7 @@ class DropSheet(Overlay):
         self._refresh()
         self.open()
         self.accept.setFocus(Qt.FocusReason.OtherFocusReason)
-        self._desk.measure(added)
+        self._desk.documents.measure(added)
 
     def arrange_card(self) -> None:
         """In a low window, shrink the list of documents first, so that the cost of compressing stays visible."""
@@ -163,7 +164,7 @@ class DropSheet(Overlay):
         row.found = None
         row.password.setEnabled(False)
         self._refresh()
-        self._desk.measure([path], {path: self._passwords[path]})
+        self._desk.documents.measure([path], {path: self._passwords[path]})
 
     # --- showing
 
@@ -219,14 +220,14 @@ class DropSheet(Overlay):
         passwords = {path: text for path, text in self._passwords.items() if path in paths}
         self.chooser.keep()
         models = {path: self._model_of(path) for path in paths if self._is_model_known(path)}
-        added = self._desk.add_documents(paths, self.chooser.ratio, passwords, self.chooser.method, models)
+        added = self._desk.documents.add(paths, self.chooser.ratio, passwords, self.chooser.method, models)
         self.dismiss()
         self.documents_added.emit(list(added))
 
     def _on_closed(self) -> None:
         self._rows, self._passwords = {}, {}
         self._list.clear()
-        self._desk.forget_measured()
+        self._desk.documents.forget_measured()
         self._desk.forecast(0)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
@@ -280,7 +281,7 @@ class RecompressSheet(Overlay):
 
     def _on_accepted(self) -> None:
         self.chooser.keep()
-        self._desk.recompress([entry.id for entry in self._entries], self.chooser.ratio, self.chooser.method)
+        self._desk.documents.recompress([entry.id for entry in self._entries], self.chooser.ratio, self.chooser.method)
         self.dismiss()
 
     def _on_closed(self) -> None:

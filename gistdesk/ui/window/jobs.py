@@ -60,9 +60,9 @@ def all_jobs(desk: Desk, runs: Runs) -> list[Job]:
 
 def entry_job(desk: Desk, entry: Entry) -> Job:
     """The job of a document that is being compressed or waiting."""
-    left_s = desk.eta_s(entry.id)
+    left_s = desk.documents.eta_s(entry.id)
     title = entry.title or entry.source_path.name
-    cancel = partial(desk.cancel, entry.id)
+    cancel = partial(desk.documents.cancel, entry.id)
     return Job(f"entry {entry.id}", title, state_words(entry, left_s), fraction(entry), cancel, left_s=left_s)
 
 

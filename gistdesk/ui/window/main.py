@@ -25,7 +25,8 @@ from PySide6.QtWidgets import (
 from gistdesk.folders import folders
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.session.runs import Runs
 from gistdesk.ui.library.place import LibraryPlace
 from gistdesk.ui.widgets import theme

@@ -37,8 +37,8 @@ class Notifications(QObject):
         self._soon.timeout.connect(self._look_at_documents)
         self._runs.changed.connect(self._look_at_runs)
         self._runs.listed.connect(self._look_at_runs)
-        self._desk.entry_changed.connect(self._on_entries)
-        self._desk.entries_changed.connect(self._on_entries)
+        self._desk.documents.one_changed.connect(self._on_entries)
+        self._desk.documents.changed.connect(self._on_entries)
         self._desk.models_changed.connect(self._look_at_downloads)
 
     def _look_at_runs(self) -> None:

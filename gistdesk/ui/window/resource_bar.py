@@ -139,14 +139,14 @@ class ResourceBar(QFrame):
         self._working: set[int] = set()
         self._count_timer = QTimer(self, singleShot=True, interval=_COUNT_MS)
         self._count_timer.timeout.connect(self.count_jobs)
-        desk.entries_changed.connect(self._on_jobs_changed)
+        desk.documents.changed.connect(self._on_jobs_changed)
         desk.models_changed.connect(self._on_jobs_changed)
         desk.models_changed.connect(self._show_engine)
         desk.file_jobs.changed.connect(self._on_jobs_changed)
         desk.recall_checks.changed.connect(self._on_others_changed)
         runs.listed.connect(self._on_jobs_changed)
         runs.changed.connect(self._on_others_changed)
-        desk.entry_changed.connect(self._on_entry_changed)
+        desk.documents.one_changed.connect(self._on_entry_changed)
         self._retranslate()
 
     def _show_engine(self) -> None:

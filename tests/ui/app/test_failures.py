@@ -9,7 +9,8 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Library
-from gistdesk.session.desk import Desk, Notice
+from gistdesk.session.desk import Desk
+from gistdesk.session.notices import Notice
 from gistdesk.settings import Settings
 from gistdesk.ui.app.failures import catch
 

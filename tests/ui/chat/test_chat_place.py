@@ -150,7 +150,7 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
     desk.library.entries.set_job(other.id, model="starter", ratio=10.0)
     desk.library.entries.set_state(other.id, "compressing")
     desk.library.entries.set_progress(other.id, 41, 100)
-    desk.entry_changed.emit(other.id)
+    desk.documents.one_changed.emit(other.id)
     assert "Annex.md – compressing 41%" in words_of(place.composer)
 
 
@@ -158,11 +158,11 @@ def test_a_gist_that_lost_its_facts_is_said_to(place: ChatPlace, desk: ScriptedD
     assert "1,204 gist tokens, not measured yet" in words_of(place.composer)
     assert lease.gist is not None
     desk.library.recalls.keep(lease.gist.id, {"n": 39, "kept": 0})
-    desk.entry_changed.emit(lease.id)
+    desk.documents.one_changed.emit(lease.id)
     said = words_of(place.composer)
     assert "unreliable (0/39)" in said and "answers from it alone are guesses" in said
     desk.library.recalls.keep(lease.gist.id, {"n": 12, "kept": 7})
-    desk.entry_changed.emit(lease.id)
+    desk.documents.one_changed.emit(lease.id)
     assert "partly reliable (7/12)" in words_of(place.composer)
 
 

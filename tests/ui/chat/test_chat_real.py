@@ -47,7 +47,7 @@ def test_what_a_gist_lost_is_looked_up_and_cited(desk: Desk, qtbot: QtBot, tmp_p
     library, place = window.library, window.chat
     qtbot.addWidget(window, before_close_func=_decided)
     window.show()
-    [entry_id] = desk.add_documents([source], 400.0)
+    [entry_id] = desk.documents.add([source], 400.0)
     qtbot.waitUntil(lambda: desk.library.entries.get(entry_id).state == "ready", timeout=WAIT_MS)
     window.show_place(CHAT)
     place.open_new([entry_id])
@@ -94,7 +94,7 @@ def test_from_a_question_to_its_source(desk: Desk, qtbot: QtBot) -> None:
     qtbot.addWidget(window)
     window.resize(1100, 700)
     window.show()
-    ids = desk.add_documents([ENGLISH, KOREAN], 100.0)
+    ids = desk.documents.add([ENGLISH, KOREAN], 100.0)
     qtbot.waitUntil(lambda: all(desk.library.entries.get(i).state == "ready" for i in ids), timeout=WAIT_MS)
 
     def ask(text: str) -> str:

@@ -87,7 +87,7 @@ def test_what_was_measured_of_a_gist_is_in_its_row(window: MainWindow) -> None:
         parts = [{"from": 0, "to": 20, "n": 40, "kept": n_kept}]
         result = {"n": 40, "kept": n_kept, "recall": n_kept / 40, "low": 0.1, "high": 0.9, "guessed": 1}
         desk.library.recalls.keep(entry.gist.id, result | {"by_depth": parts})
-    desk.entries_changed.emit()
+    desk.documents.changed.emit()
     window.library.list_widget.refresh()
     table = window.library.list_widget.table
     assert not table.isColumnHidden(RECALL)
@@ -164,7 +164,7 @@ def test_sorting_keeps_what_is_chosen(window: MainWindow) -> None:
 def test_progress_changes_the_row_in_place(window: MainWindow) -> None:
     entry = add_entry(still(window), "Walden.txt", "compressing", done=1, total=10)
     window.desk.library.entries.set_progress(entry.id, 5, 10)
-    window.desk.entry_changed.emit(entry.id)
+    window.desk.documents.one_changed.emit(entry.id)
     assert cell(window, 0, STATUS) == "Compressing 50%"
 
 
@@ -412,12 +412,12 @@ def test_a_collection_is_made_shown_and_asked_with_one_click(window: MainWindow,
 def test_documents_leave_a_collection_and_the_list_goes_back_when_it_is_empty(window: MainWindow) -> None:
     desk, library = still(window), window.library
     entry = add_entry(desk, "a.pdf")
-    desk.collect("Leases", [entry.id])
+    desk.documents.collect("Leases", [entry.id])
     choose_collection(library.list_widget, "Leases")
     menu = CollectionMenu(desk.library.collections.all(), [entry.id], library.list_widget)
     action = menu.actions()[0]
     assert (action.text(), action.isChecked()) == ("Leases", True)
-    menu.taken.connect(lambda name: desk.take_out(name, [entry.id]))
+    menu.taken.connect(lambda name: desk.documents.take_out(name, [entry.id]))
     action.trigger()
     assert desk.library.collections.all() == {} and library.list_widget.collection == ""
     assert [each.id for each in library.list_widget.table.model_.entries()] == [entry.id]

@@ -69,7 +69,7 @@ def test_nothing_that_comes_from_outside_is_drawn_as_html(window: MainWindow) ->
     with desk.library.store.write() as db:
         db.execute("UPDATE entries SET title = ?, model = ?", (HOSTILE, HOSTILE))
         db.execute("UPDATE entries SET source_path = ?", (f"/tmp/{HOSTILE}.pdf",))
-    desk.entries_changed.emit()
+    desk.documents.changed.emit()
     window.show_place(LIBRARY)
     for one in (entry, failed):
         window.library.choose([one.id])

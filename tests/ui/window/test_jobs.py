@@ -80,7 +80,7 @@ def test_quitting_tells_how_much_is_left(window: MainWindow) -> None:
     [box] = window.findChildren(QMessageBox)
     assert words in box.informativeText()
     box.close()
-    window.desk.cancel(entries["compressing"].id)
+    window.desk.documents.cancel(entries["compressing"].id)
     assert left_words(all_jobs(window.desk, window.runs)).startswith("Not finished: ")
 
 
@@ -102,7 +102,7 @@ def test_nothing_is_drawn_on_what_is_not_there(window: MainWindow, qtbot: QtBot)
         with_runs(window)
         for done in range(0, 100, 10):
             window.desk.library.entries.set_progress(entries["compressing"].id, done, 100)
-            window.desk.entry_changed.emit(entries["compressing"].id)
+            window.desk.documents.one_changed.emit(entries["compressing"].id)
             window.grab()
         window.resize(900, 600)
         qtbot.wait(50)

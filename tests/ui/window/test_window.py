@@ -27,10 +27,12 @@ from pytestqt.qtbot import QtBot
 from gistdesk.language import i18n
 from gistdesk.library import Problem
 from gistdesk.protocol import ExtractDone, ModelInfo
-from gistdesk.session.desk import Desk, EngineState, Measured, Notice
+from gistdesk.session.desk import Desk, EngineState
 from gistdesk.session.downloads import DownloadState
+from gistdesk.session.dropped import Measured
 from gistdesk.session.estimates import MeasuredRecall
 from gistdesk.session.found_models import Found
+from gistdesk.session.notices import Notice
 from gistdesk.settings import Settings, read_settings
 from gistdesk.ui.library.inspector import possible
 from gistdesk.ui.widgets import theme
@@ -248,9 +250,9 @@ def test_documents_of_two_models_are_predicted_by_the_chosen_one(
     asked: list[str] = []
     monkeypatch.setattr(window.desk.estimates, "measured_at", lambda ratio, *, method, model: asked.append(model) or [])
     measured = Measured("a", 100, 1, 400, model="acme/Llama")
-    window.desk.measured.emit(str(first), measured)
+    window.desk.documents.measured.emit(str(first), measured)
     assert set(asked) <= {""}
-    window.desk.measured.emit(str(second), measured)
+    window.desk.documents.measured.emit(str(second), measured)
     assert asked[-1] == "acme/Llama"
 
 
@@ -285,7 +287,7 @@ def test_a_sheet_that_is_accepted_at_once_still_suits_the_language(window: MainW
     read_by_the_engine(desk, korean, KOREAN)
     read_by_the_engine(desk, english, "The door code is 58203.")
     assert [desk.library.entries.get(each).model for each in (korean, english)] == ["starter", "smollm2"]
-    desk.recompress([korean, english], 8.0)
+    desk.documents.recompress([korean, english], 8.0)
     assert [desk.library.entries.get(each).model for each in (korean, english)] == ["starter", "smollm2"]
 
 
@@ -293,7 +295,7 @@ def test_a_model_that_was_chosen_stays(window: MainWindow, tmp_path: Path) -> No
     desk = still(window)
     desk.change_settings(model="smollm2")
     path = files(tmp_path, "a.txt")[0]
-    [entry_id] = desk.add_documents([path], 8.0, models={path: "smollm2"})
+    [entry_id] = desk.documents.add([path], 8.0, models={path: "smollm2"})
     read_by_the_engine(desk, entry_id, KOREAN)
     assert desk.library.entries.get(entry_id).model == "smollm2"
 
@@ -361,7 +363,7 @@ def test_a_ratio_that_training_never_met_is_told_and_not_started_from(
 def test_the_same_document_again_says_so(window: MainWindow, tmp_path: Path) -> None:
     (path,) = files(tmp_path, "a.txt")
     window.open_paths([path])
-    window.desk.measured.emit(str(path), Measured("a", 120, 1, 480, "Lease"))
+    window.desk.documents.measured.emit(str(path), Measured("a", 120, 1, 480, "Lease"))
     row = window.drop_sheet._rows[path]
     assert row.item.text(1) == "In the library already: “Lease” · about 120 tokens"
 
@@ -370,7 +372,7 @@ def test_another_model_leaves_documents_as_they_are_and_offers_both_ways(window:
     desk = still(window)
     entry = add_entry(desk, "Lease.pdf")
     desk.change_settings(model="/data/adapters/new")
-    desk._tell_of_others(desk.made_with_others("/data/adapters/new"), "starter")
+    desk._tell_of_others(desk.documents.made_with_others("/data/adapters/new"), "starter")
     (notice,) = [banner.notice for banner in window.banners.banners]
     assert notice.message == "Documents compressed with another model: 1"
     assert desk.library.entries.get(entry.id).state == "ready"
@@ -417,7 +419,7 @@ def test_all_documents_of_other_models_are_compressed_again_when_that_is_chosen(
 def test_a_document_that_cannot_be_read_is_left_out(window: MainWindow, tmp_path: Path) -> None:
     paths = files(tmp_path, "a.txt", "scan.pdf")
     window.open_paths(paths)
-    window.desk.measured.emit(str(paths[1]), Problem("user", "scan.pdf has no text.", "Run it through OCR."))
+    window.desk.documents.measured.emit(str(paths[1]), Problem("user", "scan.pdf has no text.", "Run it through OCR."))
     assert window.drop_sheet._left_out.text() == "Left out: 1"
     window.drop_sheet.accept.click()
     assert [entry.source_path for entry in window.desk.library.entries.all()] == paths[:1]
@@ -427,7 +429,7 @@ def test_a_locked_document_is_asked_for_its_password(window: MainWindow, qtbot: 
     (path,) = files(tmp_path, "salaries.pdf")
     window.open_paths([path])
     locked = Problem("password", "salaries.pdf is protected with a password.", "Enter the password to open it.")
-    window.desk.measured.emit(str(path), locked)
+    window.desk.documents.measured.emit(str(path), locked)
     assert not window.drop_sheet.accept.isEnabled()
     for word in ("wrong", "right"):
         field = window.drop_sheet._rows[path].password
@@ -436,7 +438,7 @@ def test_a_locked_document_is_asked_for_its_password(window: MainWindow, qtbot: 
         qtbot.keyClick(field, Qt.Key.Key_Return)
         assert still(window).asked[-1] == ("measure", ([path], {path: word}))
         if word == "wrong":
-            window.desk.measured.emit(str(path), locked)
+            window.desk.documents.measured.emit(str(path), locked)
     still(window).count_documents(path, 500)
     assert window.drop_sheet._rows[path].password is None
     window.drop_sheet.accept.click()
@@ -646,7 +648,7 @@ def test_first_run_recommends_and_opens_the_sample(qtbot: QtBot, tmp_path: Path)
     assert not window.desk.settings.first_run and window.place == LIBRARY
     library = window.desk.library
     library.entries.set_state(entry.id, "ready")
-    window.desk.entry_changed.emit(entry.id)
+    window.desk.documents.one_changed.emit(entry.id)
     assert window.place == CHAT and library.chats.get(window.chat.chat_id).entry_ids == (entry.id,)
     assert window.chat.composer.field.toPlainText() == "What is the passkey?"
 
@@ -849,7 +851,7 @@ def test_adapters_are_listed_imported_exported_and_deleted(
 
 def test_the_trash_is_emptied_for_good(window: MainWindow, qtbot: QtBot) -> None:
     entry = add_entry(still(window), "Lease.pdf")
-    window.desk.trash([entry.id])
+    window.desk.documents.trash([entry.id])
     window._open_settings(2)
     page = window._settings_dialog.storage  # type: ignore[union-attr]
     assert page.empty.isEnabled()
@@ -992,11 +994,11 @@ def test_what_ends_unseen_is_announced_once(
     window.library.list_widget.refresh()
     for done in (2, 3):
         desk.library.entries.set_progress(entry.id, done, 10)
-        desk.entry_changed.emit(entry.id)
+        desk.documents.one_changed.emit(entry.id)
     assert told == []
     desk.library.entries.set_state(entry.id, "failed", problem=Problem("user", "The disk is full.", "Free some space."))
     for _ in range(2):
-        desk.entry_changed.emit(entry.id)
+        desk.documents.one_changed.emit(entry.id)
     [(text, urgent)] = told
     assert text.startswith("Lease: Failed") and urgent
     told.clear()
