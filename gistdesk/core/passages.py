@@ -4,6 +4,7 @@ A context with a gist first and the best passages after it is what chat ("Look u
 `hybrid`; without a gist it is plain retrieval. Knows nothing of where texts are kept.
 """
 
+import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,6 +27,7 @@ little text; see `tests/benchmarks/passages.py`."""
 _HEADING_CHARACTERS = 60
 _BETWEEN = "\n\n"
 _N_SENTENCES = 5
+_MEANS_ANOTHER = re.compile(r"(?:It|He|She|They)\b")
 _SMALL_READER = range(50 * 10**6, 10**9)
 """Parameters of models that are better at choosing a sentence than at reading passages and writing:
 `tests/benchmarks/passages.py --readings` prints how much. The starter, smaller still, was trained on passages."""
@@ -244,12 +246,18 @@ def context_with_passages(
 
 
 def telling(question: str, passages: Sequence[Passage]) -> list[Told]:
-    """The sentences of these passages that suit a question best, best first; if none does, their first ones."""
+    """The sentences of these passages that suit a question best, best first; if none does, their first ones.
+
+    A sentence that begins with a pronoun comes with the one before it, which says who or what is meant.
+    """
     found: dict[tuple[int, int, int], str] = {}
     for passage in passages:
+        before = 0
         for start, end in sentences(passage.text):
+            begin = before if _MEANS_ANOTHER.match(passage.text, start) else start
             place = passage.document, passage.page, passage.start + start
-            found[place] = max(found.get(place, ""), " ".join(passage.text[start:end].split()), key=len)
+            found[place] = max(found.get(place, ""), " ".join(passage.text[begin:end].split()), key=len)
+            before = start
     texts = [found[place] for place in sorted(found)]
     scores = Words(texts).scores(question)
     best = sorted(range(len(texts)), key=lambda i: (-scores[i], i))[:_N_SENTENCES]

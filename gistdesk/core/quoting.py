@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gistdesk.core.amounts import asks_for_an_amount, names_an_amount
 from gistdesk.core.answer import AnswerFigures, Context, Sampling, choose_token
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, about_passages, prompt_of
@@ -22,6 +23,8 @@ _NOTHING = "The text does not say."
 _LEAST_GAIN = 0.8
 """Nats per token by which a question must be likelier after the sentence than after `_NOTHING`; otherwise no sentence
 answers it. So 20 of 29 questions about other texts are declined; the same command prints it."""
+_AMOUNT_NAMED = 1.0
+"""What it adds that a sentence names an amount where one is asked for: as much as all words of the question."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Quotes(Context):
     def __init__(self, model: GistModel, told: Sequence[Told], *, system: str | None = None) -> None:
         """Raises UserError: they do not fit into the model's window."""
         prompt = about_passages(prompt_of(model.tokenizer, system))
-        super().__init__(model, text_ids=_read_ids(model, " ".join(each.text for each in told)), prompt=prompt)
+        super().__init__(model, text_ids=_read_ids(model, " ".join(_once(told))), prompt=prompt)
         self._told = told
 
     def answer(
@@ -71,11 +74,13 @@ class Quotes(Context):
                 if stop():
                     return
                 gains.append(none_told - self._alone(each.text).question_loss(question))
-                scores.append(each.suits + gains[-1] - self.answer_loss(question, each.text))
+                named = _AMOUNT_NAMED * _may_answer(question, each.text)
+                scores.append(each.suits + gains[-1] - self.answer_loss(question, each.text) + named)
             text = NOT_FOUND
             if scores:
                 chosen = choose_token(torch.tensor(scores), sampling, torch.Generator().manual_seed(sampling.seed))
-                text = self._told[chosen].text if gains[chosen] >= _LEAST_GAIN else NOT_FOUND
+                best = self._told[chosen].text
+                text = best if gains[chosen] >= _LEAST_GAIN and _may_answer(question, best) else NOT_FOUND
             ids = self.model.token_ids(text)
             stopped = "end" if len(ids) <= sampling.max_tokens else "length"
             yield text if stopped == "end" else self.model.tokenizer.decode(ids[: sampling.max_tokens])
@@ -86,6 +91,16 @@ class Quotes(Context):
 
     def _alone(self, text: str) -> Context:
         return Context(self.model, text_ids=_read_ids(self.model, text), prompt=self.prompt)
+
+
+def _once(told: Sequence[Told]) -> list[str]:
+    """The texts without those that stand within another one."""
+    return [each.text for each in told if not any(each.text in other.text for other in told if other is not each)]
+
+
+def _may_answer(question: str, sentence: str) -> bool:
+    """False where an amount is asked for and the sentence names none."""
+    return not asks_for_an_amount(question) or names_an_amount(sentence, question)
 
 
 def _read_ids(model: GistModel, text: str) -> torch.Tensor:

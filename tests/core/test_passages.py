@@ -181,6 +181,17 @@ def test_the_sentences_that_suit_a_question_are_found_once_and_the_best_first() 
     assert suits[0] == 1.0 and suits == sorted(suits, reverse=True) and suits[-1] > 0
 
 
+def test_a_sentence_that_begins_with_a_pronoun_comes_with_the_one_it_speaks_of() -> None:
+    page = "The grant for the weir has been paid. It came to 8,150. Item 4 was put off."
+    passages = [Passage(1, 0, len(page), page, 30), Passage(1, 38, len(page), page[38:], 20)]
+    for order in (passages, passages[::-1]):
+        assert sorted(told_for("What of the grant, and of item 4?", order)) == [
+            "Item 4 was put off.",
+            "The grant for the weir has been paid.",
+            "The grant for the weir has been paid. It came to 8,150.",
+        ]
+
+
 def test_a_sentence_that_another_passage_begins_with_is_read_whole() -> None:
     """The second passage begins in the middle of a line, where the sentence's first line looks like a heading."""
     page = (

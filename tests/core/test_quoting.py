@@ -59,6 +59,25 @@ def test_words_likelihood_and_what_it_tells_of_the_question_are_added(starter: G
     assert chosen == {0, 1, 2}
 
 
+def test_where_an_amount_is_asked_for_a_sentence_with_one_is_chosen(starter: GistModel) -> None:
+    question, plain = "How much was the grant?", Told("The grant had been paid in full.", 1.0)
+    losses = {}
+    for each in (plain, amount := Told("It came to 8,150.", 1.0)):
+        alone = Quotes(starter, [each]).question_loss(question)
+        losses[each] = alone + Quotes(starter, [plain, amount]).answer_loss(question, each.text)
+    behind = losses[amount] - losses[plain]
+    told = [plain, Told(amount.text, 1.0 + behind - 0.5)]  # by everything else the one without is half a point better
+    assert answer(starter, question, told=told) == amount.text
+    told = [plain, Told(amount.text, 1.0 + behind - 1.5)]
+    assert answer(starter, question, told=told) == NOT_FOUND, "the better one holds no amount"
+    assert answer(starter, "Who gave the grant?", told=[plain]) == plain.text
+
+
+def test_what_stands_in_another_sentence_is_read_once(starter: GistModel) -> None:
+    told = [Told("The mill stands. It grinds rye.", 1.0), Told("The mill stands.", 0.5), Told("It grinds rye.", 0.4)]
+    assert Quotes(starter, told).kv_bytes == Quotes(starter, told[:1]).kv_bytes
+
+
 def test_a_question_that_no_sentence_makes_likelier_is_declined(
     starter: GistModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
