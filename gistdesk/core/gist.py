@@ -26,11 +26,13 @@ class Refinement:
         n_rounds: completed so far.
         before, after: the share of the text's pieces, of up to 24 from all of it, that the gist tells word for word,
             before the first round and now.
+        n_pieces: of the text; in so many steps it is recited.
     """
 
     n_rounds: int
     before: float
     after: float
+    n_pieces: int
 
 
 @dataclass(frozen=True)

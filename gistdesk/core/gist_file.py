@@ -10,7 +10,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, astuple, dataclass
 from itertools import chain
 from pathlib import Path
@@ -119,7 +119,7 @@ def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
         "created": record.created,
         "method": record.method,
         "n_unfitted": gist.n_unfitted,
-        "recites": None if gist.refined is None else list(astuple(gist.refined)),
+        "tells": None if gist.refined is None else list(astuple(gist.refined)),
         "tensors": {name: [_STORED[kind], list(shape)] for name, (kind, shape) in tensors.items()},
     }
     header["sha256"] = _digest(header, numbers_of(gist, dtype, record.kv_bits))
@@ -297,7 +297,7 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     span = _count(header["next_position"], 1, _count(start))
     n_unfitted = _count(header.get("n_unfitted", 0))
     own_span = None if bias is None and span == kv.shape[3] else span
-    gist = GistKV(kv, tuple(segments), bias, own_span, n_unfitted, _refinement(header.get("recites")))
+    gist = GistKV(kv, tuple(segments), bias, own_span, n_unfitted, _refinement(header.get("tells"), segments))
     n_layers, _, n_heads, width, _ = kv.shape
     n_used = n_layers * n_heads * width if bias is None else int(bias.isfinite().sum())
     if n_used != n_layers * n_heads * gist.n_slots or (method == "adapter" and gist.n_positions != gist.n_slots):
@@ -321,14 +321,15 @@ def _record(header: dict[str, Any], tensors: dict[str, Tensor]) -> GistRecord:
     )
 
 
-def _refinement(value: Any) -> Refinement | None:
+def _refinement(value: Any, segments: Sequence[Segment]) -> Refinement | None:
     if value is None:
         return None
-    n_rounds, *shares = value
-    before, after = map(float, shares)
+    n_rounds, before, after, n_pieces = value
+    before, after = float(before), float(after)
     if not (0 <= before <= 1 and 0 <= after <= 1):
         raise ValueError("a share is none")
-    return Refinement(_count(n_rounds), before, after)
+    most = sum(segment.n_tokens for segment in segments)
+    return Refinement(_count(n_rounds), before, after, _count(n_pieces, most=most))
 
 
 def _count(value: Any, least: int = 0, most: int = _LARGEST_COUNT) -> int:

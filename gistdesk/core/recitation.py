@@ -24,9 +24,6 @@ MOST_TOKENS = 2 * _PIECE_TOKENS
 _WORDS_BEFORE = 10
 _LEAST_TOLD = 0.5
 """Share of a text's pieces; a very small model learns none of them, and its gist is asked directly."""
-_END = "(end)"
-_LONGEST = 1.25
-"""Times as many tokens as its text has are taken from a part that does not end."""
 _BETWEEN = "\n\n"
 _SENTENCE_END = re.compile(r"[.!?。！？…:][\"'”’)\]]*$")
 """After anything else only a line ends: what was cut within a long sentence belongs together."""
@@ -38,11 +35,15 @@ def pieces_of(model: GistModel, text: str) -> list[str]:
     return [passage.text.strip() for passage in cut]
 
 
-def recitation(part: int, pieces: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Request and answer for every piece of one part of a document, and for its end. `part` counts from 0."""
+def recitation(pieces: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Request and answer for every piece of a document.
+
+    One chain, though a document is read in segments: asked how each of its parts begins, a gist that told all of them
+    otherwise began with the first one again.
+    """
     before = ""
-    for number, piece in enumerate([*pieces, _END]):
-        yield _request(part, number, before), piece
+    for number, piece in enumerate(pieces):
+        yield _request(number, before), piece
         before = piece
 
 
@@ -94,36 +95,31 @@ def reciting(model: GistModel, gists: Sequence[GistKV]) -> Generator[float, None
         UserError: a gist does not fit into the model's window, or this model did not make it.
     """
     passages: list[Passage] = []
-    n_tokens = sum(gist.n_tokens for gist in gists)
-    n_before = 0
+    n_pieces = sum(gist.refined.n_pieces for gist in gists if gist.refined)
+    n_said = 0
     for document, gist in enumerate(gists):
-        context = Context(model, [gist])
         text = ""
-        for part, segment in enumerate(gist.segments):
-            for piece, n_said in _part(context, part, segment.n_tokens):
-                text += piece + (_BETWEEN if _SENTENCE_END.search(piece) else "\n")
-                yield (n_before + segment.start + min(n_said, segment.n_tokens)) / n_tokens
+        for piece in _pieces(Context(model, [gist]), gist.refined.n_pieces if gist.refined else 0):
+            text += piece + (_BETWEEN if _SENTENCE_END.search(piece) else "\n")
+            n_said += 1
+            yield n_said / n_pieces
         passages += [replace(passage, document=document) for passage in cut_passages(model, [text])]
-        n_before += gist.n_tokens
     return passages
 
 
-def _part(context: Context, part: int, n_tokens: int) -> Iterator[tuple[str, int]]:
-    """The pieces of one part, each with the number of tokens said so far, until it ends or is far too long."""
-    before, number, n_said = "", 0, 0
-    while n_said < _LONGEST * n_tokens:
+def _pieces(context: Context, n_pieces: int) -> Iterator[str]:
+    """What is said when each piece is asked for; nothing twice, as after a mistake."""
+    before = ""
+    said: set[str] = set()
+    for number in range(n_pieces):
         context.forget()
-        said = "".join(context.answer([Turn(_request(part, number, before))], Sampling(max_tokens=MOST_TOKENS))).strip()
-        if not said or said == _END:
-            return
-        assert context.figures is not None
-        n_said += context.figures.n_tokens
-        yield said, n_said
-        before, number = said, number + 1
+        piece = "".join(context.answer([Turn(_request(number, before))], Sampling(max_tokens=MOST_TOKENS))).strip()
+        yield "" if piece in said else piece
+        said.add(piece)
+        before = piece or before
 
 
-def _request(part: int, number: int, before: str) -> str:
-    place = f"{part + 1}.{number + 1}."
+def _request(number: int, before: str) -> str:
     if not before:
-        return f"{place} How does it begin?"
-    return f'{place} What comes after "{" ".join(before.split()[-_WORDS_BEFORE:])}"?'
+        return f"{number + 1}. How does it begin?"
+    return f'{number + 1}. What comes after "{" ".join(before.split()[-_WORDS_BEFORE:])}"?'

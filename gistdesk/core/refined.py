@@ -3,8 +3,8 @@
 Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the document. In each, the gist is trained to
 recite the text piece by piece (`gistdesk.core.recitation`), so that everything the text says can be had from it; and on
 the KL divergence of its predictions from the full text's for completions and quotations, so that it remains a reading
-of the text otherwise. The first slot of every head is frozen, as moving an attention sink upsets everything. A round
-that makes the gist worse is undone, and one about pieces that it already tells is left out.
+of the text otherwise. The first slot of every head is frozen, as moving an attention sink upsets everything. What it
+already tells is seldom taught again, and a round that makes the gist worse is undone.
 
 A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
 rounds arrives at the same gist. Knows nothing of files.
@@ -29,24 +29,28 @@ from gistdesk.core.prompt import prompt_of
 from gistdesk.core.recitation import MOST_TOKENS, pieces_of, recitation
 from gistdesk.core.self_study import Kind, studies
 
-_PASSES, _LESSONS = 20, 24
-"""Over every segment; and lessons in a round about a short text, which are used several times."""
+_PASSES, _SHORT = 40, 1024
+"""Over a text at most, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training
+needs its number of steps."""
+_ROUND_TOKENS = 8192
+"""Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
+optimizer, which starts afresh in each, took longer to learn the last pieces."""
 _KINDS: tuple[Kind, ...] = ("completion", "quotation") * 2
 """In a round, beside its pieces."""
-_CHECKED_KINDS: tuple[Kind, ...] = ("completion", "quotation") * 4
-_CHECKED_SEGMENTS, _CHECKED_PIECES = 4, 24
-"""How many segments the completions and quotations of the check are from, and how many pieces are in it."""
-_BATCH, _PASS_TOKENS = 8, 256
+_AGAIN = 4
+"""Every so many-th time, a piece is taught though it is told."""
+_CHECKED_PIECES = 24
+_BATCH, _PASS_TOKENS = 2, 256
 """Lessons per step, and tokens that go through the model at once."""
-_RATE, _DECAY = 0.02, 0.95
-"""Adam's learning rate: for biases in nats, for keys and values as a share of their size in their layer and head; and
-its factor for the next pass."""
+_RATE, _LAST_RATE, _WARM_UP, _FINEST = 0.04, 0.008, 10, 0.3
+"""Adam's learning rate at the start and at the end: for biases in nats, for keys and values as a share of their size in
+their layer and head; the steps in which it rises at the start of every round; and its factor when all is told."""
 _LARGEST_BIAS = 20.0
 _ANSWER_TOKENS = 80
 """Of a completion or quotation; the rest is left out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Lesson:
     """Tokens that follow a document, and their targets.
 
@@ -64,15 +68,28 @@ class _Lesson:
 
 @dataclass(frozen=True)
 class _Score:
-    """Loss in nats per token, and the share of the pieces that are told word for word (1 if there are none)."""
+    """What telling each of some lessons costs, in nats, and which of the pieces are told word for word."""
 
-    loss: float
-    share: float
+    costs: dict[_Lesson, float]
+    told: set[_Lesson]
+
+    @property
+    def loss(self) -> float:
+        """In nats per token."""
+        return sum(self.costs.values()) / sum(lesson.n_answer for lesson in self.costs)
+
+    @property
+    def share(self) -> float:
+        """Of the pieces that are told; 0 if there are none."""
+        return len(self.told) / max(sum(lesson.wanted is None for lesson in self.costs), 1)
+
+    def and_also(self, other: "_Score") -> "_Score":
+        return _Score({**self.costs, **other.costs}, self.told | other.told)
 
 
 def n_rounds_of(segments: Sequence[Segment]) -> int:
     """The number of rounds for a document."""
-    return _PASSES * len(segments)
+    return -(-_PASSES * max(_SHORT, _n_tokens(segments)) // _ROUND_TOKENS)
 
 
 def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV]:
@@ -83,55 +100,87 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         gist: of the whole document; `gist.refined` holds the number of rounds an earlier run completed.
     """
     gist = _as_stored(gist)
-    pieces: list[list[_Lesson]] = []
-    for part, segment in enumerate(gist.segments):
-        pieces.append(_pieces(model, part, _ids_of(token_ids, segment)))
+    pieces: list[_Lesson] = []
+    for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
+        pieces.append(lesson)
         yield gist
-    every = [lesson for of_segment in pieces for lesson in of_segment[:-1]]  # without those that tell its end
-    check = every[:: -(-len(every) // _CHECKED_PIECES) or 1]
-    checked = gist.segments[:: -(-len(gist.segments) // _CHECKED_SEGMENTS)]
-    for number, segment in enumerate(checked):
-        kinds = _CHECKED_KINDS[number :: len(checked)]
-        check += _lessons(model, _ids_of(token_ids, segment), Random(f"check:{number}"), kinds)
-        yield gist
-    score = _measured(model, gist, check)
-    refined = gist.refined or Refinement(0, score.share, score.share)
-    for number in range(refined.n_rounds, n_rounds_of(gist.segments)):
-        taught = _taught_in(number, pieces)
-        before = _measured(model, gist, taught)
-        yield gist
-        if before.share < 1:
-            ids = _ids_of(token_ids, gist.segments[number % len(gist.segments)])
-            random = Random(f"round:{number}")
-            lessons = taught + _lessons(model, ids, random, _KINDS)
-            lessons *= max(1, _LESSONS // len(lessons))
-            random.shuffle(lessons)
-            trained = gist
-            for step in _trained(model, gist, lessons, _RATE * _DECAY ** (number // len(gist.segments))):
-                trained = step
-                yield gist
-            new_score, after = _measured(model, trained, check), _measured(model, trained, taught)
-            if new_score.loss + after.loss < score.loss + before.loss:  # false for NaN
-                gist, score = trained, new_score
-        refined = Refinement(number + 1, refined.before, score.share)
-        gist = replace(gist, refined=refined)
+    check = pieces[:: -(-len(pieces) // _CHECKED_PIECES) or 1]
+    n_rounds = n_rounds_of(gist.segments)
+    refined = gist.refined
+    if refined is None:
+        share = _measured(model, gist, check).share
+        refined = Refinement(0, share, share, len(pieces))
+    for number in range(refined.n_rounds, n_rounds):
+        trained, share = gist, refined.after
+        for step in _round(model, token_ids, gist, pieces, number):
+            trained, share = step
+            yield gist  # a round counts as a whole: what is half trained is not resumed
+        if number + 1 == n_rounds:
+            share = _measured(model, trained, check).share
+        refined = replace(refined, n_rounds=number + 1, after=share)
+        gist = replace(trained, refined=refined)
         yield gist
 
 
-def _pieces(model: GistModel, part: int, ids: Tensor) -> list[_Lesson]:
-    """Lessons to recite one segment. ids: (n_tokens,)."""
+def _round(
+    model: GistModel, token_ids: Tensor, gist: GistKV, pieces: Sequence[_Lesson], number: int
+) -> Iterator[tuple[GistKV, float]]:
+    """Teach the pieces of one round, unless all are told.
+
+    Yields the gist and the share of these pieces that it tells; the last one is the better one of before and after.
+    """
+    stream = [pieces[index] for index in _order(len(pieces), gist.segments, number)]
+    taught = list(dict.fromkeys(stream))
+    before = _measured(model, gist, taught)
+    share = before.share
+    yield gist, share
+    if share == 1:
+        return
+    segment = gist.segments[number % len(gist.segments)]
+    read = _lessons(model, _ids_of(token_ids, segment), Random(f"read:{number}"), _KINDS)
+    yield gist, share
+    before, trained = before.and_also(_measured(model, gist, read)), gist
+    stream += read
+    Random(f"round:{number}").shuffle(stream)
+    for step in _trained(model, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
+        trained = step
+        yield gist, share
+    after = _measured(model, trained, taught + read)
+    if after.loss < before.loss:  # false for NaN
+        yield trained, after.share
+
+
+def _order(n_pieces: int, segments: Sequence[Segment], number: int) -> list[int]:
+    """Which pieces a round teaches: its part of all passes, each of which takes them in another order."""
+    n_rounds = n_rounds_of(segments)
+    n_taught = n_pieces * _PASSES * max(_SHORT, _n_tokens(segments)) // _n_tokens(segments)
+    start, end = (n_taught * each // n_rounds for each in (number, number + 1))
+    found: list[int] = []
+    for of_pass in range(start // n_pieces, -(-end // n_pieces)):
+        order = list(range(n_pieces))
+        Random(f"pass:{of_pass}").shuffle(order)
+        n_before = of_pass * n_pieces
+        found += order[max(0, start - n_before) : end - n_before]
+    return found
+
+
+def _rates(segments: Sequence[Segment], number: int, n_lessons: int) -> list[float]:
+    """For every lesson of a round; they fall by the same factor from lesson to lesson through the whole training."""
+    shares = (number + each / n_lessons for each in range(n_lessons))
+    return [float(_RATE * (_LAST_RATE / _RATE) ** (share / n_rounds_of(segments))) for share in shares]
+
+
+def _n_tokens(segments: Sequence[Segment]) -> int:
+    return sum(segment.n_tokens for segment in segments)
+
+
+def _pieces(model: GistModel, segments: Sequence[Tensor]) -> Iterator[_Lesson]:
+    """Lessons to recite a document; no piece goes beyond a segment. segments: (n_tokens,) each."""
     context = Context(model)
-    asked = recitation(part, pieces_of(model, model.tokenizer.decode(ids.tolist())))
-    found = (context.ids_of_answer(request, piece, MOST_TOKENS, with_end=True) for request, piece in asked)
-    return [_Lesson(ids, n_answer) for ids, n_answer in found]
-
-
-def _taught_in(number: int, pieces: Sequence[Sequence[_Lesson]]) -> list[_Lesson]:
-    """What a round teaches: each takes a part of the whole text, as what was taught last is known best."""
-    of_pass, part = divmod(number, len(pieces))
-    taught = list(chain(*pieces))
-    Random(f"pass:{of_pass}").shuffle(taught)
-    return taught[part :: len(pieces)]
+    texts = chain.from_iterable(pieces_of(model, model.tokenizer.decode(ids.tolist())) for ids in segments)
+    for request, piece in recitation(list(texts)):
+        ids, n_answer = context.ids_of_answer(request, piece, MOST_TOKENS, with_end=True)
+        yield _Lesson(ids, n_answer)
 
 
 def _ids_of(token_ids: Tensor, segment: Segment) -> Tensor:
@@ -153,36 +202,74 @@ def _as_stored(gist: GistKV) -> GistKV:
     return replace(gist, kv=gist.kv.to(stored_dtype(gist.kv)).to(gist.kv.dtype))
 
 
-def _trained(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson], rate: float) -> Iterator[GistKV]:
-    """The gist after each step of a round; the optimizer starts afresh, so that only the gist must be kept."""
-    kv = gist.kv.to(model.device, torch.float32)
-    bias = torch.zeros(kv[:, 0, ..., 0].shape) if gist.bias is None else gist.bias.float()
-    bias = bias.to(model.device)
-    used = bias.isfinite()
-    free = used.clone()
-    free[:, :, 0] = False
-    n_used = used.sum(dim=2)[:, None, :, None, None] * kv.shape[4]
-    size = (kv.square() * used[:, None, :, :, None]).sum(dim=(3, 4), keepdim=True).div(n_used).sqrt()
-    change, more = torch.zeros_like(kv, requires_grad=True), torch.zeros_like(bias, requires_grad=True)
-    adam = torch.optim.Adam([change, more], lr=rate, betas=(0.9, 0.95))
+class _InTraining:
+    """A gist and a change of it, which is what an optimizer sees.
 
-    def made() -> GistKV:
-        new_kv = kv + change * size * free[:, None, :, :, None]
-        new_bias = (bias + more * free).clamp(max=_LARGEST_BIAS).where(used, bias)
-        return replace(gist, kv=new_kv, bias=new_bias, span=gist.n_positions)
+    Attributes:
+        leaves: the change of keys and values, as a share of their size in their layer and head; that of biases, in
+            nats.
+    """
 
-    for start in range(0, len(lessons), _BATCH):
-        step = sorted(lessons[start : start + _BATCH], key=lambda lesson: len(lesson.ids))  # little padding
+    def __init__(self, model: GistModel, gist: GistKV) -> None:
+        self._gist = gist
+        self._kv = kv = gist.kv.to(model.device, torch.float32)
+        bias = torch.zeros(kv[:, 0, ..., 0].shape) if gist.bias is None else gist.bias.float()
+        self._bias = bias.to(model.device)
+        self._used = used = self._bias.isfinite()
+        self._free = used.clone()
+        self._free[:, :, 0] = False  # moving an attention sink upsets everything
+        n_used = used.sum(dim=2)[:, None, :, None, None] * kv.shape[4]
+        self._size = (kv.square() * used[:, None, :, :, None]).sum(dim=(3, 4), keepdim=True).div(n_used).sqrt()
+        self.leaves = torch.zeros_like(kv, requires_grad=True), torch.zeros_like(self._bias, requires_grad=True)
+
+    def gist(self) -> GistKV:
+        change, more = self.leaves
+        kv = self._kv + change * self._size * self._free[:, None, :, :, None]
+        bias = (self._bias + more * self._free).clamp(max=_LARGEST_BIAS).where(self._used, self._bias)
+        return replace(self._gist, kv=kv, bias=bias, span=self._gist.n_positions)
+
+    def add_gradient(self, loss: Tensor) -> None:
+        for leaf, new in zip(self.leaves, torch.autograd.grad(loss, self.leaves), strict=True):
+            leaf.grad = new if leaf.grad is None else leaf.grad + new
+
+
+def _trained(
+    model: GistModel, gist: GistKV, stream: Sequence[_Lesson], told: set[_Lesson], rates: Sequence[float]
+) -> Iterator[GistKV]:
+    """Train a gist on lessons, a few at a time; yields it now and then, the trained one last.
+
+    The optimizer starts afresh, so that only the gist must be kept between two rounds.
+
+    Args:
+        told: what need not be taught, as the gist tells it word for word.
+        rates: for each lesson.
+    """
+    told = set(told)
+    n_pieces = len({lesson for lesson in stream if lesson.wanted is None})
+    training = _InTraining(model, gist)
+    adam = torch.optim.Adam(training.leaves, betas=(0.9, 0.95))
+    n_steps, step = 0, list[_Lesson]()
+    for number, lesson in enumerate(stream):
+        if lesson not in told or number % _AGAIN == 0:
+            step.append(lesson)
+        if not step or (len(step) < _BATCH and number + 1 < len(stream)):
+            continue
         n_answer = sum(lesson.n_answer for lesson in step)
-        for part in _parts(step):
+        for part in _parts(sorted(step, key=lambda lesson: len(lesson.ids))):  # little padding
             with torch.enable_grad():
-                loss = _loss(_told(model, made(), part), part, model) / n_answer
-                change.grad, more.grad = _added((change, more), torch.autograd.grad(loss, (change, more)))
+                found = _told(model, training.gist(), part)
+                training.add_gradient(_losses(found, part, model).sum() / n_answer)
+            told -= set(part)
+            told |= _word_for_word(found, part)
             yield gist
+        n_steps += 1
+        fine = 1 - (1 - _FINEST) * len(told) / n_pieces
+        adam.param_groups[0]["lr"] = rates[number] * min(1.0, n_steps / _WARM_UP) * fine
         adam.step()
         adam.zero_grad()
+        step = []
     with torch.no_grad():
-        new = made()
+        new = training.gist()
     yield _as_stored(replace(new, kv=new.kv.to(gist.kv.dtype)))
 
 
@@ -199,10 +286,6 @@ def _parts(lessons: Sequence[_Lesson]) -> Iterator[list[_Lesson]]:
         yield part
 
 
-def _added(leaves: Sequence[Tensor], gradients: Sequence[Tensor]) -> list[Tensor]:
-    return [new if leaf.grad is None else leaf.grad + new for leaf, new in zip(leaves, gradients, strict=True)]
-
-
 def _told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> list[Tensor]:
     """The gist's predictions for each answer: log-probabilities (n_answer, vocab_size)."""
     start = assemble_gist(model, model.template_ids(prompt_of(model.tokenizer).prefix), gist)
@@ -216,15 +299,16 @@ def _told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> list[Te
     return [model.logits(answer).float().log_softmax(-1) for answer in answers]
 
 
-def _loss(told: Sequence[Tensor], lessons: Sequence[_Lesson], model: GistModel) -> Tensor:
-    """Sum over all tokens of the answers, in nats: KL divergence from the full text's predictions, or cross-entropy."""
+def _losses(told: Sequence[Tensor], lessons: Sequence[_Lesson], model: GistModel) -> Tensor:
+    """(n_lessons,) sums over the tokens of each answer, in nats: KL divergence from the full text's predictions, or
+    cross-entropy."""
     losses = []
     for found, lesson in zip(told, lessons, strict=True):
         if lesson.wanted is None:
             losses.append(cross_entropy(found, _answer_ids(lesson, found), reduction="sum"))
         else:
             losses.append(kl_div(found, _predicted(model, lesson.wanted), reduction="sum", log_target=True))
-    return torch.stack(losses).sum()
+    return torch.stack(losses)
 
 
 def _answer_ids(lesson: _Lesson, like: Tensor) -> Tensor:
@@ -236,16 +320,20 @@ def _predicted(model: GistModel, hidden: Tensor) -> Tensor:
         return model.logits(hidden).float().log_softmax(-1)
 
 
+def _word_for_word(told: Sequence[Tensor], lessons: Sequence[_Lesson]) -> set[_Lesson]:
+    """Those pieces of which every token is the most probable one."""
+    return {
+        lesson
+        for found, lesson in zip(told, lessons, strict=True)
+        if lesson.wanted is None and bool((found.argmax(-1) == _answer_ids(lesson, found)).all())
+    }
+
+
 def _measured(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> _Score:
-    loss, is_told, n_tokens = 0.0, [], 0
+    costs, told = dict[_Lesson, float](), set[_Lesson]()
     with torch.no_grad():
-        for part in _parts(lessons):
-            told = _told(model, gist, part)
-            loss += float(_loss(told, part, model))
-            n_tokens += sum(lesson.n_answer for lesson in part)
-            is_told += [
-                bool((found.argmax(-1) == _answer_ids(lesson, found)).all())
-                for found, lesson in zip(told, part, strict=True)
-                if lesson.wanted is None
-            ]
-    return _Score(loss / max(n_tokens, 1), sum(is_told) / len(is_told) if is_told else 1.0)
+        for part in _parts(sorted(lessons, key=lambda lesson: len(lesson.ids))):
+            found = _told(model, gist, part)
+            costs |= zip(part, _losses(found, part, model).tolist(), strict=True)
+            told |= _word_for_word(found, part)
+    return _Score(costs, told)

@@ -3,6 +3,8 @@ comes out the same."""
 
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -16,11 +18,12 @@ from gistdesk.core.compress import compress, compress_document, plan, plan_token
 from gistdesk.core.documents import Document
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import read_gist
+from gistdesk.core.layout import Segment
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
-from gistdesk.core.refined import _ids_of, _lessons, _measured, _pieces, _taught_in, n_rounds_of, refine
+from gistdesk.core.refined import _lessons, _measured, _order, _pieces, n_rounds_of, refine
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 
 WINDOW = 200
@@ -32,8 +35,14 @@ def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
 
 @pytest.fixture(autouse=True)
 def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refined, "_PASSES", 2)
-    monkeypatch.setattr(refined, "_LESSONS", 24)
+    set_few_rounds(monkeypatch.setattr)
+
+
+def set_few_rounds(set_value: Callable[[object, str, int], None]) -> None:
+    """Two passes, with a round for each pass over `TEXT`."""
+    set_value(refined, "_PASSES", 2)
+    set_value(refined, "_SHORT", 1)
+    set_value(refined, "_ROUND_TOKENS", 216)
 
 
 def text_ids(model: GistModel, n_times: int = 1) -> torch.Tensor:
@@ -47,40 +56,43 @@ def matched(model: GistModel, ids: torch.Tensor, ratio: float = 8.0) -> GistKV:
 
 def loss_of(model: GistModel, gist: GistKV, ids: torch.Tensor) -> float:
     """Of telling the text."""
-    return _measured(model, gist, _pieces(model, 0, ids.long())).loss
+    return _measured(model, gist, list(_pieces(model, [ids.long()]))).loss
 
 
 def test_training_brings_it_nearer_to_telling_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refined, "_PASSES", 10)
+    monkeypatch.setattr(refined, "_PASSES", 20)
+    monkeypatch.setattr(refined, "_ROUND_TOKENS", 2160)
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
     *_, gist = refine(model, ids, start)
     assert gist.refined is not None
-    assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 10
+    assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 2
     assert gist.refined.after >= gist.refined.before
     assert loss_of(model, gist, ids) < 0.85 * loss_of(model, start, ids)
 
 
-def test_a_pass_teaches_every_piece_once() -> None:
-    model = bare(window=WINDOW)
-    ids = text_ids(model, 4)
-    gist = matched(model, ids)
-    n = len(gist.segments)
-    assert n > 1
-    pieces = [_pieces(model, part, _ids_of(ids, segment)) for part, segment in enumerate(gist.segments)]
-
-    def taught(rounds: range) -> list[list[int]]:
-        return [[id(lesson) for lesson in _taught_in(number, pieces)] for number in rounds]
-
-    first, second = taught(range(n)), taught(range(n, 2 * n))
-    assert sorted(chain(*first)) == sorted(chain(*second)) == sorted(id(lesson) for lesson in chain(*pieces))
-    assert first != second
-    assert first == taught(range(n))
+@pytest.mark.parametrize(("n_tokens", "n_pieces"), [(20, 1), (150, 3), (1000, 20), (2000, 41)])
+def test_the_rounds_go_through_all_pieces_equally_often(
+    monkeypatch: pytest.MonkeyPatch, n_tokens: int, n_pieces: int
+) -> None:
+    """Short texts more often than long ones."""
+    monkeypatch.setattr(refined, "_SHORT", 300)
+    segments = (Segment(0, n_tokens // 2, 1), Segment(n_tokens // 2, n_tokens - n_tokens // 2, 1))
+    rounds = [_order(n_pieces, segments, number) for number in range(n_rounds_of(segments))]
+    taught = Counter(chain(*rounds))
+    assert sorted(taught) == list(range(n_pieces))
+    assert max(taught.values()) - min(taught.values()) <= 1
+    assert max(taught.values()) == max(2, 600 // n_tokens)
+    assert max(map(len, rounds)) - min(map(len, rounds)) <= 1
+    assert rounds == [_order(n_pieces, segments, number) for number in range(len(rounds))]
+    assert n_pieces < 3 or rounds[0] != rounds[1]
 
 
 def test_what_is_told_already_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refined, "_measured", lambda *_: refined._Score(0.1, 1.0))
+    monkeypatch.setattr(
+        refined, "_measured", lambda _model, _gist, pieces: refined._Score(dict.fromkeys(pieces, 0.1), set(pieces))
+    )
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
@@ -108,7 +120,7 @@ def test_the_first_slot_and_slots_that_are_not_used_stay() -> None:
 
 def test_a_round_that_makes_it_worse_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """Numbers that are none are worse, too."""
-    monkeypatch.setattr(refined, "_RATE", float("inf"))
+    monkeypatch.setattr(refined, "_rates", lambda *_: [float("inf")] * 1000)
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
@@ -145,7 +157,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_file(tmp_path: Path) -> None:
     assert len(cut.segments) > 1
     steps = list(compress_document(model, book(1), cut, tmp_path / "whole.gistkv"))
     rounds = [step.n_rounds_done for step in steps]
-    assert rounds[-1] == steps[-1].n_rounds == 2 * len(cut.segments)
+    assert rounds[-1] == steps[-1].n_rounds == n_rounds_of(cut.segments) == 2
     assert rounds == sorted(rounds)
     assert steps[-1].agreement is not None
     whole = read_gist(tmp_path / "whole.gistkv")
@@ -171,8 +183,8 @@ import os, sys
 from pathlib import Path
 import torch
 from gistdesk.core.compress import compress_document, plan
-from tests.core.test_refined import WINDOW, bare, book, refined
-refined._PASSES, refined._LESSONS = 2, 24
+from tests.core.test_refined import WINDOW, bare, book, set_few_rounds
+set_few_rounds(setattr)
 model = bare(window=WINDOW)
 cut = plan(model, book(1), ratio=6.0, method="refined")
 path, wanted = Path(sys.argv[1]), (int(sys.argv[2]), int(sys.argv[3]))

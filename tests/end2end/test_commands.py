@@ -1010,7 +1010,7 @@ def test_a_gist_that_recites_is_asked_without_its_text(
     (tmp_path / "a.txt").write_text(text, "utf-8")
     made = here("compress", tmp_path / "a.txt", "--ratio", 8, "--json").json
     record = read_gist(Path(made["gist"]))
-    write_gist(Path(made["gist"]), replace(record, gist=replace(record.gist, refined=Refinement(1, 0.0, 1.0))))
+    write_gist(Path(made["gist"]), replace(record, gist=replace(record.gist, refined=Refinement(1, 0.0, 1.0, 4))))
     questions = ("-q", "What is the pass key?", "-q", "Summarise the document.", "-q", "Was the gate open?")
     asked = here("ask", made["gist"], *questions, "--max-tokens", 4, "--json")
     assert (asked.code, asked.err) == (0, "")

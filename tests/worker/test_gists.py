@@ -23,7 +23,7 @@ BIASED = replace(PLAIN, bias=torch.zeros(2, 2, 5), span=40)
         (PLAIN, {"method": "adapter", "kv_bits": 8, "agreement": None}),
         (BIASED, {"method": "matched", "kv_bits": 16, "agreement_before": None}),
         (
-            replace(BIASED, refined=Refinement(8, 0.625, 0.75)),
+            replace(BIASED, refined=Refinement(8, 0.625, 0.75, 40)),
             {"method": "refined", "agreement": 0.75, "agreement_before": 0.625},
         ),
     ],

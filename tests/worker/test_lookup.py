@@ -144,7 +144,7 @@ def trained(engine: EngineProcess, tmp_path_factory: pytest.TempPathFactory) -> 
     kept = keep(engine, source, folder)
     engine.do(kept.request(ratio=8.0), CompressDone)
     record = read_gist(kept.gist)
-    write_gist(kept.gist, replace(record, gist=replace(record.gist, refined=Refinement(1, 0.0, 1.0))))
+    write_gist(kept.gist, replace(record, gist=replace(record.gist, refined=Refinement(1, 0.0, 1.0, 4))))
     return kept.gist
 
 

@@ -426,7 +426,7 @@ def test_a_model_without_adapter_measures_only_what_needs_none(starter: GistMode
 @pytest.mark.release
 def test_gists_without_an_adapter_are_measured(starter: GistModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gistdesk.core.refined._PASSES", 1)
-    monkeypatch.setattr("gistdesk.core.refined._LESSONS", 8)
+    monkeypatch.setattr("gistdesk.core.refined._SHORT", 1)
     bare = replace(starter, adapter=None, encoder=None)
     config = replace(OWN, methods=("matched", "refined", "truncate"), samples=1, ratio=(4.0, 8.0))
     trials = list(Benchmark(bare, config).run())
