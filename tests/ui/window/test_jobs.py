@@ -7,7 +7,6 @@ from PySide6.QtCore import QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QMessageBox, QWidget
 from pytestqt.qtbot import QtBot
 
-from gistdesk.session.desk import Desk
 from gistdesk.session.recall_checks import Check
 from gistdesk.session.run import write_start
 from gistdesk.ui.window import notifications
@@ -56,7 +55,7 @@ def test_what_is_put_first_stands_first(window: MainWindow) -> None:
     first, second, third = (add_entry(still(window), f"{name}.pdf", state="queued") for name in "ABC")
     window.show_jobs(True)
     assert shown_titles(window) == ["A", "B", "C"]
-    Desk.compress_next(window.desk, third.id)
+    window.desk.documents.compress_next(third.id)
     assert shown_titles(window) == ["C", "A", "B"] and window.desk.library.queue.waiting() == [
         third.id,
         first.id,
