@@ -22,7 +22,7 @@ NOT_FOUND = "The answer was not found in the text."
 _NOTHING = "The text does not say."
 _LEAST_GAIN = 0.8
 """Nats per token by which a question must be likelier after the sentence than after `_NOTHING`; otherwise no sentence
-answers it. So 20 of 29 questions about other texts are declined; the same command prints it."""
+answers it. So 21 of 29 questions about other texts are declined; the same command prints it."""
 _AMOUNT_NAMED = 1.0
 """What it adds that a sentence names an amount where one is asked for: as much as all words of the question."""
 
