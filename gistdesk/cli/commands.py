@@ -400,6 +400,7 @@ def niah(
     from gistdesk.core.load import load_model
     from trainer.benchmark.config import BenchConfig
     from trainer.benchmark.figures import scores_table, table
+    from trainer.benchmark.run_folder import n_trials
     from trainer.report.folder import measure
 
     files = {"longbench": longbench, "choices": choices, "instructions": instructions}
@@ -434,7 +435,8 @@ def niah(
                 if events and "total" in event:
                     print(json.dumps({name: event[name] for name in ("done", "total", "eta_s")}), flush=True)
     except KeyboardInterrupt:
-        print(f"gistdesk: {results.get('done', 0)} samples are kept; the same command goes on.", file=sys.stderr)
+        n_kept = n_trials(output)  # counted there: the last one may have been written, and not been told yet
+        print(f"gistdesk: {n_kept} samples are kept; the same command goes on.", file=sys.stderr)
         raise
     if not events:
         if as_json:

@@ -208,7 +208,7 @@ def test_cancel_and_retry_go_on_where_it_stopped(qtbot: QtBot, new_desk: NewDesk
     desk.close()
 
     again = new_desk()
-    again.retry(entry_id)
+    again.documents.retry(entry_id)
     wait_for_state(qtbot, again, entry_id, "ready", "failed")
     assert again.library.entries.get(entry_id).state == "ready"
     assert not part.with_name(part.name + ".part").exists()

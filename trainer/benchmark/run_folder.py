@@ -159,6 +159,11 @@ def line_of(trial: Trial) -> str:
     return json.dumps(value, ensure_ascii=False) + "\n"
 
 
+def n_trials(folder: Path) -> int:
+    """How many trials a run's folder holds. Raises UserError: they cannot be read."""
+    return sum(1 for _ in read_trials(folder / SAMPLES)) if (folder / SAMPLES).is_file() else 0
+
+
 def read_trials(path: Path) -> Iterator[Trial]:
     """The trials in a samples.jsonl; half-written lines are skipped.
 
