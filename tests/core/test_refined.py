@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from gistdesk.core import refined
+from gistdesk.core.answer import Sampling
 from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
 from gistdesk.core.documents import Document
 from gistdesk.core.gist import GistKV
@@ -24,7 +25,9 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
 from gistdesk.core.refined import _lessons, _measured, _order, _pieces, n_rounds_of, refine
+from tests.benchmarks.passages import documents
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
+from trainer.benchmark.metrics import is_contained
 
 WINDOW = 200
 
@@ -34,8 +37,9 @@ def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
 
 
 @pytest.fixture(autouse=True)
-def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_few_rounds(monkeypatch.setattr)
+def few_rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not request.node.get_closest_marker("slow"):  # which needs them all
+        set_few_rounds(monkeypatch.setattr)
 
 
 def set_few_rounds(set_value: Callable[[object, str, int], None]) -> None:
@@ -233,23 +237,17 @@ def test_other_families_are_refined(kind: Kind) -> None:
 @pytest.mark.slow
 def test_the_real_one_recites_its_text_and_answers_from_it(smollm2: Path) -> None:
     model = load_model("smollm2", device="cpu", need_adapter=False)
-    text = (
-        "Calder Pumps is a maker of pumps in Thornby. The board met six times. Its chief executive is Mara Ilves, who "
-        "came from the harbour trust. The accounts were audited by Penrose and Daughter, as in the years before. The "
-        "canteen was painted green. A new furnace was bought in May for £31,400 and stands in the lower hall."
-    )
-    questions = {
-        "Who is the chief executive officer?": "Mara Ilves",
-        "Who audited the accounts?": "Penrose",
-        "How much did the new furnace cost?": "31,400",
-        "How often did the board meet?": "six",
-    }
+    text, asked = next(documents())
     ids = torch.tensor(model.token_ids(text))
-    *_, gist = compress(model, plan_tokens(model, ids, ratio=16.0, method="refined"))
+    *_, gist = compress(model, plan_tokens(model, ids, ratio=100.0, method="refined"))
     assert gist.refined is not None and gist.refined.after > 0.9
     read = _lessons(model, ids, Random("other"), ("completion", "quotation") * 4)
-    assert _measured(model, gist, read).loss < _measured(model, matched(model, ids, 16.0), read).loss
+    assert _measured(model, gist, read).loss < _measured(model, matched(model, ids, 100.0), read).loss
     told = recited(model, [gist])
-    for question, answer in questions.items():
+    n_right = 0
+    for question, answers in asked:
         context = told.context(question)
-        assert context is not None and answer in "".join(context.answer([Turn(question)]))
+        assert context is not None
+        said = "".join(context.answer([Turn(question)], Sampling(max_tokens=96)))
+        n_right += any(is_contained(said, answer) for answer in answers)
+    assert n_right >= 0.8 * len(asked)
