@@ -94,8 +94,9 @@ class Quotes(Context):
 
 
 def _once(told: Sequence[Told]) -> list[str]:
-    """The texts without those that stand within another one."""
-    return [each.text for each in told if not any(each.text in other.text for other in told if other is not each)]
+    """The texts, without those that stand within another one, each once."""
+    texts = dict.fromkeys(each.text for each in told)
+    return [text for text in texts if not any(text in other for other in texts if other != text)]
 
 
 def _may_answer(question: str, sentence: str) -> bool:

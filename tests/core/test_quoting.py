@@ -76,6 +76,8 @@ def test_where_an_amount_is_asked_for_a_sentence_with_one_is_chosen(starter: Gis
 def test_what_stands_in_another_sentence_is_read_once(starter: GistModel) -> None:
     told = [Told("The mill stands. It grinds rye.", 1.0), Told("The mill stands.", 0.5), Told("It grinds rye.", 0.4)]
     assert Quotes(starter, told).kv_bytes == Quotes(starter, told[:1]).kv_bytes
+    again = [told[1], Told(told[1].text, 0.3)]  # a sentence that the document holds twice
+    assert Quotes(starter, again).kv_bytes == Quotes(starter, again[:1]).kv_bytes
 
 
 def test_a_question_that_no_sentence_makes_likelier_is_declined(
