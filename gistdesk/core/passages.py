@@ -52,7 +52,12 @@ class Passage:
 
 
 def cut_passages(
-    model: GistModel, pages: Sequence[str], *, chunk_tokens: int = CHUNK_TOKENS, overlap_tokens: int = OVERLAP_TOKENS
+    model: GistModel,
+    pages: Sequence[str],
+    *,
+    document: int = 0,
+    chunk_tokens: int = CHUNK_TOKENS,
+    overlap_tokens: int = OVERLAP_TOKENS,
 ) -> list[Passage]:
     """Cut pages into passages of a few whole sentences; none crosses a page's end.
 
@@ -62,7 +67,7 @@ def cut_passages(
         chunk_tokens: most tokens of a passage.
         overlap_tokens: the last sentences of a passage that together have no more tokens also begin the next one.
     """
-    steps = cutting_passages(model, pages, chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
+    steps = cutting_passages(model, pages, document=document, chunk_tokens=chunk_tokens, overlap_tokens=overlap_tokens)
     while True:
         try:
             next(steps)

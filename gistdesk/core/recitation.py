@@ -3,18 +3,19 @@
 A small model that has learned the sentences of a text by heart still answers a question with a neighbouring one. Asked
 for the text itself it makes few mistakes, and what it recites can be looked up like a kept text (RECITE, arXiv
 2210.01296). Each request names a piece by its number and by the words before it, so that after a mistake the next
-pieces are still found. Knows nothing of training or of files.
+pieces are still found. For a summary the whole of it is read again. Knows nothing of training or of files.
 """
 
 import re
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+
+import torch
 
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.gist import GistKV
 from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages
+from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
 from gistdesk.core.prompt import Prompt, Turn
 from gistdesk.core.ranking import TOP_K, RankBy
 
@@ -24,6 +25,8 @@ MOST_TOKENS = 2 * _PIECE_TOKENS
 _WORDS_BEFORE = 10
 _LEAST_TOLD = 0.5
 """Share of a text's pieces; a very small model learns none of them, and its gist is asked directly."""
+_MOST_OF_WINDOW = 0.75
+"""That a whole text may take; the rest is for a conversation about it."""
 _BETWEEN = "\n\n"
 _SENTENCE_END = re.compile(r"[.!?。！？…:][\"'”’)\]]*$")
 """After anything else only a line ends: what was cut within a long sentence belongs together."""
@@ -55,27 +58,35 @@ def recites(gists: Sequence[GistKV]) -> bool:
 class Recited:
     """What gists have recited of their documents, ready for questions."""
 
-    def __init__(
-        self, model: GistModel, gists: Sequence[GistKV], passages: Sequence[Passage], by: RankBy = "auto"
-    ) -> None:
-        self._model, self._gists = model, gists
+    def __init__(self, model: GistModel, gists: Sequence[GistKV], texts: Sequence[str], by: RankBy = "auto") -> None:
+        self._model, self._gists, self._text = model, gists, _BETWEEN.join(texts)
+        passages = [
+            passage for number, text in enumerate(texts) for passage in cut_passages(model, [text], document=number)
+        ]
         self._index = PassageIndex(passages, by) if passages else None
 
     def context(
         self, question: str, n_passages: int = TOP_K, *, system: str | None = None, prompt: Prompt | None = None
     ) -> Context | None:
-        """What a question for a fact is answered from; None if it asks for something else, or if nothing was recited.
+        """What a question is answered from: passages for a fact, otherwise the whole text; always the same one then.
 
-        Then the gists themselves are asked. If no passage suits the question, a small model says so, as it does of a
-        text: left to itself, it invents.
+        None if nothing was recited, or if the whole text is too long to be read at once: then the gists themselves are
+        asked. If no passage suits a question for a fact, a small model says so, as it does of a text: left to itself,
+        it invents.
 
         Raises:
             UserError: gists and passages do not fit into the model's window.
         """
-        if self._index is None or not asks_for_a_fact(question):
+        model = self._model
+        if self._index is None:
             return None
-        found = self._index.best(question, n_passages)
-        return context_with_passages(self._model, self._gists, found, question=question, system=system, prompt=prompt)
+        if asks_for_a_fact(question):
+            found = self._index.best(question, n_passages)
+            return context_with_passages(model, self._gists, found, question=question, system=system, prompt=prompt)
+        ids = torch.tensor(model.token_ids(self._text))
+        if len(ids) > _MOST_OF_WINDOW * model.max_positions:
+            return None
+        return Context(model, text_ids=ids, system=system, prompt=prompt)
 
 
 def recited(model: GistModel, gists: Sequence[GistKV], by: RankBy = "auto") -> Recited:
@@ -88,23 +99,23 @@ def recited(model: GistModel, gists: Sequence[GistKV], by: RankBy = "auto") -> R
             return Recited(model, gists, finished.value, by)
 
 
-def reciting(model: GistModel, gists: Sequence[GistKV]) -> Generator[float, None, list[Passage]]:
-    """Recite the documents of refined gists; yields the share that has been told, and returns the text as passages.
+def reciting(model: GistModel, gists: Sequence[GistKV]) -> Generator[float, None, list[str]]:
+    """Recite the documents of refined gists; yields the share that has been told, and returns each one's text.
 
     Raises:
         UserError: a gist does not fit into the model's window, or this model did not make it.
     """
-    passages: list[Passage] = []
+    texts = []
     n_pieces = sum(gist.refined.n_pieces for gist in gists if gist.refined)
     n_said = 0
-    for document, gist in enumerate(gists):
+    for gist in gists:
         text = ""
         for piece in _pieces(Context(model, [gist]), gist.refined.n_pieces if gist.refined else 0):
             text += piece + (_BETWEEN if _SENTENCE_END.search(piece) else "\n")
             n_said += 1
             yield n_said / n_pieces
-        passages += [replace(passage, document=document) for passage in cut_passages(model, [text])]
-    return passages
+        texts.append(text.strip())
+    return texts
 
 
 def _pieces(context: Context, n_pieces: int) -> Iterator[str]:

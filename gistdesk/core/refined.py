@@ -1,10 +1,11 @@
 """The refined way of making a gist: keys, values and biases of one document trained until they tell its text.
 
-Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the document. In each, the gist is trained to
-recite the text piece by piece (`gistdesk.core.recitation`), so that everything the text says can be had from it; and on
-the KL divergence of its predictions from the full text's for completions and quotations, so that it remains a reading
-of the text otherwise. The first slot of every head is frozen, as moving an attention sink upsets everything. What it
-already tells is seldom taught again, and a round that makes the gist worse is undone.
+Rounds of training, several passes over the document. In each, the gist is trained to recite the text piece by piece
+(`gistdesk.core.recitation`), so that everything the text says can be had from it; and on the KL divergence of its
+predictions from the full text's for what the model, having read the text, says on its own
+(`gistdesk.core.self_study`), so that it remains a reading of the text otherwise. The first slot of every head is
+frozen, as moving an attention sink upsets everything. What it already tells is seldom taught again, and a round that
+makes the gist worse is undone.
 
 A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
 rounds arrives at the same gist. Knows nothing of files.
@@ -27,7 +28,7 @@ from gistdesk.core.layout import Segment
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.recitation import MOST_TOKENS, pieces_of, recitation
-from gistdesk.core.self_study import Kind, studies
+from gistdesk.core.self_study import studied
 
 _PASSES, _SHORT = 40, 1024
 """Over a text at most, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training
@@ -35,8 +36,11 @@ needs its number of steps."""
 _ROUND_TOKENS = 8192
 """Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
 optimizer, which starts afresh in each, took longer to learn the last pieces."""
-_KINDS: tuple[Kind, ...] = ("completion", "quotation") * 2
-"""In a round, beside its pieces."""
+_READ_TOKENS = 4096
+"""Of the text's end, from which what the model says on its own is taken; half of the model's window at most."""
+_TIMES = 3
+"""In a round, each lesson of self-study. With 20 of them in a whole training, and none that was the model's own, a gist
+told its text and predicted all else worse than nothing did."""
 _AGAIN = 4
 """Every so many-th time, a piece is taught though it is told."""
 _CHECKED_PIECES = 24
@@ -46,8 +50,6 @@ _RATE, _LAST_RATE, _WARM_UP, _FINEST = 0.04, 0.008, 10, 0.3
 """Adam's learning rate at the start and at the end: for biases in nats, for keys and values as a share of their size in
 their layer and head; the steps in which it rises at the start of every round; and its factor when all is told."""
 _LARGEST_BIAS = 20.0
-_ANSWER_TOKENS = 80
-"""Of a completion or quotation; the rest is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
         pieces.append(lesson)
         yield gist
+    read = Context(model, text_ids=token_ids[-min(_READ_TOKENS, model.max_positions // 2) :].long())
     check = pieces[:: -(-len(pieces) // _CHECKED_PIECES) or 1]
     n_rounds = n_rounds_of(gist.segments)
     refined = gist.refined
@@ -112,7 +115,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         refined = Refinement(0, share, share, len(pieces))
     for number in range(refined.n_rounds, n_rounds):
         trained, share = gist, refined.after
-        for step in _round(model, token_ids, gist, pieces, number):
+        for step in _round(model, read, gist, pieces, number):
             trained, share = step
             yield gist  # a round counts as a whole: what is half trained is not resumed
         if number + 1 == n_rounds:
@@ -123,9 +126,9 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
 
 
 def _round(
-    model: GistModel, token_ids: Tensor, gist: GistKV, pieces: Sequence[_Lesson], number: int
+    model: GistModel, read: Context, gist: GistKV, pieces: Sequence[_Lesson], number: int
 ) -> Iterator[tuple[GistKV, float]]:
-    """Teach the pieces of one round, unless all are told.
+    """Teach the pieces of one round, unless all are told, and what a reader of the text says.
 
     Yields the gist and the share of these pieces that it tells; the last one is the better one of before and after.
     """
@@ -136,16 +139,17 @@ def _round(
     yield gist, share
     if share == 1:
         return
-    segment = gist.segments[number % len(gist.segments)]
-    read = _lessons(model, _ids_of(token_ids, segment), Random(f"read:{number}"), _KINDS)
-    yield gist, share
-    before, trained = before.and_also(_measured(model, gist, read)), gist
-    stream += read
+    said = []
+    for lesson in _studied(read, number):
+        said.append(lesson)
+        yield gist, share
+    before, trained = before.and_also(_measured(model, gist, said)), gist
+    stream += said * _TIMES
     Random(f"round:{number}").shuffle(stream)
     for step in _trained(model, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
         trained = step
         yield gist, share
-    after = _measured(model, trained, taught + read)
+    after = _measured(model, trained, taught + said)
     if after.loss < before.loss:  # false for NaN
         yield trained, after.share
 
@@ -187,14 +191,10 @@ def _ids_of(token_ids: Tensor, segment: Segment) -> Tensor:
     return token_ids[segment.start : segment.start + segment.n_tokens].long()
 
 
-def _lessons(model: GistModel, ids: Tensor, random: Random, kinds: Sequence[Kind]) -> list[_Lesson]:
-    """Read a segment in full, and record what the model predicts for questions and answers. ids: (n_tokens,)."""
-    context = Context(model, text_ids=ids)
-    found = []
-    for study in studies(random, model.tokenizer.decode(ids.tolist()), kinds):
-        asked, wanted = context.hidden_of_answer(study.question, study.answer, _ANSWER_TOKENS, with_end=True)
-        found.append(_Lesson(asked, len(wanted), wanted))
-    return found
+def _studied(read: Context, number: int) -> Iterator[_Lesson]:
+    """Lessons of what a reader of the text says on its own."""
+    for ids, hidden in studied(read, number):
+        yield _Lesson(ids, len(hidden), hidden)
 
 
 def _as_stored(gist: GistKV) -> GistKV:

@@ -85,10 +85,10 @@ class AnswerDone(Event):
         n_prompt_tokens: tokens read for this question, not those already in front of it.
         n_slots: gist slots that are read, or that recited the documents.
         n_document_tokens: of the documents behind the gists or texts.
-        n_passage_tokens: of passages of kept texts, or of what gists recite, after the gists.
+        n_passage_tokens: of passages of kept texts after the gists, or of what gists recite.
         prefill_s: seconds for reciting, looking up passages, and reading them, gists or text; 0 if they were already in
             front.
-        is_recited: the passages are of what gists recite, not of kept texts.
+        is_recited: it is answered from what gists recite, not from kept texts.
     """
 
     name = "answer.done"

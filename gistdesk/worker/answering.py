@@ -1,6 +1,6 @@
 """From documents and questions to an answer, token by token. The context in front of the questions is kept.
 
-The context is gists, followed by passages if they are looked up, in the kept texts or in what trained gists recite, or
+The context is gists, followed by passages if they are looked up; what trained gists recite, or passages of that; or
 full texts.
 The core makes the answer; knows nothing of chats and how they are kept.
 """
@@ -102,10 +102,9 @@ def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]
     begun = time.perf_counter()
     question = _unicode(request.turns[-1][0])
     found = _looked_up(request, loaded, pulse) if request.lookup_paths else ()
-    may_recite = not texts and not request.lookup_paths and asks_for_a_fact(question)
-    if may_recite and loaded.recited is None and loaded.recited_key == _stamps(gists):
-        may_recite = False
-    asked = question if request.lookup_paths or may_recite else ""
+    is_plain = bool(texts) or (loaded.recited is None and loaded.recited_key == _stamps(gists))
+    of_question = bool(request.lookup_paths) or (not is_plain and asks_for_a_fact(question))
+    asked = question if of_question else ""
     key = (_stamps(gists), _stamps(texts), request.system, found)
     if loaded.front is not None and loaded.front_key == (*key, asked):
         return loaded.front, 0.0
@@ -116,9 +115,9 @@ def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]
     elif request.lookup_paths:
         front = _gist_front(loaded.model, list(_read(loaded.model, gists, pulse)), found, asked, system, pulse)
     else:
-        front = _gists_alone(loaded, gists, asked, system, pulse)
-    is_of_question = front.is_recited or bool(request.lookup_paths)
-    loaded.front, loaded.front_key = front, (*key, asked if is_of_question else "")
+        front = _gists_alone(loaded, gists, question, system, pulse)
+        asked = asked if loaded.recited else ""
+    loaded.front, loaded.front_key = front, (*key, asked)
     return front, time.perf_counter() - begun
 
 
@@ -134,18 +133,18 @@ def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, 
 
 
 def _gists_alone(loaded: Loaded, paths: Sequence[Path], question: str, system: str | None, pulse: Pulse) -> Front:
-    """Gists without their texts: a question for a fact is looked up in what they recite, if they were trained to."""
+    """Gists without their texts: if they were trained to, they recite them, and that is asked."""
     gists = list(_read(loaded.model, paths, pulse))
-    if question and loaded.recited_key != _stamps(paths):
+    if loaded.recited_key != _stamps(paths):
         loaded.recited, loaded.recited_key = None, ()
         if recites(gists):
             pulse(ContextProgress("recited", 0.0))
             with layers_watched(loaded.model, lambda _: pulse()):
                 steps = reciting(loaded.model, gists)
-                passages = run_to_end(steps, lambda share: pulse(ContextProgress("recited", share)))
-            loaded.recited = Recited(loaded.model, gists, passages)
+                told = run_to_end(steps, lambda share: pulse(ContextProgress("recited", share)))
+            loaded.recited = Recited(loaded.model, gists, told)
         loaded.recited_key = _stamps(paths)
-    if question and loaded.recited is not None:
+    if loaded.recited is not None:
         with layers_watched(loaded.model, lambda _: pulse()):
             context = loaded.recited.context(question, system=system)
         if context is not None:

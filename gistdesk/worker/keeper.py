@@ -29,7 +29,7 @@ class Front:
     Attributes:
         n_tokens: of the documents it stands for.
         n_slots: gist slots that are read, or were to recite the documents.
-        is_recited: it holds passages of what gists recite.
+        is_recited: it holds what gists recite, or passages of that.
     """
 
     context: "Context"

@@ -7,11 +7,10 @@ import pytest
 import torch
 
 from gistdesk.core import recitation as recitation_module
-from gistdesk.core.answer import Sampling
+from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import cut_passages
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import MOST_TOKENS, Recited, pieces_of, recitation, recites, reciting
 from gistdesk.core.refined import _pieces
@@ -54,18 +53,32 @@ def test_only_gists_that_tell_most_of_their_texts_recite() -> None:
     assert not recites([])
 
 
-def test_what_is_no_question_for_a_fact_is_left_to_the_gist() -> None:
+def test_a_fact_is_looked_up_and_a_summary_is_of_the_whole_text() -> None:
     model = bare()
     gists = [gist_of(model, TEXT)]
-    told = Recited(model, gists, cut_passages(model, [TEXT]), by="words")
+    told = Recited(model, gists, [TEXT, "The end."], by="words")
     assert told.context("Where did the cat sleep?") is not None
-    assert told.context(SUMMARY) is None
+    whole = told.context(SUMMARY)
+    assert whole is not None and whole.n_text == len(model.token_ids(f"{TEXT}\n\nThe end."))
+    assert "".join(whole.answer([Turn(SUMMARY)])) == "".join(
+        Context(model, text_ids=torch.tensor(model.token_ids(f"{TEXT}\n\nThe end."))).answer([Turn(SUMMARY)])
+    )
     unsuited = told.context("Who is Zarquon?")
     assert unsuited is not None and unsuited.n_text == 0
-    assert Recited(model, gists, []).context("Where did the cat sleep?") is None
+    for question in ("Where did the cat sleep?", SUMMARY):
+        assert Recited(model, gists, [""]).context(question) is None
 
 
-def test_nonsense_ends_and_each_documents_passages_are_its_own() -> None:
+def test_a_text_that_takes_most_of_the_window_is_left_to_the_gist() -> None:
+    n_tokens = len(bare().token_ids(TEXT))
+    for window, fits in ((2 * n_tokens, True), (n_tokens + 8, False)):
+        model = bare(window)
+        told = Recited(model, [gist_of(model, TEXT)], [TEXT], by="words")
+        assert (told.context(SUMMARY) is not None) is fits
+        assert told.context("Where did the cat sleep?") is not None
+
+
+def test_nonsense_ends_and_each_documents_text_is_its_own() -> None:
     """A model that knows nothing is never done."""
     model = bare()
     gists = [gist_of(model, TEXT), gist_of(model, TEXT[: len(TEXT) // 2])]
@@ -74,11 +87,11 @@ def test_nonsense_ends_and_each_documents_passages_are_its_own() -> None:
     with pytest.raises(StopIteration) as end:
         while True:
             shares.append(next(steps))
-    passages = end.value.value
+    texts = end.value.value
     assert shares == sorted(shares) and shares[-1] <= 1
-    assert {passage.document for passage in passages} == {0, 1}
-    n_said = sum(len(model.token_ids(passage.text)) for passage in passages)
-    assert n_said <= 2 * sum(gist.refined.n_pieces for gist in gists if gist.refined) * MOST_TOKENS  # they overlap
+    assert len(texts) == 2 and all(texts)
+    n_said = sum(len(model.token_ids(text)) for text in texts)
+    assert n_said <= sum(gist.refined.n_pieces for gist in gists if gist.refined) * 2 * MOST_TOKENS
 
 
 def test_requests_are_those_that_were_taught() -> None:
@@ -108,7 +121,7 @@ class Saying:
         yield self._instead.get(said, said)
 
 
-def told_by(monkeypatch: pytest.MonkeyPatch, pieces: Sequence[str], instead: Mapping[str, str]) -> list[str]:
+def told_by(monkeypatch: pytest.MonkeyPatch, pieces: Sequence[str], instead: Mapping[str, str]) -> str:
     model = bare()
     monkeypatch.setattr(recitation_module, "Context", lambda *_: Saying(pieces, instead))
     gist = replace(gist_of(model, TEXT), refined=Refinement(1, 0.0, 1.0, len(pieces)))
@@ -118,19 +131,20 @@ def told_by(monkeypatch: pytest.MonkeyPatch, pieces: Sequence[str], instead: Map
         while True:
             shares.append(next(steps))
     assert shares == sorted(shares) and shares[-1] == 1
-    return [passage.text for passage in end.value.value]
+    (text,) = end.value.value
+    return str(text)
 
 
 def test_a_text_known_by_heart_is_told_to_its_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pieces it has, and however short the last one is; a sentence that was cut is whole again."""
     pieces = [f"This is sentence {i} of the text." for i in range(30)] + ["A long one that", "goes on. The end."]
     told = told_by(monkeypatch, pieces, {})
-    assert all(any(piece in passage for passage in told) for piece in pieces)
-    assert any("A long one that\ngoes on." in passage for passage in told)
+    assert all(piece in told for piece in pieces)
+    assert "A long one that\ngoes on." in told
 
 
 def test_what_is_said_again_or_not_at_all_does_not_end_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces = [f"This is sentence {i} of the text." for i in range(8)]
     told = told_by(monkeypatch, pieces, {pieces[2]: pieces[0], pieces[4]: ""})
-    assert " ".join(" ".join(told).split()).count("sentence 0") == 1
-    assert "sentence 7" in told[-1]
+    assert told.count("sentence 0") == 1
+    assert told.endswith("sentence 7 of the text.")

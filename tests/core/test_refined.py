@@ -8,13 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from random import Random
 
 import pytest
 import torch
 
 from gistdesk.core import refined
-from gistdesk.core.answer import Sampling
+from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
 from gistdesk.core.documents import Document
 from gistdesk.core.gist import GistKV
@@ -24,12 +23,12 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
-from gistdesk.core.refined import _lessons, _measured, _order, _pieces, n_rounds_of, refine
+from gistdesk.core.refined import _measured, _order, _pieces, _studied, n_rounds_of, refine
 from tests.benchmarks.passages import documents
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 from trainer.benchmark.metrics import is_contained
 
-WINDOW = 200
+WINDOW = 220
 
 
 def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
@@ -241,8 +240,8 @@ def test_the_real_one_recites_its_text_and_answers_from_it(smollm2: Path) -> Non
     ids = torch.tensor(model.token_ids(text))
     *_, gist = compress(model, plan_tokens(model, ids, ratio=100.0, method="refined"))
     assert gist.refined is not None and gist.refined.after > 0.9
-    read = _lessons(model, ids, Random("other"), ("completion", "quotation") * 4)
-    assert _measured(model, gist, read).loss < _measured(model, matched(model, ids, 100.0), read).loss
+    said = list(_studied(Context(model, text_ids=ids), 1000))
+    assert _measured(model, gist, said).loss < _measured(model, matched(model, ids, 100.0), said).loss
     told = recited(model, [gist])
     n_right = 0
     for question, answers in asked:

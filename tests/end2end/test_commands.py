@@ -31,7 +31,6 @@ from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.gist_file import read_gist, write_gist
 from gistdesk.core.model import GistModel
 from gistdesk.core.partial import read_partial
-from gistdesk.core.passages import Passage, cut_passages
 from gistdesk.core.prompt import Turn
 from tests.core.test_documents import chapter, docx_bytes, epub_members, pdf_bytes, zip_bytes
 from tests.core.tiny_models import write_model
@@ -996,15 +995,15 @@ def test_gist_ratio_counts_the_tokens_of_the_document(here: Run, gist: Path) -> 
 def test_a_gist_that_recites_is_asked_without_its_text(
     here: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it recites is looked up for a question about a fact, once for several; a summary is asked of itself."""
+    """What it recites is looked up for a question about a fact, and read whole for a summary; it is recited once."""
     text = "The pass key is 71432. Remember it. The gate was open."
     n_recited = 0
 
-    def by_heart(model: GistModel, gists: list[GistKV]) -> Generator[float, None, list[Passage]]:
+    def by_heart(model: GistModel, gists: list[GistKV]) -> Generator[float, None, list[str]]:
         nonlocal n_recited
         n_recited += 1
         yield 1.0
-        return cut_passages(model, [text])
+        return [text]
 
     monkeypatch.setattr("gistdesk.cli.jobs.reciting", by_heart)
     (tmp_path / "a.txt").write_text(text, "utf-8")
@@ -1015,5 +1014,5 @@ def test_a_gist_that_recites_is_asked_without_its_text(
     asked = here("ask", made["gist"], *questions, "--max-tokens", 4, "--json")
     assert (asked.code, asked.err) == (0, "")
     read = [json.loads(line)["n_text_tokens"] for line in asked.out.splitlines()]
-    assert len(read) == 3 and read[1] == 0 < min(read[0], read[2])
+    assert len(read) == 3 and min(read) > 0
     assert n_recited == 1

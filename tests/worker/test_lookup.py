@@ -164,10 +164,26 @@ def test_a_trained_gist_recites_its_text_once_for_all_questions_about_facts(
     assert recited_in(other) == [] and isinstance(other[-1], AnswerDone)
 
 
-def test_a_summary_is_written_from_the_trained_gist_itself(engine: EngineProcess, trained: Path, alice: Kept) -> None:
-    engine.ask(Answer(((QUESTION, None),), (str(alice.gist),), choice=ONE_THREAD))  # another text is looked up before
+def test_a_summary_is_written_from_all_that_a_trained_gist_recites(
+    engine: EngineProcess, trained: Path, alice: Kept
+) -> None:
+    engine.ask(Answer(((QUESTION, None),), (str(alice.gist),), choice=ONE_THREAD))  # another gist is asked before
     asked = Answer((("Summarise the document.", None),), (str(trained),), choice=ONE_THREAD, max_tokens=4)
-    assert recited_in(engine.ask(asked)) == []
+    events = engine.ask(asked)
+    done = events[-1]
+    assert recited_in(events) and isinstance(done, AnswerDone)
+    assert done.is_recited == (done.n_passage_tokens > 0)
+    again = engine.do(replace(asked, turns=(("What is this text about?", None),)), AnswerDone)
+    assert again.n_passage_tokens == done.n_passage_tokens and again.prefill_s == 0  # it is read once
+
+
+def test_a_summary_is_not_answered_from_what_a_question_before_did_not_find(
+    engine: EngineProcess, trained: Path
+) -> None:
+    unsuited = Answer((("누구세요?", None),), (str(trained),), choice=ONE_THREAD, max_tokens=4)
+    assert engine.do(unsuited, AnswerDone).n_passage_tokens == 0
+    summary = replace(unsuited, turns=(("Summarise the document.", None),))
+    assert engine.do(summary, AnswerDone).n_passage_tokens > 0
 
 
 def test_reciting_stops_at_once(engine: EngineProcess, trained: Path, alice: Kept) -> None:

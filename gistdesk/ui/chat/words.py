@@ -96,7 +96,7 @@ def origin_words(message: Message) -> tuple[str, str]:
         return (
             tr("from what the gist recites"),
             tr(
-                "Looked up in what the gist recites of its document, without the text. It may be wrong: Verify in "
+                "Answered from what the gist recites of its document, without the text. It may be wrong: Verify in "
                 "source compares them."
             ),
         )
