@@ -127,7 +127,7 @@ def compress_file(
             "n_unfitted": gist.n_unfitted,
             **agreement(gist),
             "kv_bits": step.record.kv_bits,
-            "kv_bytes": gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
+            "kv_bytes": gist.kv_bytes * stored_dtype(gist).itemsize // gist.kv.element_size(),
             "file_bytes": step.file_bytes,
             "seconds": round(seconds, 3),
             "tokens_per_second": round((gist.n_tokens - n_before) / seconds, 1),

@@ -85,7 +85,7 @@ class GistKV:
 
 
 def sparse_zeros(*shape: int, dtype: torch.dtype) -> Tensor:
-    """Zeros on the CPU that take memory only where something is written, in pages of some KiB.
+    """Zeros on the CPU that take memory only where something is written or read, in pages of some KiB.
 
     One head may keep nearly all of a text and most others next to nothing, so most of a tensor as wide as the
     widest head stays empty: at 8x nine tenths.

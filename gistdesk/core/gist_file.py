@@ -23,7 +23,7 @@ from gistdesk.atomic import replacing
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import of_files
 from gistdesk.core.gist import GistKV, Refinement
-from gistdesk.core.gist_tensors import KV_DTYPES, KVBits, gist_tensors, is_sound, numbers_of, shapes_of, stored_dtype
+from gistdesk.core.gist_tensors import KV_DTYPES, KVBits, gist_tensors, is_storable, numbers_of, shapes_of, stored_dtype
 from gistdesk.core.layout import LAYOUT_VERSION, Segment
 from gistdesk.core.memory import total_bytes
 from gistdesk.core.methods import METHODS, Method
@@ -94,13 +94,13 @@ def write_gist(path: Path, record: GistRecord) -> int:
 def gist_pieces(record: GistRecord) -> tuple[Iterator[bytes | memoryview], int]:
     """A gist file's content, in pieces, and its size in bytes. Raises UserError: it holds invalid numbers."""
     gist = record.gist
-    if not all(is_sound(layer) for layer in gist.kv.detach()):
+    if not is_storable(gist):
         raise UserError(
             'Compressing "{title}" gave numbers that are not finite.',
             "Use another model, or another device.",
             title=record.title,
         )
-    dtype = stored_dtype(gist.kv.detach())
+    dtype = stored_dtype(gist)
     tensors = shapes_of(gist, dtype, record.kv_bits)
     header: dict[str, Any] = {
         "format_version": FORMAT_VERSION,

@@ -38,16 +38,26 @@ def check_bits(bits: int) -> KVBits:
     return cast(KVBits, bits)
 
 
-def stored_dtype(kv: Tensor) -> torch.dtype:
+def stored_dtype(gist: GistKV) -> torch.dtype:
     """float16 for float32 keys and values, unless one is too large for it; otherwise unchanged."""
-    fits = kv.dtype == torch.float32 and all(bool((x.abs() < torch.finfo(torch.float16).max).all()) for x in kv)
-    return torch.float16 if fits else kv.dtype
+    fits = gist.kv.dtype == torch.float32 and _is_below(gist, torch.finfo(torch.float16).max)
+    return torch.float16 if fits else gist.kv.dtype
 
 
 def is_sound(values: Tensor, largest: float = _LARGEST) -> bool:
     """Checks only minimum and maximum: a NaN would become both. Thirty times faster than checking every number."""
     low, high = values.aminmax()
     return -largest <= float(low) and float(high) <= largest
+
+
+def is_storable(gist: GistKV) -> bool:
+    """Whether the keys and values of the slots in use are numbers that a file may hold."""
+    return _is_below(gist, _LARGEST)
+
+
+def _is_below(gist: GistKV, largest: float) -> bool:
+    """Slots that are not in use are not looked at: memory that is only read is taken, too (see `sparse_zeros`)."""
+    return all(is_sound(layer, largest) for number in range(_n_tables(gist)) for layer in _layers(gist, number))
 
 
 def shapes_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Shapes:
@@ -68,7 +78,7 @@ def shapes_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Shapes:
 
 def numbers_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Iterator[memoryview]:
     """The tensors' bytes, layer by layer: a gist of a gigabyte is hashed and written without a second copy."""
-    n_tables = 1 if gist.bias is None else 2
+    n_tables = _n_tables(gist)
     for number in range(n_tables):
         for layer in _layers(gist, number):
             yield _bytes(_whole(layer) if bits == 8 else layer.to("cpu", dtype))
@@ -80,6 +90,11 @@ def numbers_of(gist: GistKV, dtype: torch.dtype, bits: KVBits) -> Iterator[memor
         for number in range(n_tables):
             for layer in _layers(gist, number):
                 yield _bytes(_scale(layer))
+
+
+def _n_tables(gist: GistKV) -> int:
+    """Of `_layers`."""
+    return 1 if gist.bias is None else 2
 
 
 def _layers(gist: GistKV, number: int) -> Iterator[Tensor]:

@@ -199,7 +199,7 @@ def _studied(read: Context, number: int) -> Iterator[_Lesson]:
 
 def _as_stored(gist: GistKV) -> GistKV:
     """Rounded as in a file, so that a resumed run starts from the same numbers."""
-    return replace(gist, kv=gist.kv.to(stored_dtype(gist.kv)).to(gist.kv.dtype))
+    return replace(gist, kv=gist.kv.to(stored_dtype(gist)).to(gist.kv.dtype))
 
 
 class _InTraining:

@@ -46,7 +46,7 @@ def compress(request: Compress, keeper: Keeper, pulse: Pulse) -> CompressDone:
         n_tokens=gist.n_tokens,
         n_slots=gist.n_slots,
         ratio=gist.ratio,
-        kv_bytes=gist.kv_bytes * stored_dtype(gist.kv).itemsize // gist.kv.element_size(),
+        kv_bytes=gist.kv_bytes * stored_dtype(gist).itemsize // gist.kv.element_size(),
         file_bytes=file_bytes,
         seconds=seconds,
         tokens_per_second=(gist.n_tokens - n_before) / seconds,

@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import psutil
 import pytest
 import torch
 from safetensors import safe_open
@@ -20,7 +21,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from gistdesk.core.errors import UserError
-from gistdesk.core.gist import GistKV
+from gistdesk.core.gist import GistKV, sparse_zeros
 from gistdesk.core.gist_file import (
     FORMAT_VERSION,
     SUFFIX,
@@ -150,6 +151,22 @@ def test_a_name_that_no_folder_takes_is_refused(tmp_path: Path) -> None:
         write_gist(path, record())
     refusal(path)
     assert not list(tmp_path.iterdir())
+
+
+def test_writing_takes_no_memory_for_slots_that_are_not_in_use(tmp_path: Path) -> None:
+    """A quarter of a GiB, nearly all of it empty."""
+    counts = torch.full((16, 4), 16)
+    counts[3, 1] = 16384
+    used = torch.arange(16384) < counts[:, :, None]
+    kv = sparse_zeros(16, 2, 4, 16384, 64, dtype=torch.bfloat16)
+    for part in (0, 1):
+        kv[:, part][used] = 1.0
+    segment = Segment(0, 20000, int(used.sum()) // 64)
+    gist = GistKV(kv, (segment,), torch.zeros(used.shape).masked_fill(~used, -torch.inf), 20000)
+    before = psutil.Process().memory_info().rss
+    n_bytes = write_gist(tmp_path / f"a{SUFFIX}", replace(record(), gist=gist))
+    assert psutil.Process().memory_info().rss - before < 2**26 < kv.numel() * kv.element_size() // 3
+    assert n_bytes < 2**23
 
 
 def test_not_a_number_is_never_written(tmp_path: Path) -> None:
