@@ -57,10 +57,10 @@ def measured(model: GistModel, texts: list[AskedText], asked: list[Way], path: P
 def test_what_is_kept_of_a_story(model: GistModel, stories: Path, tmp_path: Path) -> None:
     texts = continued_texts(model, stories)
     assert [text.name for text in texts] == ["begin of miller"]
-    rows = measured(model, texts, [Way("full"), Way("matched"), Way("none")], tmp_path / "rows.jsonl")
+    rows = measured(model, texts, [Way("full"), Way("matched", 8.0), Way("none")], tmp_path / "rows.jsonl")
     full, matched, none = (row.value for row in rows)
     assert full == 0
-    assert 0 <= matched < none
+    assert 0 < matched < none
 
 
 @pytest.mark.release
@@ -74,6 +74,23 @@ def test_a_run_goes_on_where_it_stopped_and_tells_the_same(model: GistModel, sto
         path.write_text("".join((tmp_path / "whole.jsonl").read_text().splitlines(keepends=True)[:n_done]))
         assert measured(model, texts, asked, path) == whole
         assert measured(model, texts, asked, path) == whole
+
+
+@pytest.mark.release
+def test_passages_come_alone_or_after_a_gist(model: GistModel, stories: Path, tmp_path: Path) -> None:
+    texts = answered_texts(model, stories)[1:]
+    asked = [Way("passages"), Way("hybrid", 8.0), Way("matched", 8.0), Way("none")]
+    rows = measured(model, texts[:1], asked, tmp_path / "rows.jsonl")
+    assert list(dict.fromkeys(row.way for row in rows)) == ["passages", "hybrid", "matched", "nothing"]
+    of = {row.way: row.value for row in rows if row.measure == ANSWER_LOSS and "0 times" in row.item}
+    assert len(set(of.values())) == 4
+    lines = table(rows).splitlines()
+    assert [line.split(" | ")[:2] for line in lines[2:]] == [
+        ["| nothing", ""],
+        ["| passages", ""],
+        ["| hybrid", "8x"],
+        ["| matched", "8x"],
+    ]
 
 
 @pytest.mark.release

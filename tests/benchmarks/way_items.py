@@ -16,8 +16,10 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.context import Assembled, assemble, assemble_gist
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
+from gistdesk.core.passages import PassageIndex, context_with_passages
 from gistdesk.core.prompt import Turn, prompt_of
 from gistdesk.core.quoting import Quotes
+from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recitation import Recited, recited, recites
 from tests.benchmarks.report_questions import Question, is_named, item_of, reports
 from tests.benchmarks.way_rows import ANSWER_F1, ANSWER_LOSS, CONTINUATION, PASSKEYS, REPORTS
@@ -37,11 +39,12 @@ _QUESTIONS = 12
 
 @dataclass(frozen=True)
 class Kept:
-    """What stands before a question: a gist, the tokens of a text, or nothing."""
+    """What stands before a question: a gist, the tokens of a text, its passages that suit the question, or nothing."""
 
     model: GistModel
     gist: GistKV | None = None
     ids: Tensor | None = None
+    index: PassageIndex | None = None
 
     @cached_property
     def context(self) -> Context:
@@ -54,6 +57,13 @@ class Kept:
     def asked(self, question: str) -> Context:
         """What a chat would put in front of a question without the text."""
         return (self._recited and self._recited.context(question)) or self.context
+
+    def read(self, question: str) -> Context:
+        """What the model reads before it writes an answer, or hears one."""
+        if self.index is None:
+            return self.context
+        gists = [self.gist] if self.gist else []
+        return context_with_passages(self.model, gists, self.index.best(question, TOP_K))
 
     def start(self) -> Assembled:
         """The same without a conversation, for what follows the text itself."""
@@ -98,7 +108,7 @@ def _of_report(number: int, question: Question) -> Item:
 def said(kept: Kept, question: str, is_enough: Callable[[str], bool], max_tokens: int = _ANSWER_TOKENS) -> str:
     """A greedy answer; what follows once there is enough of it is not waited for."""
     so_far = ""
-    context = kept.asked(question)
+    context = kept.asked(question) if kept.index is None else kept.read(question)
     sampling = Sampling(max_tokens=_SENTENCE_TOKENS if isinstance(context, Quotes) else max_tokens)
     for piece in context.answer([Turn(question)], sampling):
         so_far += piece
@@ -139,7 +149,7 @@ def _of_continuation(model: GistModel, name: str, text: Tensor, after: Tensor) -
         start = kept.start()
         with torch.no_grad():
             hidden = model.decode(after[None], start.cache, start.position)
-            return model.logits(hidden).log_softmax(-1)[0].float()
+            return model.logits(hidden).float().log_softmax(-1)[0]  # in 16 bits it is off by more than ways differ
 
     wanted = cache(lambda: told(Kept(model, ids=text)))
     return Item(CONTINUATION, name, lambda kept: float((wanted().exp() * (wanted() - told(kept))).sum(-1).mean()))
@@ -162,6 +172,6 @@ def answered_texts(model: GistModel, path: Path, n_questions: int = _QUESTIONS) 
 def _of_answer(story: QuestionedText, asked: TextQuestion) -> Sequence[Item]:
     name = f"{story.name}: {asked.question}"
     return (
-        Item(ANSWER_LOSS, name, lambda kept: kept.context.answer_loss(asked.question, asked.answers[0])),
+        Item(ANSWER_LOSS, name, lambda kept: kept.read(asked.question).answer_loss(asked.question, asked.answers[0])),
         Item(ANSWER_F1, name, lambda kept: f1_points(said(kept, asked.question, lambda s: False), asked.answers)),
     )

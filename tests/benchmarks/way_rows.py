@@ -144,7 +144,7 @@ def table(rows: Iterable[Row]) -> str:
                 values, write = of_measure.get((way, ratio)), MEASURES[measure][1]
                 full, nothing = of_measure.get((FULL, 1.0), {}), of_measure.get((NOTHING, 1.0), {})
                 cells.append(write(values, full, nothing) if values else "-")
-            lines.append(f"| {way} | {'' if way in (FULL, NOTHING) else f'{ratio:g}x'} | {' | '.join(cells)} |")
+            lines.append(f"| {way} | {'' if ratio == 1 else f'{ratio:g}x'} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -9,9 +9,10 @@ and F1 (of the model's own). Rows go to `--out` as they come, and a run that is 
 table of them all is printed at the end. See `way_rows`, which makes one of several files.
 
 `selected` is the matched gist before anything is fitted: the same keys, with their own values and no bias. `refined`
-of a model with an adapter starts from the adapter's gist. Every gist is asked as it comes back from its file; with
-`--kv-bits 8` that has 8 bits. `--wrong` asks everything of the gist of another text instead: what is told then was
-guessed. `--first-token` prints the time to it alone, with and without a bias.
+of a model with an adapter starts from the adapter's gist. `passages` are those of the text that suit the question, and
+`hybrid` puts them after a matched gist; both are only for answers and F1. Every gist is asked as it comes back from its
+file; with `--kv-bits 8` that has 8 bits. `--wrong` asks everything of the gist of another text instead: what is told
+then was guessed. `--first-token` prints the time to it alone, with and without a bias.
 """
 
 import argparse
@@ -37,6 +38,7 @@ from gistdesk.core.matched import Frame, compress_matched, observe
 from gistdesk.core.matching import Observed, fit, unfitted
 from gistdesk.core.methods import METHODS, chosen_method
 from gistdesk.core.model import GistModel
+from gistdesk.core.passages import PassageIndex, cut_passages
 from gistdesk.core.prompt import Turn
 from tests.benchmarks.report_questions import reports
 from tests.benchmarks.way_items import (
@@ -52,6 +54,8 @@ from tests.benchmarks.way_rows import ANSWER_F1, FULL, N_BYTES, N_READINGS, NOTH
 
 MEASURES = ("reports", "passkeys", "continuation", "answers", "F1")
 _OF_STORIES = MEASURES[2:]
+_BY_PASSAGES = ("passages", "hybrid")
+_WITHOUT_GIST = {"full": FULL, "none": NOTHING, "passages": "passages"}
 _HASH = "0" * 64
 _N_TIMED = 7
 
@@ -66,8 +70,8 @@ class Way:
 
     def name(self, model: GistModel, bits: KVBits) -> str:
         """Of its rows."""
-        if self.method in ("full", "none"):
-            return FULL if self.method == "full" else NOTHING
+        if self.method in _WITHOUT_GIST:
+            return _WITHOUT_GIST[self.method]
         after = " from adapter" if self.method == "refined" and model.adapter else ""
         return f"{'wrong ' * self.is_wrong}{self.method}{after}{', 8 bits' if bits == 8 else ''}"
 
@@ -92,7 +96,7 @@ class Looked:
 def made(model: GistModel, ids: Tensor, way: Way, looked: Looked, bits: KVBits = 16) -> tuple[GistKV, int]:
     """The gist of a text as it comes back from its file, and the file's bytes."""
     method, ratio = way.method, way.ratio
-    known = "matched" if method == "selected" else chosen_method(method, has_adapter=True)
+    known = "matched" if method in ("selected", "hybrid") else chosen_method(method, has_adapter=True)
     plan = plan_tokens(model, ids, ratio=ratio, method=known)
     if known == "matched":
         fitting = unfitted if method == "selected" else fit
@@ -120,21 +124,27 @@ def measure(
             items = [each for each in text.items if out.lacks(each.measure, each.name, name, way.ratio)]
             if not items:
                 continue
-            if way.method in ("full", "none"):
-                kept = Kept(model, ids=text.ids if way.method == "full" else None)
+            index = _passages(model, text.ids) if way.method in _BY_PASSAGES else None
+            if way.method in _WITHOUT_GIST:
+                kept = Kept(model, ids=text.ids if way.method == "full" else None, index=index)
             else:
                 plain_s = plain_s or _plain_seconds(model, text.ids)
                 of, seen = (before if way.is_wrong else text), looked[way.is_wrong]
                 begun, seen.taken_s = time.process_time(), 0.0
                 gist, n_bytes = made(model, of.ids, way, seen, bits)
                 taken_s = time.process_time() - begun + seen.taken_s
-                kept = Kept(model, gist)
+                kept = Kept(model, gist, index=index)
                 if items[0].measure == REPORTS:  # which are of about one length
                     out.add(Row(N_READINGS, text.name, name, way.ratio, taken_s / plain_s))
                     out.add(Row(N_BYTES, text.name, name, way.ratio, n_bytes))
             for item in items:
                 out.add(Row(item.measure, item.name, name, way.ratio, item.value(kept)))
         yield text
+
+
+def _passages(model: GistModel, ids: Tensor) -> PassageIndex:
+    """By words, so that it does not depend on what is installed."""
+    return PassageIndex(cut_passages(model, [model.tokenizer.decode(ids.tolist())]), "words")
 
 
 def _plain_seconds(model: GistModel, ids: Tensor) -> float:
@@ -195,7 +205,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="starter")
     parser.add_argument(
-        "--methods", default="full,none,matched", help=f"Of full, none, selected, {', '.join(METHODS)}."
+        "--methods",
+        default="full,none,matched",
+        help=f"Of full, none, selected, passages, hybrid, {', '.join(METHODS)}.",
     )
     parser.add_argument("--ratios", default="4,8,16,32")
     parser.add_argument("--measures", default="reports", help=f"Of {', '.join(MEASURES)}.")
@@ -210,6 +222,8 @@ def main() -> None:
     measures, ratios = asked.measures.split(","), [float(ratio) for ratio in asked.ratios.split(",")]
     if not set(measures) <= set(MEASURES) or (set(measures) & set(_OF_STORIES) and not asked.stories):
         parser.error(f"--measures are {', '.join(MEASURES)}; {', '.join(_OF_STORIES)} need --stories")
+    if set(measures) - {"answers", "F1"} and set(asked.methods.split(",")) & set(_BY_PASSAGES):
+        parser.error(f"{', '.join(_BY_PASSAGES)} are for answers and F1")
     torch.set_num_threads(1)
     model = load_model(asked.model, device="cpu", need_adapter=False)
     if asked.first_token:
@@ -219,7 +233,7 @@ def main() -> None:
     ways = [
         Way(method, ratio, asked.wrong)
         for method in asked.methods.split(",")
-        for ratio in ([1.0] if method in ("full", "none") else ratios)
+        for ratio in ([1.0] if method in _WITHOUT_GIST else ratios)
     ]
     out = RowFile(asked.out)
     for texts in texts_of(model, measures, asked.stories):
