@@ -205,9 +205,12 @@ def _as_stored(gist: GistKV) -> GistKV:
 class _InTraining:
     """A gist and a change of it, which is what an optimizer sees.
 
+    Only slots that are in use and may move have a change: heads differ in their slots, and a table as wide as the
+    widest head is mostly empty.
+
     Attributes:
-        leaves: the change of keys and values, as a share of their size in their layer and head; that of biases, in
-            nats.
+        leaves: the change of keys and values (2 * n_free, head_dim), as a share of their size in their layer and head;
+            that of biases (n_free,), in nats.
     """
 
     def __init__(self, model: GistModel, gist: GistKV) -> None:
@@ -215,17 +218,24 @@ class _InTraining:
         self._kv = kv = gist.kv.to(model.device, torch.float32)
         bias = torch.zeros(kv[:, 0, ..., 0].shape) if gist.bias is None else gist.bias.float()
         self._bias = bias.to(model.device)
-        self._used = used = self._bias.isfinite()
+        used = self._bias.isfinite()
         self._free = used.clone()
         self._free[:, :, 0] = False  # moving an attention sink upsets everything
         n_used = used.sum(dim=2)[:, None, :, None, None] * kv.shape[4]
-        self._size = (kv.square() * used[:, None, :, :, None]).sum(dim=(3, 4), keepdim=True).div(n_used).sqrt()
-        self.leaves = torch.zeros_like(kv, requires_grad=True), torch.zeros_like(self._bias, requires_grad=True)
+        size = (kv.square() * used[:, None, :, :, None]).sum(dim=(3, 4), keepdim=True).div(n_used).sqrt()
+        free = self._free[:, None].expand(kv.shape[:4])
+        self._rows = free.flatten().nonzero()[:, 0]
+        self._size = size[..., 0].expand(kv.shape[:4])[free][:, None]
+        self.leaves = (
+            torch.zeros(len(self._rows), kv.shape[4], device=kv.device, requires_grad=True),
+            torch.zeros(int(self._free.sum()), device=kv.device, requires_grad=True),
+        )
 
     def gist(self) -> GistKV:
         change, more = self.leaves
-        kv = self._kv + change * self._size * self._free[:, None, :, :, None]
-        bias = (self._bias + more * self._free).clamp(max=_LARGEST_BIAS).where(self._used, self._bias)
+        rows = self._kv.flatten(0, 3)
+        kv = rows.index_put((self._rows,), rows[self._rows] + change * self._size).view(self._kv.shape)
+        bias = self._bias.index_put((self._free,), (self._bias[self._free] + more).clamp(max=_LARGEST_BIAS))
         return replace(self._gist, kv=kv, bias=bias, span=self._gist.n_positions)
 
     def add_gradient(self, loss: Tensor) -> None:
