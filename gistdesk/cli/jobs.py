@@ -30,7 +30,7 @@ from gistdesk.core.prompt import Turn
 from gistdesk.core.quoting import Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
-from gistdesk.core.recitation import Recited, recites, reciting
+from gistdesk.core.recitation import Recited, answers_by_reciting, reciting
 
 
 def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
@@ -140,7 +140,7 @@ def compress_file(
 class Conversation:
     """A conversation about gists, and about what is looked up for each question; keeps its turns.
 
-    It is looked up in the texts, or in what trained gists recite of them.
+    It is looked up in the texts, or in what trained gists recite of them; a summary is of all that they recite.
 
     Attributes:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
@@ -168,7 +168,7 @@ class Conversation:
         self._turns = []
 
     def look_up(self, question: str) -> Iterator[dict[str, Any]]:
-        """Put passages that suit a question in front of the model, if there are any to choose from.
+        """Put what suits a question in front of the model: passages, if there are any, or what trained gists recite.
 
         Yields progress while trained gists recite their texts, once for all questions.
         """
@@ -177,7 +177,7 @@ class Conversation:
             found = self._index.best(question, TOP_K)
             self.told = telling(question, found)[0].text if found else ""
             context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
-        elif recites(self._gists):
+        elif answers_by_reciting(self._model, self._gists, question):
             self._recited = self._recited or (yield from self._reciting())
             context = self._recited.context(question, system=self._system)
         self._context = context or self._plain

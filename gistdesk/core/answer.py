@@ -169,7 +169,7 @@ class Context:
         wanted = self._conversation_ids(turns)
         self._check_window(self._n_context + len(wanted) + 1, Sentence("The question"))
         random = torch.Generator().manual_seed(sampling.seed)
-        stream, ends = DecodeStream(skip_special_tokens=True), self._end_ids()
+        stream, ends = _Spelling(self.model), self._end_ids()
         n_tokens, first_s, stopped, has_begun = 0, 0.0, "closed", False
         n_prompt = 0
         try:
@@ -182,7 +182,7 @@ class Context:
                     if token in ends:
                         stopped = "end"
                         break
-                    piece = stream.step(self.model.tokenizer.backend_tokenizer, token)
+                    piece = stream.add(token)
                     if piece and not has_begun:
                         piece = piece.removeprefix(self.prompt.answer_start)
                         has_begun = True
@@ -352,6 +352,22 @@ class Context:
                 n_tokens=n_tokens,
                 n=self.model.max_positions,
             )
+
+
+class _Spelling:
+    """Text of tokens as they come; bytes that are no text, as a model may write when it is not greedy, are left out."""
+
+    def __init__(self, model: GistModel) -> None:
+        self._tokenizer = model.tokenizer.backend_tokenizer
+        self._stream = DecodeStream(skip_special_tokens=True)
+
+    def add(self, token: int) -> str:
+        """What this token adds, "" while a character is not complete."""
+        try:
+            return self._stream.step(self._tokenizer, token) or ""
+        except Exception:  # tokenizers has no class of its own for "Invalid prefix encountered"
+            self._stream = DecodeStream(skip_special_tokens=True)
+            return self._stream.step(self._tokenizer, token) or ""
 
 
 def choose_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:

@@ -16,7 +16,7 @@ from gistdesk.core.gist import GistKV
 from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
-from gistdesk.core.prompt import Prompt, Turn
+from gistdesk.core.prompt import Prompt, Turn, prompt_of
 from gistdesk.core.ranking import TOP_K, RankBy
 
 _PIECE_TOKENS = 64
@@ -25,7 +25,7 @@ MOST_TOKENS = 2 * _PIECE_TOKENS
 _WORDS_BEFORE = 10
 _LEAST_TOLD = 0.5
 """Share of a text's pieces; a very small model learns none of them, and its gist is asked directly."""
-_MOST_OF_WINDOW = 0.75
+_MOST_OF_WINDOW = 0.5
 """That a whole text may take; the rest is for a conversation about it."""
 _BETWEEN = "\n\n"
 _SENTENCE_END = re.compile(r"[.!?。！？…:][\"'”’)\]]*$")
@@ -55,6 +55,12 @@ def recites(gists: Sequence[GistKV]) -> bool:
     return min((gist.refined.after if gist.refined else 0.0 for gist in gists), default=0.0) > _LEAST_TOLD
 
 
+def answers_by_reciting(model: GistModel, gists: Sequence[GistKV], question: str) -> bool:
+    """Whether a question is answered from what gists recite: one for a fact, or about texts that can be read whole."""
+    fits = sum(gist.n_tokens for gist in gists) <= _MOST_OF_WINDOW * model.max_positions
+    return recites(gists) and (fits or asks_for_a_fact(question))
+
+
 class Recited:
     """What gists have recited of their documents, ready for questions."""
 
@@ -64,15 +70,17 @@ class Recited:
             passage for number, text in enumerate(texts) for passage in cut_passages(model, [text], document=number)
         ]
         self._index = PassageIndex(passages, by) if passages else None
+        self._whole: Context | None = None
+        self._whole_asked_as: tuple[str | None, Prompt | None] = None, None
 
     def context(
         self, question: str, n_passages: int = TOP_K, *, system: str | None = None, prompt: Prompt | None = None
     ) -> Context | None:
-        """What a question is answered from: passages for a fact, otherwise the whole text; always the same one then.
+        """What a question is answered from: passages for a fact, otherwise the whole text, which is read once.
 
-        None if nothing was recited, or if the whole text is too long to be read at once: then the gists themselves are
-        asked. If no passage suits a question for a fact, a small model says so, as it does of a text: left to itself,
-        it invents.
+        None if nothing was recited, or if the whole text leaves no room for a conversation: then the gists themselves
+        are asked. If no passage suits a question for a fact, a small model says so, as it does of a text: left to
+        itself, it invents.
 
         Raises:
             UserError: gists and passages do not fit into the model's window.
@@ -83,8 +91,19 @@ class Recited:
         if asks_for_a_fact(question):
             found = self._index.best(question, n_passages)
             return context_with_passages(model, self._gists, found, question=question, system=system, prompt=prompt)
+        if self._whole is None or self._whole_asked_as != (system, prompt):
+            self._whole, self._whole_asked_as = self._read(system, prompt), (system, prompt)
+        return self._whole
+
+    def forget_whole(self) -> None:
+        """Free the memory of the whole text's context."""
+        self._whole = None
+
+    def _read(self, system: str | None, prompt: Prompt | None) -> Context | None:
+        model = self._model
+        before = len(model.template_ids((prompt or prompt_of(model.tokenizer, system)).prefix))
         ids = torch.tensor(model.token_ids(self._text))
-        if len(ids) > _MOST_OF_WINDOW * model.max_positions:
+        if before + len(ids) > _MOST_OF_WINDOW * model.max_positions:
             return None
         return Context(model, text_ids=ids, system=system, prompt=prompt)
 

@@ -37,7 +37,8 @@ _ROUND_TOKENS = 8192
 """Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
 optimizer, which starts afresh in each, took longer to learn the last pieces."""
 _READ_TOKENS = 4096
-"""Of the text's end, from which what the model says on its own is taken; half of the model's window at most."""
+"""Most of the text that is read for what the model says on its own, and half of its window at most; a longer text is
+read in stretches, in each round another one."""
 _TIMES = 3
 """In a round, each lesson of self-study. With 20 of them in a whole training, and none that was the model's own, a gist
 told its text and predicted all else worse than nothing did."""
@@ -57,9 +58,9 @@ class _Lesson:
     """Tokens that follow a document, and their targets.
 
     Attributes:
-        ids: (n_tokens,) question and answer with the template around them.
+        ids: (n_tokens,) question and answer with the template around them, or how the text goes on.
         n_answer: how many of them belong to the answer.
-        wanted: (n_answer, hidden_size) hidden states of the full text that predict each of those; None: the tokens
+        wanted: (n_answer, hidden_size) hidden states that predict each of those after the text; None: the tokens
             themselves are the targets.
     """
 
@@ -106,7 +107,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
         pieces.append(lesson)
         yield gist
-    read = Context(model, text_ids=token_ids[-min(_READ_TOKENS, model.max_positions // 2) :].long())
+    reader = _Reader(model, token_ids)
     check = pieces[:: -(-len(pieces) // _CHECKED_PIECES) or 1]
     n_rounds = n_rounds_of(gist.segments)
     refined = gist.refined
@@ -115,7 +116,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         refined = Refinement(0, share, share, len(pieces))
     for number in range(refined.n_rounds, n_rounds):
         trained, share = gist, refined.after
-        for step in _round(model, read, gist, pieces, number):
+        for step in _round(model, reader, gist, pieces, number):
             trained, share = step
             yield gist  # a round counts as a whole: what is half trained is not resumed
         if number + 1 == n_rounds:
@@ -126,7 +127,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
 
 
 def _round(
-    model: GistModel, read: Context, gist: GistKV, pieces: Sequence[_Lesson], number: int
+    model: GistModel, reader: "_Reader", gist: GistKV, pieces: Sequence[_Lesson], number: int
 ) -> Iterator[tuple[GistKV, float]]:
     """Teach the pieces of one round, unless all are told, and what a reader of the text says.
 
@@ -140,7 +141,7 @@ def _round(
     if share == 1:
         return
     said = []
-    for lesson in _studied(read, number):
+    for lesson in reader.lessons(number):
         said.append(lesson)
         yield gist, share
     before, trained = before.and_also(_measured(model, gist, said)), gist
@@ -191,10 +192,23 @@ def _ids_of(token_ids: Tensor, segment: Segment) -> Tensor:
     return token_ids[segment.start : segment.start + segment.n_tokens].long()
 
 
-def _studied(read: Context, number: int) -> Iterator[_Lesson]:
-    """Lessons of what a reader of the text says on its own."""
-    for ids, hidden in studied(read, number):
-        yield _Lesson(ids, len(hidden), hidden)
+class _Reader:
+    """The model with the document's text in front of it: the last stretch in the first round, then the first one."""
+
+    def __init__(self, model: GistModel, token_ids: Tensor) -> None:
+        most = min(_READ_TOKENS, model.max_positions // 2)
+        self._model = model
+        self._stretches = token_ids.long().tensor_split(-(-len(token_ids) // most))
+        self._read: tuple[int, Context] | None = None
+
+    def lessons(self, number: int) -> Iterator[_Lesson]:
+        """Of what a reader says on its own, for a round."""
+        at = (number - 1) % len(self._stretches)
+        if self._read is None or self._read[0] != at:
+            self._read = None  # first: two take twice the memory
+            self._read = at, Context(self._model, text_ids=self._stretches[at])
+        for ids, hidden in studied(self._read[1], number, goes_on=at + 1 == len(self._stretches)):
+            yield _Lesson(ids, len(hidden), hidden)
 
 
 def _as_stored(gist: GistKV) -> GistKV:

@@ -25,11 +25,12 @@ _OF_EACH = 4
 _TOKENS = 64
 
 
-def studied(read: Context, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+def studied(read: Context, number: int, *, goes_on: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
     """A few continuations of a text, and as many answers about it, drawn at temperature 1; other ones for each number.
 
     Args:
-        read: a context of the text in full; its conversation is forgotten.
+        read: a context of the text; its conversation is forgotten.
+        goes_on: with continuations; what follows the middle of a text is no part of them.
 
     Yields:
         (n_tokens,) ids that follow the text, and the hidden states (n_said, hidden_size) that predict the last n_said
@@ -40,8 +41,8 @@ def studied(read: Context, number: int) -> Iterator[tuple[Tensor, Tensor]]:
     """
     for draw in range(number * _OF_EACH, (number + 1) * _OF_EACH):
         drawn = Sampling(temperature=1.0, top_p=1.0, seed=draw, max_tokens=_TOKENS)
-        yield read.hidden_of_continuation(drawn)
-        read.forget()
+        if goes_on:
+            yield read.hidden_of_continuation(drawn)
         request = _REQUESTS[draw % len(_REQUESTS)]
         answer = "".join(read.answer([Turn(request)], drawn))
         yield read.hidden_of_answer(request, answer, _TOKENS, with_end=True)

@@ -373,12 +373,15 @@ def _turns(lineage: list[Message]) -> tuple[tuple[str, str | None], ...]:
 
 
 def _figures(event: AnswerDone, writing: _Writing) -> dict[str, Any]:
-    """Figures for the footer. `saved_s` is an estimate: the time to read the text at the speed it was compressed at."""
+    """Figures for the footer. `saved_s` is an estimate: the time to read the text at the speed it was compressed at.
+
+    There is none where a gist recited the text, which takes longer than reading it.
+    """
     figures: dict[str, Any] = asdict(event)
     gists = [entry.gist for entry in writing.entries if entry.gist is not None]
     if event.n_slots:
         figures["methods"] = sorted({gist.method for gist in gists})
-    if event.n_slots and gists and all(gist.tokens_per_second for gist in gists):
+    if event.n_slots and not event.is_recited and gists and all(gist.tokens_per_second for gist in gists):
         figures["ratio"] = event.n_document_tokens / (event.n_slots + event.n_passage_tokens)
         figures["saved_s"] = sum(gist.n_tokens / gist.tokens_per_second for gist in gists) - event.prefill_s
     return figures

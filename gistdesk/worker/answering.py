@@ -23,7 +23,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cutting_passages
 from gistdesk.core.prompt import Turn
 from gistdesk.core.ranking import TOP_K
-from gistdesk.core.recitation import Recited, recites, reciting
+from gistdesk.core.recitation import Recited, answers_by_reciting, recites, reciting
 from gistdesk.library.evidence import evidence
 from gistdesk.protocol import (
     Answer,
@@ -135,16 +135,18 @@ def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, 
 def _gists_alone(loaded: Loaded, paths: Sequence[Path], question: str, system: str | None, pulse: Pulse) -> Front:
     """Gists without their texts: if they were trained to, they recite them, and that is asked."""
     gists = list(_read(loaded.model, paths, pulse))
+    by_reciting = answers_by_reciting(loaded.model, gists, question)
     if loaded.recited_key != _stamps(paths):
         loaded.recited, loaded.recited_key = None, ()
-        if recites(gists):
+        if by_reciting:
             pulse(ContextProgress("recited", 0.0))
             with layers_watched(loaded.model, lambda _: pulse()):
                 steps = reciting(loaded.model, gists)
                 told = run_to_end(steps, lambda share: pulse(ContextProgress("recited", share)))
             loaded.recited = Recited(loaded.model, gists, told)
-        loaded.recited_key = _stamps(paths)
-    if loaded.recited is not None:
+        if by_reciting or not recites(gists):
+            loaded.recited_key = _stamps(paths)
+    if by_reciting and loaded.recited is not None:
         with layers_watched(loaded.model, lambda _: pulse()):
             context = loaded.recited.context(question, system=system)
         if context is not None:

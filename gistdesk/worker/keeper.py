@@ -91,6 +91,8 @@ class Keeper:
         """Free the memory of the last context."""
         if self._loaded:
             self._loaded.front, self._loaded.front_key = None, ()
+            if self._loaded.recited:
+                self._loaded.recited.forget_whole()
 
     def load(self, choice: ModelChoice, *, is_all: bool = False) -> Loaded:
         """The model, loaded now if another one is loaded, or if its files have changed.

@@ -55,15 +55,19 @@ class Kept:
         return recited(self.model, [self.gist]) if self.gist and recites([self.gist]) else None
 
     def asked(self, question: str) -> Context:
-        """What a chat would put in front of a question without the text."""
+        """What a chat would put in front of a question."""
+        if self.index is not None:
+            return self._with_passages(question, question)
         return (self._recited and self._recited.context(question)) or self.context
 
     def read(self, question: str) -> Context:
-        """What the model reads before it writes an answer, or hears one."""
-        if self.index is None:
-            return self.context
-        gists = [self.gist] if self.gist else []
-        return context_with_passages(self.model, gists, self.index.best(question, TOP_K))
+        """What the model reads before it hears an answer."""
+        return self.context if self.index is None else self._with_passages(question, "")
+
+    def _with_passages(self, question: str, asked: str) -> Context:
+        assert self.index is not None
+        found = self.index.best(question, TOP_K)
+        return context_with_passages(self.model, [self.gist] if self.gist else [], found, question=asked)
 
     def start(self) -> Assembled:
         """The same without a conversation, for what follows the text itself."""
@@ -108,7 +112,7 @@ def _of_report(number: int, question: Question) -> Item:
 def said(kept: Kept, question: str, is_enough: Callable[[str], bool], max_tokens: int = _ANSWER_TOKENS) -> str:
     """A greedy answer; what follows once there is enough of it is not waited for."""
     so_far = ""
-    context = kept.asked(question) if kept.index is None else kept.read(question)
+    context = kept.asked(question)
     sampling = Sampling(max_tokens=_SENTENCE_TOKENS if isinstance(context, Quotes) else max_tokens)
     for piece in context.answer([Turn(question)], sampling):
         so_far += piece

@@ -19,7 +19,8 @@ from gistdesk.core.interval import wilson
 REPORTS, PASSKEYS, CONTINUATION = "reports", "passkeys", "continuation"
 ANSWER_LOSS, ANSWER_F1 = "answer loss", "answer F1"
 N_READINGS, N_BYTES = "readings", "bytes"
-FULL, NOTHING = "full text", "nothing"
+FULL, NOTHING, PASSAGES = "full text", "nothing", "passages"
+_WITHOUT_RATIO = (FULL, NOTHING, PASSAGES)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Row:
         measure: one of `MEASURES`.
         item: what was asked, by the same name for every way.
         way: of keeping it.
-        ratio: tokens of text per slot; 1 for the full text and for nothing.
+        ratio: tokens of text per slot; 1 where there are no slots.
         value: right 1, wrong 0; F1; nats (per token of an answer; of KL divergence); how many times the CPU time of
             one plain reading it took; or bytes of the gist's file.
     """
@@ -144,7 +145,7 @@ def table(rows: Iterable[Row]) -> str:
                 values, write = of_measure.get((way, ratio)), MEASURES[measure][1]
                 full, nothing = of_measure.get((FULL, 1.0), {}), of_measure.get((NOTHING, 1.0), {})
                 cells.append(write(values, full, nothing) if values else "-")
-            lines.append(f"| {way} | {'' if ratio == 1 else f'{ratio:g}x'} | {' | '.join(cells)} |")
+            lines.append(f"| {way} | {'' if way in _WITHOUT_RATIO else f'{ratio:g}x'} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -4,9 +4,10 @@
 
 asks the 48 questions of `reports/` (written for this; six documents of 600 tokens). `--measures` takes also passkeys
 (documents of 512 tokens), and, with `--stories FILE` (FairytaleQA's val.jsonl.gz), continuation (KL divergence of the
-next 64 tokens after 640 to what the full text gives), and answers (loss of the experts' answers about whole stories)
-and F1 (of the model's own). Rows go to `--out` as they come, and a run that is started again goes on behind them; the
-table of them all is printed at the end. See `way_rows`, which makes one of several files.
+next 64 tokens after 640 to what the full text gives), answers (loss of the experts' answers about whole stories) and F1
+(of what a chat answers: from passages, or from what a gist recites, SmolLM2 chooses a sentence). Rows go to `--out` as
+they come, and a run that is started again goes on behind them; the table of them all is printed at the end. See
+`way_rows`, which makes one of several files.
 
 `selected` is the matched gist before anything is fitted: the same keys, with their own values and no bias. `refined`
 of a model with an adapter starts from the adapter's gist. `passages` are those of the text that suit the question, and
@@ -50,12 +51,23 @@ from tests.benchmarks.way_items import (
     passkey_texts,
     report_texts,
 )
-from tests.benchmarks.way_rows import ANSWER_F1, FULL, N_BYTES, N_READINGS, NOTHING, REPORTS, Row, RowFile, table
+from tests.benchmarks.way_rows import (
+    ANSWER_F1,
+    FULL,
+    N_BYTES,
+    N_READINGS,
+    NOTHING,
+    PASSAGES,
+    REPORTS,
+    Row,
+    RowFile,
+    table,
+)
 
 MEASURES = ("reports", "passkeys", "continuation", "answers", "F1")
 _OF_STORIES = MEASURES[2:]
 _BY_PASSAGES = ("passages", "hybrid")
-_WITHOUT_GIST = {"full": FULL, "none": NOTHING, "passages": "passages"}
+_WITHOUT_GIST = {"full": FULL, "none": NOTHING, "passages": PASSAGES}
 _HASH = "0" * 64
 _N_TIMED = 7
 

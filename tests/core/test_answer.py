@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, decoders, models
 from torch import Tensor
+from transformers import PreTrainedTokenizerFast
 
 from gistdesk.core import answer as answer_module
-from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.answer import Context, Sampling, _Spelling
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import Turn
@@ -415,3 +418,16 @@ def test_the_end_of_a_given_answer_is_its_last_token(model: GistModel) -> None:
     assert torch.allclose(more[:-1], hidden, atol=1e-5)
     cut, left = context.hidden_of_answer("why", "stone", len(hidden), with_end=True)
     assert (cut.tolist(), len(left)) == (ids.tolist(), len(hidden))
+
+
+def test_bytes_that_are_no_text_end_no_answer(model: GistModel) -> None:
+    """A model that is not greedy may write them, and a tokenizer that falls back to bytes then refuses to go on."""
+    spelled = [f"<0x{byte:02X}>" for byte in range(256)] + ["▁the", "a"]
+    tokenizer = Tokenizer(models.BPE({piece: n for n, piece in enumerate(spelled)}, [], byte_fallback=True))
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    writing = _Spelling(replace(model, tokenizer=PreTrainedTokenizerFast(tokenizer_object=tokenizer)))
+    the, a = 256, 257
+    assert "".join(writing.add(token) for token in (a, 0x0A, 0xF0, the, a, the)).endswith("a the")
+    random = Random(0)
+    for _ in range(200):
+        writing.add(random.randrange(len(spelled)))

@@ -177,6 +177,24 @@ def test_not_a_number_is_never_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("part", [0, 1])
+def test_only_what_is_in_use_must_be_numbers(tmp_path: Path, part: int) -> None:
+    made = fitted()
+    assert made.gist.bias is not None
+    used = made.gist.bias.isfinite()
+    for is_used in (False, True):
+        broken = replace(made, gist=replace(made.gist, kv=made.gist.kv.clone()))
+        layer, head, slot = (used == is_used).nonzero()[0].tolist()
+        broken.gist.kv[layer, part, head, slot, 3] = float("nan")
+        if is_used:
+            with pytest.raises(UserError, match="not finite"):
+                write_gist(tmp_path / "a.gistkv", broken)
+        else:
+            write_gist(tmp_path / "b.gistkv", broken)
+            assert read_gist(tmp_path / "b.gistkv").gist.kv.isfinite().all()
+    assert [path.name for path in tmp_path.iterdir()] == ["b.gistkv"]
+
+
 def test_a_file_cut_short_anywhere_is_refused(file: Path) -> None:
     data = file.read_bytes()
     for twentieth in range(20):

@@ -12,7 +12,15 @@ from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from gistdesk.core.recitation import MOST_TOKENS, Recited, pieces_of, recitation, recites, reciting
+from gistdesk.core.recitation import (
+    MOST_TOKENS,
+    Recited,
+    answers_by_reciting,
+    pieces_of,
+    recitation,
+    recites,
+    reciting,
+)
 from gistdesk.core.refined import _pieces
 from tests.core.tiny_models import PLAIN, TEXT, tiny_model
 
@@ -70,12 +78,37 @@ def test_a_fact_is_looked_up_and_a_summary_is_of_the_whole_text() -> None:
 
 
 def test_a_text_that_takes_most_of_the_window_is_left_to_the_gist() -> None:
+    """With what stands before it; such a gist need not recite for a summary."""
     n_tokens = len(bare().token_ids(TEXT))
-    for window, fits in ((2 * n_tokens, True), (n_tokens + 8, False)):
+    for window, fits in ((2 * n_tokens + 8, True), (2 * n_tokens - 8, False)):
         model = bare(window)
-        told = Recited(model, [gist_of(model, TEXT)], [TEXT], by="words")
-        assert (told.context(SUMMARY) is not None) is fits
+        gists = [gist_of(model, TEXT)]
+        told = Recited(model, gists, [TEXT], by="words")
+        assert (told.context(SUMMARY) is not None) is answers_by_reciting(model, gists, SUMMARY) is fits
+        assert told.context(SUMMARY, system="Answer like a pirate. " * 20) is None
         assert told.context("Where did the cat sleep?") is not None
+        assert answers_by_reciting(model, gists, "Where did the cat sleep?")
+    assert not answers_by_reciting(model, [gist_of(model, TEXT, None)], SUMMARY)
+
+
+def test_a_whole_text_is_read_once_until_it_is_forgotten() -> None:
+    model = bare()
+    told = Recited(model, [gist_of(model, TEXT)], [TEXT], by="words")
+    whole = told.context(SUMMARY)
+    assert told.context("What is this text about?") is whole
+    assert told.context(SUMMARY, system="Look.") is not whole
+    whole = told.context(SUMMARY)
+    told.forget_whole()
+    assert told.context(SUMMARY) is not whole
+
+
+def test_each_passage_is_of_its_own_document() -> None:
+    """Two that begin alike, as minutes do."""
+    model = bare()
+    texts = ["The cat slept on the wall. It rained.", "The cat slept on the roof. The end."]
+    told = Recited(model, [gist_of(model, text) for text in texts], texts, by="words")
+    assert told._index is not None
+    assert [(each.document, each.text) for each in told._index.passages] == list(enumerate(texts))
 
 
 def test_nonsense_ends_and_each_documents_text_is_its_own() -> None:

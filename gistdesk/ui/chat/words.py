@@ -48,7 +48,7 @@ def footer_words(figures: Mapping[str, Any]) -> str:
     if speed := figures.get("tokens_per_second"):
         parts.append(tr("{n} tokens/s", n=f"{speed:.1f}" if speed < 99.95 else count_text(speed)))
     n_slots, n_tokens = figures.get("n_slots") or 0, figures.get("n_document_tokens") or 0
-    n_read = figures.get("n_passage_tokens") or 0
+    n_read = 0 if figures.get("is_recited") else figures.get("n_passage_tokens") or 0  # that is the gist's own
     if n_read and n_tokens and not n_slots:
         parts.append(tr("{read} tokens of the text, without the gist", read=count_text(n_read)))
     if n_slots and n_tokens:

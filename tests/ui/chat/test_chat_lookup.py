@@ -176,6 +176,8 @@ def test_what_a_gist_recites_is_said_to_be_no_text(place: ChatPlace, desk: Scrip
     wait_idle(qtbot, desk, place)
     words = words_of(answers(place)[0])
     assert "from what the gist recites" in words and "compressed memory" not in words
+    assert "48,160 → 1,204 gist tokens (40x)" in words
+    assert "passage" not in words and "prefill saved" not in words  # it read its own words, and that took time
     assert asked(desk).lookup_paths == ()
 
 
