@@ -95,9 +95,9 @@ class ScriptedEngine(QObject):
         done = _done("end", request, n_read, self.script.prefill_s)
         if self.script.passages_alone:
             done = replace(done, n_slots=0)
-        run.left.append(
-            self.script.error or (replace(done, is_recited=True, n_passage_tokens=300) if is_recited else done)
-        )
+        if is_recited:
+            done = replace(done, is_recited=True, n_passage_tokens=300)
+        run.left.append(self.script.error or done)
         self._runs[request_id] = run
         self._timer.setInterval(self.script.delay_ms)
         if not self.script.held:
