@@ -4,6 +4,7 @@
 length, overlap and ranking: of the three documents in `tuning/`, or, with `--stories FILE`, of stories (FairytaleQA's
 training split: nothing is tuned on what is measured). With `--readings` it asks the model about them, and prints how
 often its answer holds the right one where it writes, from passages or sentences, and where it chooses a sentence.
+`--gains`, with stories, prints by how much a question is likelier after the chosen sentence: what is declined by.
 The bundled documents (`gistdesk niah --kinds documents`) are for measuring, not for choosing: `--bundled` prints how
 often what is looked up in them holds the answer, beside which the model's answers are to be judged.
 """
@@ -12,6 +13,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 
@@ -23,7 +25,7 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages, passages_text, telling
 from gistdesk.core.prompt import Prompt, Turn, about_passages, prompt_of
-from gistdesk.core.quoting import CONTEXT, NOT_FOUND
+from gistdesk.core.quoting import CONTEXT, NOT_FOUND, Quotes
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
 from trainer.benchmark.metrics import is_contained
 from trainer.benchmark.texts import documents as bundled_documents
@@ -33,6 +35,8 @@ TUNING = Path(__file__).parent / "tuning"
 SIZES = ((48, 0), (64, 0), (64, 24), (96, 0), (96, 32), (128, 40))
 """Most tokens of a passage, and of the sentences that it shares with the next one."""
 _ANSWER_TOKENS = 96
+_LONGEST_STORY, _LEAST = 14000, (0.5, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 10.0)
+"""Characters, and least gains that are tried."""
 
 Asked = list[tuple[str, list[str]]]
 Rankers = dict[str, Callable[[list[str]], Ranker]]
@@ -119,6 +123,31 @@ def readings(model: GistModel, texts: Sequence[tuple[str, Asked]]) -> None:
         print(f"{n}: {dict(right)}; declined {declined} of {n_absent}", flush=True)
 
 
+def gains(model: GistModel, path: Path, n_stories: int) -> None:
+    """Print how much likelier the chosen sentence makes a question: what `quoting` declines by.
+
+    The experts' questions whose answers stand in a story are asked about it, about the rest of it, without the sections
+    that hold the answer, and about another story.
+    """
+    found: dict[str, list[tuple[float, bool]]] = {"its story": [], "the rest of it": [], "another": []}
+    texts = [story for story in read_stories(path) if len(story.text) < _LONGEST_STORY][:n_stories]
+    for story, other in zip(texts, [*texts[1:], texts[0]], strict=True):
+        asked = next((one for one in story.questions if is_contained(story.text, one.answers[0])), None)
+        if asked is None:
+            continue
+        rest = (text for i, text in enumerate(story.sections) if i not in asked.sections)
+        for of_kind, text in zip(found.values(), (story.text, "\n".join(rest), other.text), strict=True):
+            index = PassageIndex(cut_passages(model, [text]), "words")
+            if told := telling(asked.question, index.best(asked.question, TOP_K)):
+                weighed = zip(Quotes(model, told).weighed(asked.question), told, strict=True)
+                (_, gain), best = max(weighed, key=itemgetter(0))
+                of_kind.append((gain, of_kind is found["its story"] and _holds(best.text, asked.answers)))
+    for kind, of_kind in found.items():
+        for least in _LEAST:
+            n_declined, n_lost = sum(g < least for g, _ in of_kind), sum(right for g, right in of_kind if g < least)
+            print(f"{kind}: {n_declined} of {len(of_kind)} gain less than {least}, of which {n_lost} were right")
+
+
 def _context(model: GistModel, text: str, prompt: Prompt) -> Context:
     return Context(model, text_ids=torch.tensor(model.token_ids(text)), prompt=prompt)
 
@@ -160,6 +189,7 @@ def main() -> None:
     parser.add_argument("--stories", type=Path, help="a file of stories with questions")
     parser.add_argument("-n", type=int, default=40, help="most stories")
     parser.add_argument("--meaning", action="store_true", help="rank by MiniLM, too")
+    parser.add_argument("--gains", action="store_true", help="by which a small model declines, of a question a story")
     parser.add_argument("--readings", action="store_true", help="ask the model about them")
     parser.add_argument("--bundled", action="store_true", help="what is looked up in the documents for measuring")
     given = parser.parse_args()
@@ -167,6 +197,9 @@ def main() -> None:
     texts = list(stories(given.stories, given.n) if given.stories else documents())
     if given.readings:
         readings(model, texts)
+        return
+    if given.gains:
+        gains(model, given.stories, given.n)
         return
     if given.bundled:
         bundled(model)
