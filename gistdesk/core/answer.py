@@ -115,7 +115,6 @@ class Context:
         self.n_slots = sum(gist.n_slots for gist in gists)
         n_positions = sum(gist.n_positions for gist in gists)
         self.figures: AnswerFigures | None = None
-        self._after_text: Tensor | None = None
         prefix = model.template_ids(self.prompt.prefix)
         self.n_text = 0 if text_ids is None else len(text_ids)
         self._check_window(
@@ -133,7 +132,7 @@ class Context:
             self._n_context = int(start.position)
             if text_ids is not None:
                 ids = [*(prefix if only_text else []), *text_ids.tolist()]
-                self._after_text = self._read(ids, self._n_context)
+                self._read(ids, self._n_context)
                 self._n_context += len(ids)
             layers: list[Any] = list(self._cache.layers)
             self._n_cached = [layer.get_seq_length() for layer in layers]
@@ -254,30 +253,6 @@ class Context:
             hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
         self.forget()
         return ids, hidden[0, len(ids) - 1 - n_answer :]
-
-    def hidden_of_continuation(self, sampling: Sampling) -> tuple[Tensor, Tensor]:
-        """How the text in front goes on, as the model would write it. Forgets the conversation.
-
-        Returns:
-            (max_tokens,) ids, and the hidden states (max_tokens - 1, hidden_size) that predict each but the first.
-
-        Raises:
-            UserError: they do not fit into the model's window.
-        """
-        assert self._after_text is not None, "there is no text to go on with"
-        self._check_window(self._n_context + sampling.max_tokens, Sentence("The text"))
-        self.forget()
-        random = torch.Generator().manual_seed(sampling.seed)
-        ids = [choose_token(self._after_text, sampling, random)]
-        with torch.no_grad():
-            while len(ids) < sampling.max_tokens:
-                logits = self._read(ids[-1:], self._n_context + len(ids) - 1)
-                assert logits is not None
-                ids.append(choose_token(logits, sampling, random))
-            self.forget()
-            hidden = self.model.decode(torch.tensor([ids[:-1]]), self._cache, self._n_context)
-        self.forget()
-        return torch.tensor(ids), hidden[0]
 
     def ids_of_answer(
         self, question: str, answer: str, most_tokens: int | None = None, *, with_end: bool = False

@@ -1,11 +1,10 @@
 """The refined way of making a gist: keys, values and biases of one document trained until they tell its text.
 
-Rounds of training, several passes over the document. In each, the gist is trained to recite the text piece by piece
-(`gistdesk.core.recitation`), so that everything the text says can be had from it; and on the KL divergence of its
-predictions from the full text's for what the model, having read the text, says on its own
-(`gistdesk.core.self_study`), so that it remains a reading of the text otherwise. The first slot of every head is
-frozen, as moving an attention sink upsets everything. What it already tells is seldom taught again, and a round that
-makes the gist worse is undone.
+Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the document. In each, the gist is trained to
+recite the text piece by piece (`gistdesk.core.recitation`), so that everything the text says can be had from it; and on
+the KL divergence of its predictions from the full text's for completions and quotations, so that it remains a reading
+of the text otherwise. The first slot of every head is frozen, as moving an attention sink upsets everything. What it
+already tells is seldom taught again, and a round that makes the gist worse is undone.
 
 A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
 rounds arrives at the same gist. Knows nothing of files.
@@ -28,7 +27,7 @@ from gistdesk.core.layout import Segment
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.recitation import MOST_TOKENS, pieces_of, recitation
-from gistdesk.core.self_study import studied
+from gistdesk.core.self_study import Kind, studies
 
 _PASSES, _SHORT = 40, 1024
 """Over a text at most, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training
@@ -36,12 +35,8 @@ needs its number of steps."""
 _ROUND_TOKENS = 8192
 """Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
 optimizer, which starts afresh in each, took longer to learn the last pieces."""
-_READ_TOKENS = 4096
-"""Most of the text that is read for what the model says on its own, and half of its window at most; a longer text is
-read in stretches, in each round another one."""
-_TIMES = 3
-"""In a round, each lesson of self-study. With 20 of them in a whole training, and none that was the model's own, a gist
-told its text and predicted all else worse than nothing did."""
+_KINDS: tuple[Kind, ...] = ("completion", "quotation") * 2
+"""In a round, beside its pieces."""
 _AGAIN = 4
 """Every so many-th time, a piece is taught though it is told."""
 _CHECKED_PIECES = 24
@@ -51,6 +46,8 @@ _RATE, _LAST_RATE, _WARM_UP, _FINEST = 0.04, 0.008, 10, 0.3
 """Adam's learning rate at the start and at the end: for biases in nats, for keys and values as a share of their size in
 their layer and head; the steps in which it rises at the start of every round; and its factor when all is told."""
 _LARGEST_BIAS = 20.0
+_ANSWER_TOKENS = 80
+"""Of a completion or quotation; the rest is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +55,9 @@ class _Lesson:
     """Tokens that follow a document, and their targets.
 
     Attributes:
-        ids: (n_tokens,) question and answer with the template around them, or how the text goes on.
+        ids: (n_tokens,) question and answer with the template around them.
         n_answer: how many of them belong to the answer.
-        wanted: (n_answer, hidden_size) hidden states that predict each of those after the text; None: the tokens
+        wanted: (n_answer, hidden_size) hidden states of the full text that predict each of those; None: the tokens
             themselves are the targets.
     """
 
@@ -107,7 +104,6 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
         pieces.append(lesson)
         yield gist
-    reader = _Reader(model, token_ids)
     check = pieces[:: -(-len(pieces) // _CHECKED_PIECES) or 1]
     n_rounds = n_rounds_of(gist.segments)
     refined = gist.refined
@@ -116,7 +112,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         refined = Refinement(0, share, share, len(pieces))
     for number in range(refined.n_rounds, n_rounds):
         trained, share = gist, refined.after
-        for step in _round(model, reader, gist, pieces, number):
+        for step in _round(model, token_ids, gist, pieces, number):
             trained, share = step
             yield gist  # a round counts as a whole: what is half trained is not resumed
         if number + 1 == n_rounds:
@@ -127,9 +123,9 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
 
 
 def _round(
-    model: GistModel, reader: "_Reader", gist: GistKV, pieces: Sequence[_Lesson], number: int
+    model: GistModel, token_ids: Tensor, gist: GistKV, pieces: Sequence[_Lesson], number: int
 ) -> Iterator[tuple[GistKV, float]]:
-    """Teach the pieces of one round, unless all are told, and what a reader of the text says.
+    """Teach the pieces of one round, unless all are told.
 
     Yields the gist and the share of these pieces that it tells; the last one is the better one of before and after.
     """
@@ -140,17 +136,16 @@ def _round(
     yield gist, share
     if share == 1:
         return
-    said = []
-    for lesson in reader.lessons(number):
-        said.append(lesson)
-        yield gist, share
-    before, trained = before.and_also(_measured(model, gist, said)), gist
-    stream += said * _TIMES
+    segment = gist.segments[number % len(gist.segments)]
+    read = _lessons(model, _ids_of(token_ids, segment), Random(f"read:{number}"), _KINDS)
+    yield gist, share
+    before, trained = before.and_also(_measured(model, gist, read)), gist
+    stream += read
     Random(f"round:{number}").shuffle(stream)
     for step in _trained(model, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
         trained = step
         yield gist, share
-    after = _measured(model, trained, taught + said)
+    after = _measured(model, trained, taught + read)
     if after.loss < before.loss:  # false for NaN
         yield trained, after.share
 
@@ -192,23 +187,14 @@ def _ids_of(token_ids: Tensor, segment: Segment) -> Tensor:
     return token_ids[segment.start : segment.start + segment.n_tokens].long()
 
 
-class _Reader:
-    """The model with the document's text in front of it: the last stretch in the first round, then the first one."""
-
-    def __init__(self, model: GistModel, token_ids: Tensor) -> None:
-        most = min(_READ_TOKENS, model.max_positions // 2)
-        self._model = model
-        self._stretches = token_ids.long().tensor_split(-(-len(token_ids) // most))
-        self._read: tuple[int, Context] | None = None
-
-    def lessons(self, number: int) -> Iterator[_Lesson]:
-        """Of what a reader says on its own, for a round."""
-        at = (number - 1) % len(self._stretches)
-        if self._read is None or self._read[0] != at:
-            self._read = None  # first: two take twice the memory
-            self._read = at, Context(self._model, text_ids=self._stretches[at])
-        for ids, hidden in studied(self._read[1], number, goes_on=at + 1 == len(self._stretches)):
-            yield _Lesson(ids, len(hidden), hidden)
+def _lessons(model: GistModel, ids: Tensor, random: Random, kinds: Sequence[Kind]) -> list[_Lesson]:
+    """Read a segment in full, and record what the model predicts for questions and answers. ids: (n_tokens,)."""
+    context = Context(model, text_ids=ids)
+    found = []
+    for study in studies(random, model.tokenizer.decode(ids.tolist()), kinds):
+        asked, wanted = context.hidden_of_answer(study.question, study.answer, _ANSWER_TOKENS, with_end=True)
+        found.append(_Lesson(asked, len(wanted), wanted))
+    return found
 
 
 def _as_stored(gist: GistKV) -> GistKV:

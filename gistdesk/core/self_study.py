@@ -1,48 +1,56 @@
-"""Self-study of a text: what a model that has read it says on its own (Cartridges, arXiv 2506.06266).
+"""Self-study of one text's own words: sentences to complete, and sentences to quote.
 
-How the text goes on, and answers to requests that ask for no single fact. A gist that only learns to recite its text
-forgets to be read: it then predicts what follows worse than from nothing. Knows nothing of gists or of training.
+What follows numbers and names gets the larger part, since those are what a small gist loses first. Knows nothing of
+models, gists, losses or training.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
 
-from torch import Tensor
+Kind = Literal["quotation", "completion"]
 
-from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.prompt import Turn
-
-_REQUESTS = (
-    "What is this text about?",
-    "Summarise the text.",
-    "What happens in this text?",
-    "Who or what does the text tell of?",
-    "Continue the text.",
-    "What is the most important thing that the text says?",
-    "Explain the text to a child.",
-    "What could somebody ask about this text?",
-)
-_OF_EACH = 4
-_TOKENS = 64
+_FEWEST_WORDS, _WINDOW_WORDS = 5, 12
+_OPENING_WORDS = 3
+_BETWEEN = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
+_EXACT = re.compile(r"[\dA-Z]")
+"""What an answer must get exactly right: a word with a digit or a capital, unless the capital starts a sentence."""
 
 
-def studied(read: Context, number: int, *, goes_on: bool = True) -> Iterator[tuple[Tensor, Tensor]]:
-    """A few continuations of a text, and as many answers about it, drawn at temperature 1; other ones for each number.
+@dataclass(frozen=True)
+class Study:
+    """A request, and the words of the text that correctly follow it."""
 
-    Args:
-        read: a context of the text; its conversation is forgotten.
-        goes_on: with continuations; what follows the middle of a text is no part of them.
+    kind: Kind
+    question: str
+    answer: str
 
-    Yields:
-        (n_tokens,) ids that follow the text, and the hidden states (n_said, hidden_size) that predict the last n_said
-        of these.
 
-    Raises:
-        UserError: they do not fit into the model's window.
-    """
-    for draw in range(number * _OF_EACH, (number + 1) * _OF_EACH):
-        drawn = Sampling(temperature=1.0, top_p=1.0, seed=draw, max_tokens=_TOKENS)
-        if goes_on:
-            yield read.hidden_of_continuation(drawn)
-        request = _REQUESTS[draw % len(_REQUESTS)]
-        answer = "".join(read.answer([Turn(request)], drawn))
-        yield read.hidden_of_answer(request, answer, _TOKENS, with_end=True)
+def studies(random: Random, text: str, kinds: Sequence[Kind]) -> Iterator[Study]:
+    """One of each kind in order; if the text has nothing exact, a completion becomes a quotation."""
+    sentences = sentences_of(text)
+    exact = [(words, place) for words in sentences for place in _exact_places(words)]
+    for kind in kinds:
+        if kind == "completion" and exact:
+            words, place = random.choice(exact)
+            before, after = " ".join(words[:place]), " ".join(words[place:])
+            yield Study("completion", f'Complete this sentence of the text: "{before} ..."', after)
+            continue
+        words = random.choice(sentences)
+        opening = " ".join(words[:_OPENING_WORDS])
+        yield Study("quotation", f'Quote the sentence of the text that begins with "{opening}".', " ".join(words))
+
+
+def sentences_of(text: str) -> list[list[str]]:
+    """The words of every sentence of some length; if a text has none, stretches of it."""
+    sentences = [part.split() for part in _BETWEEN.split(text)]
+    long = [words for words in sentences if len(words) >= _FEWEST_WORDS]
+    every = text.split()
+    return long or [every[i : i + _WINDOW_WORDS] for i in range(0, len(every), _WINDOW_WORDS)] or [[text]]
+
+
+def _exact_places(words: list[str]) -> list[int]:
+    """Indices of the words of a sentence that must match to the letter and have some others before them."""
+    return [i for i, word in enumerate(words) if i >= _OPENING_WORDS and _EXACT.search(word)]

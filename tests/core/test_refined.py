@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
@@ -23,12 +24,12 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
-from gistdesk.core.refined import _measured, _order, _pieces, _Reader, n_rounds_of, refine
+from gistdesk.core.refined import _lessons, _measured, _order, _pieces, n_rounds_of, refine
 from tests.benchmarks.passages import documents
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 from trainer.benchmark.metrics import is_contained
 
-WINDOW = 220
+WINDOW = 200
 
 
 def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
@@ -73,35 +74,6 @@ def test_training_brings_it_nearer_to_telling_the_text(monkeypatch: pytest.Monke
     assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 2
     assert gist.refined.after >= gist.refined.before
     assert loss_of(model, gist, ids) < 0.85 * loss_of(model, start, ids)
-
-
-def test_what_a_reader_says_is_learned_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Telling the text alone makes a gist that is no reading of it."""
-    model = bare()
-    ids = text_ids(model)
-    said = list(_Reader(model, ids).lessons(1000))
-    losses = []
-    for n_times in (0, 3):
-        monkeypatch.setattr(refined, "_TIMES", n_times)
-        *_, gist = refine(model, ids, matched(model, ids))
-        losses.append(_measured(model, gist, said).loss)
-    assert losses[1] < 0.9 * losses[0]
-
-
-def test_a_long_text_is_read_in_stretches_and_only_its_end_goes_on() -> None:
-    """In each round another one, so that no part of the text is left out."""
-    model = bare(window=600)
-    ids = text_ids(model, 3)
-    reader = _Reader(model, ids)
-    n_stretches = -(-len(ids) // 300)
-    assert n_stretches > 1
-    said = [list(reader.lessons(number)) for number in range(n_stretches)]
-    assert [len(lessons) for lessons in said] == [8] + [4] * (n_stretches - 1)
-    changed = torch.cat([ids[:100].flip(0), ids[100:]])
-    others = [list(_Reader(model, changed).lessons(number)) for number in range(n_stretches)]
-    for number, (lessons, other) in enumerate(zip(said, others, strict=True)):
-        are_same = [torch.equal(one.ids, another.ids) for one, another in zip(lessons, other, strict=True)]
-        assert all(are_same) is (number != 1)
 
 
 @pytest.mark.parametrize(("n_tokens", "n_pieces"), [(20, 1), (150, 3), (1000, 20), (2000, 41)])
@@ -269,8 +241,8 @@ def test_the_real_one_recites_its_text_and_answers_from_it(smollm2: Path) -> Non
     ids = torch.tensor(model.token_ids(text))
     *_, gist = compress(model, plan_tokens(model, ids, ratio=100.0, method="refined"))
     assert gist.refined is not None and gist.refined.after > 0.9
-    said = list(_Reader(model, ids).lessons(1000))
-    assert _measured(model, gist, said).loss < _measured(model, matched(model, ids, 100.0), said).loss
+    read = _lessons(model, ids, Random("other"), ("completion", "quotation") * 4)
+    assert _measured(model, gist, read).loss < _measured(model, matched(model, ids, 100.0), read).loss
     told = recited(model, [gist])
     n_right = 0
     for question, answers in asked:
