@@ -24,8 +24,7 @@ class Refinement:
 
     Attributes:
         n_rounds: completed so far.
-        before, after: the share of the text's pieces, of up to 24 from all of it, that the gist tells word for word,
-            before the first round and now.
+        before, after: the share of the text's pieces that the gist tells word for word, before the first round and now.
         n_pieces: of the text; in so many steps it is recited.
     """
 

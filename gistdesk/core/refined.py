@@ -13,6 +13,7 @@ rounds arrives at the same gist. Knows nothing of files.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from math import ceil
 from random import Random
 
 import torch
@@ -30,8 +31,11 @@ from gistdesk.core.recitation import MOST_TOKENS, pieces_of, recitation
 from gistdesk.core.self_study import Kind, studies
 
 _PASSES, _SHORT = 40, 1024
-"""Over a text at most, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training
-needs its number of steps."""
+"""Over a text, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training needs
+its number of steps."""
+_MORE = 0.75
+"""Of these, further ones at most, at the last rate, while pieces are left that it does not tell: after a wrong one,
+those behind it are told wrongly, too. At 100x the last ones may take so long."""
 _ROUND_TOKENS = 8192
 """Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
 optimizer, which starts afresh in each, took longer to learn the last pieces."""
@@ -39,7 +43,6 @@ _KINDS: tuple[Kind, ...] = ("completion", "quotation") * 2
 """In a round, beside its pieces."""
 _AGAIN = 4
 """Every so many-th time, a piece is taught though it is told."""
-_CHECKED_PIECES = 24
 _BATCH, _PASS_TOKENS = 2, 256
 """Lessons per step, and tokens that go through the model at once."""
 _RATE, _LAST_RATE, _WARM_UP, _FINEST = 0.04, 0.008, 10, 0.3
@@ -88,7 +91,11 @@ class _Score:
 
 
 def n_rounds_of(segments: Sequence[Segment]) -> int:
-    """The number of rounds for a document."""
+    """The number of rounds for a document, of which those that find all of it told take a moment."""
+    return _n_usual(segments) + ceil(_MORE * _n_usual(segments))
+
+
+def _n_usual(segments: Sequence[Segment]) -> int:
     return -(-_PASSES * max(_SHORT, _n_tokens(segments)) // _ROUND_TOKENS)
 
 
@@ -104,11 +111,10 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
         pieces.append(lesson)
         yield gist
-    check = pieces[:: -(-len(pieces) // _CHECKED_PIECES) or 1]
     n_rounds = n_rounds_of(gist.segments)
     refined = gist.refined
     if refined is None:
-        share = _measured(model, gist, check).share
+        share = _measured(model, gist, pieces).share
         refined = Refinement(0, share, share, len(pieces))
     for number in range(refined.n_rounds, n_rounds):
         trained, share = gist, refined.after
@@ -116,7 +122,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
             trained, share = step
             yield gist  # a round counts as a whole: what is half trained is not resumed
         if number + 1 == n_rounds:
-            share = _measured(model, trained, check).share
+            share = _measured(model, trained, pieces).share
         refined = replace(refined, n_rounds=number + 1, after=share)
         gist = replace(trained, refined=refined)
         yield gist
@@ -151,8 +157,8 @@ def _round(
 
 
 def _order(n_pieces: int, segments: Sequence[Segment], number: int) -> list[int]:
-    """Which pieces a round teaches: its part of all passes, each of which takes them in another order."""
-    n_rounds = n_rounds_of(segments)
+    """Which pieces a round teaches: its part of the passes, each of which takes them in another order."""
+    n_rounds = _n_usual(segments)
     n_taught = n_pieces * _PASSES * max(_SHORT, _n_tokens(segments)) // _n_tokens(segments)
     start, end = (n_taught * each // n_rounds for each in (number, number + 1))
     found: list[int] = []
@@ -165,9 +171,9 @@ def _order(n_pieces: int, segments: Sequence[Segment], number: int) -> list[int]
 
 
 def _rates(segments: Sequence[Segment], number: int, n_lessons: int) -> list[float]:
-    """For every lesson of a round; they fall by the same factor from lesson to lesson through the whole training."""
-    shares = (number + each / n_lessons for each in range(n_lessons))
-    return [float(_RATE * (_LAST_RATE / _RATE) ** (share / n_rounds_of(segments))) for share in shares]
+    """For every lesson of a round; they fall by the same factor from lesson to lesson through the usual rounds."""
+    shares = (min(1.0, (number + each / n_lessons) / _n_usual(segments)) for each in range(n_lessons))
+    return [float(_RATE * (_LAST_RATE / _RATE) ** share) for share in shares]
 
 
 def _n_tokens(segments: Sequence[Segment]) -> int:

@@ -45,6 +45,7 @@ def few_rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 def set_few_rounds(set_value: Callable[[object, str, int], None]) -> None:
     """Two passes, with a round for each pass over `TEXT`."""
     set_value(refined, "_PASSES", 2)
+    set_value(refined, "_MORE", 0)
     set_value(refined, "_SHORT", 1)
     set_value(refined, "_ROUND_TOKENS", 216)
 
@@ -91,6 +92,24 @@ def test_the_rounds_go_through_all_pieces_equally_often(
     assert max(map(len, rounds)) - min(map(len, rounds)) <= 1
     assert rounds == [_order(n_pieces, segments, number) for number in range(len(rounds))]
     assert n_pieces < 3 or rounds[0] != rounds[1]
+
+
+def test_what_is_not_told_is_taught_in_further_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the last rate, and the usual rounds are as without them."""
+    model = bare()
+    ids = text_ids(model)
+    start = matched(model, ids)
+    *_, usual = refine(model, ids, start)
+    monkeypatch.setattr(refined, "_MORE", 0.75)
+    *_, gist = refine(model, ids, start)
+    assert usual.refined is not None and gist.refined is not None
+    assert (usual.refined.n_rounds, gist.refined.n_rounds) == (2, 4)
+    assert gist.refined.after < 1
+    assert loss_of(model, gist, ids) < loss_of(model, usual, ids)
+    at_two = next(step for step in refine(model, ids, start) if step.refined and step.refined.n_rounds == 2)
+    assert torch.equal(at_two.kv, usual.kv)
+    rates = [refined._rates(gist.segments, number, 5) for number in range(4)]
+    assert rates[0] > rates[1] > rates[2] == rates[3] == [refined._LAST_RATE] * 5
 
 
 def test_what_is_told_already_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
