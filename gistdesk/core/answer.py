@@ -5,6 +5,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -263,6 +264,59 @@ class Context:
         after = self.model.template_ids(self.prompt.after_answer)[:1] if with_end else []
         ids = torch.tensor([*self._conversation_ids([Turn(question, answer)]), *after][:end])
         return ids, len(ids) - n_before
+
+    def ids_of_question(self, question: str) -> list[int]:
+        """The ids that ask the first question, up to where its answer begins."""
+        return self._conversation_ids([Turn(question)])
+
+    def drawn(self, begun: Sequence[Sequence[int]], sampling: Sampling) -> list[tuple[Tensor, Tensor]]:
+        """What the model says after each of several beginnings, drawn side by side. Forgets the conversation.
+
+        Only after text: a mask tells rows of different lengths apart, and a gist with a bias has its own.
+
+        Args:
+            begun: ids that follow the context, at least one each.
+            sampling: one seed for all of them.
+
+        Returns:
+            For each, all its ids (n_begun + n_said,), up to the token that ends an answer, and the hidden states
+            (n_said, hidden_size) that predict what was said.
+
+        Raises:
+            UserError: they do not fit into the model's window.
+        """
+        longest = max(map(len, begun))
+        self._check_window(self._n_context + longest + sampling.max_tokens, Sentence("The question"))
+        self.forget()
+        random, ends = torch.Generator().manual_seed(sampling.seed), self._end_ids()
+        lengths = torch.tensor([len(ids) for ids in begun], device=self.model.device)[:, None]
+        rows = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in begun], batch_first=True)
+        n_cached = max(self._n_cached, default=0)
+        mask = torch.arange(n_cached + longest, device=lengths.device) < n_cached + lengths
+        said: list[list[int]] = [[] for _ in begun]
+        states: list[Tensor] = []
+        with torch.no_grad():
+            cache = deepcopy(self._cache)
+            cache.batch_repeat_interleave(len(begun))
+            hidden = self.model.decode(rows, cache, self._n_context, mask.long())
+            last = hidden[torch.arange(len(begun), device=hidden.device), lengths[:, 0] - 1]
+            while not all(ids and ids[-1] in ends for ids in said):
+                states.append(last)
+                logits = self.model.logits(last).float()
+                tokens = [choose_token(row, sampling, random) for row in logits]
+                for ids, token in zip(said, tokens, strict=True):
+                    if not ids or ids[-1] not in ends:
+                        ids.append(token)
+                if len(states) == sampling.max_tokens:
+                    break
+                mask = torch.cat([mask, mask.new_ones(len(begun), 1)], dim=1)
+                position = self._n_context + lengths + len(states) - 1
+                last = self.model.decode(torch.tensor(tokens)[:, None], cache, position, mask.long())[:, 0]
+        by_row = torch.stack(states, dim=1)
+        return [
+            (torch.tensor([*before, *ids]), row[: len(ids)])
+            for before, ids, row in zip(begun, said, by_row, strict=True)
+        ]
 
     def forget(self) -> None:
         """Forget the conversation: the next answer is computed as if it were the first."""

@@ -27,7 +27,7 @@ from gistdesk.core.methods import GIST_METHODS, LEAST_SLOTS, Method, starting_me
 from gistdesk.core.model import GistModel, TextTokenizer
 from gistdesk.core.partial import partial_path, read_partial, write_partial
 from gistdesk.core.plain_text import text_pieces
-from gistdesk.core.refined import n_rounds_of, refine
+from gistdesk.core.refined import n_rounds_left, n_rounds_of, refine
 
 BATCH_TOKENS = 1024
 """Document tokens per batch on a CPU, about two segments. With 4,096 the starter took 20% longer and 60 MiB more: its
@@ -44,6 +44,7 @@ class Compressed:
 
     Attributes:
         n_rounds_done, n_rounds: of training the whole gist, if the method does.
+        n_rounds_left: those to come that may take their time.
         agreement: see `Refinement.after`; None before anything is trained.
     """
 
@@ -54,6 +55,7 @@ class Compressed:
     agreement: float | None = None
     record: GistRecord | None = None
     file_bytes: int = 0
+    n_rounds_left: int = 0
 
 
 @dataclass(frozen=True)
@@ -399,7 +401,8 @@ def _come_to(plan: Plan, gist: GistKV | None) -> Compressed:
     n_done = len(gist.segments) if gist else 0
     trained = gist.refined if gist else None
     n_rounds, agreement = (trained.n_rounds, trained.after) if trained else (0, None)
-    return Compressed(n_done, len(plan.segments), n_rounds, plan.n_rounds, agreement)
+    n_left = n_rounds_left(plan.segments, trained) if trained else plan.n_rounds
+    return Compressed(n_done, len(plan.segments), n_rounds, plan.n_rounds, agreement, n_rounds_left=n_left)
 
 
 def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:

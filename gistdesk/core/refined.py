@@ -1,10 +1,11 @@
 """The refined way of making a gist: keys, values and biases of one document trained until they tell its text.
 
-Rounds of self-study (Cartridges, arXiv 2506.06266), several passes over the document. In each, the gist is trained to
-recite the text piece by piece (`gistdesk.core.recitation`), so that everything the text says can be had from it; and on
-the KL divergence of its predictions from the full text's for completions and quotations, so that it remains a reading
-of the text otherwise. The first slot of every head is frozen, as moving an attention sink upsets everything. What it
-already tells is seldom taught again, and a round that makes the gist worse is undone.
+Rounds of training, several passes over the document. In the first ones the gist learns to recite the text piece by
+piece (`gistdesk.core.recitation`), so that everything the text says can be had from it, and forgets to be read. Then
+it settles: it also learns, by the KL divergence from the full text's predictions, what the model says on its own after
+the text (`gistdesk.core.self_study`), and so becomes a reading of it again. Both at once from the start took twice as
+long and left pieces untold. The first slot of every head is frozen, as moving an attention sink upsets everything. What
+it already tells is seldom taught again, and a round that makes the gist worse is undone.
 
 A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
 rounds arrives at the same gist. Knows nothing of files.
@@ -28,29 +29,28 @@ from gistdesk.core.layout import Segment
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.recitation import MOST_TOKENS, pieces_of, recitation
-from gistdesk.core.self_study import Kind, studies
+from gistdesk.core.self_study import Reader
 
 _PASSES, _SHORT = 40, 1024
 """Over a text, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training needs
 its number of steps."""
-_MORE = 0.75
-"""Of these, further ones at most, at the last rate, while pieces are left that it does not tell: after a wrong one,
-those behind it are told wrongly, too. At 100x the last ones may take so long."""
+_SETTLING, _MORE = 0.6, 0.75
+"""Of these, as many again to settle; and then as many at most, at the last rate, while pieces are left that it does not
+tell: after a wrong one, those behind it are told wrongly, too. At 100x the last ones may take so long."""
 _ROUND_TOKENS = 8192
 """Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
 optimizer, which starts afresh in each, took longer to learn the last pieces."""
-_KINDS: tuple[Kind, ...] = ("completion", "quotation") * 2
-"""In a round, beside its pieces."""
+_TIMES = 3
+"""In a round that settles, each lesson of self-study."""
 _AGAIN = 4
 """Every so many-th time, a piece is taught though it is told."""
 _BATCH, _PASS_TOKENS = 2, 256
 """Lessons per step, and tokens that go through the model at once."""
 _RATE, _LAST_RATE, _WARM_UP, _FINEST = 0.04, 0.008, 10, 0.3
-"""Adam's learning rate at the start and at the end: for biases in nats, for keys and values as a share of their size in
-their layer and head; the steps in which it rises at the start of every round; and its factor when all is told."""
+"""Adam's learning rate at the start and at the end, of telling and again of settling: for biases in nats, for keys and
+values as a share of their size in their layer and head; the steps in which it rises at the start of every round; and
+its factor when all is told."""
 _LARGEST_BIAS = 20.0
-_ANSWER_TOKENS = 80
-"""Of a completion or quotation; the rest is left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class _Lesson:
     """Tokens that follow a document, and their targets.
 
     Attributes:
-        ids: (n_tokens,) question and answer with the template around them.
+        ids: (n_tokens,) question and answer with the template around them, or how the text goes on.
         n_answer: how many of them belong to the answer.
         wanted: (n_answer, hidden_size) hidden states of the full text that predict each of those; None: the tokens
             themselves are the targets.
@@ -91,12 +91,24 @@ class _Score:
 
 
 def n_rounds_of(segments: Sequence[Segment]) -> int:
-    """The number of rounds for a document, of which those that find all of it told take a moment."""
-    return _n_usual(segments) + ceil(_MORE * _n_usual(segments))
+    """The number of rounds for a document."""
+    return _n_telling(segments) + _n_settling(segments) + ceil(_MORE * _n_telling(segments))
 
 
-def _n_usual(segments: Sequence[Segment]) -> int:
+def n_rounds_left(segments: Sequence[Segment], refined: Refinement) -> int:
+    """Of the rounds to come, those that may take their time: only those that settle, once all of it is told."""
+    if refined.after < 1:
+        return n_rounds_of(segments) - refined.n_rounds
+    n_settling = _n_settling(segments)
+    return min(n_settling, max(0, _n_telling(segments) + n_settling - refined.n_rounds))
+
+
+def _n_telling(segments: Sequence[Segment]) -> int:
     return -(-_PASSES * max(_SHORT, _n_tokens(segments)) // _ROUND_TOKENS)
+
+
+def _n_settling(segments: Sequence[Segment]) -> int:
+    return round(_SETTLING * _n_telling(segments))
 
 
 def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV]:
@@ -111,6 +123,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
         pieces.append(lesson)
         yield gist
+    reader = Reader(model, token_ids)
     n_rounds = n_rounds_of(gist.segments)
     refined = gist.refined
     if refined is None:
@@ -118,7 +131,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         refined = Refinement(0, share, share, len(pieces))
     for number in range(refined.n_rounds, n_rounds):
         trained, share = gist, refined.after
-        for step in _round(model, token_ids, gist, pieces, number):
+        for step in _round(model, reader, gist, pieces, number):
             trained, share = step
             yield gist  # a round counts as a whole: what is half trained is not resumed
         if number + 1 == n_rounds:
@@ -129,9 +142,9 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
 
 
 def _round(
-    model: GistModel, token_ids: Tensor, gist: GistKV, pieces: Sequence[_Lesson], number: int
+    model: GistModel, reader: Reader, gist: GistKV, pieces: Sequence[_Lesson], number: int
 ) -> Iterator[tuple[GistKV, float]]:
-    """Teach the pieces of one round, unless all are told.
+    """Teach the pieces of one round, and what a reader says once telling is over.
 
     Yields the gist and the share of these pieces that it tells; the last one is the better one of before and after.
     """
@@ -140,25 +153,28 @@ def _round(
     before = _measured(model, gist, taught)
     share = before.share
     yield gist, share
-    if share == 1:
+    n_telling = _n_telling(gist.segments)
+    if share == 1 and not n_telling <= number < n_telling + _n_settling(gist.segments):
         return
-    segment = gist.segments[number % len(gist.segments)]
-    read = _lessons(model, _ids_of(token_ids, segment), Random(f"read:{number}"), _KINDS)
-    yield gist, share
-    before, trained = before.and_also(_measured(model, gist, read)), gist
-    stream += read
+    said: list[_Lesson] = []
+    if number >= n_telling:
+        for ids, hidden in reader.said(number - n_telling):
+            said.append(_Lesson(ids, len(hidden), hidden))
+            yield gist, share
+    before, trained = before.and_also(_measured(model, gist, said)), gist
+    stream += said * _TIMES
     Random(f"round:{number}").shuffle(stream)
     for step in _trained(model, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
         trained = step
         yield gist, share
-    after = _measured(model, trained, taught + read)
+    after = _measured(model, trained, taught + said)
     if after.loss < before.loss:  # false for NaN
         yield trained, after.share
 
 
 def _order(n_pieces: int, segments: Sequence[Segment], number: int) -> list[int]:
     """Which pieces a round teaches: its part of the passes, each of which takes them in another order."""
-    n_rounds = _n_usual(segments)
+    n_rounds = _n_telling(segments)
     n_taught = n_pieces * _PASSES * max(_SHORT, _n_tokens(segments)) // _n_tokens(segments)
     start, end = (n_taught * each // n_rounds for each in (number, number + 1))
     found: list[int] = []
@@ -171,8 +187,10 @@ def _order(n_pieces: int, segments: Sequence[Segment], number: int) -> list[int]
 
 
 def _rates(segments: Sequence[Segment], number: int, n_lessons: int) -> list[float]:
-    """For every lesson of a round; they fall by the same factor from lesson to lesson through the usual rounds."""
-    shares = (min(1.0, (number + each / n_lessons) / _n_usual(segments)) for each in range(n_lessons))
+    """For every lesson of a round; they fall by the same factor from lesson to lesson, and again where it settles."""
+    n_telling = _n_telling(segments)
+    begun, n_rounds = (0, n_telling) if number < n_telling else (n_telling, _n_settling(segments))
+    shares = (min(1.0, (number - begun + each / n_lessons) / max(1, n_rounds)) for each in range(n_lessons))
     return [float(_RATE * (_LAST_RATE / _RATE) ** share) for share in shares]
 
 
@@ -191,16 +209,6 @@ def _pieces(model: GistModel, segments: Sequence[Tensor]) -> Iterator[_Lesson]:
 
 def _ids_of(token_ids: Tensor, segment: Segment) -> Tensor:
     return token_ids[segment.start : segment.start + segment.n_tokens].long()
-
-
-def _lessons(model: GistModel, ids: Tensor, random: Random, kinds: Sequence[Kind]) -> list[_Lesson]:
-    """Read a segment in full, and record what the model predicts for questions and answers. ids: (n_tokens,)."""
-    context = Context(model, text_ids=ids)
-    found = []
-    for study in studies(random, model.tokenizer.decode(ids.tolist()), kinds):
-        asked, wanted = context.hidden_of_answer(study.question, study.answer, _ANSWER_TOKENS, with_end=True)
-        found.append(_Lesson(asked, len(wanted), wanted))
-    return found
 
 
 def _as_stored(gist: GistKV) -> GistKV:

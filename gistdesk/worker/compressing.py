@@ -98,10 +98,9 @@ def _attempt(
 
 
 def _training_progress(step: Compressed, seconds: float) -> CompressProgress:
-    """After `seconds` of training. The time left is the longest it may take: once all is told, rounds take a moment."""
+    """After `seconds` of training. The time left is the longest it may take."""
     done, total = step.n_segments_done + step.n_rounds_done, step.n_segments + step.n_rounds
-    n_left = 0 if step.agreement == 1 else step.n_rounds - step.n_rounds_done
-    return CompressProgress(done, total, None, n_left * seconds / step.n_rounds_done)
+    return CompressProgress(done, total, None, step.n_rounds_left * seconds / step.n_rounds_done)
 
 
 def _progress(step: Compressed, n_done: int, n_left: int, seconds: float) -> CompressProgress:

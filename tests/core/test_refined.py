@@ -4,11 +4,10 @@ comes out the same."""
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from random import Random
 
 import pytest
 import torch
@@ -17,19 +16,20 @@ from gistdesk.core import refined
 from gistdesk.core.answer import Sampling
 from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
 from gistdesk.core.documents import Document
-from gistdesk.core.gist import GistKV
+from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.layout import Segment
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
-from gistdesk.core.refined import _lessons, _measured, _order, _pieces, n_rounds_of, refine
+from gistdesk.core.refined import _Lesson, _measured, _n_telling, _order, _pieces, n_rounds_left, n_rounds_of, refine
+from gistdesk.core.self_study import Reader
 from tests.benchmarks.passages import documents
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 from trainer.benchmark.metrics import is_contained
 
-WINDOW = 200
+WINDOW = 220
 
 
 def bare(kind: Kind = PLAIN, window: int = 600) -> GistModel:
@@ -43,8 +43,9 @@ def few_rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 
 def set_few_rounds(set_value: Callable[[object, str, int], None]) -> None:
-    """Two passes, with a round for each pass over `TEXT`."""
+    """Two passes, with a round for each pass over `TEXT`, and one that settles."""
     set_value(refined, "_PASSES", 2)
+    set_value(refined, "_SETTLING", 0.5)
     set_value(refined, "_MORE", 0)
     set_value(refined, "_SHORT", 1)
     set_value(refined, "_ROUND_TOKENS", 216)
@@ -64,6 +65,11 @@ def loss_of(model: GistModel, gist: GistKV, ids: torch.Tensor) -> float:
     return _measured(model, gist, list(_pieces(model, [ids.long()]))).loss
 
 
+def said_to(model: GistModel, ids: torch.Tensor) -> list[_Lesson]:
+    """What a reader says that no round has heard."""
+    return [_Lesson(said, len(hidden), hidden) for said, hidden in Reader(model, ids).said(1000)]
+
+
 def test_training_brings_it_nearer_to_telling_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refined, "_PASSES", 20)
     monkeypatch.setattr(refined, "_ROUND_TOKENS", 2160)
@@ -72,7 +78,7 @@ def test_training_brings_it_nearer_to_telling_the_text(monkeypatch: pytest.Monke
     start = matched(model, ids)
     *_, gist = refine(model, ids, start)
     assert gist.refined is not None
-    assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 2
+    assert gist.refined.n_rounds == n_rounds_of(gist.segments) == 3
     assert gist.refined.after >= gist.refined.before
     assert loss_of(model, gist, ids) < 0.85 * loss_of(model, start, ids)
 
@@ -84,7 +90,7 @@ def test_the_rounds_go_through_all_pieces_equally_often(
     """Short texts more often than long ones."""
     monkeypatch.setattr(refined, "_SHORT", 300)
     segments = (Segment(0, n_tokens // 2, 1), Segment(n_tokens // 2, n_tokens - n_tokens // 2, 1))
-    rounds = [_order(n_pieces, segments, number) for number in range(n_rounds_of(segments))]
+    rounds = [_order(n_pieces, segments, number) for number in range(_n_telling(segments))]
     taught = Counter(chain(*rounds))
     assert sorted(taught) == list(range(n_pieces))
     assert max(taught.values()) - min(taught.values()) <= 1
@@ -95,7 +101,7 @@ def test_the_rounds_go_through_all_pieces_equally_often(
 
 
 def test_what_is_not_told_is_taught_in_further_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the last rate, and the usual rounds are as without them."""
+    """At the last rate, and the rounds before are as without them."""
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
@@ -103,25 +109,71 @@ def test_what_is_not_told_is_taught_in_further_rounds(monkeypatch: pytest.Monkey
     monkeypatch.setattr(refined, "_MORE", 0.75)
     *_, gist = refine(model, ids, start)
     assert usual.refined is not None and gist.refined is not None
-    assert (usual.refined.n_rounds, gist.refined.n_rounds) == (2, 4)
+    assert (usual.refined.n_rounds, gist.refined.n_rounds) == (3, 5)
     assert gist.refined.after < 1
     assert loss_of(model, gist, ids) < loss_of(model, usual, ids)
-    at_two = next(step for step in refine(model, ids, start) if step.refined and step.refined.n_rounds == 2)
-    assert torch.equal(at_two.kv, usual.kv)
-    rates = [refined._rates(gist.segments, number, 5) for number in range(4)]
-    assert rates[0] > rates[1] > rates[2] == rates[3] == [refined._LAST_RATE] * 5
+    at_three = next(step for step in refine(model, ids, start) if step.refined and step.refined.n_rounds == 3)
+    assert torch.equal(at_three.kv, usual.kv)
 
 
-def test_what_is_told_already_is_not_trained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        refined, "_measured", lambda _model, _gist, pieces: refined._Score(dict.fromkeys(pieces, 0.1), set(pieces))
+def test_the_rate_falls_while_it_learns_to_tell_and_again_while_it_settles() -> None:
+    segments = (Segment(0, 2 * 216, 1),)  # four rounds of telling, two that settle
+    telling, settling = (
+        [rate for number in rounds for rate in refined._rates(segments, number, 5)] for rounds in (range(4), (4, 5))
     )
+    for rates in (telling, settling):
+        assert rates[0] == refined._RATE
+        assert rates == sorted(rates, reverse=True)
+        assert len(set(rates)) == len(rates)
+        assert rates[-1] > refined._LAST_RATE
+    assert refined._rates(segments, 6, 5) == refined._rates(segments, 7, 5) == [refined._LAST_RATE] * 5
+
+
+@pytest.mark.parametrize(
+    ("n_rounds", "share", "n_left"),
+    [(0, 0.5, 9), (4, 0.9, 5), (2, 1.0, 2), (4, 1.0, 2), (5, 1.0, 1), (6, 1.0, 0), (7, 0.9, 2), (9, 0.9, 0)],
+)
+def test_once_all_is_told_only_settling_takes_time(
+    monkeypatch: pytest.MonkeyPatch, n_rounds: int, share: float, n_left: int
+) -> None:
+    monkeypatch.setattr(refined, "_MORE", 0.75)
+    segments = (Segment(0, 2 * 216, 1),)  # four rounds of telling, two that settle, three for what is left
+    assert n_rounds_left(segments, Refinement(n_rounds, 0.0, share, 5)) == n_left
+
+
+def test_it_settles_to_a_reading_of_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telling alone makes it none: what a reader says surprises it more than before."""
     model = bare()
     ids = text_ids(model)
     start = matched(model, ids)
-    *_, gist = refine(model, ids, start)
-    assert gist.refined is not None and (gist.refined.n_rounds, gist.refined.after) == (2, 1.0)
-    assert torch.equal(gist.kv, start.kv.half().float())
+    heard = said_to(model, ids)
+    monkeypatch.setattr(refined, "_PASSES", 8)
+    monkeypatch.setattr(refined, "_SETTLING", 0)
+    *_, telling = refine(model, ids, start)
+    monkeypatch.setattr(refined, "_SETTLING", 0.5)
+    *_, settled = refine(model, ids, start)
+    of_start, of_telling, of_settled = (_measured(model, gist, heard).loss for gist in (start, telling, settled))
+    assert of_telling > of_start
+    assert of_settled < min(of_start, 0.8 * of_telling)
+
+
+def test_what_is_told_already_is_not_trained_but_settles(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = refined._measured
+
+    def all_told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> refined._Score:
+        return replace(measured(model, gist, lessons), told={each for each in lessons if each.wanted is None})
+
+    monkeypatch.setattr(refined, "_measured", all_told)
+    monkeypatch.setattr(refined, "_MORE", 0.75)
+    model = bare()
+    ids = text_ids(model)
+    start = matched(model, ids)
+    found = {step.refined.n_rounds: step for step in refine(model, ids, start) if step.refined}
+    assert sorted(found) == [1, 2, 3, 4, 5]
+    assert all(step.refined is not None and step.refined.after == 1.0 for step in found.values())
+    assert torch.equal(found[2].kv, start.kv.half().float())
+    assert not torch.equal(found[3].kv, found[2].kv)
+    assert torch.equal(found[5].kv, found[3].kv)
 
 
 def test_the_first_slot_and_slots_that_are_not_used_stay() -> None:
@@ -149,7 +201,7 @@ def test_a_round_that_makes_it_worse_is_taken_back(monkeypatch: pytest.MonkeyPat
     start = matched(model, ids)
     *_, gist = refine(model, ids, start)
     assert gist.refined is not None
-    assert gist.refined.n_rounds == 2
+    assert gist.refined.n_rounds == 3
     assert gist.refined.after == gist.refined.before
     assert torch.equal(gist.kv, start.kv.half().float())
 
@@ -180,11 +232,11 @@ def test_stopped_anywhere_it_goes_on_to_the_same_file(tmp_path: Path) -> None:
     assert len(cut.segments) > 1
     steps = list(compress_document(model, book(1), cut, tmp_path / "whole.gistkv"))
     rounds = [step.n_rounds_done for step in steps]
-    assert rounds[-1] == steps[-1].n_rounds == n_rounds_of(cut.segments) == 2
+    assert rounds[-1] == steps[-1].n_rounds == n_rounds_of(cut.segments) == 3
     assert rounds == sorted(rounds)
     assert steps[-1].agreement is not None
     whole = read_gist(tmp_path / "whole.gistkv")
-    for n_steps in (1, rounds.index(1) + 5, rounds.index(2)):
+    for n_steps in (1, rounds.index(1) + 5, rounds.index(2), rounds.index(2) + 8):
         path = tmp_path / f"{n_steps}.gistkv"
         stopped = compress_document(model, book(1), cut, path)
         for _ in range(n_steps):
@@ -221,7 +273,7 @@ for step in compress_document(model, book(1), cut, path, checkpoint_s=0.0):
 
 
 @pytest.mark.release
-@pytest.mark.parametrize(("share", "n_rounds"), [(0.5, 0), (1.0, 1)])
+@pytest.mark.parametrize(("share", "n_rounds"), [(0.5, 0), (1.0, 1), (1.0, 2)])
 def test_killed_at_any_stage_it_goes_on_to_the_same_file(tmp_path: Path, share: float, n_rounds: int) -> None:
     """Between two segments, and in the middle of a round; an older gist stays until the new one is there."""
     model = bare(window=WINDOW)
@@ -260,8 +312,8 @@ def test_the_real_one_recites_its_text_and_answers_from_it(smollm2: Path) -> Non
     ids = torch.tensor(model.token_ids(text))
     *_, gist = compress(model, plan_tokens(model, ids, ratio=100.0, method="refined"))
     assert gist.refined is not None and gist.refined.after > 0.9
-    read = _lessons(model, ids, Random("other"), ("completion", "quotation") * 4)
-    assert _measured(model, gist, read).loss < _measured(model, matched(model, ids, 100.0), read).loss
+    heard = said_to(model, ids)
+    assert _measured(model, gist, heard).loss < _measured(model, matched(model, ids, 100.0), heard).loss
     told = recited(model, [gist])
     n_right = 0
     for question, answers in asked:

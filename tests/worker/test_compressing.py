@@ -1,4 +1,4 @@
-"""The time that training may still take is told, and never as work that is not left."""
+"""The time that training may still take is told."""
 
 import pytest
 
@@ -6,8 +6,7 @@ from gistdesk.core.compress import Compressed
 from gistdesk.worker.compressing import _training_progress
 
 
-@pytest.mark.parametrize(("agreement", "left_s"), [(0.5, 30.0), (None, 30.0), (1.0, 0.0)])
-def test_once_all_is_told_nothing_is_left(agreement: float | None, left_s: float) -> None:
-    """Rounds that find all told take a moment."""
-    told = _training_progress(Compressed(2, 2, 4, 7, agreement), 40.0)
+@pytest.mark.parametrize(("n_left", "left_s"), [(3, 30.0), (0, 0.0)])
+def test_the_time_left_is_that_of_the_rounds_which_take_time(n_left: int, left_s: float) -> None:
+    told = _training_progress(Compressed(2, 2, 4, 7, 0.5, n_rounds_left=n_left), 40.0)
     assert (told.done, told.total, told.eta_s) == (6, 9, left_s)
