@@ -14,7 +14,7 @@ from tokenizers.decoders import DecodeStream
 from torch import Tensor
 from transformers import DynamicCache
 
-from gistdesk.core.context import assemble, assemble_gist
+from gistdesk.core.context import Assembled, assemble, assemble_gist
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.model import GistModel
@@ -169,7 +169,7 @@ class Context:
         wanted = self._conversation_ids(turns)
         self._check_window(self._n_context + len(wanted) + 1, Sentence("The question"))
         random = torch.Generator().manual_seed(sampling.seed)
-        stream, ends = _Spelling(self.model), self._end_ids()
+        stream, ends = _Spelling(self.model), self.end_ids()
         n_tokens, first_s, stopped, has_begun = 0, 0.0, "closed", False
         n_prompt = 0
         try:
@@ -207,10 +207,14 @@ class Context:
         Raises:
             UserError: they do not fit into the model's window.
         """
-        ids, hidden = self.hidden_of_answer(question, answer)
+        ids, n_answer = self.ids_of_answer(question, answer)
+        self._check_window(self._n_context + len(ids), Sentence("The question"))
+        self.forget()
         with torch.no_grad():
+            hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)[0, -n_answer:]
             logits = self.model.logits(hidden).float()
-        return float(torch.nn.functional.cross_entropy(logits, ids[-len(hidden) :].to(logits.device)))
+        self.forget()
+        return float(torch.nn.functional.cross_entropy(logits, ids[-n_answer:].to(logits.device)))
 
     def question_loss(self, question: str) -> float:
         """How surprising the model finds a question about what it has read: nats per token.
@@ -231,35 +235,16 @@ class Context:
         self.forget()
         return float(torch.nn.functional.cross_entropy(logits, asked.to(logits.device)))
 
-    def hidden_of_answer(
+    def ids_of_answer(
         self, question: str, answer: str, most_tokens: int | None = None, *, with_end: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """The model's hidden states over a given answer. Forgets the conversation.
+    ) -> tuple[Tensor, int]:
+        """The ids of a question and a given answer, and how many of them are the answer's; nothing is read.
 
         Args:
             most_tokens: of the answer; the rest is dropped.
             with_end: count the token that ends an answer as its last one.
-
-        Returns:
-            (n_tokens,) ids of question and answer with the template around them, and the hidden states (n_answer,
-            hidden_size) that predict each token of the answer.
-
-        Raises:
-            UserError: they do not fit into the model's window.
         """
-        ids, n_answer = self.ids_of_answer(question, answer, most_tokens, with_end=with_end)
-        self._check_window(self._n_context + len(ids), Sentence("The question"))
-        self.forget()
-        with torch.no_grad():
-            hidden = self.model.decode(ids[None, :-1], self._cache, self._n_context)
-        self.forget()
-        return ids, hidden[0, len(ids) - 1 - n_answer :]
-
-    def ids_of_answer(
-        self, question: str, answer: str, most_tokens: int | None = None, *, with_end: bool = False
-    ) -> tuple[Tensor, int]:
-        """The ids of `hidden_of_answer`, and how many of them are the answer's; nothing is read."""
-        n_before = len(self._conversation_ids([Turn(question)]))
+        n_before = len(self.ids_of_question(question))
         end = None if most_tokens is None else n_before + most_tokens
         after = self.model.template_ids(self.prompt.after_answer)[:1] if with_end else []
         ids = torch.tensor([*self._conversation_ids([Turn(question, answer)]), *after][:end])
@@ -269,54 +254,12 @@ class Context:
         """The ids that ask the first question, up to where its answer begins."""
         return self._conversation_ids([Turn(question)])
 
-    def drawn(self, begun: Sequence[Sequence[int]], sampling: Sampling) -> list[tuple[Tensor, Tensor]]:
-        """What the model says after each of several beginnings, drawn side by side. Forgets the conversation.
-
-        Only after text: a mask tells rows of different lengths apart, and a gist with a bias has its own.
-
-        Args:
-            begun: ids that follow the context, at least one each.
-            sampling: one seed for all of them.
-
-        Returns:
-            For each, all its ids (n_begun + n_said,), up to the token that ends an answer, and the hidden states
-            (n_said, hidden_size) that predict what was said.
-
-        Raises:
-            UserError: they do not fit into the model's window.
-        """
-        longest = max(map(len, begun))
-        self._check_window(self._n_context + longest + sampling.max_tokens, Sentence("The question"))
+    def rows(self, n: int) -> Assembled:
+        """Copies of what is in front of the conversation, n of them side by side. Forgets the conversation."""
         self.forget()
-        random, ends = torch.Generator().manual_seed(sampling.seed), self._end_ids()
-        lengths = torch.tensor([len(ids) for ids in begun], device=self.model.device)[:, None]
-        rows = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids in begun], batch_first=True)
-        n_cached = max(self._n_cached, default=0)
-        mask = torch.arange(n_cached + longest, device=lengths.device) < n_cached + lengths
-        said: list[list[int]] = [[] for _ in begun]
-        states: list[Tensor] = []
-        with torch.no_grad():
-            cache = deepcopy(self._cache)
-            cache.batch_repeat_interleave(len(begun))
-            hidden = self.model.decode(rows, cache, self._n_context, mask.long())
-            last = hidden[torch.arange(len(begun), device=hidden.device), lengths[:, 0] - 1]
-            while not all(ids and ids[-1] in ends for ids in said):
-                states.append(last)
-                logits = self.model.logits(last).float()
-                tokens = [choose_token(row, sampling, random) for row in logits]
-                for ids, token in zip(said, tokens, strict=True):
-                    if not ids or ids[-1] not in ends:
-                        ids.append(token)
-                if len(states) == sampling.max_tokens:
-                    break
-                mask = torch.cat([mask, mask.new_ones(len(begun), 1)], dim=1)
-                position = self._n_context + lengths + len(states) - 1
-                last = self.model.decode(torch.tensor(tokens)[:, None], cache, position, mask.long())[:, 0]
-        by_row = torch.stack(states, dim=1)
-        return [
-            (torch.tensor([*before, *ids]), row[: len(ids)])
-            for before, ids, row in zip(begun, said, by_row, strict=True)
-        ]
+        cache = deepcopy(self._cache)
+        cache.batch_repeat_interleave(n)
+        return Assembled(cache, torch.full((n, 1), self._n_context, device=self.model.device), None)
 
     def forget(self) -> None:
         """Forget the conversation: the next answer is computed as if it were the first."""
@@ -366,7 +309,8 @@ class Context:
             start += piece.shape[1]
         return None if hidden is None else self.model.logits(hidden[0, -1]).float()
 
-    def _end_ids(self) -> set[int]:
+    def end_ids(self) -> set[int]:
+        """Those that end an answer."""
         configured = self.model.causal_lm.generation_config.eos_token_id
         ends = {self.model.tokenizer.eos_token_id, *self.model.template_ids(self.prompt.after_answer)[:1]}
         ends |= set(configured) if isinstance(configured, list) else {configured}

@@ -44,7 +44,7 @@ class Compressed:
 
     Attributes:
         n_rounds_done, n_rounds: of training the whole gist, if the method does.
-        n_rounds_left: those to come that may take their time.
+        n_rounds_left: those to come that may take their time, see `gistdesk.core.refined.n_rounds_left`.
         agreement: see `Refinement.after`; None before anything is trained.
     """
 
@@ -52,10 +52,10 @@ class Compressed:
     n_segments: int
     n_rounds_done: int = 0
     n_rounds: int = 0
+    n_rounds_left: int = 0
     agreement: float | None = None
     record: GistRecord | None = None
     file_bytes: int = 0
-    n_rounds_left: int = 0
 
 
 @dataclass(frozen=True)
@@ -402,7 +402,7 @@ def _come_to(plan: Plan, gist: GistKV | None) -> Compressed:
     trained = gist.refined if gist else None
     n_rounds, agreement = (trained.n_rounds, trained.after) if trained else (0, None)
     n_left = n_rounds_left(plan.segments, trained) if trained else plan.n_rounds
-    return Compressed(n_done, len(plan.segments), n_rounds, plan.n_rounds, agreement, n_rounds_left=n_left)
+    return Compressed(n_done, len(plan.segments), n_rounds, plan.n_rounds, n_left, agreement)
 
 
 def _resumable(partial: Path, record: GistRecord, plan: Plan) -> GistKV | None:

@@ -5,7 +5,7 @@ piece (`gistdesk.core.recitation`), so that everything the text says can be had 
 it settles: it also learns, by the KL divergence from the full text's predictions, what the model says on its own after
 the text (`gistdesk.core.self_study`), and so becomes a reading of it again. Both at once from the start took twice as
 long and left pieces untold. The first slot of every head is frozen, as moving an attention sink upsets everything. What
-it already tells is seldom taught again, and a round that makes the gist worse is undone.
+it already tells is seldom taught again, and a round that raises the loss of what it taught is undone.
 
 A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
 rounds arrives at the same gist. Knows nothing of files.
@@ -29,19 +29,19 @@ from gistdesk.core.layout import Segment
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.recitation import MOST_TOKENS, pieces_of, recitation
-from gistdesk.core.self_study import Reader
+from gistdesk.core.self_study import said
 
 _PASSES, _SHORT = 40, 1024
 """Over a text, as many as it takes to tell it; texts of fewer tokens are gone through more often, as a training needs
 its number of steps."""
 _SETTLING, _MORE = 0.6, 0.75
 """Of these, as many again to settle; and then as many at most, at the last rate, while pieces are left that it does not
-tell: after a wrong one, those behind it are told wrongly, too. At 100x the last ones may take so long."""
+tell: after a wrong one, those behind it are told wrongly, too. Settling leaves one out at times."""
 _ROUND_TOKENS = 8192
 """Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
 optimizer, which starts afresh in each, took longer to learn the last pieces."""
 _TIMES = 3
-"""In a round that settles, each lesson of self-study."""
+"""In a round, each lesson of self-study; there are none while it learns to tell."""
 _AGAIN = 4
 """Every so many-th time, a piece is taught though it is told."""
 _BATCH, _PASS_TOKENS = 2, 256
@@ -99,8 +99,8 @@ def n_rounds_left(segments: Sequence[Segment], refined: Refinement) -> int:
     """Of the rounds to come, those that may take their time: only those that settle, once all of it is told."""
     if refined.after < 1:
         return n_rounds_of(segments) - refined.n_rounds
-    n_settling = _n_settling(segments)
-    return min(n_settling, max(0, _n_telling(segments) + n_settling - refined.n_rounds))
+    n_telling = _n_telling(segments)
+    return max(0, n_telling + _n_settling(segments) - max(n_telling, refined.n_rounds))
 
 
 def _n_telling(segments: Sequence[Segment]) -> int:
@@ -123,7 +123,6 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
         pieces.append(lesson)
         yield gist
-    reader = Reader(model, token_ids)
     n_rounds = n_rounds_of(gist.segments)
     refined = gist.refined
     if refined is None:
@@ -131,7 +130,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
         refined = Refinement(0, share, share, len(pieces))
     for number in range(refined.n_rounds, n_rounds):
         trained, share = gist, refined.after
-        for step in _round(model, reader, gist, pieces, number):
+        for step in _round(model, token_ids, gist, pieces, number):
             trained, share = step
             yield gist  # a round counts as a whole: what is half trained is not resumed
         if number + 1 == n_rounds:
@@ -142,7 +141,7 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
 
 
 def _round(
-    model: GistModel, reader: Reader, gist: GistKV, pieces: Sequence[_Lesson], number: int
+    model: GistModel, token_ids: Tensor, gist: GistKV, pieces: Sequence[_Lesson], number: int
 ) -> Iterator[tuple[GistKV, float]]:
     """Teach the pieces of one round, and what a reader says once telling is over.
 
@@ -156,18 +155,18 @@ def _round(
     n_telling = _n_telling(gist.segments)
     if share == 1 and not n_telling <= number < n_telling + _n_settling(gist.segments):
         return
-    said: list[_Lesson] = []
+    heard: list[_Lesson] = []
     if number >= n_telling:
-        for ids, hidden in reader.said(number - n_telling):
-            said.append(_Lesson(ids, len(hidden), hidden))
+        for ids, hidden in said(model, token_ids, number - n_telling):
+            heard.append(_Lesson(ids, len(hidden), hidden))
             yield gist, share
-    before, trained = before.and_also(_measured(model, gist, said)), gist
-    stream += said * _TIMES
+    before, trained = before.and_also(_measured(model, gist, heard)), gist
+    stream += heard * _TIMES
     Random(f"round:{number}").shuffle(stream)
     for step in _trained(model, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
         trained = step
         yield gist, share
-    after = _measured(model, trained, taught + said)
+    after = _measured(model, trained, taught + heard)
     if after.loss < before.loss:  # false for NaN
         yield trained, after.share
 
@@ -188,9 +187,11 @@ def _order(n_pieces: int, segments: Sequence[Segment], number: int) -> list[int]
 
 def _rates(segments: Sequence[Segment], number: int, n_lessons: int) -> list[float]:
     """For every lesson of a round; they fall by the same factor from lesson to lesson, and again where it settles."""
-    n_telling = _n_telling(segments)
-    begun, n_rounds = (0, n_telling) if number < n_telling else (n_telling, _n_settling(segments))
-    shares = (min(1.0, (number - begun + each / n_lessons) / max(1, n_rounds)) for each in range(n_lessons))
+    n_telling, n_settling = _n_telling(segments), _n_settling(segments)
+    if number >= n_telling + n_settling:
+        return [_LAST_RATE] * n_lessons
+    begun, n_rounds = (0, n_telling) if number < n_telling else (n_telling, n_settling)
+    shares = ((number - begun + each / n_lessons) / n_rounds for each in range(n_lessons))
     return [float(_RATE * (_LAST_RATE / _RATE) ** share) for share in shares]
 
 

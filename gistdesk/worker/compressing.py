@@ -98,7 +98,7 @@ def _attempt(
 
 
 def _training_progress(step: Compressed, seconds: float) -> CompressProgress:
-    """After `seconds` of training. The time left is the longest it may take."""
+    """After `seconds` of training. The time left is what it may take, if rounds take as long as they did."""
     done, total = step.n_segments_done + step.n_rounds_done, step.n_segments + step.n_rounds
     return CompressProgress(done, total, None, step.n_rounds_left * seconds / step.n_rounds_done)
 

@@ -411,13 +411,28 @@ def test_what_surprises_is_measured_as_one_full_pass_would(model: GistModel) -> 
 
 def test_the_end_of_a_given_answer_is_its_last_token(model: GistModel) -> None:
     context = Context(model)
-    ids, hidden = context.hidden_of_answer("why", "stone")
-    ended, more = context.hidden_of_answer("why", "stone", with_end=True)
+    ids, n_answer = context.ids_of_answer("why", "stone")
+    ended, n_ended = context.ids_of_answer("why", "stone", with_end=True)
     assert ended.tolist() == [*ids.tolist(), *model.template_ids(context.prompt.after_answer)[:1]]
-    assert len(more) == len(hidden) + 1
-    assert torch.allclose(more[:-1], hidden, atol=1e-5)
-    cut, left = context.hidden_of_answer("why", "stone", len(hidden), with_end=True)
-    assert (cut.tolist(), len(left)) == (ids.tolist(), len(hidden))
+    assert n_ended == n_answer + 1
+    assert ids[: len(ids) - n_answer].tolist() == context.ids_of_question("why")
+    cut, n_cut = context.ids_of_answer("why", "stone", n_answer, with_end=True)
+    assert (cut.tolist(), n_cut) == (ids.tolist(), n_answer)
+
+
+def test_rows_are_copies_of_what_is_in_front(model: GistModel) -> None:
+    """Without the conversation, and what is read after them leaves the context as it was."""
+    context = Context(model, text_ids=random_ids(torch.Generator().manual_seed(1), 30))
+    answer = ask(context, [Turn("why")])
+    rows = context.rows(3)
+    before = cached_kv(rows.cache)
+    assert before.shape[2:5:2] == (3, int(rows.position[0, 0]))
+    with torch.no_grad():
+        alone = model.decode(torch.tensor([[7, 8]]), context.rows(1).cache, rows.position[:1])
+        beside = model.decode(torch.tensor([[7, 8]] * 3), rows.cache, rows.position)
+    assert torch.allclose(beside, alone.expand(3, -1, -1), atol=1e-5)
+    assert torch.equal(cached_kv(context.rows(3).cache), before)
+    assert ask(context, [Turn("why")]) == answer
 
 
 def test_bytes_that_are_no_text_end_no_answer(model: GistModel) -> None:
@@ -431,44 +446,3 @@ def test_bytes_that_are_no_text_end_no_answer(model: GistModel) -> None:
     random = Random(0)
     for _ in range(200):
         writing.add(random.randrange(len(spelled)))
-
-
-@pytest.mark.parametrize("n_text", [0, 30])
-def test_what_is_drawn_side_by_side_is_what_each_would_be_alone(n_text: int, heard: list[int]) -> None:
-    """Beginnings of different lengths; at temperature 0, so that the draws can be compared."""
-    model = replace(tiny_model(), adapter=None, encoder=None)
-    context = Context(model, text_ids=random_ids(torch.Generator().manual_seed(1), n_text) if n_text else None)
-    questions = ("why", "where is the key to the lamp", "a")
-    found = context.drawn([context.ids_of_question(each) for each in questions], SHORT)
-    for question, (ids, hidden) in zip(questions, found, strict=True):
-        begun = context.ids_of_question(question)
-        assert ids[: len(begun)].tolist() == begun
-        said = ids[len(begun) :].tolist()
-        assert len(said) == len(hidden) <= SHORT.max_tokens
-        assert model.logits(hidden).argmax(-1).tolist() == said
-        alone, hidden_alone = context.drawn([begun], SHORT)[0]
-        assert torch.equal(alone, ids)
-        assert torch.allclose(hidden_alone, hidden, atol=1e-4)
-        heard.clear()
-        ask(context, [Turn(question)])
-        assert heard == said
-
-
-def test_what_is_drawn_ends_where_an_answer_ends() -> None:
-    """Each for itself; at some temperature, so that the end comes at different places."""
-    model = replace(tiny_model(), adapter=None, encoder=None)
-    context = Context(model, text_ids=random_ids(torch.Generator().manual_seed(1), 30))
-    ends = context._end_ids()
-    begun = [context.ids_of_question("why")] * 40
-    drawn = context.drawn(begun, Sampling(temperature=1.0, top_p=1.0, max_tokens=60))
-    said = [ids[len(begun[0]) :].tolist() for ids, _ in drawn]
-    assert any(len(tokens) < 60 for tokens in said)
-    assert all(len(tokens) == 60 or tokens[-1] in ends for tokens in said)
-    assert not any(ends & set(tokens[:-1]) for tokens in said)
-    assert len(set(map(tuple, said))) == len(said)
-
-
-def test_what_would_not_fit_is_not_drawn(model: GistModel) -> None:
-    context = Context(model)
-    with pytest.raises(UserError, match="window"):
-        context.drawn([[1]], Sampling(max_tokens=10**6))

@@ -24,7 +24,7 @@ from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
 from gistdesk.core.refined import _Lesson, _measured, _n_telling, _order, _pieces, n_rounds_left, n_rounds_of, refine
-from gistdesk.core.self_study import Reader
+from gistdesk.core.self_study import said
 from tests.benchmarks.passages import documents
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 from trainer.benchmark.metrics import is_contained
@@ -42,7 +42,7 @@ def few_rounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         set_few_rounds(monkeypatch.setattr)
 
 
-def set_few_rounds(set_value: Callable[[object, str, int], None]) -> None:
+def set_few_rounds(set_value: Callable[[object, str, float], None]) -> None:
     """Two passes, with a round for each pass over `TEXT`, and one that settles."""
     set_value(refined, "_PASSES", 2)
     set_value(refined, "_SETTLING", 0.5)
@@ -67,7 +67,7 @@ def loss_of(model: GistModel, gist: GistKV, ids: torch.Tensor) -> float:
 
 def said_to(model: GistModel, ids: torch.Tensor) -> list[_Lesson]:
     """What a reader says that no round has heard."""
-    return [_Lesson(said, len(hidden), hidden) for said, hidden in Reader(model, ids).said(1000)]
+    return [_Lesson(heard, len(hidden), hidden) for heard, hidden in said(model, ids, 1000)]
 
 
 def test_training_brings_it_nearer_to_telling_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +155,7 @@ def test_it_settles_to_a_reading_of_its_text(monkeypatch: pytest.MonkeyPatch) ->
     of_start, of_telling, of_settled = (_measured(model, gist, heard).loss for gist in (start, telling, settled))
     assert of_telling > of_start
     assert of_settled < min(of_start, 0.8 * of_telling)
+    assert loss_of(model, settled, ids) < 1.1 * loss_of(model, telling, ids)
 
 
 def test_what_is_told_already_is_not_trained_but_settles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,6 +235,7 @@ def test_stopped_anywhere_it_goes_on_to_the_same_file(tmp_path: Path) -> None:
     rounds = [step.n_rounds_done for step in steps]
     assert rounds[-1] == steps[-1].n_rounds == n_rounds_of(cut.segments) == 3
     assert rounds == sorted(rounds)
+    assert (steps[0].n_rounds_left, steps[-1].n_rounds_left) == (3, 0)
     assert steps[-1].agreement is not None
     whole = read_gist(tmp_path / "whole.gistkv")
     for n_steps in (1, rounds.index(1) + 5, rounds.index(2), rounds.index(2) + 8):
