@@ -155,11 +155,38 @@ def test_without_the_extra_words_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     assert "pip install gistdesk[rag]" in caught.value.hint
 
 
-@pytest.mark.parametrize("question", ["Who is the auditor?", "What does the contract cost?", "감사인은 누구입니까?"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who is the auditor?",
+        "What does the contract cost?",
+        "What does the contract say about noise?",
+        "What is the dispute about?",
+        "What is this ship called?",
+        "Was kostet der Vertrag?",
+        "감사인은 누구입니까?",
+    ],
+)
 def test_a_fact_may_be_quoted(question: str) -> None:
     assert asks_for_a_fact(question)
 
 
-@pytest.mark.parametrize("question", ["Summarise this document.", " what is it about", "TL;DR", "이 문서를 요약해 줘"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Summarise this document.",
+        " what is it about",
+        "What is this notice about?",
+        "What are these minutes about?",
+        "What does the letter say?",
+        "What's this about?",
+        "What happens in the story?",
+        "Tell me about this text.",
+        "TL;DR",
+        "Worum geht es in diesem Text?",
+        "Fasse den Text bitte zusammen.",
+        "이 문서를 요약해 줘",
+    ],
+)
 def test_a_summary_may_not(question: str) -> None:
     assert not asks_for_a_fact(question)

@@ -308,6 +308,7 @@ def test_other_families_are_refined(kind: Kind) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_the_real_one_recites_its_text_and_answers_from_it(smollm2: Path) -> None:
     model = load_model("smollm2", device="cpu", need_adapter=False)
     text, asked = next(documents())
