@@ -58,9 +58,10 @@ _MORE_THAN_A_FACT = re.compile(
     r"|main (?:points?|ideas?)|key (?:points?|takeaways?)"
     r"|translate|translation|explain|compare|analy[sz]e|analysis|discuss|rewrite|paraphrase"
     r"|write (?:an?|the|me|us) )|\bwhat(?: is|'s) (?:it|this) about\b"
-    rf"|\bwhat (?:is|are|do|does) {_A_TEXT}(?: (?:about|say|mean|cover|deal with))?\s*[?.]?$"
+    r"|\bwhat is (?:this|the) (?:document|text|book|story|report|contract)\s*[?.]?$"
+    rf"|\bwhat (?:is|are|do|does) {_A_TEXT} (?:about|say|mean|cover|deal with)\s*[?.]?$"
     rf"|\b(?:describe|tell me (?:more )?about|what happens in) {_A_TEXT}\s*[?.]?$"
-    r"|\bzusammenfass|\bfass\w* .*\bzusammen\b|\bworum geht\b|\bübersetz|\berklär"
+    r"|\bzusammenfass|\bfass\w* .*\bzusammen\b|\bworum geht\b|\b(?:übersetz|erklär)(?:en?)?\b"
     r"|요약|정리해|간추|줄거리|무슨 내용|어떤 내용|번역|설명해|비교해|분석|써 ?주세요|작성해",
     re.IGNORECASE,
 )

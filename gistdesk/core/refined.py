@@ -3,9 +3,9 @@
 Rounds of training, several passes over the document. In the first ones the gist learns to recite the text piece by
 piece (`gistdesk.core.recitation`), so that everything the text says can be had from it, and forgets to be read. Then
 it settles: it also learns, by the KL divergence from the full text's predictions, what the model says on its own after
-the text (`gistdesk.core.self_study`), and so becomes a reading of it again. Both at once from the start took twice as
-long and left pieces untold. The first slot of every head is frozen, as moving an attention sink upsets everything. What
-it already tells is seldom taught again, and a round that raises the loss of what it taught is undone.
+the text (`gistdesk.core.self_study`), and so becomes a reading of it again. Both at once from the start left pieces of
+texts at 100x untold. The first slot of every head is frozen, as moving an attention sink upsets everything. What it
+already tells is seldom taught again, and a round that raises the loss of what it taught is undone.
 
 A round depends only on the gist before it, as a file stores it, and on its number: a run resumed between two
 rounds arrives at the same gist. Knows nothing of files.
