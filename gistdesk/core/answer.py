@@ -25,6 +25,9 @@ _GREEDY_BELOW = 1e-3
 """Smaller temperatures would only overflow: they take the likeliest token, too."""
 _PREFILL_TOKENS = 2048
 """Plain text is read in pieces of this many tokens, so that attention's memory is bounded and a stop takes effect."""
+_LEAST_LOOP, _MOST_LOOP, _ROUNDS = 8, 64, 3
+"""Tokens that an answer says over and over, and how many times in a row they end it. A small model that is greedy may
+say a sentence up to its limit."""
 _UNMASKED_VALUES = 2**26
 """A text with nothing before it needs no mask, which makes reading it twice as fast, but only in one piece. The piece
 may be so long that one layer's widest result has no more values than this, 128 MiB in bfloat16."""
@@ -39,6 +42,7 @@ class Sampling:
         top_p: only the likeliest tokens whose probabilities add up to this are drawn from (nucleus sampling).
         seed: for drawing tokens.
         max_tokens: the longest an answer may be.
+        may_loop: go on though the same is said over and over; otherwise that ends an answer.
 
     Raises:
         UserError: a value is unusable.
@@ -48,6 +52,7 @@ class Sampling:
     top_p: float = 0.95
     seed: int = 0
     max_tokens: int = 512
+    may_loop: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature <= 100:
@@ -69,7 +74,7 @@ class AnswerFigures:
         tokens_per_second: over the tokens after the first; 0 if there was only one.
         n_tokens: tokens of the answer.
         n_prompt_tokens: tokens read for this question (not those already in the cache).
-        stopped: "end" (the model ended it), "length" or "closed".
+        stopped: "end" (the model ended it, or only repeated itself), "length" or "closed".
     """
 
     ttft_s: float
@@ -170,6 +175,7 @@ class Context:
         self._check_window(self._n_context + len(wanted) + 1, Sentence("The question"))
         random = torch.Generator().manual_seed(sampling.seed)
         stream, ends = _Spelling(self.model), self.end_ids()
+        said: list[int] = []
         n_tokens, first_s, stopped, has_begun = 0, 0.0, "closed", False
         n_prompt = 0
         try:
@@ -188,6 +194,10 @@ class Context:
                         has_begun = True
                     if piece:
                         yield piece
+                    said.append(token)
+                    if not sampling.may_loop and _loops(said):
+                        stopped = "end"
+                        break
                     room = self.model.max_positions - self._n_context - len(self._ids)
                     if n_tokens >= sampling.max_tokens or room < 2:
                         stopped = "length"
@@ -341,6 +351,15 @@ class _Spelling:
         except Exception:  # tokenizers has no class of its own for "Invalid prefix encountered"
             self._stream = DecodeStream(skip_special_tokens=True)
             return self._stream.step(self._tokenizer, token) or ""
+
+
+def _loops(said: Sequence[int]) -> bool:
+    """Whether the last tokens are the same few, `_ROUNDS` times in a row."""
+    for n in range(_LEAST_LOOP, min(_MOST_LOOP, len(said) // _ROUNDS) + 1):
+        tail = said[-n:]
+        if all(said[-n * (back + 1) : -n * back] == tail for back in range(1, _ROUNDS)):
+            return True
+    return False
 
 
 def choose_token(logits: Tensor, sampling: Sampling, random: torch.Generator) -> int:

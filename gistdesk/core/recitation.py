@@ -141,9 +141,10 @@ def _pieces(context: Context, n_pieces: int) -> Iterator[str]:
     """What is said when each piece is asked for; nothing twice, as after a mistake."""
     before = ""
     said: set[str] = set()
+    word_for_word = Sampling(max_tokens=MOST_TOKENS, may_loop=True)  # a text may: dotted lines, a refrain
     for number in range(n_pieces):
         context.forget()
-        piece = "".join(context.answer([Turn(_request(number, before))], Sampling(max_tokens=MOST_TOKENS))).strip()
+        piece = "".join(context.answer([Turn(_request(number, before))], word_for_word)).strip()
         yield "" if piece in said else piece
         said.add(piece)
         before = piece or before

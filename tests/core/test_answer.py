@@ -268,6 +268,39 @@ def test_an_answer_ends_where_the_model_ends_it(model: GistModel, monkeypatch: p
     assert context.figures.n_tokens == len(model.token_ids("So it is.")) + 1
 
 
+LIBRARY = " The library stays open until 20 April."
+
+
+@pytest.mark.parametrize("before", ["", "Well. ", "In short:\n\n" * 2])
+@pytest.mark.parametrize("loop", [LIBRARY, LIBRARY + " So does the hall of the town.", " no"])
+def test_an_answer_that_says_the_same_over_and_over_ends(
+    model: GistModel, monkeypatch: pytest.MonkeyPatch, before: str, loop: str
+) -> None:
+    speak(monkeypatch, model.token_ids(before + loop * 99))
+    context = Context(model)
+    answer = ask(context, [Turn("What is it about?")], Sampling(max_tokens=400))
+    assert context.figures is not None
+    assert context.figures.stopped == "end"
+    assert answer.startswith(before + loop)
+    assert 3 <= answer.count(loop) <= 24
+
+
+@pytest.mark.parametrize(
+    "text", ["It cost 1,000,000,000,000 in all.", LIBRARY * 2, "Yes, yes, yes, yes, yes.", "| - | - | - |\n" * 2]
+)
+def test_what_is_said_again_ends_no_answer(model: GistModel, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    speak(monkeypatch, [*model.token_ids(text), model.tokenizer.eos_token_id])
+    assert ask(Context(model), [Turn("How much?")], Sampling(max_tokens=400)) == text
+
+
+def test_a_text_told_word_for_word_may_say_the_same_over_and_over(
+    model: GistModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "Contents" + " ." * 40 + " 7"
+    speak(monkeypatch, [*model.token_ids(text), model.tokenizer.eos_token_id])
+    assert ask(Context(model), [Turn("What comes next?")], Sampling(max_tokens=400, may_loop=True)) == text
+
+
 @pytest.mark.parametrize("configured", [[7, 8], 7, None])
 def test_the_models_own_end_tokens_end_an_answer(
     monkeypatch: pytest.MonkeyPatch, configured: list[int] | int | None

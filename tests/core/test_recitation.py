@@ -148,7 +148,8 @@ class Saying:
     def forget(self) -> None:
         pass
 
-    def answer(self, turns: Sequence[Turn], _: Sampling) -> Iterator[str]:
+    def answer(self, turns: Sequence[Turn], sampling: Sampling) -> Iterator[str]:
+        assert sampling.may_loop  # a text may
         number = turns[-1].question.split()[0]
         said = next(answer for request, answer in self._answers.items() if request.split()[0] == number)
         yield self._instead.get(said, said)
