@@ -38,13 +38,28 @@ class Assembled:
 
 def assemble_gist(model: GistModel, prefix_ids: Sequence[int], gist: GistKV) -> Assembled:
     """Put the prompt prefix and one gist, whatever its method, into a cache of one row."""
+    return assemble_after(model, read_prefix(model, prefix_ids), gist)
+
+
+def assemble_after(model: GistModel, prefix: Tensor, gist: GistKV) -> Assembled:
+    """`assemble_gist` with what `read_prefix` returned, which many gists may follow."""
+    n_prefix = prefix.shape[3]
     if gist.bias is None:
-        plain = assemble(model, prefix_ids, [gist.kv])
-        return Assembled(plain.cache, torch.full_like(plain.position, len(prefix_ids) + gist.n_positions), None)
-    before = assemble(model, prefix_ids, [None])
-    prefix = cached_kv(before.cache)[:, :, 0] if prefix_ids else torch.zeros(*model.kv_shape[:3], 0, model.kv_shape[3])
-    cache = model.biased_cache_of(prefix.to(model.device, model.dtype), gist.kv, gist.bias)
-    return Assembled(cache, before.position + gist.n_positions, None)
+        placed = place(gist.kv.to(model.device, model.dtype), n_prefix, model.inv_freq)
+        cache = model.cache_of(torch.cat([prefix, placed], dim=3)[:, :, None])
+    else:
+        cache = model.biased_cache_of(prefix, gist.kv, gist.bias)
+    return Assembled(cache, torch.full((1, 1), n_prefix + gist.n_positions, device=model.device), None)
+
+
+def read_prefix(model: GistModel, prefix_ids: Sequence[int]) -> Tensor:
+    """Keys and values of a prompt prefix: (n_layers, 2, n_kv_heads, n_prefix, head_dim), read without the adapter."""
+    if not prefix_ids:
+        n_layers, both, n_kv_heads, head_dim = model.kv_shape
+        return torch.zeros(n_layers, both, n_kv_heads, 0, head_dim, device=model.device, dtype=model.dtype)
+    cache = DynamicCache(config=model.causal_lm.config)
+    model.decode(torch.tensor([list(prefix_ids)]), cache, 0)
+    return cached_kv(cache)[:, :, 0]
 
 
 def assemble(model: GistModel, prefix_ids: Sequence[int], gists: Sequence[Tensor | None]) -> Assembled:
@@ -61,10 +76,7 @@ def assemble(model: GistModel, prefix_ids: Sequence[int], gists: Sequence[Tensor
     parts: list[Tensor] = []
     n_prefix = len(prefix_ids)
     if n_prefix:
-        cache = DynamicCache(config=config)
-        model.decode(torch.tensor([list(prefix_ids)]), cache, 0)
-        kv = cached_kv(cache)
-        parts.append(kv.expand(-1, -1, len(gists), -1, -1, -1))
+        parts.append(read_prefix(model, prefix_ids)[:, :, None].expand(-1, -1, len(gists), -1, -1, -1))
     n_slots = [0 if gist is None else gist.shape[3] for gist in gists]
     width = max(n_slots)
     if width:

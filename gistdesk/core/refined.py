@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 
 from gistdesk.core.answer import Context
-from gistdesk.core.context import assemble_gist
+from gistdesk.core.context import assemble_after, read_prefix
 from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.gist_tensors import stored_dtype
 from gistdesk.core.layout import Segment
@@ -90,6 +90,49 @@ class _Score:
         return _Score({**self.costs, **other.costs}, self.told | other.told)
 
 
+class _Teller:
+    """A model that is asked to tell what gists hold. The prompt's prefix, the same before all of them, is read once."""
+
+    def __init__(self, model: GistModel) -> None:
+        self.model = model
+        with torch.no_grad():
+            self._prefix = read_prefix(model, model.template_ids(prompt_of(model.tokenizer).prefix))
+
+    def told(self, gist: GistKV, lessons: Sequence[_Lesson]) -> list[Tensor]:
+        """The gist's predictions for each answer: log-probabilities (n_answer, vocab_size)."""
+        start = assemble_after(self.model, self._prefix, gist)
+        start.cache.batch_repeat_interleave(len(lessons))
+        asked = [lesson.ids[:-1] for lesson in lessons]
+        ids = torch.nn.utils.rnn.pad_sequence(asked, batch_first=True)  # padding comes last, where nothing sees it
+        hidden = self.model.decode(ids, start.cache, start.position)
+        answers = [
+            row[len(each.ids) - 1 - each.n_answer : len(each.ids) - 1]
+            for row, each in zip(hidden, lessons, strict=True)
+        ]
+        return [self.model.logits(answer).float().log_softmax(-1) for answer in answers]
+
+    def losses(self, told: Sequence[Tensor], lessons: Sequence[_Lesson]) -> Tensor:
+        """(n_lessons,) sums over the tokens of each answer, in nats: KL divergence from the full text's predictions, or
+        cross-entropy."""
+        losses = []
+        for found, lesson in zip(told, lessons, strict=True):
+            if lesson.wanted is None:
+                losses.append(cross_entropy(found, _answer_ids(lesson, found), reduction="sum"))
+            else:
+                expected = _predicted(self.model, lesson.wanted)
+                losses.append(kl_div(found, expected, reduction="sum", log_target=True))
+        return torch.stack(losses)
+
+    def measured(self, gist: GistKV, lessons: Sequence[_Lesson]) -> _Score:
+        costs, told = dict[_Lesson, float](), set[_Lesson]()
+        with torch.no_grad():
+            for part in _parts(sorted(lessons, key=lambda lesson: len(lesson.ids))):
+                found = self.told(gist, part)
+                costs |= zip(part, self.losses(found, part).tolist(), strict=True)
+                told |= _word_for_word(found, part)
+        return _Score(costs, told)
+
+
 def n_rounds_of(segments: Sequence[Segment]) -> int:
     """The number of rounds for a document."""
     return _n_telling(segments) + _n_settling(segments) + ceil(_MORE * _n_telling(segments))
@@ -123,25 +166,26 @@ def refine(model: GistModel, token_ids: Tensor, gist: GistKV) -> Iterator[GistKV
     for lesson in _pieces(model, [_ids_of(token_ids, segment) for segment in gist.segments]):
         pieces.append(lesson)
         yield gist
+    teller = _Teller(model)
     n_rounds = n_rounds_of(gist.segments)
     refined = gist.refined
     if refined is None:
-        share = _measured(model, gist, pieces).share
+        share = teller.measured(gist, pieces).share
         refined = Refinement(0, share, share, len(pieces))
     for number in range(refined.n_rounds, n_rounds):
         trained, share = gist, refined.after
-        for step in _round(model, token_ids, gist, pieces, number):
+        for step in _round(teller, token_ids, gist, pieces, number):
             trained, share = step
             yield gist  # a round counts as a whole: what is half trained is not resumed
         if number + 1 == n_rounds:
-            share = _measured(model, trained, pieces).share
+            share = teller.measured(trained, pieces).share
         refined = replace(refined, n_rounds=number + 1, after=share)
         gist = replace(trained, refined=refined)
         yield gist
 
 
 def _round(
-    model: GistModel, token_ids: Tensor, gist: GistKV, pieces: Sequence[_Lesson], number: int
+    teller: _Teller, token_ids: Tensor, gist: GistKV, pieces: Sequence[_Lesson], number: int
 ) -> Iterator[tuple[GistKV, float]]:
     """Teach the pieces of one round, and what a reader says once telling is over.
 
@@ -149,7 +193,7 @@ def _round(
     """
     stream = [pieces[index] for index in _order(len(pieces), gist.segments, number)]
     taught = list(dict.fromkeys(stream))
-    before = _measured(model, gist, taught)
+    before = teller.measured(gist, taught)
     share = before.share
     yield gist, share
     n_telling = _n_telling(gist.segments)
@@ -157,16 +201,16 @@ def _round(
         return
     heard: list[_Lesson] = []
     if number >= n_telling:
-        for ids, hidden in said(model, token_ids, number - n_telling):
+        for ids, hidden in said(teller.model, token_ids, number - n_telling):
             heard.append(_Lesson(ids, len(hidden), hidden))
             yield gist, share
-    before, trained = before.and_also(_measured(model, gist, heard)), gist
+    before, trained = before.and_also(teller.measured(gist, heard)), gist
     stream += heard * _TIMES
     Random(f"round:{number}").shuffle(stream)
-    for step in _trained(model, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
+    for step in _trained(teller, gist, stream, before.told, _rates(gist.segments, number, len(stream))):
         trained = step
         yield gist, share
-    after = _measured(model, trained, taught + heard)
+    after = teller.measured(trained, taught + heard)
     if after.loss < before.loss:  # false for NaN
         yield trained, after.share
 
@@ -259,7 +303,7 @@ class _InTraining:
 
 
 def _trained(
-    model: GistModel, gist: GistKV, stream: Sequence[_Lesson], told: set[_Lesson], rates: Sequence[float]
+    teller: _Teller, gist: GistKV, stream: Sequence[_Lesson], told: set[_Lesson], rates: Sequence[float]
 ) -> Iterator[GistKV]:
     """Train a gist on lessons, a few at a time; yields it now and then, the trained one last.
 
@@ -271,7 +315,7 @@ def _trained(
     """
     told = set(told)
     n_pieces = len({lesson for lesson in stream if lesson.wanted is None})
-    training = _InTraining(model, gist)
+    training = _InTraining(teller.model, gist)
     adam = torch.optim.Adam(training.leaves, betas=(0.9, 0.95))
     n_steps, step = 0, list[_Lesson]()
     for number, lesson in enumerate(stream):
@@ -282,8 +326,8 @@ def _trained(
         n_answer = sum(lesson.n_answer for lesson in step)
         for part in _parts(sorted(step, key=lambda lesson: len(lesson.ids))):  # little padding
             with torch.enable_grad():
-                found = _told(model, training.gist(), part)
-                training.add_gradient(_losses(found, part, model).sum() / n_answer)
+                found = teller.told(training.gist(), part)
+                training.add_gradient(teller.losses(found, part).sum() / n_answer)
             told -= set(part)
             told |= _word_for_word(found, part)
             yield gist
@@ -311,31 +355,6 @@ def _parts(lessons: Sequence[_Lesson]) -> Iterator[list[_Lesson]]:
         yield part
 
 
-def _told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> list[Tensor]:
-    """The gist's predictions for each answer: log-probabilities (n_answer, vocab_size)."""
-    start = assemble_gist(model, model.template_ids(prompt_of(model.tokenizer).prefix), gist)
-    start.cache.batch_repeat_interleave(len(lessons))
-    asked = [lesson.ids[:-1] for lesson in lessons]
-    ids = torch.nn.utils.rnn.pad_sequence(asked, batch_first=True)  # padding comes last, where nothing sees it
-    hidden = model.decode(ids, start.cache, start.position)
-    answers = [
-        row[len(each.ids) - 1 - each.n_answer : len(each.ids) - 1] for row, each in zip(hidden, lessons, strict=True)
-    ]
-    return [model.logits(answer).float().log_softmax(-1) for answer in answers]
-
-
-def _losses(told: Sequence[Tensor], lessons: Sequence[_Lesson], model: GistModel) -> Tensor:
-    """(n_lessons,) sums over the tokens of each answer, in nats: KL divergence from the full text's predictions, or
-    cross-entropy."""
-    losses = []
-    for found, lesson in zip(told, lessons, strict=True):
-        if lesson.wanted is None:
-            losses.append(cross_entropy(found, _answer_ids(lesson, found), reduction="sum"))
-        else:
-            losses.append(kl_div(found, _predicted(model, lesson.wanted), reduction="sum", log_target=True))
-    return torch.stack(losses)
-
-
 def _answer_ids(lesson: _Lesson, like: Tensor) -> Tensor:
     return lesson.ids[-lesson.n_answer :].to(like.device)
 
@@ -352,13 +371,3 @@ def _word_for_word(told: Sequence[Tensor], lessons: Sequence[_Lesson]) -> set[_L
         for found, lesson in zip(told, lessons, strict=True)
         if lesson.wanted is None and bool((found.argmax(-1) == _answer_ids(lesson, found)).all())
     }
-
-
-def _measured(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> _Score:
-    costs, told = dict[_Lesson, float](), set[_Lesson]()
-    with torch.no_grad():
-        for part in _parts(sorted(lessons, key=lambda lesson: len(lesson.ids))):
-            found = _told(model, gist, part)
-            costs |= zip(part, _losses(found, part, model).tolist(), strict=True)
-            told |= _word_for_word(found, part)
-    return _Score(costs, told)

@@ -23,7 +23,17 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
-from gistdesk.core.refined import _Lesson, _measured, _n_telling, _order, _pieces, n_rounds_left, n_rounds_of, refine
+from gistdesk.core.refined import (
+    _Lesson,
+    _n_telling,
+    _order,
+    _pieces,
+    _Score,
+    _Teller,
+    n_rounds_left,
+    n_rounds_of,
+    refine,
+)
 from gistdesk.core.self_study import said
 from tests.benchmarks.passages import documents
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
@@ -62,7 +72,7 @@ def matched(model: GistModel, ids: torch.Tensor, ratio: float = 8.0) -> GistKV:
 
 def loss_of(model: GistModel, gist: GistKV, ids: torch.Tensor) -> float:
     """Of telling the text."""
-    return _measured(model, gist, list(_pieces(model, [ids.long()]))).loss
+    return _Teller(model).measured(gist, list(_pieces(model, [ids.long()]))).loss
 
 
 def said_to(model: GistModel, ids: torch.Tensor) -> list[_Lesson]:
@@ -152,19 +162,19 @@ def test_it_settles_to_a_reading_of_its_text(monkeypatch: pytest.MonkeyPatch) ->
     *_, telling = refine(model, ids, start)
     monkeypatch.setattr(refined, "_SETTLING", 0.5)
     *_, settled = refine(model, ids, start)
-    of_start, of_telling, of_settled = (_measured(model, gist, heard).loss for gist in (start, telling, settled))
+    of_start, of_telling, of_settled = (_Teller(model).measured(gist, heard).loss for gist in (start, telling, settled))
     assert of_telling > of_start
     assert of_settled < min(of_start, 0.8 * of_telling)
     assert loss_of(model, settled, ids) < 1.1 * loss_of(model, telling, ids)
 
 
 def test_what_is_told_already_is_not_trained_but_settles(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured = refined._measured
+    measured = _Teller.measured
 
-    def all_told(model: GistModel, gist: GistKV, lessons: Sequence[_Lesson]) -> refined._Score:
-        return replace(measured(model, gist, lessons), told={each for each in lessons if each.wanted is None})
+    def all_told(teller: _Teller, gist: GistKV, lessons: Sequence[_Lesson]) -> _Score:
+        return replace(measured(teller, gist, lessons), told={each for each in lessons if each.wanted is None})
 
-    monkeypatch.setattr(refined, "_measured", all_told)
+    monkeypatch.setattr(_Teller, "measured", all_told)
     monkeypatch.setattr(refined, "_MORE", 0.75)
     model = bare()
     ids = text_ids(model)
@@ -319,7 +329,8 @@ def test_the_real_one_recites_its_text_and_answers_from_it(smollm2: Path) -> Non
     assert gist.refined is not None and gist.refined.after > 0.9
     heard = said_to(model, ids)
     telling = by_rounds[_n_telling(gist.segments)]
-    assert _measured(model, gist, heard).loss < 0.7 * _measured(model, telling, heard).loss
+    teller = _Teller(model)
+    assert teller.measured(gist, heard).loss < 0.7 * teller.measured(telling, heard).loss
     told = recited(model, [gist])
     n_right = 0
     for question, answers in asked:
