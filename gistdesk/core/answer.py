@@ -264,12 +264,10 @@ class Context:
         """The ids that ask the first question, up to where its answer begins."""
         return self._conversation_ids([Turn(question)])
 
-    def rows(self, n: int) -> Assembled:
-        """Copies of what is in front of the conversation, n of them side by side. Forgets the conversation."""
+    def copy(self) -> Assembled:
+        """A copy of what is in front of the conversation. Forgets the conversation."""
         self.forget()
-        cache = deepcopy(self._cache)
-        cache.batch_repeat_interleave(n)
-        return Assembled(cache, torch.full((n, 1), self._n_context, device=self.model.device), None)
+        return Assembled(deepcopy(self._cache), torch.tensor([[self._n_context]], device=self.model.device), None)
 
     def forget(self) -> None:
         """Forget the conversation: the next answer is computed as if it were the first."""

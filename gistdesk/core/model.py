@@ -163,15 +163,18 @@ class GistModel:
         Args:
             input_ids: (batch, n_tokens).
             cache: everything before them.
-            position: of the first new token; (batch, 1) if the rows differ.
-            mask: (batch, n_cached + n_tokens), 0 where a row is padded; None when no row is.
+            position: of the first new token; (batch, 1) if the rows differ, (batch, n_tokens) of each by itself.
+            mask: (batch, n_cached + n_tokens), 0 where a row is padded; or (batch, 1, n_tokens, n_cached + n_tokens),
+                true where a new token sees another. None: each sees all before it.
             watch: called with every layer's queries and keys.
 
         Returns:
             hidden states after the final norm, (batch, n_tokens, hidden_size).
         """
-        steps = torch.arange(input_ids.shape[1], device=self.device)[None, :]
-        positions = (steps + position).expand(input_ids.shape[0], -1)
+        positions = position
+        if not isinstance(position, Tensor) or position.shape != input_ids.shape:
+            steps = torch.arange(input_ids.shape[1], device=self.device)[None, :]
+            positions = (steps + position).expand(input_ids.shape[0], -1)
         with attention_of(cache, self.causal_lm.config, watch) as more:
             hidden: Tensor = self.causal_lm.model(
                 input_ids=input_ids.to(self.device),

@@ -25,7 +25,7 @@ _REQUESTS = (
 _OF_EACH = 4
 _SAID_TOKENS = 64
 _READ_TOKENS = 8192
-"""Most of the text that is read at once, in all rows of what is drawn side by side: so memory is bounded."""
+"""Most of the text that is read at once: so memory is bounded."""
 _OPENING_WORDS = 10
 
 
@@ -62,12 +62,10 @@ def said(model: GistModel, token_ids: Tensor, number: int) -> Iterator[tuple[Ten
             opening = " ".join(model.tokenizer.decode(stretch[: 4 * _OPENING_WORDS].tolist()).split()[:_OPENING_WORDS])
             request = f'Of the part of the text that begins with "{opening}": {request}'
         begun.append(last + context.ids_of_question(request))
-    n_rows = max(1, _READ_TOKENS // len(stretch))
-    for start in range(0, len(begun), n_rows):
-        for ids, hidden in _drawn(context, begun[start : start + n_rows], len(begun) * number + start):
-            n_said = min(len(hidden), len(ids) - 2)  # what the text itself predicts follows no id
-            if n_said:
-                yield ids[1:], hidden[-n_said:]
+    for ids, hidden in _drawn(context, begun, number):
+        n_said = min(len(hidden), len(ids) - 2)  # what the text itself predicts follows no id
+        if n_said:
+            yield ids[1:], hidden[-n_said:]
 
 
 def _drawn(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -77,34 +75,44 @@ def _drawn(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Itera
         All ids of each (n_begun + n_said,), up to one that ends an answer, and the hidden states (n_said, hidden_size)
         that predict what was said.
     """
-    ends = context.end_ids()
+    said: list[list[int]] = [[] for _ in begun]
+    states: list[list[Tensor]] = [[] for _ in begun]
     with torch.no_grad():
-        steps = list(_steps(context, begun, seed))
-    states = torch.stack([hidden for _, hidden in steps], dim=1)
-    for row, before in enumerate(begun):
-        tokens = [step[row] for step, _ in steps]
-        n_said = next((at + 1 for at, token in enumerate(tokens) if token in ends), len(tokens))
-        yield torch.tensor([*before, *tokens[:n_said]]), states[row, :n_said]
+        for row, token, hidden in _tokens(context, begun, seed):
+            said[row].append(token)
+            states[row].append(hidden)
+    for before, tokens, of_tokens in zip(begun, said, states, strict=True):
+        yield torch.tensor([*before, *tokens]), torch.stack(of_tokens)
 
 
-def _steps(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[list[int], Tensor]]:
-    """Every row's next token, and the hidden states (n_rows, hidden_size) that predict these, until all have ended."""
-    model, start = context.model, context.rows(len(begun))
+def _tokens(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[int, int, Tensor]]:
+    """Tokens as they are drawn: the number of their beginning, the token, the hidden state that predicts it.
+
+    All stand in one row behind the text, and each sees the text and what is its own: copies of the text's keys and
+    values, one for each, would take most of the time.
+    """
+    model, start = context.model, context.copy()
     sampling = Sampling(temperature=1.0, top_p=1.0, seed=seed, max_tokens=_SAID_TOKENS)
-    random, ends, ended = torch.Generator().manual_seed(seed), context.end_ids(), set[int]()
-    ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(each) for each in begun], batch_first=True)
-    lengths = torch.tensor([[len(each)] for each in begun], device=model.device)
-    n_cached = start.cache.get_seq_length()
-    mask = torch.arange(n_cached + ids.shape[1], device=model.device) < n_cached + lengths
-    hidden = model.decode(ids, start.cache, start.position, mask.long())
-    hidden = hidden[torch.arange(len(begun), device=hidden.device), lengths[:, 0] - 1]
-    position = start.position + lengths
+    random, ends = torch.Generator().manual_seed(seed), context.end_ids()
+    seen = torch.full((start.cache.get_seq_length(),), -1)  # of the cached: which beginning it belongs to
+    new = {row: list(ids) for row, ids in enumerate(begun)}
+    n_read = dict.fromkeys(new, 0)
     for _ in range(_SAID_TOKENS):
-        tokens = [choose_token(logits, sampling, random) for logits in model.logits(hidden).float()]
-        yield tokens, hidden
-        ended |= {row for row, token in enumerate(tokens) if token in ends}
-        if len(ended) == len(begun):
+        owners = torch.tensor([row for row, ids in new.items() for _ in ids])
+        steps = torch.tensor([n_read[row] + at for row, ids in new.items() for at in range(len(ids))])
+        seen = torch.cat([seen, owners])
+        mask = ((seen == -1) | (seen == owners[:, None])).tril(len(seen) - len(owners))
+        ids = torch.tensor([[token for ids in new.values() for token in ids]])
+        positions = start.position + steps.to(model.device)
+        hidden = model.decode(ids, start.cache, positions, mask[None, None])[0]
+        last = torch.tensor([len(ids) for ids in new.values()]).cumsum(0) - 1
+        states = hidden[last.to(hidden.device)]
+        for row, state, logits in zip(list(new), states, model.logits(states).float(), strict=True):
+            token = choose_token(logits, sampling, random)
+            yield row, token, state
+            n_read[row] += len(new[row])
+            new[row] = [token]
+            if token in ends:
+                del new[row]
+        if not new:
             return
-        mask = torch.cat([mask, mask.new_ones(len(begun), 1)], dim=1)
-        hidden = model.decode(torch.tensor(tokens)[:, None], start.cache, position, mask.long())[:, 0]
-        position = position + 1

@@ -53,20 +53,6 @@ def test_the_hidden_states_are_those_of_a_reader_of_the_text(kind: Kind, n_text:
         assert torch.allclose(hidden, wanted, atol=1e-4)
 
 
-def test_it_is_the_same_model_however_many_rows_are_drawn_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Text that is too long for two rows is drawn from one by one."""
-    model = bare()
-    n_text = len(model.token_ids(TEXT))
-    drawn = self_study._drawn
-    n_rows: list[int] = []
-    monkeypatch.setattr(self_study, "_drawn", lambda *asked: n_rows.append(len(asked[1])) or drawn(*asked))
-    for most, wanted in ((10**6, [2 * _OF_EACH]), (3 * n_text, [3, 3, 2]), (n_text, [1] * 2 * _OF_EACH)):
-        monkeypatch.setattr(self_study, "_READ_TOKENS", most)
-        n_rows.clear()
-        assert len(said_of(model, 0)) == 2 * _OF_EACH
-        assert n_rows == wanted
-
-
 def test_half_of_it_goes_on_without_a_question() -> None:
     model = bare()
     before_question = model.template_ids(Context(model).prompt.before_question)
