@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
         if deadline.hasExpired():
             raise TimeoutError("the engine did not come so far")
         QApplication.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 50)
+        time.sleep(0.02)  # the engine stands back behind whatever else is at work
 
 
 def settle() -> None:
@@ -75,6 +77,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as home:
+        os.environ.setdefault("GISTDESK_MODELS", str(folders().models))  # those at hand, in a library of its own
         os.environ["GISTDESK_HOME"] = home
         config = folders().config
         config.mkdir(parents=True, exist_ok=True)
