@@ -95,24 +95,19 @@ def _tokens(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Iter
     sampling = Sampling(temperature=1.0, top_p=1.0, seed=seed, max_tokens=_SAID_TOKENS)
     random, ends = torch.Generator().manual_seed(seed), context.end_ids()
     seen = torch.full((start.cache.get_seq_length(),), -1)  # of the cached: which beginning it belongs to
-    new = {row: list(ids) for row, ids in enumerate(begun)}
-    n_read = dict.fromkeys(new, 0)
+    new = [(row, at, token) for row, ids in enumerate(begun) for at, token in enumerate(ids)]
     for _ in range(_SAID_TOKENS):
-        owners = torch.tensor([row for row, ids in new.items() for _ in ids])
-        steps = torch.tensor([n_read[row] + at for row, ids in new.items() for at in range(len(ids))])
-        seen = torch.cat([seen, owners])
-        mask = ((seen == -1) | (seen == owners[:, None])).tril(len(seen) - len(owners))
-        ids = torch.tensor([[token for ids in new.values() for token in ids]])
-        positions = start.position + steps.to(model.device)
-        hidden = model.decode(ids, start.cache, positions, mask[None, None])[0]
-        last = torch.tensor([len(ids) for ids in new.values()]).cumsum(0) - 1
-        states = hidden[last.to(hidden.device)]
-        for row, state, logits in zip(list(new), states, model.logits(states).float(), strict=True):
+        rows, steps, ids = torch.tensor(new).T
+        seen = torch.cat([seen, rows])
+        mask = ((seen == -1) | (seen == rows[:, None])).tril(len(seen) - len(rows))
+        hidden = model.decode(ids[None], start.cache, start.position + steps.to(model.device), mask[None, None])[0]
+        last = {row: (index, at) for index, (row, at, _) in enumerate(new)}
+        states = hidden[[index for index, _ in last.values()]]
+        new = []
+        for (row, (_, at)), state, logits in zip(last.items(), states, model.logits(states).float(), strict=True):
             token = choose_token(logits, sampling, random)
             yield row, token, state
-            n_read[row] += len(new[row])
-            new[row] = [token]
-            if token in ends:
-                del new[row]
+            if token not in ends:
+                new.append((row, at + 1, token))
         if not new:
             return
