@@ -245,10 +245,10 @@ _CORE = (
         "goes_on",
     ),
     Mutant(
-        "what is said twice is a loop",
+        "what is said again is a loop",
         "gistdesk/core/answer.py",
-        "_LEAST_LOOP, _MOST_LOOP, _ROUNDS = 8, 64, 3",
-        "_LEAST_LOOP, _MOST_LOOP, _ROUNDS = 8, 64, 2",
+        "_LOOP_TOKENS, _LOOP_ROUNDS = 128, 3",
+        "_LOOP_TOKENS, _LOOP_ROUNDS = 24, 3",
         "tests/core/test_answer.py",
         "said_again",
     ),

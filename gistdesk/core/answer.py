@@ -5,7 +5,6 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,9 +24,9 @@ _GREEDY_BELOW = 1e-3
 """Smaller temperatures would only overflow: they take the likeliest token, too."""
 _PREFILL_TOKENS = 2048
 """Plain text is read in pieces of this many tokens, so that attention's memory is bounded and a stop takes effect."""
-_LEAST_LOOP, _MOST_LOOP, _ROUNDS = 8, 64, 3
-"""Tokens that an answer says over and over, and how many times in a row they end it. A small model that is greedy may
-say a sentence up to its limit."""
+_LOOP_TOKENS, _LOOP_ROUNDS = 128, 3
+"""An answer ends when so many tokens, or more, were the same few so often: a small model that is greedy may say a
+sentence up to its limit. Fewer would end a matrix of zeros, rows of a table, or a refrain."""
 _UNMASKED_VALUES = 2**26
 """A text with nothing before it needs no mask, which makes reading it twice as fast, but only in one piece. The piece
 may be so long that one layer's widest result has no more values than this, 128 MiB in bfloat16."""
@@ -74,7 +73,7 @@ class AnswerFigures:
         tokens_per_second: over the tokens after the first; 0 if there was only one.
         n_tokens: tokens of the answer.
         n_prompt_tokens: tokens read for this question (not those already in the cache).
-        stopped: "end" (the model ended it, or only repeated itself), "length" or "closed".
+        stopped: "end" (the model ended it), "loop" (it only repeated itself), "length" or "closed".
     """
 
     ttft_s: float
@@ -196,7 +195,7 @@ class Context:
                         yield piece
                     said.append(token)
                     if not sampling.may_loop and _loops(said):
-                        stopped = "end"
+                        stopped = "loop"
                         break
                     room = self.model.max_positions - self._n_context - len(self._ids)
                     if n_tokens >= sampling.max_tokens or room < 2:
@@ -264,10 +263,10 @@ class Context:
         """The ids that ask the first question, up to where its answer begins."""
         return self._conversation_ids([Turn(question)])
 
-    def copy(self) -> Assembled:
-        """A copy of what is in front of the conversation. Forgets the conversation."""
+    def in_front(self) -> Assembled:
+        """What is in front of the conversation, without it; `forget` drops what is read after this."""
         self.forget()
-        return Assembled(deepcopy(self._cache), torch.tensor([[self._n_context]], device=self.model.device), None)
+        return Assembled(self._cache, torch.tensor([[self._n_context]], device=self.model.device), None)
 
     def forget(self) -> None:
         """Forget the conversation: the next answer is computed as if it were the first."""
@@ -352,10 +351,10 @@ class _Spelling:
 
 
 def _loops(said: Sequence[int]) -> bool:
-    """Whether the last tokens are the same few, `_ROUNDS` times in a row."""
-    for n in range(_LEAST_LOOP, min(_MOST_LOOP, len(said) // _ROUNDS) + 1):
-        tail = said[-n:]
-        if all(said[-n * (back + 1) : -n * back] == tail for back in range(1, _ROUNDS)):
+    """Whether the last tokens are the same few over and over."""
+    for n in range(1, len(said) // _LOOP_ROUNDS + 1):
+        n_tail = max(_LOOP_TOKENS, _LOOP_ROUNDS * n)
+        if n_tail <= len(said) and said[-1] == said[-1 - n] and said[-n_tail:-n] == said[n - n_tail :]:
             return True
     return False
 

@@ -45,7 +45,7 @@ def assemble_after(model: GistModel, prefix: Tensor, gist: GistKV) -> Assembled:
     """`assemble_gist` with what `read_prefix` returned, which many gists may follow."""
     n_prefix = prefix.shape[3]
     if gist.bias is None:
-        placed = place(gist.kv.to(model.device, model.dtype), n_prefix, model.inv_freq)
+        placed = place(gist.kv.to(prefix), n_prefix, model.inv_freq)
         cache = model.cache_of(torch.cat([prefix, placed], dim=3)[:, :, None])
     else:
         cache = model.biased_cache_of(prefix, gist.kv, gist.bias)

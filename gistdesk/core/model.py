@@ -165,7 +165,7 @@ class GistModel:
             cache: everything before them.
             position: of the first new token; (batch, 1) if the rows differ, (batch, n_tokens) of each by itself.
             mask: (batch, n_cached + n_tokens), 0 where a row is padded; or (batch, 1, n_tokens, n_cached + n_tokens),
-                true where a new token sees another. None: each sees all before it.
+                true where a new token sees another. None: each sees all before it; always so after a biased cache.
             watch: called with every layer's queries and keys.
 
         Returns:

@@ -89,9 +89,9 @@ def _tokens(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Iter
     """Tokens as they are drawn: the number of their beginning, the token, the hidden state that predicts it.
 
     All stand in one row behind the text, and each sees the text and what is its own: copies of the text's keys and
-    values, one for each, would take most of the time.
+    values, one for each, would take most of the time. They stay there until the context forgets them.
     """
-    model, start = context.model, context.copy()
+    model, start = context.model, context.in_front()
     sampling = Sampling(temperature=1.0, top_p=1.0, seed=seed, max_tokens=_SAID_TOKENS)
     random, ends = torch.Generator().manual_seed(seed), context.end_ids()
     seen = torch.full((start.cache.get_seq_length(),), -1)  # of the cached: which beginning it belongs to

@@ -80,7 +80,8 @@ class AnswerDone(Event):
     """An answer has ended.
 
     Attributes:
-        stopped: "end" (the model ended it), "length" or "cancelled"; text before a cancel is a partial answer.
+        stopped: "end" (the model ended it), "loop" (it only repeated itself), "length" or "cancelled"; text before a
+            cancel is a partial answer.
         tokens_per_second: of the tokens after the first.
         n_prompt_tokens: tokens read for this question, not those already in front of it.
         n_slots: gist slots that are read, or that recited the documents.

@@ -14,7 +14,7 @@ from gistdesk.server.gists import NamedGist, find
 
 MOST_TOKENS = 4096
 _REFUSED = ("tools", "functions", "stop", "logprobs", "audio")
-_REASONS = {"end": "stop", "length": "length", "cancelled": "stop"}
+_REASONS = {"end": "stop", "length": "length", "loop": "length", "cancelled": "stop"}
 
 
 @dataclass(frozen=True)

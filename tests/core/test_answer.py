@@ -268,37 +268,64 @@ def test_an_answer_ends_where_the_model_ends_it(model: GistModel, monkeypatch: p
     assert context.figures.n_tokens == len(model.token_ids("So it is.")) + 1
 
 
+def wide() -> GistModel:
+    """With room for long answers."""
+    return tiny_model(max_position_embeddings=8000)
+
+
 LIBRARY = " The library stays open until 20 April."
 
 
 @pytest.mark.parametrize("before", ["", "Well. ", "In short:\n\n" * 2])
-@pytest.mark.parametrize("loop", [LIBRARY, LIBRARY + " So does the hall of the town.", " no"])
+@pytest.mark.parametrize(
+    "loop",
+    [
+        LIBRARY,
+        LIBRARY + " So does the hall of the town.",
+        " no",
+        " ".join(map(str, range(100))),
+        " " + "".join(chr(0xAC00 + 97 * i) for i in range(60)) + ".",
+    ],
+)
 def test_an_answer_that_says_the_same_over_and_over_ends(
     model: GistModel, monkeypatch: pytest.MonkeyPatch, before: str, loop: str
 ) -> None:
-    speak(monkeypatch, model.token_ids(before + loop * 99))
-    context = Context(model)
-    answer = ask(context, [Turn("What is it about?")], Sampling(max_tokens=400))
+    said = model.token_ids(before + loop * 199)
+    speak(monkeypatch, said)
+    context = Context(wide())
+    answer = ask(context, [Turn("What is it about?")], Sampling(max_tokens=5000))
     assert context.figures is not None
-    assert context.figures.stopped == "end"
-    assert answer.startswith(before + loop)
-    assert 3 <= answer.count(loop) <= 24
+    assert context.figures.stopped == "loop"
+    assert answer.startswith(before + loop * 2)
+    n_loop = len(model.token_ids(loop * 2)) - len(model.token_ids(loop))
+    assert context.figures.n_tokens <= len(model.token_ids(before)) + max(128, 3 * n_loop) + n_loop
 
 
 @pytest.mark.parametrize(
-    "text", ["It cost 1,000,000,000,000 in all.", LIBRARY * 2, "Yes, yes, yes, yes, yes.", "| - | - | - |\n" * 2]
+    "text",
+    [
+        "It cost " + "1" + ",000" * 20 + " in all, or 0." + "3" * 60,
+        "[" + "[0, 0, 0, 0, 0, 0],\n" * 6 + "]",
+        "| a | b | c |\n|---|---|---|\n" + "| - | - | - |\n" * 8,
+        "</div>\n" * 12,
+        "00 00 00 00 " * 8,
+        "ㅋ" * 30,
+        LIBRARY * 3,
+        "We will, we will rock you.\n" * 4,
+    ],
 )
 def test_what_is_said_again_ends_no_answer(model: GistModel, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     speak(monkeypatch, [*model.token_ids(text), model.tokenizer.eos_token_id])
-    assert ask(Context(model), [Turn("How much?")], Sampling(max_tokens=400)) == text
+    assert ask(Context(wide()), [Turn("How much?")], Sampling(max_tokens=5000)) == text
 
 
 def test_a_text_told_word_for_word_may_say_the_same_over_and_over(
     model: GistModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "Contents" + " ." * 40 + " 7"
+    text = "Contents" + " ." * 400 + " 7"
     speak(monkeypatch, [*model.token_ids(text), model.tokenizer.eos_token_id])
-    assert ask(Context(model), [Turn("What comes next?")], Sampling(max_tokens=400, may_loop=True)) == text
+    verbatim = Sampling(max_tokens=5000, may_loop=True)
+    assert ask(Context(wide()), [Turn("What comes next?")], verbatim) == text
 
 
 @pytest.mark.parametrize("configured", [[7, 8], 7, None])
@@ -453,17 +480,16 @@ def test_the_end_of_a_given_answer_is_its_last_token(model: GistModel) -> None:
     assert (cut.tolist(), n_cut) == (ids.tolist(), n_answer)
 
 
-def test_a_copy_is_of_what_is_in_front(model: GistModel) -> None:
-    """Without the conversation, and what is read after it leaves the context as it was."""
+def test_what_is_read_in_front_is_forgotten(model: GistModel) -> None:
     context = Context(model, text_ids=random_ids(torch.Generator().manual_seed(1), 30))
     answer = ask(context, [Turn("why")])
-    copy = context.copy()
-    before = cached_kv(copy.cache)
-    assert before.shape[4] == int(copy.position)
+    front = context.in_front()
+    before = cached_kv(front.cache)
+    assert before.shape[4] == int(front.position)
     with torch.no_grad():
-        model.decode(torch.tensor([[7, 8]]), copy.cache, copy.position)
-    assert cached_kv(copy.cache).shape[4] == before.shape[4] + 2
-    assert torch.equal(cached_kv(context.copy().cache), before)
+        model.decode(torch.tensor([[7, 8]]), front.cache, front.position)
+    assert front.cache.get_seq_length() == before.shape[4] + 2
+    assert torch.equal(cached_kv(context.in_front().cache), before)
     assert ask(context, [Turn("why")]) == answer
 
 

@@ -120,8 +120,9 @@ def _own_question(random: Random, context: Context) -> str:
 
 
 def _said(context: Context, question: str, sampling: Sampling) -> str:
-    """A whole answer."""
-    return "".join(context.answer([Turn(question)], sampling)).strip()
+    """A whole answer; nothing where it only repeats itself."""
+    told = "".join(context.answer([Turn(question)], sampling)).strip()
+    return "" if context.figures and context.figures.stopped == "loop" else told
 
 
 def _passage(random: Random, model: GistModel, ids: Tensor, most: int) -> Tensor:

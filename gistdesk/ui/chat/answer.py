@@ -146,9 +146,11 @@ class AnswerView(QWidget):
     def _retranslate(self) -> None:
         message = self.message
         self._show_origin()
-        cut = message.figures.get("stopped") == "length"
-        self._stopped.setText(tr("Cut at the length limit") if cut else tr("Stopped"))
-        self._stopped.setVisible(message.state == "stopped" or (message.state == "complete" and cut))
+        cut = {"length": tr("Cut at the length limit"), "loop": tr("Ended, as it only repeated itself")}.get(
+            str(message.figures.get("stopped"))
+        )
+        self._stopped.setText(cut or tr("Stopped"))
+        self._stopped.setVisible(message.state == "stopped" or (message.state == "complete" and cut is not None))
         self._show_phase()
         self._show_problem()
         self.evidence.show_message(message)
