@@ -1,5 +1,6 @@
 """What a request of OpenAI's form becomes for the engine, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,14 @@ def test_answers_have_openais_form() -> None:
     assert chunk["object"] == "chat.completion.chunk"
     assert chunk["choices"] == [{"index": 0, "delta": {"content": "58"}, "finish_reason": None}]
     assert [row["id"] for row in listed(GISTS, "starter")["data"]] == ["lease", "book", "starter"]
+
+
+@pytest.mark.parametrize(
+    ("stopped", "reason"), [("end", "stop"), ("cancelled", "stop"), ("length", "length"), ("loop", "length")]
+)
+def test_a_program_is_told_whether_an_answer_is_whole(stopped: str, reason: str) -> None:
+    made = whole(parse(body(), GISTS, "starter"), "chatcmpl-1", 7, "58203", replace(DONE, stopped=stopped))
+    assert made["choices"][0]["finish_reason"] == reason
 
 
 def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ class Script:
         prefill_s: what reading took, it says.
         recites: without a look-up in its text, what the gist recites is looked up.
         passages_alone: the gist is not read: where passages are found, they alone are, as by a small model.
+        stopped: how it ended.
     """
 
     pieces: Sequence[str] = ("The passkey ", "is **58203**.")
@@ -53,6 +54,7 @@ class Script:
     prefill_s: float = 0.4
     recites: bool = False
     passages_alone: bool = False
+    stopped: str = "end"
 
 
 @dataclass
@@ -92,7 +94,7 @@ class ScriptedEngine(QObject):
         n_read = sum(len(passage.text) for passage in self.script.found) if request.lookup_paths else 0
         if grounded := _grounded("".join(self.script.pieces), request.ground_paths):
             run.left.append(grounded)
-        done = _done("end", request, n_read, self.script.prefill_s)
+        done = _done(self.script.stopped, request, n_read, self.script.prefill_s)
         if self.script.passages_alone:
             done = replace(done, n_slots=0)
         if is_recited:

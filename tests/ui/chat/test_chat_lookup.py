@@ -120,6 +120,22 @@ def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDe
     set_language("en")
 
 
+@pytest.mark.parametrize(
+    ("stopped", "said"),
+    [("end", ""), ("length", "Cut at the length limit"), ("loop", "Ended, as it only repeated itself")],
+)
+def test_an_answer_that_did_not_end_by_itself_says_so(
+    place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot, stopped: str, said: str
+) -> None:
+    desk.engine.script = Script(("58203. " * 40,), stopped=stopped)
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    words = words_of(answers(place)[-1])
+    assert (
+        said in words and ("Cut at" in words) == (stopped == "length") and ("Ended, as" in words) == (stopped == "loop")
+    )
+
+
 def test_an_answer_that_was_read_without_the_gist_says_so(place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot) -> None:
     desk.engine.script = Script(("58203",), found=FOUND, passages_alone=True)
     ask(place)
