@@ -246,7 +246,7 @@ def ask(
         _look_up(talk, asked)
         if as_json:
             answer = "".join(talk.ask(asked))
-            found = {"sentence": talk.told} if text else {}
+            found = {"sentence": talk.told, "unmatched": talk.unmatched} if text else {}
             answered = {"question": asked, "answer": answer, **found, **talk.figures()}
             print(json.dumps(answered, ensure_ascii=False), flush=True)
             continue
@@ -287,12 +287,18 @@ def _look_up(talk: "Conversation", question: str) -> None:
 
 
 def _answered(talk: "Conversation", question: str) -> None:
-    """The sentence of the text that suits the question, where there is one, before the model has said a word."""
+    """The sentence of the text that suits the question, where there is one, before the model has said a word.
+
+    Below the answer, on stderr, the words of the question that the text does not have.
+    """
     if talk.told and not talk.quotes:
         print(f"[{printable(' '.join(talk.told.split()))}]", flush=True)
     for piece in talk.ask(question):
         print(printable(piece), end="", flush=True)
     print()
+    if talk.unmatched:
+        words = ", ".join(map(printable, talk.unmatched))
+        print(f"gistdesk: The text does not mention: {words}", file=sys.stderr, flush=True)
 
 
 @app.command()

@@ -31,6 +31,7 @@ from gistdesk.core.quoting import Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
 from gistdesk.core.recitation import Recited, answers_by_reciting, reciting
+from gistdesk.core.unmatched import unmatched_words
 
 
 def gist_paths(files: Sequence[Path], output: Path | None) -> list[Path]:
@@ -145,6 +146,7 @@ class Conversation:
     Attributes:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
         quotes: whether the answer is itself such a sentence.
+        unmatched: words of the last question that are nowhere in the texts, or in what is recited of them.
     """
 
     def __init__(
@@ -162,6 +164,8 @@ class Conversation:
         self._recited: Recited | None = None
         self._turns: list[Turn] = []
         self.told, self.quotes = "", False
+        self.unmatched: tuple[str, ...] = ()
+        self._text = "" if index is None else "\n".join(passage.text for passage in index.passages)
 
     def forget(self) -> None:
         """Forget all turns; the next question is the first one again."""
@@ -172,14 +176,16 @@ class Conversation:
 
         Yields progress while trained gists recite their texts, once for all questions.
         """
-        self.told, context = "", None
+        self.told, self.unmatched, context = "", (), None
         if self._index is not None:
             found = self._index.best(question, TOP_K)
             self.told = telling(question, found)[0].text if found else ""
+            self.unmatched = unmatched_words(question, self._text)
             context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
         elif answers_by_reciting(self._model, self._gists, question):
             self._recited = self._recited or (yield from self._reciting())
             context = self._recited.context(question, system=self._system)
+            self.unmatched = unmatched_words(question, self._recited.text)
         self._context = context or self._plain
         self.quotes = isinstance(context, Quotes)
 

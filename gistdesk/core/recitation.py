@@ -62,10 +62,14 @@ def answers_by_reciting(model: GistModel, gists: Sequence[GistKV], question: str
 
 
 class Recited:
-    """What gists have recited of their documents, ready for questions."""
+    """What gists have recited of their documents, ready for questions.
+
+    Attributes:
+        text: all of it.
+    """
 
     def __init__(self, model: GistModel, gists: Sequence[GistKV], texts: Sequence[str], by: RankBy = "auto") -> None:
-        self._model, self._gists, self._text = model, gists, _BETWEEN.join(texts)
+        self._model, self._gists, self.text = model, gists, _BETWEEN.join(texts)
         passages = [
             passage for number, text in enumerate(texts) for passage in cut_passages(model, [text], document=number)
         ]
@@ -102,7 +106,7 @@ class Recited:
     def _read(self, system: str | None, prompt: Prompt | None) -> Context | None:
         model = self._model
         before = len(model.template_ids((prompt or prompt_of(model.tokenizer, system)).prefix))
-        ids = torch.tensor(model.token_ids(self._text))
+        ids = torch.tensor(model.token_ids(self.text))
         if before + len(ids) > _MOST_OF_WINDOW * model.max_positions:
             return None
         return Context(model, text_ids=ids, system=system, prompt=prompt)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gistdesk.core.lexical import sentences, terms_of
+from gistdesk.core.unmatched import unmatched_words
 from gistdesk.library.grounding import ground
 
 _BETWEEN = "\n\n"
@@ -25,26 +26,33 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What texts have of an answer: see `Grounding`; `sentence` is None if none holds most of it."""
+    """What texts have of an answer: see `Grounding`; `sentence` is None if none holds most of it.
+
+    Attributes:
+        unmatched: words of the question that are nowhere in the texts.
+    """
 
     found: bool
     missing: tuple[str, ...]
     sentence: Sentence | None
+    unmatched: tuple[str, ...] = ()
 
 
-def evidence(answer: str, documents: Sequence[Sequence[str]]) -> Evidence | None:
+def evidence(answer: str, documents: Sequence[Sequence[str]], question: str = "") -> Evidence | None:
     """Look for an answer in the pages of documents; None for one with nothing to look for, such as "Yes."."""
     if not documents or not ground(answer, answer).found:  # it contains nothing to look for
         return None
     places = [(i, number, page) for i, pages in enumerate(documents) for number, page in enumerate(pages, 1)]
-    grounding = ground(answer, _BETWEEN.join(page for _, _, page in places))
+    text = _BETWEEN.join(page for _, _, page in places)
+    grounding, unmatched = ground(answer, text), unmatched_words(question, text)
     if grounding.start < 0:
-        return Evidence(grounding.found, grounding.missing, None)
+        return Evidence(grounding.found, grounding.missing, None, unmatched)
     before = 0
     for document, number, page in places:
         if grounding.start < before + len(page):
             start, end = grounding.start - before, min(grounding.end - before, len(page))
-            return Evidence(grounding.found, grounding.missing, Sentence(document, number, start, end, page[start:end]))
+            sentence = Sentence(document, number, start, end, page[start:end])
+            return Evidence(grounding.found, grounding.missing, sentence, unmatched)
         before += len(page) + len(_BETWEEN)
     raise RuntimeError("a sentence beyond the end of the text")
 

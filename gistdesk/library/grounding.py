@@ -12,7 +12,16 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gistdesk.core.lexical import COMMON, TOKEN, korean_stem, number_forms, sentences, stem
+from gistdesk.core.lexical import (
+    COMMON,
+    NUMBER_OF_WORD,
+    TOKEN,
+    korean_stem,
+    number_forms,
+    sentences,
+    stem,
+    word_of_number,
+)
 
 _LEAST_SHARE = 0.5
 """Share, by weight, of an answer's sentence that one sentence of the text must hold."""
@@ -20,11 +29,6 @@ _BARE_WORDS = 3
 """An answer with no more words than this is all value: a capital at its beginning marks a name, not a sentence."""
 _MOST_WORDS = 48
 
-_SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
-_NUMBER_WORDS = {word: str(n) for n, word in enumerate(f"{_SMALL} seventeen eighteen nineteen twenty".split())} | {
-    word: str(10 * n) for n, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)
-}
-_WORDS_OF_NUMBERS = {number: word for word, number in _NUMBER_WORDS.items()}
 _MONTHS = set("January February March April May June July August September October November December".split())
 _TITLES = ("씨", "박사", "교수", "대표", "의원", "장관", "회장", "선수", "감독", "작가", "기자", "이사", "부장", "팀장")
 _VERB_ENDINGS = ("다", "요", "까", "음")
@@ -114,8 +118,8 @@ def _words_of(sentence: str) -> list[_Word]:
             words += _korean(word, is_name or (is_bare and not word.endswith(_VERB_ENDINGS)))
         elif any(character.isdigit() for character in word):
             words.append(_number(word))
-        elif word.lower() in _NUMBER_WORDS:
-            words.append(_Word(word, (word.lower(), _NUMBER_WORDS[word.lower()]), 2.0, False, is_number=True))
+        elif word.lower() in NUMBER_OF_WORD:
+            words.append(_Word(word, (word.lower(), NUMBER_OF_WORD[word.lower()]), 2.0, False, is_number=True))
         elif word in _MONTHS or word.lower() not in COMMON | _YES:
             words.append(_latin(word, place, matches, is_bare))
     return words
@@ -123,9 +127,7 @@ def _words_of(sentence: str) -> list[_Word]:
 
 def _number(word: str) -> _Word:
     forms = number_forms(word.lower())
-    plain = forms[0]
-    in_words = (_WORDS_OF_NUMBERS[plain],) if plain in _WORDS_OF_NUMBERS else ()
-    return _Word(word, (*forms, *in_words), 3.0, True, is_number=True)
+    return _Word(word, (*forms, *word_of_number(forms[0])), 3.0, True, is_number=True)
 
 
 def _latin(word: str, place: int, matches: list[re.Match[str]], is_bare: bool) -> _Word:

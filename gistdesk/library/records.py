@@ -195,11 +195,13 @@ class Grounded:
     Attributes:
         missing: its names, numbers and dates that are nowhere in them.
         passage: the sentence that holds most of it; None if none does.
+        unmatched: words of the question that are nowhere in them: what the answer says may be about something else.
     """
 
     found: bool
     missing: tuple[str, ...]
     passage: Passage | None
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -265,7 +267,7 @@ class Message:
         if found is None:
             return None
         passage = None if found["passage"] is None else Passage(**found["passage"])
-        return Grounded(found["found"], tuple(found["missing"]), passage)
+        return Grounded(found["found"], tuple(found["missing"]), passage, tuple(found.get("unmatched", ())))
 
 
 @dataclass(frozen=True)

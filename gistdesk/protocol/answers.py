@@ -67,12 +67,14 @@ class AnswerGrounded(Event):
         found: its names, numbers and dates are there, and one sentence holds most of it.
         missing: its names, numbers and dates that are nowhere in the texts.
         sentence: the one that holds most of it; null if none does. Its document is one of `ground_paths`.
+        unmatched: words of the question that are nowhere in the texts.
     """
 
     name = "answer.grounded"
     found: bool
     missing: tuple[str, ...]
     sentence: FoundPassage | None
+    unmatched: tuple[str, ...] = ()
 
 
 @message

@@ -139,25 +139,25 @@ class Answers(QObject):
         """
         answer = self._library.chats.message(message_id)
         entry_ids = self._library.chats.get(answer.chat_id).entry_ids
-        grounded = answer.grounded or self._grounded(answer.text, entry_ids)
+        question = "" if answer.parent_id is None else self._library.chats.message(answer.parent_id).text
+        grounded = answer.grounded or self._grounded(answer.text, question, entry_ids)
         if grounded is not None and not grounded.found:
-            question = "" if answer.parent_id is None else self._library.chats.message(answer.parent_id).text
             return grounded, self._library.texts.find_passages(question, entry_ids)
         found = self._library.texts.find_passages(answer.text, entry_ids)
         first = grounded.passage if grounded is not None else None
         return grounded, found if first is None else [first, *(each for each in found if not _is_around(each, first))]
 
-    def _grounded(self, text: str, entry_ids: Sequence[int]) -> Grounded | None:
+    def _grounded(self, text: str, question: str, entry_ids: Sequence[int]) -> Grounded | None:
         """Grounding for an answer that an older version of the program wrote."""
         from gistdesk.library.evidence import evidence  # not needed to draw the window
 
         entries = _with_texts([self._library.entries.get(entry_id) for entry_id in entry_ids])
-        found = evidence(text, [self._library.texts.pages(entry.id) for entry in entries])
+        found = evidence(text, [self._library.texts.pages(entry.id) for entry in entries], question)
         if found is None:
             return None
         at = found.sentence
         passage = None if at is None else _placed(at, entries)
-        return Grounded(found.found, found.missing, passage)
+        return Grounded(found.found, found.missing, passage, found.unmatched)
 
     def _answer(
         self, chat_id: int, question_id: int, *, full: bool = False, varied: int = 0, is_anyway: bool = False
@@ -241,7 +241,12 @@ class Answers(QObject):
         elif isinstance(event, AnswerGrounded):
             at = event.sentence
             passage = None if at is None else asdict(_placed(at, writing.grounded))
-            writing.figures["grounding"] = {"found": event.found, "missing": list(event.missing), "passage": passage}
+            writing.figures["grounding"] = {
+                "found": event.found,
+                "missing": list(event.missing),
+                "passage": passage,
+                "unmatched": list(event.unmatched),
+            }
         elif isinstance(event, AnswerFirstToken):
             self.phase.emit(message_id, "writing")
         elif isinstance(event, AnswerDone):

@@ -88,11 +88,11 @@ def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
         texts = [kept_document(Path(path)).pages for path in request.ground_paths]
     except UserError:
         return
-    found = evidence(answer, texts)
+    found = evidence(answer, texts, _unicode(request.turns[-1][0]))
     if found is not None:
         at = found.sentence
         sentence = None if at is None else FoundPassage(at.document, at.page, at.start, at.end, at.text)
-        pulse.tell(AnswerGrounded(found.found, found.missing, sentence))
+        pulse.tell(AnswerGrounded(found.found, found.missing, sentence, found.unmatched))
 
 
 def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]:

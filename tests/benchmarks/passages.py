@@ -6,7 +6,8 @@ training split: nothing is tuned on what is measured). With `--readings` it asks
 often its answer holds the right one where it writes, from passages or sentences, and where it chooses a sentence.
 `--gains`, with stories, prints by how much a question is likelier after the chosen sentence: what is declined by.
 The bundled documents (`gistdesk niah --kinds documents`) are for measuring, not for choosing: `--bundled` prints how
-often what is looked up in them holds the answer, beside which the model's answers are to be judged.
+often what is looked up in them holds the answer, beside which the model's answers are to be judged. `--unmatched`
+prints for how many questions a word is nowhere in the text, where the text answers them and where it does not.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from gistdesk.core.passages import PassageIndex, context_with_passages, cut_pass
 from gistdesk.core.prompt import Prompt, Turn, about_passages, prompt_of
 from gistdesk.core.quoting import CONTEXT, NOT_FOUND, Quotes
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
+from gistdesk.core.unmatched import unmatched_words
 from trainer.benchmark.metrics import is_contained
 from trainer.benchmark.texts import documents as bundled_documents
 from trainer.benchmark.texts import read_stories
@@ -183,6 +185,24 @@ def bundled(model: GistModel) -> None:
         print(f"{name}: {count} of {n}")
 
 
+def unmatched(path: Path | None, n_stories: int) -> None:
+    """Print for how many questions a word is not in the text: of stories, or of the bundled documents.
+
+    What a story does not answer are the questions about the next one; the documents have such questions of their own.
+    """
+    counts: Counter[tuple[str, bool]] = Counter()
+    texts = read_stories(path)[:n_stories] if path else bundled_documents()
+    for text, other in zip(texts, [*texts[1:], texts[0]], strict=True):
+        asked = [("answered" if one.answers else "not answered", one.question) for one in text.questions]
+        if path:
+            asked += [("not answered", one.question) for one in other.questions]
+        counts.update((kind, bool(unmatched_words(question, text.text))) for kind, question in asked)
+    for kind in ("answered", "not answered"):
+        print(
+            f"{kind}: {counts[kind, True]} of {counts[kind, True] + counts[kind, False]} have a word that is not there"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="starter", help="whose tokens are counted, and who answers")
@@ -192,7 +212,11 @@ def main() -> None:
     parser.add_argument("--gains", action="store_true", help="by which a small model declines, of a question a story")
     parser.add_argument("--readings", action="store_true", help="ask the model about them")
     parser.add_argument("--bundled", action="store_true", help="what is looked up in the documents for measuring")
+    parser.add_argument("--unmatched", action="store_true", help="questions with words that are not in the text")
     given = parser.parse_args()
+    if given.unmatched:
+        unmatched(given.stories, given.n)
+        return
     model = load_model(given.model, device="cpu", need_adapter=False)
     texts = list(stories(given.stories, given.n) if given.stories else documents())
     if given.readings:

@@ -437,6 +437,9 @@ def test_the_text_is_looked_up_where_it_is_given(here: Run, tmp_path: Path) -> N
     assert "71432" in told.lines[1]
     found = here(*words, "--text", text, "--json").json
     assert found["sentence"] == "The passkey is 71432." and found["n_text_tokens"] > 0
+    assert (found["unmatched"], told.err) == ([], "")
+    strange = here("ask", tmp_path / "a.gistkv", "-q", "What is the passkey of the windmill?", "--text", text)
+    assert (strange.code, strange.err) == (0, "gistdesk: The text does not mention: windmill\n")
     assert here(*words, "--json").json["n_text_tokens"] == 0
     other = tmp_path / "b.txt"
     other.write_text("The passkey is 99999.")

@@ -92,7 +92,7 @@ class ScriptedEngine(QObject):
         run.left.append(AnswerFirstToken(0.82))
         run.left += [AnswerDelta(piece) for piece in self.script.pieces]
         n_read = sum(len(passage.text) for passage in self.script.found) if request.lookup_paths else 0
-        if grounded := _grounded("".join(self.script.pieces), request.ground_paths):
+        if grounded := _grounded("".join(self.script.pieces), request):
             run.left.append(grounded)
         done = _done(self.script.stopped, request, n_read, self.script.prefill_s)
         if self.script.passages_alone:
@@ -140,14 +140,15 @@ class ScriptedEngine(QObject):
         self.event.emit(request_id, event)
 
 
-def _grounded(answer: str, paths: Sequence[str]) -> AnswerGrounded | None:
+def _grounded(answer: str, request: Answer) -> AnswerGrounded | None:
     """As the engine says it."""
-    found = evidence(answer, [Path(path).read_text(encoding="utf-8").split("\f") for path in paths])
+    pages = [Path(path).read_text(encoding="utf-8").split("\f") for path in request.ground_paths]
+    found = evidence(answer, pages, request.turns[-1][0])
     if found is None:
         return None
     at = found.sentence
     sentence = None if at is None else FoundPassage(at.document, at.page, at.start, at.end, at.text)
-    return AnswerGrounded(found.found, found.missing, sentence)
+    return AnswerGrounded(found.found, found.missing, sentence, found.unmatched)
 
 
 def _done(stopped: str, request: Answer, n_read: int = 0, prefill_s: float = 0.4) -> AnswerDone:

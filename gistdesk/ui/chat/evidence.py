@@ -1,6 +1,7 @@
 """The document's sentence that an answer is about, above the answer: found before it is written, judged afterwards.
 
-An answer whose names, numbers or dates are nowhere in the text is flagged. Knows messages; looks nothing up.
+An answer whose names, numbers or dates are nowhere in the text is flagged, and so is one to a question with words
+that the text does not have. Knows messages; looks nothing up.
 """
 
 from PySide6.QtCore import QEvent, Signal
@@ -83,10 +84,15 @@ def _judged(grounded: Grounded | None, has_passage: bool) -> tuple[str, str, str
     """Role, icon and words of the line above the sentence; no words if there is nothing to say."""
     if grounded is None:
         return "muted", "reader", tr("Relevant sentence:") if has_passage else ""
+    asked = ", ".join(grounded.unmatched)
     if grounded.found:
+        if grounded.unmatched:
+            return "warning", "warning", tr("Found in the document, which does not mention: {words}", words=asked)
         return "good", "ready", tr("Found in the document:")
     if grounded.missing:
         words = tr("Not found in the document: {words}", words=", ".join(grounded.missing))
+    elif grounded.unmatched:
+        words = tr("The document does not mention: {words}", words=asked)
     else:
         words = tr("Not found in the document: no sentence says this.")
     if has_passage:

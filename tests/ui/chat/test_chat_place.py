@@ -386,6 +386,26 @@ def test_nonsense_is_flagged_by_itself(place: ChatPlace, desk: ScriptedDesk, lea
     assert "found in the document" not in words_of(answers(place)[2]).lower()
 
 
+def test_words_of_the_question_that_the_text_does_not_have_are_named(
+    place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot
+) -> None:
+    """Before, the sentence about E4 was an answer about E7 like any other: found in the document, in green."""
+    place.open_new([lease.id])
+    desk.engine.script = Script(["The pass key is 58203."])
+    ask(place, "What is the key of the garage?")
+    wait_idle(qtbot, desk, place)
+    assert "Found in the document, which does not mention: garage" in words_of(answers(place)[0])
+    desk.engine.script = Script(["Somebody sells blue ladders."])
+    ask(place, "Who is the caretaker?")
+    wait_idle(qtbot, desk, place)
+    assert "The document does not mention: caretaker" in words_of(answers(place)[1])
+    set_language("de")
+    try:
+        assert "Im Dokument gefunden, aber es erwähnt nicht: garage" in words_of(answers(place)[0])
+    finally:
+        set_language("en")
+
+
 def test_what_the_model_cannot_do_is_said_and_not_tried(
     place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot
 ) -> None:
