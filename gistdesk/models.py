@@ -53,4 +53,5 @@ def model_for(text: str, chosen: str) -> str:
 def is_korean(text: str) -> bool:
     """Whether a fifth of the letters at its beginning are Hangul, composed or not."""
     letters = re.findall(r"[^\W\d_]", unicodedata.normalize("NFC", text[:_SAMPLE_CHARS]))
-    return sum("가" <= letter <= "힣" for letter in letters) > _KOREAN_SHARE * len(letters)
+    n_hangul: int = sum("가" <= letter <= "힣" for letter in letters)
+    return n_hangul > _KOREAN_SHARE * len(letters)

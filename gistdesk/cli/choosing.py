@@ -6,7 +6,8 @@ from contextlib import suppress
 from gistdesk.adapters import kept_adapters
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import adapter_fingerprint, model_fingerprint, of_files
-from gistdesk.core.load import find_model, is_hub_id, load_model
+from gistdesk.core.gist_file import GistRecord
+from gistdesk.core.load import choose_device, find_model, is_hub_id, load_model, plain_precision
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.models import NAMED, default_model, has_smollm2
 
@@ -17,7 +18,8 @@ class DocumentModels:
     def __init__(self, wanted: str | None, *, device: str, precision: str) -> None:
         """`wanted`: for all of them; None: by the language of each."""
         self._wanted, self._device, self._precision = wanted, device, precision
-        self._name, self._model = "", None
+        self._name = ""
+        self._model: GistModel | None = None
 
     @property
     def same_for_all(self) -> bool:
@@ -32,6 +34,16 @@ class DocumentModels:
             self._model = load_model(name, device=self._device, precision=self._precision, need_adapter=False)
             self._name = name
         return self._model
+
+
+def load_model_of(
+    record: GistRecord, model: str | None, device: str, precision: str, known: Sequence[str]
+) -> GistModel:
+    """The named model, or the one that made the gist; with "auto" at the precision it had then."""
+    if precision == "auto":
+        precision = of_files(record.identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
+    name = model or model_of_gist(record.identity, known)
+    return load_model(name, device=device, precision=precision, need_adapter=False)
 
 
 def model_of_gist(identity: ModelIdentity, known: Sequence[str]) -> str:

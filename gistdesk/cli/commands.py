@@ -8,7 +8,6 @@ import json
 import math
 import sys
 from contextlib import closing
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,16 +16,25 @@ import typer
 from gistdesk import __version__
 from gistdesk.cli.adapters import app as adapters
 from gistdesk.cli.arguments import numbers, ratios_of, unicode_of, words
+from gistdesk.cli.ask import ask
 from gistdesk.cli.cuda import app as cuda
 from gistdesk.cli.models import app as models
+from gistdesk.cli.options import (
+    DeviceOption,
+    DocumentModelOption,
+    GistModelOption,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    known_models,
+)
 from gistdesk.cli.serve import serve
 from gistdesk.core.errors import UserError
 from gistdesk.core.methods import check_method, chosen_method
-from gistdesk.core.title import printable
-from gistdesk.terminal import complain, counted, each, human_bytes, label_of, readable
+from gistdesk.terminal import complain, counted, human_bytes, label_of, readable
 
 if TYPE_CHECKING:
-    from gistdesk.cli.jobs import Conversation
+    pass
 
 app = typer.Typer(
     help="Turn long documents into small files of gist KV, and ask questions of those files.",
@@ -36,28 +44,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(serve)
+app.command()(ask)
 app.add_typer(adapters, name="adapters")
 app.add_typer(cuda, name="cuda")
 app.add_typer(models, name="models")
-
-_MODELS = "starter, smollm2, a model's or adapter's folder, a GGUF file, or a hub id"
-ModelOption = Annotated[str, typer.Option("--model", "-m", help=f"{_MODELS}.")]
-DocumentModelOption = Annotated[
-    str | None,
-    typer.Option("--model", "-m", help=f"{_MODELS}. None: by the document's language, smollm2 or starter."),
-]
-GistModelOption = Annotated[
-    str | None, typer.Option("--model", "-m", help="If none is named, the one that made the gist.")
-]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
-PrecisionOption = Annotated[
-    str,
-    typer.Option(
-        help="Of the model's weights: nf4, int8, bf16, fp32; auto: as the adapter was trained, or by what fits; "
-        "for a gist, as it was made."
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def _version(wanted: bool) -> None:
@@ -192,113 +182,6 @@ def _compress_one(
             if sys.stdin is None or not sys.stdin.isatty():
                 raise UserError(error.message, error.hint if password else "Give it with --password.") from error
             password = typer.prompt(f"{error.message} Password", hide_input=True, err=True)
-
-
-@app.command()
-def ask(
-    gists: Annotated[list[Path], typer.Argument(help=".gistkv files; several are read as one context.")],
-    question: Annotated[
-        list[str] | None,
-        typer.Option("-q", "--question", help="May be given several times; without it, a conversation."),
-    ] = None,
-    temperature: Annotated[float, typer.Option(help="0 is greedy: always the likeliest token.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option(help="Longest answer, in tokens.")] = 512,
-    seed: Annotated[int, typer.Option(help="Of sampling.", min=0, max=2**63 - 1)] = 0,
-    system: Annotated[str | None, typer.Option(help="A system prompt.")] = None,
-    text: Annotated[
-        list[Path] | None,
-        typer.Option(help="A document of these gists: the sentences that suit the question are looked up in it."),
-    ] = None,
-    model: GistModelOption = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    as_json: JsonOption = False,
-) -> None:
-    """Ask questions of gist files. The documents themselves are not needed; with them, more is answered right.
-
-    Several questions are asked one by one, each without those before it.
-
-    Example: gistdesk ask book.gistkv -q "What is the passkey?" --text book.txt
-    """
-    from gistdesk.cli.jobs import conversation
-    from gistdesk.core.answer import Sampling
-
-    questions = [unicode_of(each) for each in question or ()]
-    if as_json and not questions:
-        raise UserError("--json needs a question.", "Add -q QUESTION.")
-    if not all(each.strip() for each in questions):
-        raise UserError("The question is empty.", "Write one after -q, or leave -q out for a conversation.")
-    if not 0 <= temperature < math.inf or max_tokens < 1:
-        raise UserError("A temperature is 0 or more, and an answer has at least one token.", "See gistdesk ask --help.")
-    sampling = Sampling(temperature=temperature, seed=seed, max_tokens=max_tokens)
-    talk = conversation(
-        gists,
-        model=model,
-        device=device,
-        precision=precision,
-        system=unicode_of(system),
-        sampling=sampling,
-        known=_known(),
-        texts=text or (),
-    )
-    for asked in questions:
-        talk.forget()
-        _look_up(talk, asked)
-        if as_json:
-            answer = "".join(talk.ask(asked))
-            found = {"sentence": talk.told, "unmatched": talk.unmatched} if text else {}
-            answered = {"question": asked, "answer": answer, **found, **talk.figures()}
-            print(json.dumps(answered, ensure_ascii=False), flush=True)
-            continue
-        if len(questions) > 1:
-            print(f"> {printable(asked)}")
-        _answered(talk, asked)
-    if questions:
-        return
-    welcome = "Ask, and press Enter. Ctrl+C stops an answer, an empty line or Ctrl+D ends the conversation."
-    for line in each(sys.stdin, welcome, "> "):
-        if not line.strip():
-            break
-        try:
-            _look_up(talk, line.strip())
-            _answered(talk, line.strip())
-        except UserError as error:
-            complain("gistdesk", error)
-        except KeyboardInterrupt:
-            if not sys.stdin.isatty():
-                raise
-            print()
-
-
-def _known() -> tuple[str, ...]:
-    """Models that were added in the window."""
-    from gistdesk.folders import folders
-    from gistdesk.settings import read_settings
-
-    return read_settings(folders().config / "settings.toml").models
-
-
-def _look_up(talk: "Conversation", question: str) -> None:
-    """With a bar while a gist recites its text, and nothing on the screen otherwise."""
-    steps = talk.look_up(question)
-    for first in steps:
-        for _ in counted(chain([first], steps), "Reciting the text", show=True):
-            pass
-
-
-def _answered(talk: "Conversation", question: str) -> None:
-    """The sentence of the text that suits the question, where there is one, before the model has said a word.
-
-    Below the answer, on stderr, the words of the question that the text does not have.
-    """
-    if talk.told and not talk.quotes:
-        print(f"[{printable(' '.join(talk.told.split()))}]", flush=True)
-    for piece in talk.ask(question):
-        print(printable(piece), end="", flush=True)
-    print()
-    if talk.unmatched:
-        words = ", ".join(map(printable, talk.unmatched))
-        print(f"gistdesk: The text does not mention: {words}", file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -480,7 +363,7 @@ def recall(
         seed=seed,
         password=password,
         is_kept_text=kept_text,
-        known=_known(),
+        known=known_models(),
     )
     result: dict[str, Any] = {}
     for event in counted(work, "recall", show=not (as_json or events)):

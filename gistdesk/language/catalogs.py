@@ -53,7 +53,8 @@ def asked_language() -> str:
 def translated(language: str, text: str, /, **values: object) -> str:
     """`text` in a language, with `values` filled into its {places}; a `Sentence` brings its own."""
     if isinstance(text, Sentence):
-        text, values = text.template, {**text.values, **values}
+        values = {**text.values, **values}
+        text = text.template
     if language == ENGLISH:
         return text.format(**values) if values else text
     found = catalog(language).gettext(text) if text else ""

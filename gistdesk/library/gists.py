@@ -6,7 +6,7 @@ Knows how a gist file is named and who made it; knows nothing of its contents.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -176,7 +176,7 @@ class Gists:
             assert added.lastrowid is not None
             return self._entries.get(added.lastrowid)
 
-    def export(self, entry_id: int, target: Path) -> Iterator[float]:
+    def export(self, entry_id: int, target: Path) -> Generator[float, None, None]:
         """Copy an entry's gist out, replacing `target`; yields the share copied, from 0 to 1.
 
         If closed early, `target` is unchanged.

@@ -6,7 +6,7 @@ The old folder keeps a note that says where the library is now.
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Move:
     part: Path
     _index: Stamp = ()
 
-    def copy(self) -> Iterator[float]:
+    def copy(self) -> Generator[float, None, None]:
         """Nearly all of the work, in any thread, while the library is used; yields the share copied, from 0 to 1.
 
         If closed early, or ended by an error, it leaves nothing behind.

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.sentences import Sentence
 from gistdesk.library import Chat, Entry, Grounded, Library, Message, Passage, Problem
+from gistdesk.library.records import Kind, MessageState
 from gistdesk.protocol import (
     Answer,
     AnswerDelta,
@@ -162,7 +163,7 @@ class Answers(QObject):
     def _answer(
         self, chat_id: int, question_id: int, *, full: bool = False, varied: int = 0, is_anyway: bool = False
     ) -> int:
-        kind = "full" if full else "gist"
+        kind: Kind = "full" if full else "gist"
         message = self._library.chats.add_message(
             chat_id, parent_id=question_id, role="assistant", text="", state="writing", kind=kind
         )
@@ -267,7 +268,7 @@ class Answers(QObject):
         at = passages[number]
         return replace(at, start=at.start + start, end=at.start + end, text=at.text[start:end])
 
-    def _end(self, writing: _Writing, state: str) -> None:
+    def _end(self, writing: _Writing, state: MessageState) -> None:
         self._library.chats.set_message(writing.message.id, text=writing.text, state=state, figures=writing.figures)
         self._over(writing.message)
 

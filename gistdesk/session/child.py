@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, Signal
 
 from gistdesk.complaints import FOR_A_WINDOW, said_in
 from gistdesk.core.sentences import unpacked
-from gistdesk.roles import command
+from gistdesk.roles import Role, command
 
 _KILL_MS = 1000
 
@@ -40,7 +40,7 @@ class Child(QObject):
     said = Signal(object)
     ended = Signal(object)
 
-    def __init__(self, parent: QObject, role: str, *words: str, threads: int = 0) -> None:
+    def __init__(self, parent: QObject, role: Role, *words: str, threads: int = 0) -> None:
         """
         Args:
             role: see `gistdesk.roles`.

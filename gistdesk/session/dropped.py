@@ -6,6 +6,7 @@ Knows the engine that reads them and the library's folder of texts; knows nothin
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -76,7 +77,7 @@ class Dropped(QObject):
             )
             reading = _Reading(0, _stamp(path))
             self._readings[path] = reading
-            reading.request_id = self._calls.send(request, lambda event, p=path, r=reading: self._on_event(p, r, event))
+            reading.request_id = self._calls.send(request, partial(self._on_event, path, reading))
 
     def take(self, path: Path) -> ExtractDone | None:
         """Hand over what was read from a document; None if it was not read, or its file has changed since."""

@@ -138,10 +138,10 @@ class FileJobs(QObject):
         self._thread = None
         gc.enable()
         self._slow.stop()
-        is_bug = isinstance(outcome, Exception) and not isinstance(outcome, UserError)
-        job.handler(CANCELLED if is_bug else outcome)  # the next job waits, since this may close the library
+        bug = outcome if isinstance(outcome, Exception) and not isinstance(outcome, UserError) else None
+        job.handler(outcome if bug is None else CANCELLED)  # the next job waits, since this may close the library
         if self.jobs and self._thread is None:
             self._begin()
         self.changed.emit()
-        if is_bug:
-            raise outcome
+        if bug is not None:
+            raise bug

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.methods import chosen_method, starting_method
 from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures, row_of
+from gistdesk.library.records import State
 from gistdesk.models import model_for
 from gistdesk.protocol import (
     Cancelled,
@@ -45,7 +46,7 @@ class _Work:
     entry: Entry
     request_id: int = 0
     stored_at: float = 0.0
-    ending: str = ""
+    ending: State | None = None
 
 
 class Queue(QObject):
@@ -138,7 +139,7 @@ class Queue(QObject):
         if self._work is not None and self._work.entry.id in set(entry_ids):
             self._end_as("queued")
 
-    def _end_as(self, ending: str) -> None:
+    def _end_as(self, ending: State) -> None:
         if self._work is not None:
             self._work.ending = ending
             self._calls.cancel(self._work.request_id)
@@ -257,7 +258,7 @@ class Queue(QObject):
                 return
         self._let_go("failed", Problem(event.kind, event.message, event.hint))
 
-    def _let_go(self, state: str, problem: Problem | None) -> None:
+    def _let_go(self, state: State, problem: Problem | None) -> None:
         assert self._work is not None
         entry_id = self._work.entry.id
         self._work = None

@@ -6,6 +6,7 @@ the library and the engine; knows nothing of widgets.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -114,7 +115,7 @@ class RecallChecks(QObject):
                 self.changed.emit(check.entry_id)
                 continue
             self._running = check
-            check.request_id = self._calls.send(request, lambda event, check=check: self._on_event(check, event))
+            check.request_id = self._calls.send(request, partial(self._on_event, check))
             self.changed.emit(check.entry_id)
 
     def _request(self, check: Check) -> Recall | None:

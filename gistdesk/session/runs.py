@@ -20,7 +20,7 @@ from gistdesk.atomic import replacing
 from gistdesk.complaints import FOR_A_WINDOW
 from gistdesk.language.catalogs import VARIABLE
 from gistdesk.language.i18n import language, later, tr
-from gistdesk.roles import command
+from gistdesk.roles import Role, command
 from gistdesk.session.desk import Desk
 from gistdesk.session.notices import Notice
 from gistdesk.session.run import ERRORS, OUT, TRAIN, Run, Start, ended, read_start, write_start
@@ -215,7 +215,7 @@ class Runs(QObject):
 
         import psutil
 
-        role = "trainer" if run.start.kind == TRAIN else "gistdesk"
+        role: Role = "trainer" if run.start.kind == TRAIN else "gistdesk"
         environment = {**os.environ, **FOR_A_WINDOW, VARIABLE: language(), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
         if run.start.threads:
             environment["OMP_NUM_THREADS"] = str(run.start.threads)

@@ -64,7 +64,7 @@ def starter_once(name: str = "starter", **options: Any) -> GistModel:
 @pytest.fixture
 def here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process: the same `main`, without four seconds of imports, on a starter loaded once."""
-    for module in ("gistdesk.core.load", "gistdesk.cli.jobs", "gistdesk.cli.demo"):
+    for module in ("gistdesk.core.load", "gistdesk.cli.choosing", "gistdesk.cli.demo"):
         monkeypatch.setattr(f"{module}.load_model", starter_once)
 
     def run(*words: object, stdin: str | bytes = "") -> Ended:

@@ -25,7 +25,8 @@ from matplotlib import image
 from safetensors import safe_open
 
 from gistdesk import __version__
-from gistdesk.cli.jobs import compress_file, conversation
+from gistdesk.cli.conversation import conversation
+from gistdesk.cli.jobs import compress_file
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.gist_file import read_gist, write_gist
@@ -1005,7 +1006,7 @@ def test_a_gist_that_recites_is_asked_without_its_text(
         yield 1.0
         return [text]
 
-    monkeypatch.setattr("gistdesk.cli.jobs.reciting", by_heart)
+    monkeypatch.setattr("gistdesk.cli.conversation.reciting", by_heart)
     (tmp_path / "a.txt").write_text(text, "utf-8")
     made = here("compress", tmp_path / "a.txt", "--ratio", 8, "--json").json
     record = read_gist(Path(made["gist"]))

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from gistdesk.cli.choosing import model_of_gist
-from gistdesk.cli.jobs import compress_file, conversation
+from gistdesk.cli.conversation import conversation
+from gistdesk.cli.jobs import compress_file
 from gistdesk.core.answer import Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import read_gist

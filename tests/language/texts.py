@@ -21,6 +21,7 @@ MARKS |= dict.fromkeys(("UserError", "PasswordError", "DamagedLibraryError"), (0
 
 TERMINAL_ONLY = (
     "gistdesk/cli/arguments.py",
+    "gistdesk/cli/ask.py",
     "gistdesk/cli/commands.py",
     "gistdesk/cli/cuda.py",
     "gistdesk/cli/models.py",

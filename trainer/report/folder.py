@@ -8,7 +8,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from trainer.report.pictures import FORMS, curves, heatmap
 _OF_THE_FOLDER = ("started", "finished", "resumed", "n_trials")
 
 
-def measure(model: GistModel, config: BenchConfig, folder: Path) -> Iterator[dict[str, Any]]:
+def measure(model: GistModel, config: BenchConfig, folder: Path) -> Generator[dict[str, Any], None, None]:
     """Run the benchmark and write its folder; yields every trial, and finally the results alone.
 
     An interrupted run of the same configuration and model in that folder is resumed; a finished one is measured

@@ -1,0 +1,144 @@
+"""A conversation about gists, and about the text where it is given: what `gistdesk ask` does.
+
+Knows paths, questions and answers; prints nothing.
+"""
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gistdesk.cli.choosing import load_model_of
+from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.documents import read_document
+from gistdesk.core.errors import UserError
+from gistdesk.core.gist import GistKV
+from gistdesk.core.gist_file import check_identity, read_gist
+from gistdesk.core.model import GistModel
+from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling
+from gistdesk.core.prompt import Turn
+from gistdesk.core.quoting import Quotes
+from gistdesk.core.ranking import TOP_K
+from gistdesk.core.recitation import Recited, answers_by_reciting, reciting
+from gistdesk.core.unmatched import unmatched_words
+
+
+class Conversation:
+    """A conversation about gists, and about what is looked up for each question; keeps its turns.
+
+    It is looked up in the texts, or in what trained gists recite of them; a summary is of all that they recite.
+
+    Attributes:
+        told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
+        quotes: whether the answer is itself such a sentence.
+        unmatched: words of the last question that are nowhere in the texts, or in what is recited of them.
+    """
+
+    def __init__(
+        self,
+        model: GistModel,
+        gists: Sequence[GistKV],
+        sampling: Sampling,
+        *,
+        system: str | None = None,
+        index: PassageIndex | None = None,
+    ) -> None:
+        self._model, self._gists, self._system = model, gists, system
+        self._context = self._plain = Context(model, gists, system=system)
+        self._sampling, self._index = sampling, index
+        self._recited: Recited | None = None
+        self._turns: list[Turn] = []
+        self.told, self.quotes = "", False
+        self.unmatched: tuple[str, ...] = ()
+        self._text = "" if index is None else "\n".join(passage.text for passage in index.passages)
+
+    def forget(self) -> None:
+        """Forget all turns; the next question is the first one again."""
+        self._turns = []
+
+    def look_up(self, question: str) -> Iterator[dict[str, Any]]:
+        """Put what suits a question in front of the model: passages, if there are any, or what trained gists recite.
+
+        Yields progress while trained gists recite their texts, once for all questions.
+        """
+        self.told, self.unmatched, context = "", (), None
+        if self._index is not None:
+            found = self._index.best(question, TOP_K)
+            self.told = telling(question, found)[0].text if found else ""
+            self.unmatched = unmatched_words(question, self._text)
+            context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
+        elif answers_by_reciting(self._model, self._gists, question):
+            self._recited = self._recited or (yield from self._reciting())
+            context = self._recited.context(question, system=self._system)
+            self.unmatched = unmatched_words(question, self._recited.text)
+        self._context = context or self._plain
+        self.quotes = isinstance(context, Quotes)
+
+    def _reciting(self) -> Generator[dict[str, Any], None, Recited]:
+        steps = reciting(self._model, self._gists)
+        while True:
+            try:
+                yield {"done": round(100 * next(steps)), "total": 100}
+            except StopIteration as finished:
+                return Recited(self._model, self._gists, finished.value)
+
+    def ask(self, question: str) -> Iterator[str]:
+        """The answer's pieces as they are generated. A question that fails is not remembered."""
+        pieces = []
+        for piece in self._context.answer([*self._turns, Turn(question)], self._sampling):
+            pieces.append(piece)
+            yield piece
+        self._turns.append(Turn(question, "".join(pieces)))
+
+    def figures(self) -> dict[str, Any]:
+        """What the last answer cost."""
+        figures = self._context.figures
+        assert figures is not None
+        return {
+            "ttft_s": round(figures.ttft_s, 5),
+            "tokens_per_second": round(figures.tokens_per_second, 1),
+            "n_slots": self._context.n_slots,
+            "n_text_tokens": self._context.n_text,
+            "n_prompt_tokens": figures.n_prompt_tokens,
+        }
+
+
+def conversation(
+    gists: Sequence[Path],
+    *,
+    model: str | None,
+    device: str,
+    precision: str,
+    system: str | None,
+    sampling: Sampling,
+    known: Sequence[str] = (),
+    texts: Sequence[Path] = (),
+) -> Conversation:
+    """Open gists, check that the model made them, and put them in front of it. Precision "auto" is the gists' own.
+
+    Args:
+        texts: documents of these gists, in which passages are looked up.
+
+    Raises:
+        UserError: a gist, a document or the model is unusable, or they do not belong together.
+    """
+    records = [read_gist(path) for path in gists]
+    loaded = load_model_of(records[0], model, device, precision, known)
+    for record in records:
+        check_identity(record, loaded.identity)
+    index = _indexed(loaded, texts, {record.source_sha256 for record in records}) if texts else None
+    return Conversation(loaded, [record.gist for record in records], sampling, system=system, index=index)
+
+
+def _indexed(model: GistModel, texts: Sequence[Path], hashes: set[str]) -> PassageIndex:
+    passages: list[Passage] = []
+    for number, path in enumerate(texts):
+        document = read_document(path)
+        if document.source_sha256 not in hashes:
+            raise UserError(
+                "{path} is not the document that was compressed.",
+                "Give the file that the gist was made from, or compress it again.",
+                path=path,
+            )
+        passages += (replace(passage, document=number) for passage in cut_passages(model, document.pages))
+    return PassageIndex(passages)
