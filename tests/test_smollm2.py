@@ -199,13 +199,16 @@ def test_the_real_one_quotes_the_sentence_that_tells_or_says_that_none_does(smol
 
     def answer(question: str) -> str:
         found = index.best(question, 3) or index.passages
-        return "".join(context_with_passages(model, [], found, question=question).answer([Turn(question)]))
+        unmatched = index.unmatched(question)
+        context = context_with_passages(model, [], found, question=question, unmatched=unmatched)
+        return "".join(context.answer([Turn(question)]))
 
     assert answer("Who runs the company as chief executive?").startswith("Its chief executive is Mara Ilves")
     assert answer("Who audited the accounts?") == (
         "The accounts were audited by Penrose and Daughter, as in the years before."
     )
     assert answer("How many ferries sail to the island in winter?") == NOT_FOUND
+    assert answer("How many times did the board meet in 2031?") == NOT_FOUND
 
 
 def test_a_documents_language_chooses(smollm2: Path) -> None:

@@ -50,7 +50,6 @@ class Conversation:
         self._turns: list[Turn] = []
         self.told, self.quotes = "", False
         self.unmatched: tuple[str, ...] = ()
-        self._text = "" if index is None else "\n".join(passage.text for passage in index.passages)
 
     def forget(self) -> None:
         """Forget all turns; the next question is the first one again."""
@@ -65,8 +64,10 @@ class Conversation:
         if self._index is not None:
             found = self._index.best(question, TOP_K)
             self.told = telling(question, found)[0].text if found else ""
-            self.unmatched = unmatched_words(question, self._text)
-            context = context_with_passages(self._model, self._gists, found, question=question, system=self._system)
+            self.unmatched = self._index.unmatched(question)
+            context = context_with_passages(
+                *(self._model, self._gists, found), question=question, unmatched=self.unmatched, system=self._system
+            )
         elif answers_by_reciting(self._model, self._gists, question):
             self._recited = self._recited or (yield from self._reciting())
             context = self._recited.context(question, system=self._system)

@@ -67,7 +67,8 @@ def _asked(model: GistModel, samples: list[dict[str, Any]], *, passages: bool) -
                 yield f"    from the gist: {answer}   [{_mark(ok, expected)}]"
                 if index is not None:
                     found = index.best(question, TOP_K)
-                    reading = context_with_passages(model, [gist], found, question=question)
+                    unmatched = index.unmatched(question)
+                    reading = context_with_passages(model, [gist], found, question=question, unmatched=unmatched)
                     answer, ok = _answer(reading, question, expected)
                     right["passages"] += ok
                     yield f"    with passages: {answer}   [{_mark(ok, expected)}]"

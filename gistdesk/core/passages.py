@@ -18,6 +18,7 @@ from gistdesk.core.plain_text import plain_spans, text_pieces
 from gistdesk.core.prompt import Prompt
 from gistdesk.core.quoting import Quotes, Told
 from gistdesk.core.ranking import RankBy, ranker_of
+from gistdesk.core.unmatched import unmatched_words
 
 CHUNK_TOKENS = 96
 OVERLAP_TOKENS = 32
@@ -192,6 +193,10 @@ class PassageIndex:
         order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
         return [self.passages[i] for i in order[:n] if scores[i] > 0]
 
+    def unmatched(self, question: str) -> tuple[str, ...]:
+        """Words of a question that are in none of the passages; see `unmatched_words`."""
+        return unmatched_words(question, "\n".join(passage.text for passage in self.passages))
+
 
 def within(model: GistModel, passages: Iterable[Passage], n_tokens: int) -> list[Passage]:
     """The first passages that together have at most this many tokens; the last one is cut short if need be."""
@@ -226,6 +231,7 @@ def context_with_passages(
     passages: Sequence[Passage],
     *,
     question: str = "",
+    unmatched: Sequence[str] = (),
     system: str | None = None,
     prompt: Prompt | None = None,
 ) -> Context:
@@ -235,6 +241,7 @@ def context_with_passages(
         question: that the passages were looked up for; "": none. If it asks for a fact, a small model answers
             with one of their sentences, see `quoting`, and gists play no part. It writes a summary from gists
             alone.
+        unmatched: words of the question that are nowhere in the texts: then a sentence has to suit it better.
         prompt: wording around it other than the model's chat template.
 
     Raises:
@@ -242,7 +249,7 @@ def context_with_passages(
     """
     is_small = prompt is None and bool(question.strip()) and model.n_parameters in _SMALL_READER
     if is_small and asks_for_a_fact(question):
-        return Quotes(model, telling(question, passages), system=system)
+        return Quotes(model, telling(question, passages), unmatched=unmatched, system=system)
     if not passages or (is_small and gists):  # a summary is of the whole text, as gists are
         return Context(model, gists, system=system, prompt=prompt)
     before = _BETWEEN if gists else ""

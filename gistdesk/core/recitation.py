@@ -94,7 +94,10 @@ class Recited:
             return None
         if asks_for_a_fact(question):
             found = self._index.best(question, n_passages)
-            return context_with_passages(model, self._gists, found, question=question, system=system, prompt=prompt)
+            unmatched = self._index.unmatched(question)
+            return context_with_passages(
+                *(model, self._gists, found), question=question, unmatched=unmatched, system=system, prompt=prompt
+            )
         if self._whole is None or self._whole_asked_as != (system, prompt):
             self._whole, self._whole_asked_as = self._read(system, prompt), (system, prompt)
         return self._whole

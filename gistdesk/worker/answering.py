@@ -101,7 +101,7 @@ def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]
     gists, texts = list(map(Path, request.gists)), list(map(Path, request.text_paths))
     begun = time.perf_counter()
     question = _unicode(request.turns[-1][0])
-    found = _looked_up(request, loaded, pulse) if request.lookup_paths else ()
+    found, unmatched = _looked_up(request, loaded, pulse) if request.lookup_paths else ((), ())
     is_plain = bool(texts) or (loaded.recited is None and loaded.recited_key == _stamps(gists))
     of_question = bool(request.lookup_paths) or (not is_plain and asks_for_a_fact(question))
     asked = question if of_question else ""
@@ -113,7 +113,8 @@ def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]
     if texts:
         front = _text_front(loaded.model, texts, system, pulse)
     elif request.lookup_paths:
-        front = _gist_front(loaded.model, list(_read(loaded.model, gists, pulse)), found, asked, system, pulse)
+        read = list(_read(loaded.model, gists, pulse))
+        front = _gist_front(loaded.model, read, found, system, pulse, asked=asked, unmatched=unmatched)
     else:
         front = _gists_alone(loaded, gists, question, system, pulse)
         asked = asked if loaded.recited else ""
@@ -121,15 +122,19 @@ def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]
     return front, time.perf_counter() - begun
 
 
-def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[Passage, ...]:
-    """The best passages of the kept texts for the last question, best first; their places are sent to the window."""
+def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[tuple[Passage, ...], tuple[str, ...]]:
+    """The best passages of the kept texts for the last question, best first, and which of its words are in none.
+
+    Their places are sent to the window.
+    """
     paths = list(map(Path, request.lookup_paths))
     if loaded.passages is None or loaded.passages_key != _stamps(paths):
         loaded.passages = None
         loaded.passages, loaded.passages_key = _indexed(loaded.model, paths, pulse), _stamps(paths)
-    found = tuple(loaded.passages.best(_unicode(request.turns[-1][0]), TOP_K))
+    question = _unicode(request.turns[-1][0])
+    found = tuple(loaded.passages.best(question, TOP_K))
     pulse(ContextPassages(tuple(FoundPassage(p.document, p.page, p.start, p.end, p.text) for p in found)))
-    return found
+    return found, loaded.passages.unmatched(question)
 
 
 def _gists_alone(loaded: Loaded, paths: Sequence[Path], question: str, system: str | None, pulse: Pulse) -> Front:
@@ -152,7 +157,7 @@ def _gists_alone(loaded: Loaded, paths: Sequence[Path], question: str, system: s
         if context is not None:
             n_tokens, n_slots = (sum(getattr(gist, name) for gist in gists) for name in ("n_tokens", "n_slots"))
             return Front(context, n_tokens, n_slots, is_recited=context.n_text > 0)
-    return _gist_front(loaded.model, gists, (), "", system, pulse)
+    return _gist_front(loaded.model, gists, (), system, pulse)
 
 
 def _indexed(model: GistModel, paths: Sequence[Path], pulse: Pulse) -> PassageIndex:
@@ -175,12 +180,14 @@ def _gist_front(
     model: GistModel,
     gists: Sequence[GistKV],
     passages: Sequence[Passage],
-    question: str,
     system: str | None,
     pulse: Pulse,
+    *,
+    asked: str = "",
+    unmatched: Sequence[str] = (),
 ) -> Front:
     with layers_watched(model, lambda _: pulse()):
-        context = context_with_passages(model, gists, passages, question=question, system=system)
+        context = context_with_passages(model, gists, passages, question=asked, unmatched=unmatched, system=system)
     return Front(context, sum(gist.n_tokens for gist in gists), context.n_slots)
 
 

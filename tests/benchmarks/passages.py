@@ -14,6 +14,7 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 from operator import itemgetter
 from pathlib import Path
 from random import Random
@@ -28,7 +29,7 @@ from gistdesk.core.passages import PassageIndex, context_with_passages, cut_pass
 from gistdesk.core.prompt import Prompt, Turn, about_passages, prompt_of
 from gistdesk.core.quoting import CONTEXT, NOT_FOUND, Quotes
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
-from gistdesk.core.unmatched import unmatched_words
+from gistdesk.core.unmatched import unmatched_share, unmatched_words
 from trainer.benchmark.metrics import is_contained
 from trainer.benchmark.texts import documents as bundled_documents
 from trainer.benchmark.texts import read_stories
@@ -37,8 +38,10 @@ TUNING = Path(__file__).parent / "tuning"
 SIZES = ((48, 0), (64, 0), (64, 24), (96, 0), (96, 32), (128, 40))
 """Most tokens of a passage, and of the sentences that it shares with the next one."""
 _ANSWER_TOKENS = 96
-_LONGEST_STORY, _LEAST = 14000, (0.5, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 10.0)
-"""Characters, and least gains that are tried."""
+_LONGEST_STORY, _OF_A_STORY = 14000, 2
+"""Characters, and most questions of a story."""
+_LEAST, _UNMATCHED = (0.5, 0.8, 1.0, 1.2, 1.5, 2.0, 3.0, 10.0), (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
+"""Least gains that are tried, and what is added for the share of words that are not in the text."""
 
 Asked = list[tuple[str, list[str]]]
 Rankers = dict[str, Callable[[list[str]], Ranker]]
@@ -103,13 +106,15 @@ def readings(model: GistModel, texts: Sequence[tuple[str, Asked]]) -> None:
         index = PassageIndex(cut_passages(model, [text]), "words")
         for question, answers in asked:
             n += 1
-            found = index.best(question, TOP_K) or index.passages[:1]
+            found, unmatched = index.best(question, TOP_K) or index.passages[:1], index.unmatched(question)
             told = telling(question, found)
             right["the best sentence, no model"] += _holds(told[0].text, answers)
             right["any of the sentences"] += any(_holds(each.text, answers) for each in told)
             sentences = " ".join(each.text for each in told)
             ways = {
-                "chosen among the sentences": context_with_passages(model, [], found, question=question),
+                "chosen among the sentences": context_with_passages(
+                    model, [], found, question=question, unmatched=unmatched
+                ),
                 "written from three passages": _context(model, passages_text(found), own),
                 "written from three passages, named": _context(model, CONTEXT + passages_text(found), named),
                 "written from the sentences, named": _context(model, CONTEXT + sentences, named),
@@ -119,8 +124,8 @@ def readings(model: GistModel, texts: Sequence[tuple[str, Asked]]) -> None:
         for question, answers in texts[(i + 1) % len(texts)][1]:
             if not _holds(text, answers):
                 n_absent += 1
-                found = index.best(question, TOP_K) or index.passages[:1]
-                context = context_with_passages(model, [], found, question=question)
+                found, unmatched = index.best(question, TOP_K) or index.passages[:1], index.unmatched(question)
+                context = context_with_passages(model, [], found, question=question, unmatched=unmatched)
                 declined += _answer(context, question) == NOT_FOUND
         print(f"{n}: {dict(right)}; declined {declined} of {n_absent}", flush=True)
 
@@ -131,23 +136,25 @@ def gains(model: GistModel, path: Path, n_stories: int) -> None:
     The experts' questions whose answers stand in a story are asked about it, about the rest of it, without the sections
     that hold the answer, and about another story.
     """
-    found: dict[str, list[tuple[float, bool]]] = {"its story": [], "the rest of it": [], "another": []}
+    found: dict[str, list[tuple[float, bool, float]]] = {"its story": [], "the rest of it": [], "another": []}
     texts = [story for story in read_stories(path) if len(story.text) < _LONGEST_STORY][:n_stories]
     for story, other in zip(texts, [*texts[1:], texts[0]], strict=True):
-        asked = next((one for one in story.questions if is_contained(story.text, one.answers[0])), None)
-        if asked is None:
-            continue
-        rest = (text for i, text in enumerate(story.sections) if i not in asked.sections)
-        for of_kind, text in zip(found.values(), (story.text, "\n".join(rest), other.text), strict=True):
-            index = PassageIndex(cut_passages(model, [text]), "words")
-            if told := telling(asked.question, index.best(asked.question, TOP_K)):
-                weighed = zip(Quotes(model, told).weighed(asked.question), told, strict=True)
-                (_, gain), best = max(weighed, key=itemgetter(0))
-                of_kind.append((gain, of_kind is found["its story"] and _holds(best.text, asked.answers)))
+        for asked in [one for one in story.questions if is_contained(story.text, one.answers[0])][:_OF_A_STORY]:
+            rest = "\n".join(text for i, text in enumerate(story.sections) if i not in asked.sections)
+            for of_kind, text in zip(found.values(), (story.text, rest, other.text), strict=True):
+                index = PassageIndex(cut_passages(model, [text]), "words")
+                if told := telling(asked.question, index.best(asked.question, TOP_K)):
+                    weighed = zip(Quotes(model, told).weighed(asked.question), told, strict=True)
+                    (_, gain), best = max(weighed, key=itemgetter(0))
+                    is_right = of_kind is found["its story"] and _holds(best.text, asked.answers)
+                    share = unmatched_share(asked.question, index.unmatched(asked.question))
+                    of_kind.append((gain, is_right, share))
     for kind, of_kind in found.items():
-        for least in _LEAST:
-            n_declined, n_lost = sum(g < least for g, _ in of_kind), sum(right for g, right in of_kind if g < least)
-            print(f"{kind}: {n_declined} of {len(of_kind)} gain less than {least}, of which {n_lost} were right")
+        for least, more in product(_LEAST, _UNMATCHED):
+            lost = [is_right for gain, is_right, share in of_kind if gain < least + more * share]
+            print(
+                f"{kind}: {len(lost)} of {len(of_kind)} gain less than {least} + {more} x unmatched; {sum(lost)} right"
+            )
 
 
 def _context(model: GistModel, text: str, prompt: Prompt) -> Context:
@@ -209,7 +216,7 @@ def main() -> None:
     parser.add_argument("--stories", type=Path, help="a file of stories with questions")
     parser.add_argument("-n", type=int, default=40, help="most stories")
     parser.add_argument("--meaning", action="store_true", help="rank by MiniLM, too")
-    parser.add_argument("--gains", action="store_true", help="by which a small model declines, of a question a story")
+    parser.add_argument("--gains", action="store_true", help="by which a small model declines")
     parser.add_argument("--readings", action="store_true", help="ask the model about them")
     parser.add_argument("--bundled", action="store_true", help="what is looked up in the documents for measuring")
     parser.add_argument("--unmatched", action="store_true", help="questions with words that are not in the text")

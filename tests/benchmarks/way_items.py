@@ -67,7 +67,8 @@ class Kept:
     def _with_passages(self, question: str, asked: str) -> Context:
         assert self.index is not None
         found = self.index.best(question, TOP_K)
-        return context_with_passages(self.model, [self.gist] if self.gist else [], found, question=asked)
+        gists = [self.gist] if self.gist else []
+        return context_with_passages(self.model, gists, found, question=asked, unmatched=self.index.unmatched(asked))
 
     def start(self) -> Assembled:
         """The same without a conversation, for what follows the text itself."""

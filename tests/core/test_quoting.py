@@ -117,3 +117,15 @@ def test_a_stop_is_heard_between_sentences(starter: GistModel) -> None:
 def test_a_question_too_long_is_a_sentence(starter: GistModel) -> None:
     with pytest.raises(UserError, match="window"):
         answer(starter, "Who? " * starter.max_positions)
+
+
+def test_a_question_with_a_word_that_the_text_does_not_have_asks_more_of_a_sentence(
+    starter: GistModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(*unmatched: str) -> str:
+        return "".join(Quotes(starter, TOLD, unmatched=unmatched).answer([Turn("Who is the auditor?")]))
+
+    assert told() in TEXTS and told("windmill") in TEXTS
+    monkeypatch.setattr(quoting, "_UNMATCHED", 200.0)
+    assert told() in TEXTS and told("windmill") == NOT_FOUND
+    assert told("windmill", "E7") == told("2031") == NOT_FOUND  # whatever it gains

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gistdesk.core.unmatched import unmatched_words
+from gistdesk.core.unmatched import unmatched_share, unmatched_words
 from trainer.benchmark.texts import documents
 
 NOTICE = (
@@ -53,3 +53,10 @@ def test_of_the_bundled_documents_few_answered_questions_have_such_words_and_mos
             found[bool(asked.answers)].append(bool(unmatched_words(asked.question, document.text)))
     assert (len(found[True]), len(found[False])) == (60, 12)
     assert sum(found[True]) <= 3 and sum(found[False]) >= 6
+
+
+def test_the_share_is_of_the_words_that_say_what_is_asked() -> None:
+    question = "What is the price of 7 tonnes of oat flour?"
+    assert unmatched_share(question, ()) == 0.0
+    assert unmatched_share(question, ("oat",)) == pytest.approx(1 / 5)  # price, 7, tonnes, oat, flour
+    assert unmatched_share("Who?", ()) == 0.0

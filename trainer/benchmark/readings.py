@@ -200,7 +200,10 @@ class Reader:
                 found = within(self.model, index.made.best(sample.question, n_slots), n_slots)
             else:
                 found = index.made.best(sample.question, self._config.top_k)
-            context = context_with_passages(self.model, gists, found, question=sample.question, prompt=sample.prompt)
+            unmatched = index.made.unmatched(sample.question)
+            context = context_with_passages(
+                *(self.model, gists, found), question=sample.question, unmatched=unmatched, prompt=sample.prompt
+            )
             return context, found
 
         tokens = gist.made.ratio if gist else len(sample.source.token_ids) / n_slots if n_slots else None
