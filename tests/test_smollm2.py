@@ -12,7 +12,9 @@ import torch
 
 from gistdesk import roles
 from gistdesk import smollm2 as module
+from gistdesk.cli.ask import ask
 from gistdesk.cli.choosing import DocumentModels
+from gistdesk.cli.jobs import compress_file
 from gistdesk.core.errors import UserError
 from gistdesk.core.load import find_model, load_model
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
@@ -209,6 +211,27 @@ def test_the_real_one_quotes_the_sentence_that_tells_or_says_that_none_does(smol
     )
     assert answer("How many ferries sail to the island in winter?") == NOT_FOUND
     assert answer("How many times did the board meet in 2031?") == NOT_FOUND
+
+
+def test_a_terminal_shows_the_nearest_sentence_where_none_answers(
+    smollm2: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text, gist = tmp_path / "a.md", tmp_path / "a.gistkv"
+    text.write_text("The board met six times. Its chief executive is Mara Ilves. The canteen was painted green.")
+    *_, _ = compress_file(load_model("smollm2", device="cpu", need_adapter=False), text, gist)
+    ask([gist], ["What colour is the canteen?", "Why did the board meet in 2031?"], text=[text])
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        "> What colour is the canteen?",
+        "The canteen was painted green.",
+        "> Why did the board meet in 2031?",
+        NOT_FOUND,
+        "[The board met six times.]",
+    ]
+    assert told.err.splitlines() == [
+        "gistdesk: The text does not mention: colour",
+        "gistdesk: The text does not mention: meet, 2031",
+    ]
 
 
 def test_a_documents_language_chooses(smollm2: Path) -> None:

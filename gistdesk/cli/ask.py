@@ -108,13 +108,16 @@ def _look_up(talk: "Conversation", question: str) -> None:
 def _answered(talk: "Conversation", question: str) -> None:
     """The sentence of the text that suits the question, where there is one, before the model has said a word.
 
-    Below the answer, on stderr, the words of the question that the text does not have.
+    If the answer is that none answers, it comes after that: a person may see what the model does not. The words of the
+    question that the text does not have go to stderr.
     """
     if talk.told and not talk.quotes:
         print(f"[{printable(' '.join(talk.told.split()))}]", flush=True)
     for piece in talk.ask(question):
         print(printable(piece), end="", flush=True)
     print()
+    if talk.told and talk.declined:
+        print(f"[{printable(' '.join(talk.told.split()))}]", flush=True)
     if talk.unmatched:
         words = ", ".join(map(printable, talk.unmatched))
         print(f"gistdesk: The text does not mention: {words}", file=sys.stderr, flush=True)

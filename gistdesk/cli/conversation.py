@@ -17,7 +17,7 @@ from gistdesk.core.gist_file import check_identity, read_gist
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling
 from gistdesk.core.prompt import Turn
-from gistdesk.core.quoting import Quotes
+from gistdesk.core.quoting import NOT_FOUND, Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recitation import Recited, answers_by_reciting, reciting
 from gistdesk.core.unmatched import unmatched_words
@@ -30,7 +30,8 @@ class Conversation:
 
     Attributes:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
-        quotes: whether the answer is itself such a sentence.
+        quotes: whether the answer is itself such a sentence, or that none answers.
+        declined: whether the last answer is that none does.
         unmatched: words of the last question that are nowhere in the texts, or in what is recited of them.
     """
 
@@ -48,7 +49,7 @@ class Conversation:
         self._sampling, self._index = sampling, index
         self._recited: Recited | None = None
         self._turns: list[Turn] = []
-        self.told, self.quotes = "", False
+        self.told, self.quotes, self.declined = "", False, False
         self.unmatched: tuple[str, ...] = ()
 
     def forget(self) -> None:
@@ -89,6 +90,7 @@ class Conversation:
         for piece in self._context.answer([*self._turns, Turn(question)], self._sampling):
             pieces.append(piece)
             yield piece
+        self.declined = self.quotes and pieces == [NOT_FOUND]
         self._turns.append(Turn(question, "".join(pieces)))
 
     def figures(self) -> dict[str, Any]:
