@@ -19,7 +19,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.load import find_model, load_model
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
 from gistdesk.core.prompt import Turn
-from gistdesk.core.quoting import NOT_FOUND
+from gistdesk.core.unmatched import NOT_FOUND
 from gistdesk.folders import HOME_VARIABLE, MODELS_VARIABLE
 from gistdesk.models import has_smollm2, models_folder
 from gistdesk.smollm2 import fetch_smollm2
@@ -230,7 +230,7 @@ def test_a_terminal_shows_the_nearest_sentence_where_none_answers(
     ]
     assert told.err.splitlines() == [
         "gistdesk: The text does not mention: colour",
-        "gistdesk: The text does not mention: meet, 2031",
+        "gistdesk: The text does not mention: 2031",
     ]
 
 

@@ -17,10 +17,10 @@ from gistdesk.core.gist_file import check_identity, read_gist
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling
 from gistdesk.core.prompt import Turn
-from gistdesk.core.quoting import NOT_FOUND, Quotes
+from gistdesk.core.quoting import Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recitation import Recited, answers_by_reciting, reciting
-from gistdesk.core.unmatched import unmatched_words
+from gistdesk.core.unmatched import NOT_FOUND
 
 
 class Conversation:
@@ -32,7 +32,7 @@ class Conversation:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
         quotes: whether the answer is itself such a sentence, or that none answers.
         declined: whether the last answer is that none does.
-        unmatched: words of the last question that are nowhere in the texts, or in what is recited of them.
+        unmatched: words of the last question that are nowhere in the texts; none without them.
     """
 
     def __init__(
@@ -72,7 +72,6 @@ class Conversation:
         elif answers_by_reciting(self._model, self._gists, question):
             self._recited = self._recited or (yield from self._reciting())
             context = self._recited.context(question, system=self._system)
-            self.unmatched = unmatched_words(question, self._recited.text)
         self._context = context or self._plain
         self.quotes = isinstance(context, Quotes)
 

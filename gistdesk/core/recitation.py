@@ -62,14 +62,10 @@ def answers_by_reciting(model: GistModel, gists: Sequence[GistKV], question: str
 
 
 class Recited:
-    """What gists have recited of their documents, ready for questions.
-
-    Attributes:
-        text: all of it.
-    """
+    """What gists have recited of their documents, ready for questions."""
 
     def __init__(self, model: GistModel, gists: Sequence[GistKV], texts: Sequence[str], by: RankBy = "auto") -> None:
-        self._model, self._gists, self.text = model, gists, _BETWEEN.join(texts)
+        self._model, self._gists, self._text = model, gists, _BETWEEN.join(texts)
         passages = [
             passage for number, text in enumerate(texts) for passage in cut_passages(model, [text], document=number)
         ]
@@ -94,10 +90,7 @@ class Recited:
             return None
         if asks_for_a_fact(question):
             found = self._index.best(question, n_passages)
-            unmatched = self._index.unmatched(question)
-            return context_with_passages(
-                *(model, self._gists, found), question=question, unmatched=unmatched, system=system, prompt=prompt
-            )
+            return context_with_passages(model, self._gists, found, question=question, system=system, prompt=prompt)
         if self._whole is None or self._whole_asked_as != (system, prompt):
             self._whole, self._whole_asked_as = self._read(system, prompt), (system, prompt)
         return self._whole
@@ -109,7 +102,7 @@ class Recited:
     def _read(self, system: str | None, prompt: Prompt | None) -> Context | None:
         model = self._model
         before = len(model.template_ids((prompt or prompt_of(model.tokenizer, system)).prefix))
-        ids = torch.tensor(model.token_ids(self.text))
+        ids = torch.tensor(model.token_ids(self._text))
         if before + len(ids) > _MOST_OF_WINDOW * model.max_positions:
             return None
         return Context(model, text_ids=ids, system=system, prompt=prompt)

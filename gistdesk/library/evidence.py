@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gistdesk.core.lexical import sentences, terms_of
-from gistdesk.core.unmatched import unmatched_words
+from gistdesk.core.unmatched import NOT_FOUND, unmatched_words
 from gistdesk.library.grounding import ground
 
 _BETWEEN = "\n\n"
@@ -39,12 +39,19 @@ class Evidence:
 
 
 def evidence(answer: str, documents: Sequence[Sequence[str]], question: str = "") -> Evidence | None:
-    """Look for an answer in the pages of documents; None for one with nothing to look for, such as "Yes."."""
-    if not documents or not ground(answer, answer).found:  # it contains nothing to look for
+    """Look for an answer in the pages of documents; None if there is nothing to tell, as of "Yes." to most questions.
+
+    Args:
+        question: the words of which are looked for, too; "": none.
+    """
+    if not documents:
         return None
     places = [(i, number, page) for i, pages in enumerate(documents) for number, page in enumerate(pages, 1)]
     text = _BETWEEN.join(page for _, _, page in places)
-    grounding, unmatched = ground(answer, text), unmatched_words(question, text)
+    unmatched = unmatched_words(question, text) if question else ()
+    if answer == NOT_FOUND or not ground(answer, answer).found:  # it contains nothing to look for
+        return Evidence(False, (), None, unmatched) if unmatched or answer == NOT_FOUND else None
+    grounding = ground(answer, text)
     if grounding.start < 0:
         return Evidence(grounding.found, grounding.missing, None, unmatched)
     before = 0

@@ -153,7 +153,8 @@ class Answers(QObject):
         from gistdesk.library.evidence import evidence  # not needed to draw the window
 
         entries = _with_texts([self._library.entries.get(entry_id) for entry_id in entry_ids])
-        found = evidence(text, [self._library.texts.pages(entry.id) for entry in entries], question)
+        pages = [self._library.texts.pages(entry.id) for entry in entries]
+        found = evidence(text, pages, question if len(entries) == len(entry_ids) else "")
         if found is None:
             return None
         at = found.sentence

@@ -83,12 +83,16 @@ def answer(request: Answer, keeper: Keeper, pulse: Pulse) -> AnswerDone:
 
 
 def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
-    """Report whether the answer is in the kept texts; an unreadable text does not stop the answer."""
+    """Report whether the answer is in the kept texts; an unreadable text does not stop the answer.
+
+    What the texts do not mention is told only if there is a text for every gist.
+    """
     try:
         texts = [kept_document(Path(path)).pages for path in request.ground_paths]
     except UserError:
         return
-    found = evidence(answer, texts, _unicode(request.turns[-1][0]))
+    has_all = len(texts) >= len(request.gists) or bool(request.text_paths)
+    found = evidence(answer, texts, _unicode(request.turns[-1][0]) if has_all else "")
     if found is not None:
         at = found.sentence
         sentence = None if at is None else FoundPassage(at.document, at.page, at.start, at.end, at.text)

@@ -27,9 +27,9 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages, passages_text, telling
 from gistdesk.core.prompt import Prompt, Turn, about_passages, prompt_of
-from gistdesk.core.quoting import CONTEXT, NOT_FOUND, Quotes
+from gistdesk.core.quoting import CONTEXT, Quotes
 from gistdesk.core.ranking import TOP_K, Bm25, Ranker, WordsAndMeaning, embeddings_installed
-from gistdesk.core.unmatched import unmatched_share, unmatched_words
+from gistdesk.core.unmatched import NOT_FOUND, unmatched_share, unmatched_words
 from trainer.benchmark.metrics import is_contained
 from trainer.benchmark.texts import documents as bundled_documents
 from trainer.benchmark.texts import read_stories

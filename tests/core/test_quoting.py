@@ -9,7 +9,8 @@ from gistdesk.core.answer import Sampling
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
-from gistdesk.core.quoting import NOT_FOUND, Quotes, Told
+from gistdesk.core.quoting import Quotes, Told
+from gistdesk.core.unmatched import NOT_FOUND
 from trainer.benchmark.metrics import declines
 
 TOLD = [

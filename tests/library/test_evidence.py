@@ -1,5 +1,6 @@
 """The sentence of several documents' pages that an answer is about, or that there is none."""
 
+from gistdesk.core.unmatched import NOT_FOUND
 from gistdesk.library.evidence import evidence, sentence_about
 
 LEASE = ("The lease begins on 1 April 2026.", "The rent is 1,250.\n\nThe door code is 58203.")
@@ -23,6 +24,22 @@ def test_what_is_nowhere_is_named() -> None:
 def test_nothing_is_looked_for_where_nothing_is_said() -> None:
     assert evidence("Yes.", [LEASE]) is None and evidence("", [LEASE]) is None
     assert evidence("58203", []) is None
+
+
+def test_words_of_the_question_that_are_nowhere_are_named_whatever_the_answer() -> None:
+    question = "What is the code of the garage?"
+    texts = [(*LEASE, "The keys of the flat are kept by the porter, and the roof is new.")]
+    for answer in ("The door code is 58203.", "Yes.", NOT_FOUND):
+        found = evidence(answer, texts, question)
+        assert found is not None and found.unmatched == ("garage",)
+        assert found.found is (answer == "The door code is 58203.")
+    assert evidence("Yes.", texts, "What is the code of the door?") is None
+
+
+def test_that_none_was_found_is_nowhere_to_be_found() -> None:
+    """It was, in every text with the words found or foundation."""
+    found = evidence(NOT_FOUND, [("The answer was not found in the text of the foundation.",)])
+    assert found is not None and (found.found, found.missing, found.sentence) == (False, (), None)
 
 
 def test_the_sentence_of_passages_that_fits_a_question() -> None:
