@@ -1,6 +1,6 @@
 """What keeping the teacher's answers on disk saves, and what is lost by keeping the likeliest tokens alone.
 
-    python -m tests.benchmarks.teacher --base FOLDER --adapter resources/adapters/smollm2-first --work FOLDER --n 8
+    python -m tests.benchmarks.teacher --base FOLDER --adapter resources/adapters/smollm2 --work FOLDER --n 8
 
 The recipe of SmolLM2, on texts to be continued alone, which is what it distils. First, per answer token, the
 divergence (KL) over the whole vocabulary, and how much of it, and of its gradient's direction, is left with so many
@@ -25,7 +25,7 @@ from trainer.training.loss import gist_answers
 from trainer.training.run import AdapterRun
 from trainer.training.teacher import Teacher, divergence, likeliest
 
-_RECIPE = "trainer/recipes/smollm2.yaml"
+_RECIPE = "trainer/recipes/smollm2_second.yaml"
 _KEPT = (4, 16, 64, 256, 1024)
 _STEPS_EACH = 2
 """Readings of the clock per way and step; the shorter one counts."""

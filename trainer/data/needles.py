@@ -63,7 +63,7 @@ class Needles:
         segment = max(32.0, min(drawn_length(random, bound), bound))
         n_slots = max(1, min(stage.n_slots, int(segment / 1.5)))
         n_texts = min(_MOST_TEXTS, max(2, round(self._document_tokens / (segment + n_slots))))
-        n_segments = min(stage.segments, n_texts)
+        n_segments = stage.segments  # if more than texts, some come again: only answering costs more
         n_keyed = n_texts if n_segments == 1 else max(2, n_texts // 2)
         n_served = 0
         if self._served_segments and samples is self._samples and random.random() < 0.5:

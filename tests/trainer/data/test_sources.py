@@ -12,8 +12,9 @@ from gistdesk.core.model import GistModel
 from tests.core.tiny_models import TEXT, tiny_model
 from trainer.data.folder import Folder, folder_records, read_blocks
 from trainer.data.forms import FORMS, read_records
-from trainer.data.needles import needle_records
+from trainer.data.needles import Needles, needle_records
 from trainer.data.records import Records
+from trainer.data.samples import Samples
 from trainer.data.source import Stage, is_held_out
 from trainer.data.units import Unit
 
@@ -159,3 +160,20 @@ def test_needles_can_be_written_out(starter: GistModel, tmp_path: Path) -> None:
     found = read_records(path, "questions")
     assert len(found) == 8
     assert all(record.answers[0] in record.context for record in found)
+
+
+def test_needles_are_hidden_among_more_segments_than_are_encoded() -> None:
+    """An adapter whose documents had at most as many segments as a unit has texts lost the needle in longer ones."""
+    model = tiny_model()
+    samples = Samples(model)
+    source = Needles(
+        *(model, "passkeys", samples, samples),
+        document_tokens=512,
+        korean_share=0.0,
+        questions=4,
+        target=STAGE,
+    )
+    unit = source.unit(Random(3), Stage(64, 40, 2))
+    assert len(unit.texts) < 20 < max(len(document) for document in unit.documents) <= 40
+    for own, document in enumerate(unit.documents):
+        assert document.count(own) == 1 and all(place == own or place >= len(unit.documents) for place in document)
