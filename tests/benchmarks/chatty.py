@@ -1,6 +1,6 @@
 """Do bare answers and the teacher's distribution pull an adapter the same way, where the teacher answers in sentences?
 
-    python -m tests.benchmarks.chatty --model smollm2 --adapter resources/adapters/smollm2 --n 12
+    python -m tests.benchmarks.chatty --model smollm2 --adapter resources/adapters/smollm2-passkeys --n 12
 
 The same questions about the same report-like documents, once with the bare value as the answer and once with what the
 model itself writes with the whole text in front. Per way: the loss of that answer to the teacher, its probability of

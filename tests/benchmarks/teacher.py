@@ -1,6 +1,6 @@
 """What keeping the teacher's answers on disk saves, and what is lost by keeping the likeliest tokens alone.
 
-    python -m tests.benchmarks.teacher --base FOLDER --adapter resources/adapters/smollm2 --work FOLDER --n 8
+    python -m tests.benchmarks.teacher --base FOLDER --adapter resources/adapters/smollm2-passkeys --work FOLDER --n 8
 
 The recipe of SmolLM2, on texts to be continued alone, which is what it distils. First, per answer token, the
 divergence (KL) over the whole vocabulary, and how much of it, and of its gradient's direction, is left with so many
