@@ -41,8 +41,8 @@ _ABOUT_ASKING = set(
     "characters contract cost costs deadline describe document dollars euros exactly explain far figure first "
     "happen happened happens heavy hello high hundred kind kinds large last letter like list long manual many mean "
     "meaning means memo mention mentioned million minutes much name named names need needed next now number o'clock "
-    "okay old page paper paragraph pence percent please policy pounds quick quickly reason reasons report second "
-    "section sentence sentences short shortly simply sort state stated story summary sure table text thank thanks "
+    "okay old page paper paragraph part parts pence percent please policy pounds quick quickly reason reasons report "
+    "second section sentence sentences short shortly simply sort state stated story summary sure table text thank thanks "
     "thing things third thousand title today type types want wanted word words writer yes".split()
 )
 """What a question is made of, not what it asks about."""
@@ -61,8 +61,8 @@ _IRREGULAR = set(
 """Whose forms are spelled too differently to be compared."""
 _CONTRACTION = re.compile(r"(?:'(?:s|m|re|ve|ll|d)|n't)$")
 _CODE = re.compile(
-    r"(?:code|error|part|model|section|article|clause|room|form|rule|flight|item|fehler|코드|오류)\s+"
-    r"([a-z]{1,4}[-\s]?\d[0-9a-z-]*)"
+    r"\b(?:code|error|part|model|section|article|clause|room|form|rule|flight|item|fehler|코드|오류)\s+"
+    r"((?:[b-hj-z]\s|[a-z]{1,4}-?)\d[0-9a-z-]*)"
 )
 _YEAR = re.compile(
     r"\b(?:in|during|since|before|after|until|year|im jahr|seit)\s+((?:19|20)\d\d)(?![\w%.,-]*\d|\s*[%$€£])"

@@ -19,6 +19,7 @@ KOREAN = "창고는 대전에 있으며 예산은 45,000원이다. 오류 E4는 
     [
         ("What is the price of oat flour?", ("price", "oat")),
         ("What does the code E7 mean?", ("E7",)),
+        ("Is the error E 7 in the agreement?", ("E 7",)),
         ("What was signed in 2030, and what in 2031?", ("2030",)),
         ("Are there twelve or fifteen people?", ("fifteen",)),
         ("Is there a Captain? Who is the captain of the mill?", ("Captain",)),
@@ -43,6 +44,8 @@ def test_words_that_are_nowhere_in_the_text_are_named(question: str, words: tupl
         ("Is it 2000 pounds for a tonne of flour?", NOTICE),
         ("Tell me in 2 sentences who insures the baker.", NOTICE),
         ("What are the 3 main deliveries of the mill?", NOTICE),
+        ("Which part of 9 tonnes is insured?", NOTICE),
+        ("Is section a 2 of the agreement signed?", NOTICE),
         # codes in another spelling
         ("What does error E-4 mean?", "Error E4: the motor of the mill is blocked. The rest of it is fine."),
         ("What does error E07 mean?", "Error E 7: the motor of the mill is blocked. The rest of it is fine."),
