@@ -42,8 +42,8 @@ _ABOUT_ASKING = set(
     "happen happened happens heavy hello high hundred kind kinds large last letter like list long manual many mean "
     "meaning means memo mention mentioned million minutes much name named names need needed next now number o'clock "
     "okay old page paper paragraph part parts pence percent please policy pounds quick quickly reason reasons report "
-    "second section sentence sentences short shortly simply sort state stated story summary sure table text thank thanks "
-    "thing things third thousand title today type types want wanted word words writer yes".split()
+    "second section sentence sentences short shortly simply sort state stated story summary sure table text thank "
+    "thanks thing things third thousand title today type types want wanted word words writer yes".split()
 )
 """What a question is made of, not what it asks about."""
 _IRREGULAR = set(
