@@ -43,7 +43,6 @@ _SMALL = "zero one two three four five six seven eight nine ten eleven twelve th
 NUMBER_OF_WORD = {word: str(n) for n, word in enumerate(f"{_SMALL} seventeen eighteen nineteen twenty".split())} | {
     word: str(10 * n) for n, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)
 }
-_WORD_OF_NUMBER = {number: word for word, number in NUMBER_OF_WORD.items()}
 _INFLECTION = "(?:[a-z]{1,2}|ing|ings|ment|ments|ion|ions|ness|able)?"
 _ENDINGS = sorted(
     "은 는 이 가 을 를 의 에 로 와 과 도 만 께 랑 나 에서 에게 으로 부터 까지 처럼 보다 마다 조차 이나 이며 이고 "
@@ -225,11 +224,6 @@ def number_forms(token: str) -> tuple[str, ...]:
     if plain.isdecimal() and len(plain) > 3:
         return plain, f"{int(plain):,}" if not plain.startswith("0") else plain
     return (token,)
-
-
-def word_of_number(number: str) -> tuple[str, ...]:
-    """How English spells a number in digits; none for those with no word of their own."""
-    return (_WORD_OF_NUMBER[number],) if number in _WORD_OF_NUMBER else ()
 
 
 def stem(word: str) -> str:

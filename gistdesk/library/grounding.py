@@ -20,7 +20,6 @@ from gistdesk.core.lexical import (
     number_forms,
     sentences,
     stem,
-    word_of_number,
 )
 
 _LEAST_SHARE = 0.5
@@ -29,6 +28,7 @@ _BARE_WORDS = 3
 """An answer with no more words than this is all value: a capital at its beginning marks a name, not a sentence."""
 _MOST_WORDS = 48
 
+_WORD_OF_NUMBER = {number: word for word, number in NUMBER_OF_WORD.items()}
 _MONTHS = set("January February March April May June July August September October November December".split())
 _TITLES = ("씨", "박사", "교수", "대표", "의원", "장관", "회장", "선수", "감독", "작가", "기자", "이사", "부장", "팀장")
 _VERB_ENDINGS = ("다", "요", "까", "음")
@@ -127,7 +127,8 @@ def _words_of(sentence: str) -> list[_Word]:
 
 def _number(word: str) -> _Word:
     forms = number_forms(word.lower())
-    return _Word(word, (*forms, *word_of_number(forms[0])), 3.0, True, is_number=True)
+    in_words = (_WORD_OF_NUMBER[forms[0]],) if forms[0] in _WORD_OF_NUMBER else ()
+    return _Word(word, (*forms, *in_words), 3.0, True, is_number=True)
 
 
 def _latin(word: str, place: int, matches: list[re.Match[str]], is_bare: bool) -> _Word:
