@@ -128,7 +128,9 @@ def _is_english_text(plain: str) -> bool:
 def _tells(word: str) -> bool:
     """Whether a word says what is asked about."""
     bare = _CONTRACTION.sub("", word)
-    is_framing = any(each in group for each in (word, bare) for group in (_FUNCTION_WORDS, _ABOUT_ASKING, _IRREGULAR))
+    is_framing = any(each in group for each in (word, bare) for group in (_FUNCTION_WORDS, _ABOUT_ASKING))
+    base = re.sub(r"(?:s|es|ing)$", "", bare)  # keeps, goes, keeping; and giving, whose e is gone
+    is_framing = is_framing or any(each in _IRREGULAR for each in (bare, base, base + "e", base.removesuffix("e")))
     is_word = word.isascii() and word[0].isalpha() and not has_digit(word) and len(bare) >= _SHORTEST
     return is_word and not is_framing and not word.endswith("n't")
 

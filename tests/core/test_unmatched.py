@@ -59,6 +59,11 @@ def test_words_that_are_nowhere_in_the_text_are_named(question: str, words: tupl
             "They had to stop the ferry in the night, and the pier was closed to the public.",
         ),
         ("Who wrote to the owner?", "Ann writes to the owner of the mill, and the owner to Ann."),
+        ("Who keeps the keys?", "The keys of the shed are kept by Mr Pell, and the skip is to stand at the gate."),
+        (
+            "Who is keeping or giving out the keys?",
+            "The keys of the shed were given to Mr Pell, who kept them to the end.",
+        ),
         ("Why did the girl cry?", "The girl cried in the wood, and the wolf heard her."),
         # spelling
         ("Who's the treasurer of the trust?", "The treasurer of the trust is Peter. The trust is rich."),
