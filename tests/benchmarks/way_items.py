@@ -4,7 +4,7 @@ Knows nothing of how anything is made or kept.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import Tensor
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.context import Assembled, assemble, assemble_gist
 from gistdesk.core.gist import GistKV
-from gistdesk.core.model import GistModel
+from gistdesk.core.model import GistModel, TextTokenizer
 from gistdesk.core.passages import PassageIndex, context_with_passages
 from gistdesk.core.prompt import Turn, prompt_of
 from gistdesk.core.quoting import Quotes
@@ -138,26 +138,47 @@ def _of_passkey(sample: Sample) -> Item:
     return Item(PASSKEYS, sample.source.name, value)
 
 
+@dataclass(frozen=True)
+class Beginning:
+    """Of a story, and what comes next. text: (640,); after: (64,)."""
+
+    story: str
+    text: Tensor
+    after: Tensor
+
+
+def beginnings(tokenizer: TextTokenizer, path: Path) -> Iterator[Beginning]:
+    """Of the stories that are long enough."""
+    for story in read_stories(path):
+        ids = torch.tensor(tokenizer.token_ids(story.text))
+        if len(ids) >= _STORY_TOKENS + _NEXT_TOKENS:
+            yield Beginning(story.name, *ids[: _STORY_TOKENS + _NEXT_TOKENS].split([_STORY_TOKENS, _NEXT_TOKENS]))
+
+
 def continued_texts(model: GistModel, path: Path) -> list[AskedText]:
     """Beginnings of stories: KL divergence of the predictions of the next tokens to what the full text gives."""
-    found = []
-    for story in read_stories(path):
-        ids = torch.tensor(model.token_ids(story.text))
-        if len(ids) >= _STORY_TOKENS + _NEXT_TOKENS:
-            text, after = ids[: _STORY_TOKENS + _NEXT_TOKENS].split([_STORY_TOKENS, _NEXT_TOKENS])
-            found.append(AskedText(f"begin of {story.name}", text, [_of_continuation(model, story.name, text, after)]))
-    return found
+    return [
+        AskedText(f"begin of {each.story}", each.text, [_of_continuation(model, each)])
+        for each in beginnings(TextTokenizer(model.tokenizer), path)
+    ]
 
 
-def _of_continuation(model: GistModel, name: str, text: Tensor, after: Tensor) -> Item:
+def _of_continuation(model: GistModel, begin: Beginning) -> Item:
     def told(kept: Kept) -> Tensor:
         start = kept.start()
         with torch.no_grad():
-            hidden = model.decode(after[None], start.cache, start.position)
-            return model.logits(hidden).float().log_softmax(-1)[0]  # in 16 bits it is off by more than ways differ
+            hidden = model.decode(begin.after[None], start.cache, start.position)
+            return model.logits(hidden)[0]
 
-    wanted = cache(lambda: told(Kept(model, ids=text)))
-    return Item(CONTINUATION, name, lambda kept: float((wanted().exp() * (wanted() - told(kept))).sum(-1).mean()))
+    wanted = cache(lambda: told(Kept(model, ids=begin.text)))
+    return Item(CONTINUATION, begin.story, lambda kept: divergence(wanted(), told(kept)))
+
+
+def divergence(wanted: Tensor, told: Tensor) -> float:
+    """Mean KL divergence, nats, of predictions to those that are wanted. Both logits: (n_tokens, n_vocab)."""
+    # in 16 bits it is off by more than ways differ
+    target, found = (logits.float().log_softmax(-1) for logits in (wanted, told))
+    return float((target.exp() * (target - found)).sum(-1).mean())
 
 
 def answered_texts(model: GistModel, path: Path, n_questions: int = _QUESTIONS) -> list[AskedText]:
