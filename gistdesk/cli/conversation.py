@@ -14,19 +14,20 @@ from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import check_identity, read_gist
+from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling
 from gistdesk.core.prompt import Turn
 from gistdesk.core.quoting import Quotes
-from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recitation import Recited, answers_by_reciting, reciting
+from gistdesk.core.summary import looked_up
 from gistdesk.core.unmatched import NOT_FOUND
 
 
 class Conversation:
     """A conversation about gists, and about what is looked up for each question; keeps its turns.
 
-    It is looked up in the texts, or in what trained gists recite of them; a summary is of all that they recite.
+    It is looked up in the texts, or in what trained gists recite of them.
 
     Attributes:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
@@ -63,8 +64,8 @@ class Conversation:
         """
         self.told, self.unmatched, context = "", (), None
         if self._index is not None:
-            found = self._index.best(question, TOP_K)
-            self.told = telling(question, found)[0].text if found else ""
+            found = looked_up(self._model, self._index, question)
+            self.told = telling(question, found)[0].text if found and asks_for_a_fact(question) else ""
             self.unmatched = self._index.unmatched(question)
             context = context_with_passages(
                 *(self._model, self._gists, found), question=question, unmatched=self.unmatched, system=self._system

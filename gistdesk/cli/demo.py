@@ -18,7 +18,7 @@ from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
 from gistdesk.core.prompt import Turn
-from gistdesk.core.ranking import TOP_K
+from gistdesk.core.summary import looked_up
 from gistdesk.folders import resource
 from gistdesk.models import SMOLLM2, STARTER, has_smollm2
 from gistdesk.terminal import human_bytes
@@ -66,7 +66,7 @@ def _asked(model: GistModel, samples: list[dict[str, Any]], *, passages: bool) -
                 right["gist"] += ok
                 yield f"    from the gist: {answer}   [{_mark(ok, expected)}]"
                 if index is not None:
-                    found = index.best(question, TOP_K)
+                    found = looked_up(model, index, question)
                     unmatched = index.unmatched(question)
                     reading = context_with_passages(model, [gist], found, question=question, unmatched=unmatched)
                     answer, ok = _answer(reading, question, expected)

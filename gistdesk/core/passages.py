@@ -7,16 +7,17 @@ A context with a gist first and the best passages after it is what chat ("Look u
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 import torch
 
 from gistdesk.core.answer import Context
 from gistdesk.core.gist import GistKV
-from gistdesk.core.lexical import Words, asks_for_a_fact, sentences
+from gistdesk.core.lexical import Words, asks_for_a_fact, asks_for_a_summary, sentences
 from gistdesk.core.model import GistModel
 from gistdesk.core.plain_text import plain_spans, text_pieces
 from gistdesk.core.prompt import Prompt
-from gistdesk.core.quoting import Quotes, Told
+from gistdesk.core.quoting import Excerpt, Quotes, Told
 from gistdesk.core.ranking import RankBy, ranker_of
 from gistdesk.core.unmatched import unmatched_words
 
@@ -31,7 +32,8 @@ _N_SENTENCES = 5
 _MEANS_ANOTHER = re.compile(r"(?:It|He|She|They)\b")
 _SMALL_READER = range(50 * 10**6, 10**9)
 """Parameters of models that are better at choosing a sentence than at reading passages and writing:
-`tests/benchmarks/passages.py --readings` prints how much. The starter, smaller still, was trained on passages."""
+`tests/benchmarks/passages.py --readings` prints how much. The starter, smaller still, was trained on passages; none of
+these can write a summary."""
 
 
 @dataclass(frozen=True)
@@ -239,8 +241,8 @@ def context_with_passages(
 
     Args:
         question: that the passages were looked up for; "": none. If it asks for a fact, a small model answers
-            with one of their sentences, see `quoting`, and gists play no part. It writes a summary from gists
-            alone.
+            with one of their sentences, see `quoting`, and if it asks for a summary, with all of them, see
+            `summary.looked_up`; gists then play no part. It writes anything else from gists alone.
         unmatched: words of the question that are nowhere in the texts: then a sentence has to suit it better.
         prompt: wording around it other than the model's chat template.
 
@@ -250,11 +252,19 @@ def context_with_passages(
     is_small = prompt is None and bool(question.strip()) and model.n_parameters in _SMALL_READER
     if is_small and asks_for_a_fact(question):
         return Quotes(model, telling(question, passages), unmatched=unmatched, system=system)
-    if not passages or (is_small and gists):  # a summary is of the whole text, as gists are
+    if passages and prompt is None and summarises_by_quoting(model, question):
+        of_each = groupby(passages, key=lambda passage: passage.document)
+        return Excerpt(model, [[passage.text for passage in found] for _, found in of_each], system=system)
+    if not passages or (is_small and gists):  # what is not a fact is of the whole text, as gists are
         return Context(model, gists, system=system, prompt=prompt)
     before = _BETWEEN if gists else ""
     ids = torch.tensor(model.token_ids(before + passages_text(passages)), dtype=torch.long)
     return Context(model, gists, text_ids=ids, system=system, prompt=prompt)
+
+
+def summarises_by_quoting(model: GistModel, question: str) -> bool:
+    """Whether a question asks for a summary and the model is too small to write one."""
+    return model.n_parameters < _SMALL_READER.stop and asks_for_a_summary(question)
 
 
 def telling(question: str, passages: Sequence[Passage]) -> list[Told]:

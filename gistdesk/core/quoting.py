@@ -1,11 +1,12 @@
-"""An answer that is a sentence of the text: chosen among a few that suit the question, not generated word by word.
+"""Answers that are sentences of the text: chosen among a few that suit the question, not generated word by word.
 
-So it says nothing that the text does not say, and says it in full. The question's words alone miss its meaning, and a
+So they say nothing that the text does not say, and say it in full. The question's words alone miss its meaning, and a
 small model that writes is drawn to a neighbouring sentence, or to words of its own; together they err less, as
 `python -m tests.benchmarks.passages --readings` shows. Knows nothing of how the sentences were found.
 """
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,12 +15,14 @@ import torch
 
 from gistdesk.core.amounts import asks_for_an_amount, names_an_amount
 from gistdesk.core.answer import AnswerFigures, Context, Sampling, choose_token
+from gistdesk.core.excerpt import is_sentence
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, about_passages, prompt_of
 from gistdesk.core.unmatched import NOT_FOUND, has_digit, unmatched_share
 
 CONTEXT = "Context: "
 """Precedes the text that a small model reads."""
+_LINE_MARK = re.compile(r"^(?:#+|[-*•]|\|)\s*")
 _NOTHING = "The text does not say."
 _LEAST_GAIN, _UNMATCHED = 0.8, 0.75
 """Nats per token by which a question must be likelier after the sentence than after `_NOTHING`; otherwise no sentence
@@ -45,8 +48,69 @@ class Told:
     suits: float
 
 
-class Quotes(Context):
-    """Sentences in front of a model, which answers with one of them, or that none of them answers."""
+class Quoted(Context):
+    """A context that is answered in the text's own words, chosen at once and said in one piece."""
+
+    def answer(
+        self,
+        turns: Sequence[Turn],
+        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
+        *,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[str]:
+        """What is chosen for the last question, cut after `max_tokens`. Earlier turns are not read.
+
+        Raises:
+            UserError: the question does not fit into the model's window.
+        """
+        begun = time.perf_counter()
+        question = turns[-1].question
+        ids: list[int] = []
+        stopped = "closed"
+        try:
+            text = self._chosen(question, sampling, stop)
+            if text is None:
+                return
+            ids = self.model.token_ids(text)
+            stopped = "end" if len(ids) <= sampling.max_tokens else "length"
+            yield text if stopped == "end" else self.model.tokenizer.decode(ids[: sampling.max_tokens])
+        finally:
+            n_asked = len(self._conversation_ids([Turn(question)]))
+            n_tokens = min(len(ids), sampling.max_tokens)
+            self.figures = AnswerFigures(time.perf_counter() - begun, 0.0, n_tokens, n_asked, stopped)
+
+    def _chosen(self, question: str, sampling: Sampling, stop: Callable[[], bool]) -> str | None:
+        """What to say; None if it was stopped."""
+        raise NotImplementedError
+
+
+class Excerpt(Quoted):
+    """Sentences that are themselves the answer: a list for every document, below its title if that comes first."""
+
+    def __init__(self, model: GistModel, documents: Sequence[Sequence[str]], *, system: str | None = None) -> None:
+        """
+        Raises:
+            UserError: they do not fit into the model's window.
+        """
+        self._text = "\n\n".join(map(_listed, documents))
+        super().__init__(model, text_ids=_read_ids(model, self._text), system=system)
+
+    def _chosen(self, question: str, sampling: Sampling, stop: Callable[[], bool]) -> str:
+        return self._text
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """In Markdown. One sentence alone is no list."""
+    lines = [_LINE_MARK.sub("", " ".join(text.split())) for text in texts]
+    title = [] if is_sentence(lines[0]) else [f"**{lines.pop(0)}**\n"]
+    return "\n".join([*title, *(lines if len(lines) == 1 else (f"- {line}" for line in lines))])
+
+
+class Quotes(Quoted):
+    """Sentences in front of a model, which answers with one of them, or that none of them answers.
+
+    Above temperature 0 it is drawn at random, better ones more often.
+    """
 
     def __init__(
         self, model: GistModel, told: Sequence[Told], *, unmatched: Sequence[str] = (), system: str | None = None
@@ -61,42 +125,16 @@ class Quotes(Context):
         self._told = told
         self._unmatched = unmatched
 
-    def answer(
-        self,
-        turns: Sequence[Turn],
-        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
-        *,
-        stop: Callable[[], bool] = lambda: False,
-    ) -> Iterator[str]:
-        """The sentence that answers, in one piece; cut after `max_tokens`.
-
-        Above temperature 0 it is drawn at random, better ones more often. Earlier turns are not read.
-
-        Raises:
-            UserError: the question does not fit into the model's window.
-        """
-        begun = time.perf_counter()
-        question = turns[-1].question
-        ids: list[int] = []
-        stopped = "closed"
-        try:
-            text, weighed = NOT_FOUND, list(self.weighed(question, stop))
-            if len(weighed) < len(self._told):
-                return
-            if weighed:
-                scores, gains = torch.tensor(weighed).T
-                chosen = choose_token(scores, sampling, torch.Generator().manual_seed(sampling.seed))
-                best = self._told[chosen].text
-                text = (
-                    best if gains[chosen] >= self._least_gain(question) and _may_answer(question, best) else NOT_FOUND
-                )
-            ids = self.model.token_ids(text)
-            stopped = "end" if len(ids) <= sampling.max_tokens else "length"
-            yield text if stopped == "end" else self.model.tokenizer.decode(ids[: sampling.max_tokens])
-        finally:
-            n_asked = len(self._conversation_ids([Turn(question)]))
-            n_tokens = min(len(ids), sampling.max_tokens)
-            self.figures = AnswerFigures(time.perf_counter() - begun, 0.0, n_tokens, n_asked, stopped)
+    def _chosen(self, question: str, sampling: Sampling, stop: Callable[[], bool]) -> str | None:
+        weighed = list(self.weighed(question, stop))
+        if len(weighed) < len(self._told):
+            return None
+        if not weighed:
+            return NOT_FOUND
+        scores, gains = torch.tensor(weighed).T
+        chosen = choose_token(scores, sampling, torch.Generator().manual_seed(sampling.seed))
+        best = self._told[chosen].text
+        return best if gains[chosen] >= self._least_gain(question) and _may_answer(question, best) else NOT_FOUND
 
     def weighed(self, question: str, stop: Callable[[], bool] = lambda: False) -> Iterator[tuple[float, float]]:
         """For each sentence its score, and its gain: how much likelier it makes the question, in nats per token."""

@@ -3,7 +3,8 @@
 A small model that has learned the sentences of a text by heart still answers a question with a neighbouring one. Asked
 for the text itself it makes few mistakes, and what it recites can be looked up like a kept text (RECITE, arXiv
 2210.01296). Each request names a piece by its number and by the words before it, so that after a mistake the next
-pieces are still found. For a summary the whole of it is read again. Knows nothing of training or of files.
+pieces are still found. A summary is quoted from it, or, by a larger model, written after reading the whole of it
+again. Knows nothing of training or of files.
 """
 
 import re
@@ -15,9 +16,10 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.gist import GistKV
 from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages
+from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages, summarises_by_quoting
 from gistdesk.core.prompt import Prompt, Turn, prompt_of
 from gistdesk.core.ranking import TOP_K, RankBy
+from gistdesk.core.summary import looked_up
 
 _PIECE_TOKENS = 64
 MOST_TOKENS = 2 * _PIECE_TOKENS
@@ -56,9 +58,14 @@ def recites(gists: Sequence[GistKV]) -> bool:
 
 
 def answers_by_reciting(model: GistModel, gists: Sequence[GistKV], question: str) -> bool:
-    """Whether a question is answered from what gists recite: one for a fact, or about texts that can be read whole."""
+    """Whether a question is answered from what gists recite: looked up in it, or from texts that can be read whole."""
     fits = sum(gist.n_tokens for gist in gists) <= _MOST_OF_WINDOW * model.max_positions
-    return recites(gists) and (fits or asks_for_a_fact(question))
+    return recites(gists) and (fits or is_looked_up(model, question))
+
+
+def is_looked_up(model: GistModel, question: str) -> bool:
+    """Whether sentences of a text answer it, and not what the model makes of the whole."""
+    return asks_for_a_fact(question) or summarises_by_quoting(model, question)
 
 
 class Recited:
@@ -76,7 +83,7 @@ class Recited:
     def context(
         self, question: str, n_passages: int = TOP_K, *, system: str | None = None, prompt: Prompt | None = None
     ) -> Context | None:
-        """What a question is answered from: passages for a fact, otherwise the whole text, which is read once.
+        """What a question is answered from: sentences of it, or the whole text, which is read once.
 
         None if nothing was recited, or if the whole text leaves no room for a conversation: then the gists themselves
         are asked. If no passage suits a question for a fact, a small model says so, as it does of a text: left to
@@ -88,8 +95,8 @@ class Recited:
         model = self._model
         if self._index is None:
             return None
-        if asks_for_a_fact(question):
-            found = self._index.best(question, n_passages)
+        if is_looked_up(model, question):
+            found = looked_up(model, self._index, question, n_passages)
             return context_with_passages(model, self._gists, found, question=question, system=system, prompt=prompt)
         if self._whole is None or self._whole_asked_as != (system, prompt):
             self._whole, self._whole_asked_as = self._read(system, prompt), (system, prompt)

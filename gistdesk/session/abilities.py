@@ -13,7 +13,7 @@ _FINDS, _READS = 50_000_000, 1_000_000_000
 
 @dataclass(frozen=True)
 class Ability:
-    """Attributes: can, cannot: one sentence each; finds_only: it can be asked for stated facts and nothing else."""
+    """Attributes: can, cannot: one sentence each; finds_only: it can be asked for what a text states alone."""
 
     can: str
     cannot: str
@@ -22,12 +22,21 @@ class Ability:
 
 _FINDER = Ability(
     later("This model finds facts that a document states: names, numbers, dates, codes."),
-    later("It cannot summarise, explain, translate or reason, and makes something up when the text does not say."),
+    later(
+        "It cannot explain, translate or reason, summarises only by quoting a text that is kept, and makes something "
+        "up when the text does not say."
+    ),
     finds_only=True,
 )
 _READER = Ability(
-    later("This model answers plain questions by quoting the sentence of the document that answers them."),
-    later("What it writes itself, such as a summary, is often wrong, and it reads English best."),
+    later(
+        "This model answers plain questions by quoting the sentence of the document that answers them, and summarises "
+        "by quoting several."
+    ),
+    later(
+        "What it writes itself, such as an explanation, or a summary without the text, is often wrong, and it reads "
+        "English best."
+    ),
 )
 _GENERAL = Ability(
     later("This model answers questions, summarises and explains."),
@@ -44,8 +53,14 @@ def ability(model: str, n_parameters: int | None) -> Ability | None:
     return _FINDER if n_parameters < _FINDS else _READER if n_parameters < _READS else _GENERAL
 
 
-def asks_too_much(question: str, of: Ability | None) -> bool:
-    """Whether a question asks for something the model certainly cannot do."""
-    from gistdesk.core.lexical import asks_for_a_fact  # not needed to draw the window
+def asks_too_much(question: str, of: Ability | None, *, looks_up: bool = False) -> bool:
+    """Whether a question asks for something the model certainly cannot do.
 
-    return of is not None and of.finds_only and not asks_for_a_fact(question)
+    Args:
+        looks_up: in kept texts, whose sentences can be quoted for a summary.
+    """
+    from gistdesk.core.lexical import asks_for_a_fact, asks_for_a_summary  # not needed to draw the window
+
+    if of is None or not of.finds_only or asks_for_a_fact(question):
+        return False
+    return not (looks_up and asks_for_a_summary(question))

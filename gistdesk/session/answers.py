@@ -170,13 +170,13 @@ class Answers(QObject):
         )
         chat = self._library.chats.get(chat_id)
         entries = [self._library.entries.get(i) for i in chat.entry_ids]
+        looked_up = _with_texts(entries) if chat.look_up and not full else []
         problem = _obstacle(entries, full)
         if problem is None and not (full or is_anyway):
-            problem = self._too_much(self._library.chats.message(question_id).text, entries)
+            problem = self._too_much(self._library.chats.message(question_id).text, entries, looked_up)
         if problem is not None:
             self._fail(message, problem, "")
             return message.id
-        looked_up = _with_texts(entries) if chat.look_up and not full else []
         grounded = _with_texts(entries)
         request = self._request(chat, entries, looked_up, message, varied)
         request_id = self._calls.send(request, self._handler(message.id))
@@ -189,12 +189,12 @@ class Answers(QObject):
             self.busy_changed.emit(True)
         return message.id
 
-    def _too_much(self, question: str, entries: list[Entry]) -> Problem | None:
+    def _too_much(self, question: str, entries: list[Entry], looked_up: list[Entry]) -> Problem | None:
         """The problem to report when the model cannot do this; it is not tried unasked."""
         model = entries[0].model if entries else self._settings().model
         info = self._info(model)
         found = ability(model, info.n_parameters if info is not None else None)
-        if found is None or not asks_too_much(question, found):
+        if found is None or not asks_too_much(question, found, looks_up=len(looked_up) == len(entries)):
             return None
         return Problem(TOO_MUCH, found.can, found.cannot)
 

@@ -18,12 +18,11 @@ from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import check_identity, read_gist
-from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cutting_passages
 from gistdesk.core.prompt import Turn
-from gistdesk.core.ranking import TOP_K
-from gistdesk.core.recitation import Recited, answers_by_reciting, recites, reciting
+from gistdesk.core.recitation import Recited, answers_by_reciting, is_looked_up, recites, reciting
+from gistdesk.core.summary import looked_up
 from gistdesk.library.evidence import evidence
 from gistdesk.protocol import (
     Answer,
@@ -107,7 +106,7 @@ def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]
     question = _unicode(request.turns[-1][0])
     found, unmatched = _looked_up(request, loaded, pulse) if request.lookup_paths else ((), ())
     is_plain = bool(texts) or (loaded.recited is None and loaded.recited_key == _stamps(gists))
-    of_question = bool(request.lookup_paths) or (not is_plain and asks_for_a_fact(question))
+    of_question = bool(request.lookup_paths) or (not is_plain and is_looked_up(loaded.model, question))
     asked = question if of_question else ""
     key = (_stamps(gists), _stamps(texts), request.system, found)
     if loaded.front is not None and loaded.front_key == (*key, asked):
@@ -127,7 +126,7 @@ def _front(request: Answer, keeper: Keeper, pulse: Pulse) -> tuple[Front, float]
 
 
 def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[tuple[Passage, ...], tuple[str, ...]]:
-    """The best passages of the kept texts for the last question, best first, and which of its words are in none.
+    """What is looked up in the kept texts for the last question, and which of its words are in none of them.
 
     Their places are sent to the window.
     """
@@ -136,7 +135,7 @@ def _looked_up(request: Answer, loaded: Loaded, pulse: Pulse) -> tuple[tuple[Pas
         loaded.passages = None
         loaded.passages, loaded.passages_key = _indexed(loaded.model, paths, pulse), _stamps(paths)
     question = _unicode(request.turns[-1][0])
-    found = tuple(loaded.passages.best(question, TOP_K))
+    found = tuple(looked_up(loaded.model, loaded.passages, question))
     pulse(ContextPassages(tuple(FoundPassage(p.document, p.page, p.start, p.end, p.text) for p in found)))
     return found, loaded.passages.unmatched(question)
 

@@ -227,9 +227,9 @@ def test_a_small_instruct_model_chooses_among_sentences_between_named_parts(
     small = context_with_passages(starter, [gist], [passage], question=question)
     assert isinstance(small, Quotes) and small.n_slots == 0  # a gist has no part in it
     assert small.n_text < plain.n_text
-    summary = context_with_passages(starter, [gist], [passage], question="Summarise this text.")
-    assert not isinstance(summary, Quotes) and (summary.n_slots, summary.n_text) == (gist.n_slots, 0)
-    assert context_with_passages(starter, [], [passage], question="Summarise this text.").n_text == plain.n_text
+    whole = context_with_passages(starter, [gist], [passage], question="Explain this text.")
+    assert not isinstance(whole, Quotes) and (whole.n_slots, whole.n_text) == (gist.n_slots, 0)
+    assert context_with_passages(starter, [], [passage], question="Explain this text.").n_text == plain.n_text
     pieces = "".join(text for text, _ in small.prompt.pieces([Turn(question, "Rhys"), Turn("And the director?")]))
     assert "Question: Who is the auditor?\nAnswer:" in pieces and "Answer: Rhys" in pieces
     assert pieces.endswith("Answer:")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gistdesk.core import ranking
 from gistdesk.core.errors import UserError
-from gistdesk.core.lexical import asks_for_a_fact
+from gistdesk.core.lexical import asks_for_a_fact, asks_for_a_summary
 from gistdesk.core.ranking import (
     Bm25,
     Embeddings,
@@ -195,3 +195,12 @@ def test_a_fact_may_be_quoted(question: str) -> None:
 )
 def test_a_summary_may_not(question: str) -> None:
     assert not asks_for_a_fact(question)
+    assert asks_for_a_summary(question) is not question.startswith("Erkläre")
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Who is the auditor?", "Translate the summary.", "Explain the main points.", "Write a poem.", "요약을 번역해 줘"],
+)
+def test_anything_else_is_no_summary(question: str) -> None:
+    assert not asks_for_a_summary(question)

@@ -12,6 +12,7 @@ from gistdesk.core.compress import compress, plan_tokens
 from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn
+from gistdesk.core.quoting import Excerpt
 from gistdesk.core.recitation import (
     MOST_TOKENS,
     Recited,
@@ -24,7 +25,7 @@ from gistdesk.core.recitation import (
 from gistdesk.core.refined import _pieces
 from tests.core.tiny_models import PLAIN, TEXT, tiny_model
 
-SUMMARY = "Summarise the document."
+WHOLE = "Explain this text."
 
 
 def bare(window: int = 600) -> GistModel:
@@ -61,45 +62,65 @@ def test_only_gists_that_tell_most_of_their_texts_recite() -> None:
     assert not recites([])
 
 
-def test_a_fact_is_looked_up_and_a_summary_is_of_the_whole_text() -> None:
+def test_a_fact_is_looked_up_and_an_explanation_is_of_the_whole_text() -> None:
     model = bare()
     gists = [gist_of(model, TEXT)]
     told = Recited(model, gists, [TEXT, "The end."], by="words")
     assert told.context("Where did the cat sleep?") is not None
-    whole = told.context(SUMMARY)
+    whole = told.context(WHOLE)
     assert whole is not None and whole.n_text == len(model.token_ids(f"{TEXT}\n\nThe end."))
-    assert "".join(whole.answer([Turn(SUMMARY)])) == "".join(
-        Context(model, text_ids=torch.tensor(model.token_ids(f"{TEXT}\n\nThe end."))).answer([Turn(SUMMARY)])
+    assert "".join(whole.answer([Turn(WHOLE)])) == "".join(
+        Context(model, text_ids=torch.tensor(model.token_ids(f"{TEXT}\n\nThe end."))).answer([Turn(WHOLE)])
     )
     unsuited = told.context("Who is Zarquon?")
     assert unsuited is not None and unsuited.n_text == 0
-    for question in ("Where did the cat sleep?", SUMMARY):
+    for question in ("Where did the cat sleep?", WHOLE):
         assert Recited(model, gists, [""]).context(question) is None
 
 
 def test_a_text_that_takes_most_of_the_window_is_left_to_the_gist() -> None:
-    """With what stands before it; such a gist need not recite for a summary."""
+    """With what stands before it; such a gist need not recite for an explanation."""
     n_tokens = len(bare().token_ids(TEXT))
     for window, fits in ((2 * n_tokens + 8, True), (2 * n_tokens - 8, False)):
         model = bare(window)
         gists = [gist_of(model, TEXT)]
         told = Recited(model, gists, [TEXT], by="words")
-        assert (told.context(SUMMARY) is not None) is answers_by_reciting(model, gists, SUMMARY) is fits
-        assert told.context(SUMMARY, system="Answer like a pirate. " * 20) is None
+        assert (told.context(WHOLE) is not None) is answers_by_reciting(model, gists, WHOLE) is fits
+        assert told.context(WHOLE, system="Answer like a pirate. " * 20) is None
         assert told.context("Where did the cat sleep?") is not None
         assert answers_by_reciting(model, gists, "Where did the cat sleep?")
-    assert not answers_by_reciting(model, [gist_of(model, TEXT, None)], SUMMARY)
+    assert not answers_by_reciting(model, [gist_of(model, TEXT, None)], WHOLE)
 
 
 def test_a_whole_text_is_read_once_until_it_is_forgotten() -> None:
     model = bare()
     told = Recited(model, [gist_of(model, TEXT)], [TEXT], by="words")
-    whole = told.context(SUMMARY)
-    assert told.context("What is this text about?") is whole
-    assert told.context(SUMMARY, system="Look.") is not whole
-    whole = told.context(SUMMARY)
+    whole = told.context(WHOLE)
+    assert told.context("Discuss this text.") is whole
+    assert told.context(WHOLE, system="Look.") is not whole
+    whole = told.context(WHOLE)
     told.forget_whole()
-    assert told.context(SUMMARY) is not whole
+    assert told.context(WHOLE) is not whole
+
+
+def test_a_small_model_quotes_a_summary_from_texts_of_any_length_and_a_larger_one_writes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    question = "Summarise this text."
+    for window, fits in ((2 * len(bare().token_ids(TEXT)) + 8, True), (256, False)):
+        model = bare(window)
+        text = TEXT if fits else TEXT * 4
+        gists = [gist_of(model, text)]
+        told = Recited(model, gists, [text], by="words")
+        assert answers_by_reciting(model, gists, question)
+        quoted = told.context(question)
+        assert isinstance(quoted, Excerpt)
+        for line in "".join(quoted.answer([Turn(question)])).split("\n"):
+            assert line.removeprefix("- ") in text
+        with monkeypatch.context() as larger:
+            larger.setattr("gistdesk.core.passages._SMALL_READER", range(1, 2))
+            assert not isinstance(told.context(question), Excerpt)
+            assert (told.context(question) is not None) is answers_by_reciting(model, gists, question) is fits
 
 
 def test_each_passage_is_of_its_own_document() -> None:

@@ -27,9 +27,15 @@ def test_facts_are_asked_of_any_model(question: str) -> None:
     assert not asks_too_much(question, ability("starter", 7_000_000))
 
 
+@pytest.mark.parametrize("question", TOO_MUCH)
+def test_a_finder_quotes_a_summary_from_a_text_that_is_kept(question: str) -> None:
+    is_thought = any(word in question for word in ("Translate", "Explain", "Write", "번역", "Compare"))
+    assert asks_too_much(question, ability("starter", None), looks_up=True) == is_thought
+
+
 def test_the_sentences_are_those_of_the_size() -> None:
     small, middle, large = (ability("folder", n) for n in (7_000_000, 135_000_000, 8 * 10**9))
-    assert small is not None and "cannot summarise" in small.cannot and small == ability("starter", 9_300_000)
+    assert small is not None and "only by quoting" in small.cannot and small == ability("starter", 9_300_000)
     assert middle is not None and "quoting the sentence" in middle.can
     assert large is not None and "summarises" in large.can
     assert ability("folder", None) is None

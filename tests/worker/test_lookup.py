@@ -164,16 +164,16 @@ def test_a_trained_gist_recites_its_text_once_for_all_questions_about_facts(
     assert recited_in(other) == [] and isinstance(other[-1], AnswerDone)
 
 
-def test_a_summary_is_written_from_all_that_a_trained_gist_recites(
+def test_an_explanation_is_written_from_all_that_a_trained_gist_recites(
     engine: EngineProcess, trained: Path, alice: Kept
 ) -> None:
     engine.ask(Answer(((QUESTION, None),), (str(alice.gist),), choice=ONE_THREAD))  # another gist is asked before
-    asked = Answer((("Summarise the document.", None),), (str(trained),), choice=ONE_THREAD, max_tokens=4)
+    asked = Answer((("Explain the document.", None),), (str(trained),), choice=ONE_THREAD, max_tokens=4)
     events = engine.ask(asked)
     done = events[-1]
     assert recited_in(events) and isinstance(done, AnswerDone)
     assert done.is_recited == (done.n_passage_tokens > 0)
-    again = engine.do(replace(asked, turns=(("What is this text about?", None),)), AnswerDone)
+    again = engine.do(replace(asked, turns=(("Discuss the document.", None),)), AnswerDone)
     assert again.n_passage_tokens == done.n_passage_tokens and again.prefill_s == 0  # it is read once
 
 

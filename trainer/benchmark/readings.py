@@ -29,6 +29,7 @@ from gistdesk.core.passages import (
     within,
 )
 from gistdesk.core.recitation import Recited, recited, recites
+from gistdesk.core.summary import looked_up
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.samples import Sample, Source, without_middle
 
@@ -197,9 +198,9 @@ class Reader:
 
         def read() -> tuple[Context, Sequence[Passage]]:
             if n_slots:
-                found = within(self.model, index.made.best(sample.question, n_slots), n_slots)
+                found = within(self.model, looked_up(self.model, index.made, sample.question, n_slots), n_slots)
             else:
-                found = index.made.best(sample.question, self._config.top_k)
+                found = looked_up(self.model, index.made, sample.question, self._config.top_k)
             unmatched = index.made.unmatched(sample.question)
             context = context_with_passages(
                 *(self.model, gists, found), question=sample.question, unmatched=unmatched, prompt=sample.prompt

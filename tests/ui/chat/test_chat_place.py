@@ -410,12 +410,12 @@ def test_what_the_model_cannot_do_is_said_and_not_tried(
     place: ChatPlace, desk: ScriptedDesk, lease: Entry, qtbot: QtBot
 ) -> None:
     place.open_new([lease.id])
-    assert "It cannot summarise" in words_of(place.main_widget)  # in the empty chat
-    place.composer.field.setPlainText("Summarise this document")
+    assert "It cannot explain" in words_of(place.main_widget)  # in the empty chat
+    place.composer.field.setPlainText("Explain this document")
     place.composer.send()
     wait_idle(qtbot, desk, place)
     view = answers(place)[0]
-    assert not desk.engine.requests and "It cannot summarise" in words_of(view)
+    assert not desk.engine.requests and "It cannot explain" in words_of(view)
     wanted: list[bool] = []
     place.models_requested.connect(lambda: wanted.append(True))
     buttons = {button.text(): button for button in view.findChildren(QAbstractButton) if button.isVisible()}

@@ -1,0 +1,120 @@
+"""What is looked up: passages for a fact, a document's title and chosen sentences for a summary."""
+
+from dataclasses import replace
+
+import pytest
+
+from gistdesk.core.model import GistModel
+from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages
+from gistdesk.core.prompt import Turn
+from gistdesk.core.quoting import Excerpt
+from gistdesk.core.summary import looked_up
+
+REPORT = """# Tarn Ferries: annual report
+
+Tarn Ferries carried more passengers across the lake this year than in any year before it. The new ferry was delivered
+in April and carried passengers between both shores of the lake from May. It is painted white.
+
+## Money
+
+Revenue from fares came to six million crowns, of which passengers paid five and freight one. The price of diesel rose,
+and the company bought two thirds of its diesel in advance.
+
+## Staff
+
+Ninety people work for the company on board and on both shores of the lake. Nine apprentices joined the company in
+September and are learning to steer a ferry. Nobody left.
+"""
+MINUTES = """Minutes of the garden club
+
+The club will plant forty apple trees along the southern wall of the old garden in November. Members agreed to share
+the apples of the garden among the families of the village every autumn. The next meeting is in May.
+"""
+
+
+def index_of(model: GistModel, *texts: str) -> PassageIndex:
+    passages = [each for n, text in enumerate(texts) for each in cut_passages(model, [text], document=n)]
+    return PassageIndex(passages, "words")
+
+
+def said(model: GistModel, index: PassageIndex, question: str) -> str:
+    context = context_with_passages(model, [], looked_up(model, index, question), question=question)
+    assert isinstance(context, Excerpt)
+    return "".join(context.answer([Turn(question)]))
+
+
+def test_a_fact_is_looked_up_in_passages(starter: GistModel) -> None:
+    index = index_of(starter, REPORT)
+    question = "How many apprentices joined the company?"
+    assert looked_up(starter, index, question, 2) == index.best(question, 2)
+
+
+def test_a_summary_is_a_title_and_sentences_of_the_text_in_its_order(starter: GistModel) -> None:
+    index = index_of(starter, REPORT)
+    found = looked_up(starter, index, "Summarise this document.")
+    assert all(REPORT[each.start : each.end] == each.text for each in found)
+    assert [each.start for each in found] == sorted({each.start for each in found})
+    assert [each.n_tokens for each in found] == [len(starter.token_ids(each.text)) for each in found]
+    title, blank, *lines = said(starter, index, "Summarise this document.").split("\n")
+    assert (title, blank) == ("**Tarn Ferries: annual report**", "") and len(lines) == 6
+    assert all(line.startswith("- ") and line[2:] in " ".join(REPORT.split()) for line in lines)
+    assert any("diesel" in line or "crowns" in line for line in lines) and "painted white" not in " ".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("question", "n"),
+    [
+        ("Summarise this document in three sentences.", 3),
+        ("Give me the two main points.", 2),
+        ("What are the 4 most important key points?", 6),
+        ("Summarise it in 2 short sentences", 2),
+        ("이 문서를 2문장으로 요약해 줘", 2),
+        ("Summarise it in 0 lines", 1),
+    ],
+)
+def test_it_is_as_long_as_it_is_asked_to_be(starter: GistModel, question: str, n: int) -> None:
+    assert len(looked_up(starter, index_of(starter, REPORT), question)) == 1 + n  # and the title
+
+
+def test_there_is_an_end_to_it(starter: GistModel) -> None:
+    found = looked_up(starter, index_of(starter, "\n".join([REPORT] * 9)), "Summarise it in 9000 lines.")
+    assert len(found) == 1 + 20
+
+
+def test_one_sentence_alone_is_no_list(starter: GistModel) -> None:
+    text = MINUTES.split("\n", 2)[2]
+    told = said(starter, index_of(starter, text), "Summarise this text in one sentence.")
+    assert "\n" not in told and told in " ".join(text.split())
+
+
+def test_it_may_be_about_one_matter(starter: GistModel) -> None:
+    index = index_of(starter, REPORT, MINUTES)
+    for question in ("Summarise what it says about money.", "Give me the two main points on diesel."):
+        told = said(starter, index, question)
+        assert "diesel" in told and "garden" not in told
+    for question in ("Tell me about this report.", "Give me an overview about the document."):
+        assert said(starter, index, question) == said(starter, index, "Summarise it.")
+
+
+def test_every_document_has_its_own_list(starter: GistModel) -> None:
+    told = said(starter, index_of(starter, REPORT, MINUTES), "Summarise these documents.")
+    first, second = told.split("\n\n**")
+    assert first.count("\n- ") == second.count("\n- ") == 3
+    assert second.startswith("Minutes of the garden club**")
+
+
+def test_a_sentence_that_two_passages_share_is_said_once_and_whole(starter: GistModel) -> None:
+    (whole,) = cut_passages(starter, [MINUTES], chunk_tokens=200)
+    cut = replace(whole, end=whole.start + 60, text=whole.text[:60])
+    again = replace(whole, start=whole.start + 28, text=whole.text[28:])
+    for passages in ([cut, whole, again], [again, whole, cut]):
+        found = looked_up(starter, PassageIndex(passages, "words"), "Summarise this.")
+        assert [each.text for each in found] == [
+            each.text for each in looked_up(starter, PassageIndex([whole], "words"), "Summarise this.")
+        ]
+
+
+def test_nothing_kept_is_nothing_to_quote(starter: GistModel) -> None:
+    assert looked_up(starter, PassageIndex([], "words"), "Summarise this.") == []
+    blank = Passage(1, 0, 3, "\n \n", 1)
+    assert looked_up(starter, PassageIndex([blank], "words"), "Summarise this.") == []
