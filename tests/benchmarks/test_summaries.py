@@ -1,7 +1,7 @@
 """The measuring of summaries measures: what is quoted is found, and what is asked about counts."""
 
 from gistdesk.core.load import load_model
-from tests.benchmarks.summaries import measure, share_found, share_told
+from tests.benchmarks.summaries import measure, quoted, share_found, share_told
 from trainer.benchmark.texts import QuestionedText, TextQuestion
 
 TEXT = "The miller sold his grey horse to the baker of the town. " + "Nobody in the long street ever spoke of it. " * 3
@@ -18,6 +18,8 @@ def test_a_quotation_is_found_and_an_invention_is_not() -> None:
     assert share_found("Rosalind Achterberg sold 400 wolves.", TEXT) == 0
 
 
-def test_every_way_is_as_long() -> None:
-    figures = measure(load_model("starter", device="cpu"), [STORY])
-    assert figures["quoted"][1] == [1.0] and all(len(told) == 1 for told, _ in figures.values())
+def test_every_story_is_told_in_every_way() -> None:
+    model = load_model("starter", device="cpu")
+    figures = measure(model, [STORY, STORY])
+    assert all(len(told) == len(found) == 2 and told[0] == told[1] for told, found in figures.values())
+    assert share_found(quoted(model, TEXT), TEXT) == 1
