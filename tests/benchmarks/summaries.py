@@ -4,9 +4,8 @@
 
 FairytaleQA has no summaries, but questions of experts on what matters in a story: measured is the share of their
 answers' words (but those of the questions) that a summary has, mean over stories, with its 95% interval. All three
-are equally long, in words: the beginning and the sentences of the excerpt are cut to what the model wrote of the full
-text, or it to them. `found` is the share of sentences whose names and numbers are in the story and that one sentence
-of it holds most of; quoted ones have 100%.
+are cut to the length of the shortest, in words. `found` is the share of sentences whose names and numbers are in the
+story and that one sentence of it holds most of; of what is quoted a title or a sentence that was cut may miss.
 """
 
 import argparse
