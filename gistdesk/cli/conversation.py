@@ -10,15 +10,15 @@ from typing import Any
 
 from gistdesk.cli.choosing import load_model_of
 from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.asked import asks_for_a_fact
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import check_identity, read_gist
-from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import Passage, PassageIndex, context_with_passages, cut_passages, telling
 from gistdesk.core.prompt import Turn
-from gistdesk.core.quoting import Quotes
+from gistdesk.core.quoting import Quoted
 from gistdesk.core.recitation import Recited, answers_by_reciting, reciting
 from gistdesk.core.summary import looked_up
 from gistdesk.core.unmatched import NOT_FOUND
@@ -31,7 +31,7 @@ class Conversation:
 
     Attributes:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
-        quotes: whether the answer is itself such a sentence, or that none answers.
+        quotes: whether the answer is itself sentences of the texts, or that none answers.
         declined: whether the last answer is that none does.
         unmatched: words of the last question that are nowhere in the texts; none without them.
     """
@@ -74,7 +74,7 @@ class Conversation:
             self._recited = self._recited or (yield from self._reciting())
             context = self._recited.context(question, system=self._system)
         self._context = context or self._plain
-        self.quotes = isinstance(context, Quotes)
+        self.quotes = isinstance(context, Quoted)
 
     def _reciting(self) -> Generator[dict[str, Any], None, Recited]:
         steps = reciting(self._model, self._gists)

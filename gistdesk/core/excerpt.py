@@ -24,25 +24,43 @@ _FIRST = 0.3
 _FEWEST_WORDS = 6
 """Of a sentence that tells something, without the commonest ones."""
 _REFERS = re.compile(
-    r"(?:It|He|She|They|Its|His|Their"
+    r"(?:(?:If|Until|Unless|When|While|Although|Because|Since|As|After|Before|Once|Whoever \w+) )?"
+    r"(?:It|He|She|They|Its|His|Their|Them"
     r"|(?:This|These|That|Those) (?:is|are|was|were|ha[sd]|have|would|will|may|means))\b"
+    r"|(?:However|Therefore|Thus|Also|Otherwise|Instead|Moreover|But|And|Or|So|In return|For this reason)\b"
+    r"|(?:Er|Sie|Es|Dies|Das|Sein|Ihr|Aber|Und|Doch|Deshalb|Daher|Dazu|Dabei)\b"
+    r"|(?:그는|그녀는|그들은|이는|이에|이것은|그것은|또한|그러나|하지만|따라서|그리고|그래서)(?![가-힣])",
+    re.IGNORECASE,
 )
 """Begins a sentence about what the one before it names."""
 _ENDED = re.compile(r".*[.!?。！？…][\"'”’)\]]*", re.DOTALL)
+_LETTER = re.compile(r"[^\W\d_]")
+_PAIRS = ("()", "[]", "“”", "「」")
+_OFTEN = 3
+"""What a text says so often, such as a line at the foot of every page, is not what it is about."""
 
 
 def is_sentence(text: str) -> bool:
     """Whether it ends like one: no heading, and no name alone."""
-    return bool(_ENDED.fullmatch(text.rstrip()))
+    return bool(_ENDED.fullmatch(text.rstrip()) and _LETTER.search(text))
 
 
 def excerpt(sentences: Sequence[str], n: int) -> list[int]:
-    """The indices of at most `n` sentences that together say most of a text, in its order."""
+    """The indices of at most `n` sentences that together say most of a text, in its order.
+
+    Fewer where fewer can stand alone; those that cannot are taken only if none can.
+    """
     bags = [Counter(word for word in words_of(each) if word not in COMMON) for each in sentences]
-    able = [i for i, bag in enumerate(bags) if len(bag) >= _FEWEST_WORDS and _stands_alone(sentences[i])]
-    if len(able) < n:
-        held = [i for i, bag in enumerate(bags) if bag]
-        able = [i for i in held if is_sentence(sentences[i])] or held
+    first: dict[str, int] = {}
+    times: Counter[str] = Counter()
+    for i, each in enumerate(sentences):
+        said = " ".join(words_of(each))
+        times[said] += 1
+        if bags[i] and _LETTER.search(each):
+            first.setdefault(said, i)
+    held = [i for said, i in first.items() if times[said] < _OFTEN] or list(first.values())
+    whole = [i for i in held if _stands_alone(sentences[i])]
+    able = [i for i in whole if len(bags[i]) >= _FEWEST_WORDS] or whole or held
     if len(able) <= n:
         return able
     similar = _Similar([bags[i] for i in able])
@@ -60,7 +78,8 @@ def excerpt(sentences: Sequence[str], n: int) -> list[int]:
 
 
 def _stands_alone(text: str) -> bool:
-    return is_sentence(text) and not text[:1].islower() and not _REFERS.match(text)
+    is_whole = all(text.count(pair[0]) == text.count(pair[1]) for pair in _PAIRS) and text.count('"') % 2 == 0
+    return is_sentence(text) and is_whole and not text[:1].islower() and not _REFERS.match(text)
 
 
 class _Similar:

@@ -53,26 +53,6 @@ _ENDINGS = sorted(
     reverse=True,
 )
 
-_A_TEXT = (
-    r"(?:(?:this|these) \w+|(?:the|my|our) (?:documents?|texts?|book|story|tale|report|contract|letter|notice|article"
-    r"|paper|chapter|minutes|policy|manual|agreement|file|e-?mail|memo|page|section))"
-)
-_A_SUMMARY = re.compile(
-    r"\b(?:summar(?:y|ies|i[sz](?:e|ing|ation))|tl;?dr|overview|outline"
-    r"|main (?:points?|ideas?)|key (?:points?|takeaways?))|\bwhat(?: is|'s) (?:it|this) about\b"
-    r"|\bwhat is (?:this|the) (?:document|text|book|story|report|contract)\s*[?.]?$"
-    rf"|\bwhat (?:is|are|do|does) {_A_TEXT} (?:about|say|mean|cover|deal with)\s*[?.]?$"
-    rf"|\b(?:describe|tell me (?:more )?about|what happens in) {_A_TEXT}\s*[?.]?$"
-    r"|\bzusammenfass|\bfass\w* .*\bzusammen\b|\bworum geht\b|요약|정리해|간추|줄거리|무슨 내용|어떤 내용",
-    re.IGNORECASE,
-)
-_THOUGHT = re.compile(
-    r"\b(?:translate|translation|explain|compare|analy[sz]e|analysis|discuss|rewrite|paraphrase)"
-    r"|\b(?:übersetz|erklär)(?:en?)?\b|번역|설명해|비교해|분석",
-    re.IGNORECASE,
-)
-_A_TEXT_OF_ITS_OWN = re.compile(r"\bwrite (?:an?|the|me|us) |써 ?주세요|작성해", re.IGNORECASE)
-
 
 class Term:
     """One thing to search for: a word without its ending, a number, or a code."""
@@ -104,21 +84,6 @@ class Term:
         if not self.is_in(text):
             return 0.0
         return 1.0 if self._itself is None or self._itself.search(text) else _BEGUN
-
-
-def asks_for_a_fact(question: str) -> bool:
-    """Whether a text's own statement could answer it; not if it asks for a summary, a translation or an opinion."""
-    return not any(kind.search(question.strip()) for kind in (_A_SUMMARY, _THOUGHT, _A_TEXT_OF_ITS_OWN))
-
-
-def asks_for_a_summary(question: str) -> bool:
-    """Whether it asks what a text says in short, and for nothing else."""
-    return bool(_A_SUMMARY.search(question.strip())) and not _THOUGHT.search(question)
-
-
-def names_a_text(words: str) -> bool:
-    """Whether it is "this document", "the report" or the like."""
-    return bool(re.match(rf"(?:{_A_TEXT}|it|this)\s*[?.!]*$", words, re.IGNORECASE))
 
 
 def terms_of(query: str) -> list[Term]:

@@ -7,13 +7,13 @@ A context with a gist first and the best passages after it is what chat ("Look u
 import re
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import torch
 
 from gistdesk.core.answer import Context
+from gistdesk.core.asked import asks_for_a_fact, asks_for_a_summary
 from gistdesk.core.gist import GistKV
-from gistdesk.core.lexical import Words, asks_for_a_fact, asks_for_a_summary, sentences
+from gistdesk.core.lexical import Words, sentences
 from gistdesk.core.model import GistModel
 from gistdesk.core.plain_text import plain_spans, text_pieces
 from gistdesk.core.prompt import Prompt
@@ -44,6 +44,7 @@ class Passage:
         page: counted from 1.
         n_tokens: of its text, by the model's tokenizer.
         document: index of its document, from 0, if several are searched together.
+        is_title: it is a document's title, at the head of its summary.
     """
 
     page: int
@@ -52,6 +53,7 @@ class Passage:
     text: str
     n_tokens: int
     document: int = 0
+    is_title: bool = False
 
 
 def cut_passages(
@@ -252,9 +254,8 @@ def context_with_passages(
     is_small = prompt is None and bool(question.strip()) and model.n_parameters in _SMALL_READER
     if is_small and asks_for_a_fact(question):
         return Quotes(model, telling(question, passages), unmatched=unmatched, system=system)
-    if passages and prompt is None and summarises_by_quoting(model, question):
-        of_each = groupby(passages, key=lambda passage: passage.document)
-        return Excerpt(model, [[passage.text for passage in found] for _, found in of_each], system=system)
+    if summarises_by_quoting(model, question, prompt):
+        return Excerpt(model, [(passage.text, passage.is_title) for passage in passages], system=system)
     if not passages or (is_small and gists):  # what is not a fact is of the whole text, as gists are
         return Context(model, gists, system=system, prompt=prompt)
     before = _BETWEEN if gists else ""
@@ -262,9 +263,9 @@ def context_with_passages(
     return Context(model, gists, text_ids=ids, system=system, prompt=prompt)
 
 
-def summarises_by_quoting(model: GistModel, question: str) -> bool:
-    """Whether a question asks for a summary and the model is too small to write one."""
-    return model.n_parameters < _SMALL_READER.stop and asks_for_a_summary(question)
+def summarises_by_quoting(model: GistModel, question: str, prompt: Prompt | None = None) -> bool:
+    """Whether a question asks for a summary, not in a wording of its own, and the model is too small to write one."""
+    return prompt is None and model.n_parameters < _SMALL_READER.stop and asks_for_a_summary(question)
 
 
 def telling(question: str, passages: Sequence[Passage]) -> list[Told]:

@@ -15,14 +15,13 @@ import torch
 
 from gistdesk.core.amounts import asks_for_an_amount, names_an_amount
 from gistdesk.core.answer import AnswerFigures, Context, Sampling, choose_token
-from gistdesk.core.excerpt import is_sentence
 from gistdesk.core.model import GistModel
 from gistdesk.core.prompt import Turn, about_passages, prompt_of
 from gistdesk.core.unmatched import NOT_FOUND, has_digit, unmatched_share
 
 CONTEXT = "Context: "
 """Precedes the text that a small model reads."""
-_LINE_MARK = re.compile(r"^(?:#+|[-*•]|\|)\s*")
+_LINE_MARK = re.compile(r"^(?:#{1,6}|[-*+•>|])\s+")
 _NOTHING = "The text does not say."
 _LEAST_GAIN, _UNMATCHED = 0.8, 0.75
 """Nats per token by which a question must be likelier after the sentence than after `_NOTHING`; otherwise no sentence
@@ -85,25 +84,29 @@ class Quoted(Context):
 
 
 class Excerpt(Quoted):
-    """Sentences that are themselves the answer: a list for every document, below its title if that comes first."""
+    """Sentences that are themselves the answer, as a list; each document's own below its title, if it has one."""
 
-    def __init__(self, model: GistModel, documents: Sequence[Sequence[str]], *, system: str | None = None) -> None:
-        """
+    def __init__(self, model: GistModel, texts: Sequence[tuple[str, bool]], *, system: str | None = None) -> None:
+        """`texts`: sentences, and titles, which are followed by True.
+
         Raises:
             UserError: they do not fit into the model's window.
         """
-        self._text = "\n\n".join(map(_listed, documents))
+        self._text = _listed(texts) if texts else NOT_FOUND
         super().__init__(model, text_ids=_read_ids(model, self._text), system=system)
 
     def _chosen(self, question: str, sampling: Sampling, stop: Callable[[], bool]) -> str:
         return self._text
 
 
-def _listed(texts: Sequence[str]) -> str:
+def _listed(texts: Sequence[tuple[str, bool]]) -> str:
     """In Markdown. One sentence alone is no list."""
-    lines = [_LINE_MARK.sub("", " ".join(text.split())) for text in texts]
-    title = [] if is_sentence(lines[0]) else [f"**{lines.pop(0)}**\n"]
-    return "\n".join([*title, *(lines if len(lines) == 1 else (f"- {line}" for line in lines))])
+    is_list = sum(not is_title for _, is_title in texts) > 1
+    lines = []
+    for text, is_title in texts:
+        line = _LINE_MARK.sub("", " ".join(text.split()))
+        lines.append(f"\n**{line}**\n" if is_title else f"- {line}" if is_list else line)
+    return "\n".join(lines).strip()
 
 
 class Quotes(Quoted):

@@ -13,8 +13,8 @@ from collections.abc import Generator, Iterator, Sequence
 import torch
 
 from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.asked import asks_for_a_fact
 from gistdesk.core.gist import GistKV
-from gistdesk.core.lexical import asks_for_a_fact
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, context_with_passages, cut_passages, summarises_by_quoting
 from gistdesk.core.prompt import Prompt, Turn, prompt_of
@@ -63,9 +63,9 @@ def answers_by_reciting(model: GistModel, gists: Sequence[GistKV], question: str
     return recites(gists) and (fits or is_looked_up(model, question))
 
 
-def is_looked_up(model: GistModel, question: str) -> bool:
+def is_looked_up(model: GistModel, question: str, prompt: Prompt | None = None) -> bool:
     """Whether sentences of a text answer it, and not what the model makes of the whole."""
-    return asks_for_a_fact(question) or summarises_by_quoting(model, question)
+    return asks_for_a_fact(question) or summarises_by_quoting(model, question, prompt)
 
 
 class Recited:
@@ -95,8 +95,8 @@ class Recited:
         model = self._model
         if self._index is None:
             return None
-        if is_looked_up(model, question):
-            found = looked_up(model, self._index, question, n_passages)
+        if is_looked_up(model, question, prompt):
+            found = looked_up(model, self._index, question, n_passages, prompt=prompt)
             return context_with_passages(model, self._gists, found, question=question, system=system, prompt=prompt)
         if self._whole is None or self._whole_asked_as != (system, prompt):
             self._whole, self._whole_asked_as = self._read(system, prompt), (system, prompt)

@@ -7,65 +7,100 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from gistdesk.core.asked import length_of, topic_of
 from gistdesk.core.excerpt import excerpt, is_sentence
-from gistdesk.core.lexical import NUMBER_OF_WORD, asks_for_a_summary, names_a_text, sentences
+from gistdesk.core.lexical import Words, sentences
 from gistdesk.core.model import GistModel
-from gistdesk.core.passages import Passage, PassageIndex
+from gistdesk.core.passages import Passage, PassageIndex, summarises_by_quoting
+from gistdesk.core.prompt import Prompt
 from gistdesk.core.ranking import TOP_K
 
 _N_SENTENCES, _MOST_SENTENCES = 6, 20
+_MOST_TOKENS = 480
+"""Of a summary: an answer may have 512 unless more is asked for."""
 _MOST_PASSAGES = 10
 """Of a summary of one matter."""
 _TITLE_CHARACTERS = 120
-_NUMBER = re.compile(
-    rf"\b(\d+|{'|'.join(NUMBER_OF_WORD)})\s+(?:\w+\s+)?(?:sentences?|lines?|points?|bullets?|ideas?|takeaways?)\b",
-    re.IGNORECASE,
-)
-_KOREAN_NUMBER = re.compile(r"(\d+)\s*(?:문장|줄|가지)")
-_ABOUT = re.compile(r"\b(?:about|on|regarding|concerning)\s+(.+)", re.IGNORECASE)
+_NO_TITLE = re.compile(r"[-|*+>`=~<]|dear\b|page \d|https?:|.*[,:;]$", re.IGNORECASE)
 
 
-def looked_up(model: GistModel, index: PassageIndex, question: str, n: int = TOP_K) -> list[Passage]:
-    """The `n` passages that suit a question best, best first; for a summary the sentences it consists of, in order.
+def looked_up(
+    model: GistModel,
+    index: PassageIndex,
+    question: str,
+    n: int = TOP_K,
+    *,
+    prompt: Prompt | None = None,
+    most_tokens: int = _MOST_TOKENS,
+) -> list[Passage]:
+    """The `n` passages that suit a question best, best first; if it is to be summarised by quoting, what is quoted.
 
-    These are a document's title, if it begins with one, and sentences from all over it, or over what suits the one
-    matter that the summary is to be about. Several documents share the number of sentences that is asked for.
+    These are a document's title, if it begins with one, and sentences from all over it, or of what it says about the
+    one matter that the summary is to be about. Several documents share the number of sentences that is asked for, and
+    there are fewer if all together would have more than `most_tokens`.
     """
-    if not asks_for_a_summary(question):
+    if not summarises_by_quoting(model, question, prompt):
         return index.best(question, n)
-    passages = _about(index, question) or index.passages
-    documents = sorted({passage.document for passage in passages})
-    n_each = -(-_n_sentences(question) // max(1, len(documents)))
-    found: list[Passage] = []
-    for document in documents:
+    of_document = _documents(index, topic_of(question))
+    wanted = max(1, min(length_of(question) or _N_SENTENCES, _MOST_SENTENCES))
+    while True:
+        found = [
+            replace(each, n_tokens=len(model.token_ids(each.text)))
+            for number, (title, rest) in enumerate(of_document)
+            for each in (*title, *_chosen(rest, wanted, number, len(of_document)))
+        ]
+        if sum(each.n_tokens for each in found) <= most_tokens:
+            return found
+        if wanted > len(of_document):
+            wanted -= 1
+        elif len(of_document) > 1:
+            of_document = of_document[:-1]
+            wanted = len(of_document)
+        else:
+            return found
+
+
+def _documents(index: PassageIndex, topic: str) -> list[tuple[list[Passage], list[Passage]]]:
+    """Title, if there is one, and sentences of each document; of a topic, of those that say something of it."""
+    passages = index.best(topic, _MOST_PASSAGES) if topic else index.passages
+    found = []
+    for document in sorted({passage.document for passage in passages}):
         begin = _sentences(passage for passage in index.passages if passage.document == document)[:1]
-        title = [each for each in begin if len(each.text) < _TITLE_CHARACTERS and not is_sentence(each.text)]
+        title = [replace(each, is_title=True) for each in begin if _is_title(each.text)]
         told = _sentences(passage for passage in passages if passage.document == document)
-        rest = [sentence for sentence in told if sentence not in title]
-        found += [*title, *(rest[i] for i in excerpt([sentence.text for sentence in rest], n_each))]
-    return [replace(each, n_tokens=len(model.token_ids(each.text))) for each in found]
+        rest = [each for each in told if not title or (each.page, each.start) != (title[0].page, title[0].start)]
+        found.append((title, _about(topic, rest) if topic else rest))
+    return found
 
 
-def _about(index: PassageIndex, question: str) -> list[Passage]:
-    """The passages about what a summary is to be about; none if that is the text."""
-    about = _ABOUT.search(question)
-    return [] if about is None or names_a_text(about[1]) else index.best(about[1], _MOST_PASSAGES)
+def _about(topic: str, told: list[Passage]) -> list[Passage]:
+    """The sentences that name it; all if that is only said above them."""
+    scores = Words([each.text for each in told]).scores(topic)
+    named = [each for each, score in zip(told, scores, strict=True) if score > 0 and is_sentence(each.text)]
+    return named or told
 
 
-def _n_sentences(question: str) -> int:
-    """As many as it asks for."""
-    for match in (*_NUMBER.finditer(question), *_KOREAN_NUMBER.finditer(question)):
-        return max(1, min(int(NUMBER_OF_WORD.get(match[1].lower(), match[1])), _MOST_SENTENCES))
-    return _N_SENTENCES
+def _chosen(told: list[Passage], wanted: int, number: int, n_documents: int) -> list[Passage]:
+    """Each document's share of what is wanted, and one at least."""
+    n = max(1, wanted // n_documents + (number < wanted % n_documents))
+    return [told[i] for i in excerpt([each.text for each in told], n)]
+
+
+def _is_title(begin: str) -> bool:
+    return (
+        len(begin) < _TITLE_CHARACTERS and begin[-1].isalnum() and not is_sentence(begin) and not _NO_TITLE.match(begin)
+    )
 
 
 def _sentences(passages: Iterable[Passage]) -> list[Passage]:
     """Those of a document's passages, which overlap: each once and whole, not counted."""
-    found: dict[tuple[int, int], Passage] = {}
-    for passage in passages:
-        for start, end in sentences(passage.text):
-            place = passage.page, passage.start + start
-            if place not in found or found[place].end < passage.start + end:
-                text = passage.text[start:end]
-                found[place] = replace(passage, start=place[1], end=passage.start + end, text=text, n_tokens=0)
-    return [found[place] for place in sorted(found)]
+    found = [
+        replace(passage, start=passage.start + start, end=passage.start + end, text=passage.text[start:end], n_tokens=0)
+        for passage in passages
+        for start, end in sentences(passage.text)
+    ]
+    whole: list[Passage] = []
+    for each in sorted(found, key=lambda each: (each.page, each.start, -each.end)):
+        if not whole or (each.page, each.start) >= (whole[-1].page, whole[-1].end):
+            whole.append(each)
+    return whole

@@ -16,7 +16,8 @@ import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
-from gistdesk.core.lexical import COMMON, NUMBER_OF_WORD, TOKEN, asks_for_a_fact
+from gistdesk.core.asked import asks_for_a_fact
+from gistdesk.core.lexical import COMMON, NUMBER_OF_WORD, TOKEN
 
 NOT_FOUND = "The answer was not found in the text."
 """The answer where none is in the text; it is never looked for in one."""

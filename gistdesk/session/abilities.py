@@ -23,8 +23,8 @@ class Ability:
 _FINDER = Ability(
     later("This model finds facts that a document states: names, numbers, dates, codes."),
     later(
-        "It cannot explain, translate or reason, summarises only by quoting a text that is kept, and makes something "
-        "up when the text does not say."
+        "It cannot explain, translate or reason, summarises only by quoting passages that are looked up, and makes "
+        "something up when the text does not say."
     ),
     finds_only=True,
 )
@@ -59,7 +59,7 @@ def asks_too_much(question: str, of: Ability | None, *, looks_up: bool = False) 
     Args:
         looks_up: in kept texts, whose sentences can be quoted for a summary.
     """
-    from gistdesk.core.lexical import asks_for_a_fact, asks_for_a_summary  # not needed to draw the window
+    from gistdesk.core.asked import asks_for_a_fact, asks_for_a_summary  # not needed to draw the window
 
     if of is None or not of.finds_only or asks_for_a_fact(question):
         return False

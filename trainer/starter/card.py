@@ -28,7 +28,7 @@ and without a graphics card.
 It finds a number that is stated in a text again, in English and Korean, from the text's gist. Other facts (names,
 dates, places ...) it gets right less often, and mixes up when several of a kind are in one text, as the table shows. It
 is not a language model to talk to: it has read seven books and half a megabyte of Korean sentences, cannot reason or
-summarise, and answers a question that the text does not answer with something made up.
+write a summary, and answers a question that the text does not answer with something made up.
 
 ## Measured
 
