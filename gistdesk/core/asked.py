@@ -60,12 +60,17 @@ _MANY = (
     r"(?:\w+ ){0,2}(?:sentences?|lines?|points?|bullets?|ideas?|takeaways?|findings?"
     r"|sätzen?|punkten?|stichpunkten?|zeilen)"
 )
-_NUMBER = re.compile(rf"(?<![\w-])(\d{{1,2}}|{'|'.join(NUMBER_OF_WORD)})\s+{_MANY}\b", re.IGNORECASE)
+_KOREAN = {"두": 2, "세": 3, "네": 4, "다섯": 5}
+_SPELLED = (
+    {word: int(number) for word, number in NUMBER_OF_WORD.items()}
+    | {word: n for n, word in enumerate("zwei drei vier fünf sechs sieben acht neun zehn".split(), 2)}
+    | _KOREAN
+)
+_NUMBER = re.compile(rf"(?<![\w-])(\d{{1,2}}|{'|'.join(_SPELLED)})\s+{_MANY}\b", re.IGNORECASE)
 _ONE = re.compile(
     r"\b(?:in|with) (?:a|one) (?:\w+ )?(?:sentence|line)\b|\bin einem satz\b|한 (?:문장|줄)", re.IGNORECASE
 )
-_KOREAN_NUMBER = re.compile(r"(\d{1,2}|두|세|네|다섯)\s*(?:문장|줄|가지)")
-_KOREAN = {"두": "2", "세": "3", "네": "4", "다섯": "5"}
+_KOREAN_NUMBER = re.compile(rf"(\d{{1,2}}|{'|'.join(_KOREAN)})\s*(?:문장|줄|가지)")
 
 
 def asks_for_a_fact(question: str) -> bool:
@@ -103,4 +108,4 @@ def length_of(question: str) -> int | None:
     if match is None:
         return None
     word = match[1].lower()
-    return int(_KOREAN.get(word, NUMBER_OF_WORD.get(word, word))) or None
+    return (_SPELLED[word] if word in _SPELLED else int(word)) or None

@@ -83,12 +83,16 @@ def test_the_matter_that_a_summary_is_about(question: str, topic: str) -> None:
         ("Fasse es in einem Satz zusammen", 1),
         ("3문장으로 요약해 줘", 3),
         ("세 문장으로 요약해 줘", 3),
+        ("Fasse dieses Dokument in fünf Sätzen zusammen.", 5),
+        ("Summarise this document in five sentences.", 5),
+        ("이 문서를 다섯 문장으로 요약해 주세요.", 5),
         ("한 줄 요약", 1),
         ("Summarise it.", None),
         ("Summarise the 2023 points of view", None),
         ("in twenty-five bullet points", None),
         ("What are the 4 lessons?", None),
         ("Summarise it in 0 lines", None),
+        ("Summarise it in zero lines", None),
     ],
 )
 def test_how_long_a_summary_is_to_be(question: str, n: int | None) -> None:

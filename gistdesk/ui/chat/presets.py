@@ -11,6 +11,7 @@ from gistdesk.ui.chat.look import FlatButton
 
 _SHOWN_CHARACTERS = 60
 _EXAMPLES = (
+    later("Summarise this document in five sentences."),
     later("Which dates are mentioned, and what for?"),
     later("Which amounts of money are mentioned?"),
     later("Who signed this, and when?"),
