@@ -12,13 +12,14 @@ _A_TEXT = (
     r"(?:(?:this|these) \w+|(?:the|my|our) (?:documents?|texts?|book|story|tale|report|contract|letter|notice|article"
     r"|paper|chapter|minutes|policy|manual|agreement|file|e-?mail|memo|page|section))"
 )
-_CLOSING = r"(?:,? (?:in (?:short|brief|general|a nutshell|(?:\w+ ){1,3}\w+)|briefly|please))*\s*[?.!]*$"
+_CLOSING = r"(?:,? (?:in (?:short|brief|general|a nutshell|(?:\w+ ){1,3}\w+)|briefly|please)){0,3}\s*[?.!]*$"
 """What may follow a request: "in three short sentences, please"."""
 _IS, _DOES = r"(?: is|'s|’s| are)", r"(?: do| does)"
 _A_SUMMARY = re.compile(
     "|".join(
         (
-            r"\b(?:summar(?:y|ies|i[sz](?:e|ing|ation))|tl;?dr|recap|sum (?:\w+ ){0,3}up|in a nutshell|highlights)",
+            r"\b(?:summar(?:y|ies|i[sz](?:e|ing|ation))|tl;?dr|recap|in a nutshell|highlights)",
+            r"\bsum (?:(?:it|this|that|(?:the|my) \w+) )?up\b",
             r"\b(?:give|write|make|need|want) (?:\w+ ){0,3}(?:overview|outline)\b|\boutline (?:the|this|it)\b",
             r"\b(?:an|short|brief|quick) (?:overview|outline) (?:of|about|on)\b|\bgive me the gist\b",
             r"\b(?:main|key|most important|central) (?:points?|ideas?|takeaways?|findings?|messages?|facts)\b"

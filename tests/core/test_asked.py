@@ -1,5 +1,7 @@
 """What questions ask for, as people word them: facts, summaries, and more than either."""
 
+import time
+
 import pytest
 
 from gistdesk.core.asked import asks_for_a_fact, asks_for_a_summary, length_of, topic_of
@@ -12,7 +14,8 @@ FACTS = [
     "What is the outline of the coast?", "What is the main point of contention?", "Which highlights does it name?",
     "Wer hat die Zusammenfassung geschrieben?", "누가 요약을 썼나요?", "정리해고는 언제 시작되나요?",
     "주요약관은 무엇입니까?", "회의에서 어떤 내용을 결정했나요?", "What is based on the reserve?",
-    "What does section 4.1 on delivery say?", "What is the key?", "How long is the outline?",
+    "What sum did she pay up front?", "What does section 4.1 on delivery say?", "What is the key?",
+    "How long is the outline?",
 ]  # fmt: skip
 SUMMARIES = [
     "Summarise this document.", " what is it about", "What is this notice about?", "What are these minutes about?",
@@ -46,6 +49,14 @@ def test_a_summary_is_known_as_one(question: str) -> None:
 @pytest.mark.parametrize("question", MORE)
 def test_what_takes_thought_is_neither(question: str) -> None:
     assert not asks_for_a_fact(question) and not asks_for_a_summary(question)
+
+
+def test_a_pasted_page_takes_no_time() -> None:
+    for page in (" in a" * 4_000, "about in a b " * 2_000, "what does the text say " * 2_000, "fass es " * 3_000):
+        begun = time.process_time()
+        question = f"Summarise what is said {page}!x"
+        asks_for_a_fact(question), asks_for_a_summary(question), topic_of(question), length_of(question)
+        assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize(
