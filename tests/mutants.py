@@ -190,18 +190,18 @@ _CORE = (
     ),
     Mutant(
         "below the trained ratios nothing is said",
-        "gistdesk/core/compress.py",
+        "gistdesk/core/plan.py",
         "ratios[0] <= ratio <= ratios[1]",
         "ratio <= ratios[1]",
-        "tests/core/test_compress.py",
+        "tests/core/test_plan.py",
         "training_never_met",
     ),
     Mutant(
         "a short text has a single slot",
-        "gistdesk/core/compress.py",
+        "gistdesk/core/plan.py",
         '!= "adapter" else LEAST_SLOTS',
         '!= "adapter" else 1.0',
-        "tests/core/test_compress.py",
+        "tests/core/test_plan.py",
         "short_document",
     ),
     Mutant(

@@ -91,10 +91,10 @@ def attention(
     ] = False,
 ) -> None:
     """Draw the gist mask, and what the gist slots of a segment looked at in one layer and head."""
-    from gistdesk.core.compress import plan
     from gistdesk.core.documents import read_document
     from gistdesk.core.gist_file import write_atomically
     from gistdesk.core.load import load_model
+    from gistdesk.core.plan import plan
     from trainer.report.attention import draw_attention, slot_attention
     from trainer.report.attention import follow as drawn
 

@@ -107,8 +107,8 @@ def compress(
     files = list(dict.fromkeys(files))
     targets = gist_paths(files, output)
     from gistdesk.cli.choosing import DocumentModels
-    from gistdesk.core.compress import check_ratio
     from gistdesk.core.load import choose_device
+    from gistdesk.core.plan import check_ratio
 
     # what is wrong with the device, the ratio or the model is no document's fault, and is said once
     choose_device(device)

@@ -11,7 +11,7 @@ from typing import Any
 
 from gistdesk.cli.choosing import load_model_of
 from gistdesk.core.adapter import check_base, parse_adapter
-from gistdesk.core.compress import compress_document, plan, untrained_ratio
+from gistdesk.core.compress import compress_document
 from gistdesk.core.documents import Document, read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import model_fingerprint
@@ -22,6 +22,7 @@ from gistdesk.core.load import find_model
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import Method, usual_method, usual_ratio
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan, untrained_ratio
 from gistdesk.core.precision import trained_precision
 from gistdesk.core.recall import AskedFact, ask_back, draw_facts, summary
 

@@ -8,13 +8,14 @@ from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
-from gistdesk.core.compress import Compressed, Plan, batch_tokens_for, check_ratio, compress_document, plan_tokens
+from gistdesk.core.compress import Compressed, batch_tokens_for, compress_document
 from gistdesk.core.documents import Document
 from gistdesk.core.gist_file import GistRecord
 from gistdesk.core.gist_tensors import check_bits, stored_dtype
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import chosen_method
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import Plan, check_ratio, plan_tokens
 from gistdesk.protocol import Compress, CompressDone, CompressProgress, ProtocolError
 from gistdesk.worker.failures import is_out_of_memory, release_memory
 from gistdesk.worker.keeper import Keeper

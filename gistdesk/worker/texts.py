@@ -98,7 +98,7 @@ def tokens_of(model: "GistModel | TextTokenizer", document: Document, pulse: Pul
     Raises:
         UserError: there are none.
     """
-    from gistdesk.core.compress import tokenizing
+    from gistdesk.core.plan import tokenizing
 
     token_ids, page_starts = run_to_end(tokenizing(model, document), lambda _: pulse())
     if not len(token_ids):

@@ -31,11 +31,12 @@ from torch import nn
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
+from gistdesk.core.compress import batch_tokens_for, compress
 from gistdesk.core.fingerprint import model_fingerprint
 from gistdesk.core.gist_file import GistRecord, write_gist
 from gistdesk.core.memory import keep_few_kernels, peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel, ModelIdentity
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn
 from gistdesk.core.quantize import quantize
 from gistdesk.folders import resource

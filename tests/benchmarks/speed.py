@@ -30,7 +30,7 @@ from torch import Tensor
 
 from gistdesk.core.adapter import Adapter, write_adapter
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens, segment_sizes
+from gistdesk.core.compress import compress
 from gistdesk.core.fingerprint import model_fingerprint
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
@@ -38,6 +38,7 @@ from gistdesk.core.layout import Segment
 from gistdesk.core.load import load_model
 from gistdesk.core.methods import usual_method
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens, segment_sizes
 from gistdesk.core.prompt import Turn
 from gistdesk.folders import resource
 

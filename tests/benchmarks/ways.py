@@ -30,7 +30,7 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import SUFFIX, GistRecord, read_gist, write_gist
 from gistdesk.core.gist_tensors import KVBits, check_bits
@@ -40,6 +40,7 @@ from gistdesk.core.matching import Observed, fit, unfitted
 from gistdesk.core.methods import METHODS, chosen_method
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import PassageIndex, cut_passages
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn
 from tests.benchmarks.report_questions import reports
 from tests.benchmarks.way_items import (

@@ -11,7 +11,7 @@ from torch import Tensor
 from gistdesk.core import matching
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.attention import BiasedCache
-from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
+from gistdesk.core.compress import compress, compress_document
 from gistdesk.core.context import assemble, assemble_gist
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
@@ -23,6 +23,7 @@ from gistdesk.core.matching import Observed
 from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.partial import PARTIAL_SUFFIX
+from gistdesk.core.plan import plan, plan_tokens
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import PLAIN, TEXT, Kind, every_kind, random_ids, tiny_model
 

@@ -16,11 +16,12 @@ from tokenizers import AddedToken
 from torch import Tensor
 from transformers import DynamicCache
 
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.context import assemble
 from gistdesk.core.layout import Segment, cut_segments, encoder_rows
 from gistdesk.core.model import GistModel
 from gistdesk.core.plain_text import plain_spans
+from gistdesk.core.plan import plan_tokens
 from tests.core.tiny_models import (
     HEAD_DIM,
     KINDS,

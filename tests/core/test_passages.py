@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
 from gistdesk.core.passages import (
@@ -19,6 +19,7 @@ from gistdesk.core.passages import (
     telling,
     within,
 )
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn
 from gistdesk.core.quoting import Quotes
 from gistdesk.folders import resource

@@ -12,12 +12,13 @@ import torch
 
 from gistdesk.core import load
 from gistdesk.core.adapter import read_adapter
-from gistdesk.core.compress import compress_document, plan
+from gistdesk.core.compress import compress_document
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.fingerprint import model_fingerprint
 from gistdesk.core.gist_file import check_identity, read_gist
 from gistdesk.core.load import choose_precision, find_model, load_model, plain_precision
+from gistdesk.core.plan import plan
 from gistdesk.core.precision import PRECISIONS, check_precision, count_weights, trained_precision
 from gistdesk.core.quantize import is_quantized, quantize
 from gistdesk.folders import resource

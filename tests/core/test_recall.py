@@ -6,10 +6,11 @@ from random import Random
 import pytest
 import torch
 
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.recall import GAP, AskedFact, Fact, ask_back, draw_facts, is_in, summary
 from gistdesk.folders import resource
 

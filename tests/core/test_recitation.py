@@ -8,9 +8,10 @@ import torch
 
 from gistdesk.core import recitation as recitation_module
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn
 from gistdesk.core.quoting import Excerpt
 from gistdesk.core.recitation import (

@@ -14,13 +14,14 @@ import torch
 
 from gistdesk.core import refined
 from gistdesk.core.answer import Sampling
-from gistdesk.core.compress import compress, compress_document, plan, plan_tokens
+from gistdesk.core.compress import compress, compress_document
 from gistdesk.core.documents import Document
 from gistdesk.core.gist import GistKV, Refinement
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.layout import Segment
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan, plan_tokens
 from gistdesk.core.prompt import Turn
 from gistdesk.core.recitation import recited
 from gistdesk.core.refined import (
@@ -269,7 +270,8 @@ _KILLED = """
 import os, sys
 from pathlib import Path
 import torch
-from gistdesk.core.compress import compress_document, plan
+from gistdesk.core.compress import compress_document
+from gistdesk.core.plan import plan
 from tests.core.test_refined import WINDOW, bare, book, set_few_rounds
 set_few_rounds(setattr)
 model = bare(window=WINDOW)

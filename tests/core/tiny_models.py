@@ -17,10 +17,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
 from gistdesk.core.adapter import Adapter, branched_encoder, merged_encoder, write_adapter
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.fingerprint import model_fingerprint
 from gistdesk.core.gist import GistKV
 from gistdesk.core.model import GistModel, ModelIdentity
+from gistdesk.core.plan import plan_tokens
 
 N_GIST = 8
 SEGMENT_TOKENS = 24

@@ -13,13 +13,13 @@ import pytest
 from PySide6.QtWidgets import QApplication
 
 from gistdesk.core.adapter import read_adapter
-from gistdesk.core.compress import check_ratio
 from gistdesk.core.documents import read_document
 from gistdesk.core.errors import UserError
 from gistdesk.core.families import titles
 from gistdesk.core.gist_file import read_gist
 from gistdesk.core.load import choose_device, find_model
 from gistdesk.core.model_config import check_config
+from gistdesk.core.plan import check_ratio
 from gistdesk.core.precision import PRECISIONS, check_precision
 from gistdesk.core.sentences import reason_of
 from gistdesk.language import i18n

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from gistdesk.benchmark_names import BY_RATIO, trial_cost
 from gistdesk.core.answer import Sampling
-from gistdesk.core.compress import check_ratio
 from gistdesk.core.errors import UserError
 from gistdesk.core.memory import peak_memory_bytes
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import check_ratio
 from gistdesk.core.prompt import Turn
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.metrics import is_contained, is_exact, rouge_l_of, token_f1

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gistdesk.benchmark_names import BENCH_METHODS, BY_PASSAGES
 from gistdesk.core.answer import Context
-from gistdesk.core.compress import batch_tokens_for, compress, plan_tokens
+from gistdesk.core.compress import batch_tokens_for, compress
 from gistdesk.core.gist import GistKV
 from gistdesk.core.memory import peak_memory_bytes, reset_peak_memory
 from gistdesk.core.methods import METHODS as GIST_METHODS
@@ -29,6 +29,7 @@ from gistdesk.core.passages import (
     passages_text,
     within,
 )
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.recitation import Recited, recited, recites
 from gistdesk.core.summary import looked_up
 from trainer.benchmark.config import BenchConfig

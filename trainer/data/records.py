@@ -6,10 +6,10 @@ Knows nothing of the forms of files or of losses.
 from pathlib import Path
 from random import Random
 
-from gistdesk.core.compress import tokenize
 from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import tokenize
 from gistdesk.core.prompt import Turn
 from trainer.data.forms import Record, read_records
 from trainer.data.samples import Sample

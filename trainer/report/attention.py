@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gistdesk.core.compress import Plan
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist_file import write_atomically
 from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import Plan
 from gistdesk.core.sentences import Sentence, packed
 from gistdesk.language.catalogs import ENGLISH, Translate, translated
 from trainer.report.pictures import letters

@@ -2,7 +2,7 @@
 
 import torch
 
-from gistdesk.core.compress import plan_tokens
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn
 from tests.core.tiny_models import SEGMENT_TOKENS, tiny_model
 from trainer.data.samples import Sample

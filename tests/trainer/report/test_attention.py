@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gistdesk.core.compress import plan_tokens
 from gistdesk.core.errors import UserError
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.sentences import unpacked
 from tests.core.tiny_models import Kind, every_kind, random_ids, tiny_model
 from trainer.report.attention import draw_attention, follow, gist_mask, slot_attention

@@ -9,11 +9,12 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens
 from gistdesk.folders import resource
 from trainer.data.facts import LANGUAGES
 from trainer.data.haystack import haystack_names, haystack_text

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from gistdesk.core.adapter import merged_encoder
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Prompt, Turn, prompt_of
 from tests.core.tiny_models import N_LAYERS, SEGMENT_TOKENS, Kind, every_kind, random_ids, tiny_model
 from tests.trainer.plain import encode_documents

@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.fingerprint import model_fingerprint
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn, prompt_of
 from gistdesk.core.quantize import is_quantized, quantize
 from tests.core.tiny_models import (

@@ -15,11 +15,12 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from gistdesk.core.answer import Context, Sampling
-from gistdesk.core.compress import compress, plan_tokens
+from gistdesk.core.compress import compress
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import GistRecord, read_gist, write_gist
 from gistdesk.core.layout import encoder_rows
 from gistdesk.core.model import GistModel
+from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn, prompt_of
 from tests.core.tiny_models import KINDS, Kind, tiny_model
 from tests.trainer.plain import encode_documents
