@@ -261,6 +261,22 @@ _CORE = (
         "by_heart",
     ),
     Mutant(
+        "a sentence that two passages share is said twice",
+        "gistdesk/core/summary.py",
+        ">= (whole[-1].page, whole[-1].end)",
+        "> (whole[-1].page, whole[-1].start)",
+        "tests/core/test_summary.py",
+        "two_passages_share",
+    ),
+    Mutant(
+        "a model that can write is given sentences from all over the text",
+        "gistdesk/core/summary.py",
+        "if not summarises_by_quoting(model, question, prompt):",
+        "if not summarises_by_quoting(model, question, prompt) and not topic_of(question):",
+        "tests/core/test_summary.py",
+        "larger_model",
+    ),
+    Mutant(
         "tokens side by side stand one after another",
         "gistdesk/core/self_study.py",
         "start.position + steps.to(model.device)",

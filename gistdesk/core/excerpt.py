@@ -25,7 +25,7 @@ _FEWEST_WORDS = 6
 """Of a sentence that tells something, without the commonest ones."""
 _REFERS = re.compile(
     r"(?:(?:If|Until|Unless|When|While|Although|Because|Since|As|After|Before|Once|Whoever \w+) )?"
-    r"(?:It|He|She|They|Its|His|Their|Them"
+    r"(?:It(?! (?:is|was) \w+ (?:that|to)\b)|He|She|They|Its|His|Their|Them"
     r"|(?:This|These|That|Those) (?:is|are|was|were|ha[sd]|have|would|will|may|means))\b"
     r"|(?:However|Therefore|Thus|Also|Otherwise|Instead|Moreover|But|And|Or|So|In return|For this reason)\b"
     r"|(?:Er|Sie|Es|Dies|Das|Sein|Ihr|Aber|Und|Doch|Deshalb|Daher|Dazu|Dabei)\b"

@@ -77,6 +77,11 @@ def test_korean_sentences_are_compared_by_syllables() -> None:
     assert 2 not in excerpt(texts, 2)
 
 
+def test_what_was_agreed_stands_alone() -> None:
+    agreed = "It was agreed that the bakers shall buy the grey wheel of the mill together."
+    assert excerpt(["Tea.", agreed, "It shall bear the cost of collecting all of the wheat."], 2) == [1]
+
+
 def test_a_book_takes_a_moment() -> None:
     texts = [
         f"Chapter {n % 90} tells how the traveller number {n} crossed river {n % 31} at dawn." for n in range(8_000)
