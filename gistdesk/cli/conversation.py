@@ -133,15 +133,20 @@ def conversation(
     return Conversation(loaded, [record.gist for record in records], sampling, system=system, index=index)
 
 
+def not_the_document(path: Path) -> UserError:
+    """No gist was made from this document."""
+    return UserError(
+        "{path} is not the document that was compressed.",
+        "Give the file that the gist was made from, or compress it again.",
+        path=path,
+    )
+
+
 def _indexed(model: GistModel, texts: Sequence[Path], hashes: set[str]) -> PassageIndex:
     passages: list[Passage] = []
     for number, path in enumerate(texts):
         document = read_document(path)
         if document.source_sha256 not in hashes:
-            raise UserError(
-                "{path} is not the document that was compressed.",
-                "Give the file that the gist was made from, or compress it again.",
-                path=path,
-            )
+            raise not_the_document(path)
         passages += (replace(passage, document=number) for passage in cut_passages(model, document.pages))
     return PassageIndex(passages)

@@ -3,13 +3,20 @@
 Reads arguments and prints; the work is done by `gistdesk.server`.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gistdesk.cli.options import known_models
 from gistdesk.core.errors import UserError
 from gistdesk.folders import folders
+from gistdesk.models import STARTER
+
+if TYPE_CHECKING:
+    from gistdesk.server.gists import NamedGist
 
 TOKEN_VARIABLE = "GISTDESK_TOKEN"
 
@@ -18,10 +25,21 @@ def serve(
     gists: Annotated[
         list[Path] | None, typer.Argument(help="Gist files. Without any: the documents of the library that are ready.")
     ] = None,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(help="A document of these gist files: answers are looked up in it. May be given several times."),
+    ] = None,
     port: Annotated[int, typer.Option(help="Of 127.0.0.1; 0 takes one that is free.")] = 8765,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="What made the gist files, and answers where no gist is named.")
-    ] = "starter",
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            help="What made the gist files, and answers where no gist is named. Default: what the first one names, or "
+            "the starter.",
+            show_default=False,
+        ),
+    ] = None,
     token: Annotated[
         str | None,
         typer.Option(
@@ -35,9 +53,10 @@ def serve(
     """Answer requests of other programs, as OpenAI's chat completions do.
 
     Set the program's base URL to http://127.0.0.1:8765/v1, its key to the token, and its model to a gist's name; or
-    give the field "gists" with several names. Ctrl+C ends it.
+    give the field "gists" with several names. Where a document's text is there (--text, or in the library), answers
+    are looked up in it, unless a request says "look_up": false. Ctrl+C ends it.
 
-    Examples: gistdesk serve report.gistkv     gistdesk serve --port 9000
+    Examples: gistdesk serve report.gistkv --text report.pdf     gistdesk serve --port 9000
     """
     from gistdesk.server.gists import of_files, of_library
     from gistdesk.server.run import HOST, kept_token, serve_until_end, tell
@@ -45,17 +64,53 @@ def serve(
     missing = [path for path in gists or () if not path.is_file()]
     if missing:
         raise UserError("{name} cannot be found.", "Give gist files, which end in .gistkv.", name=missing[0])
+    if text and not gists:
+        raise UserError("--text is for gist files.", "Give the gist files that were made from these documents.")
     where = folders()
     token = token or kept_token(where.config)
     if not token.isascii():
         raise UserError("The token is not plain ASCII.", "Choose letters, digits and signs.")
-    catalog = of_files(gists, model) if gists else of_library(where.data / "library")
 
     def announce(port: int) -> None:
         print(f"Listening on http://{HOST}:{port}/v1. Ctrl+C ends it.", flush=True)
         print(f"Token: {token}", flush=True)
-        names = [gist.name for gist in catalog()]
+        names = [gist.name + " (with its text)" * (gist.text is not None) for gist in catalog()]
         print(f"Gists: {', '.join(names) if names else 'none yet'}", flush=True)
 
-    ready = tell if window else announce
-    serve_until_end(catalog, port=port, token=token, model=model, by_window=window, ready=ready)
+    with TemporaryDirectory() as folder:
+        files = _served(gists or (), model, text or (), Path(folder))
+        catalog = of_files(files) if files else of_library(where.data / "library")
+        alone = model or (files[0].model if files else STARTER)
+        serve_until_end(
+            catalog, port=port, token=token, model=alone, by_window=window, ready=tell if window else announce
+        )
+
+
+def _served(gists: Sequence[Path], model: str | None, texts: Sequence[Path], folder: Path) -> list["NamedGist"]:
+    """Gist files, each with the model that made it and, if it is given, its document's text, kept in a folder.
+
+    Raises:
+        UserError: a file cannot be read, a model is not here, or a document was not compressed into any of these.
+    """
+    if not gists:
+        return []
+    from gistdesk.cli.choosing import model_of_gist
+    from gistdesk.cli.conversation import not_the_document
+    from gistdesk.core.documents import read_document
+    from gistdesk.core.gist_file import read_gist
+    from gistdesk.server.gists import NamedGist
+    from gistdesk.worker.texts import kept_path
+
+    records = {path: read_gist(path) for path in gists}
+    kept: dict[str, Path] = {}
+    for text in texts:
+        document = read_document(text)
+        if document.source_sha256 not in {record.source_sha256 for record in records.values()}:
+            raise not_the_document(text)
+        kept[document.source_sha256] = kept_path(document, folder)
+    return [
+        NamedGist(
+            path.stem, path, model or model_of_gist(record.identity, known_models()), 0, kept.get(record.source_sha256)
+        )
+        for path, record in records.items()
+    ]

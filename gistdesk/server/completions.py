@@ -30,6 +30,8 @@ class Wanted:
 def parse(body: Any, gists: Sequence[NamedGist], model: str) -> Wanted:
     """What to answer, and from which gists: those in `gist` or `gists`, or the one that `model` names.
 
+    As in the window, passages of the texts that are kept are looked up, unless `look_up` is false.
+
     Args:
         model: answers if a request names no gist.
 
@@ -58,6 +60,7 @@ def parse(body: Any, gists: Sequence[NamedGist], model: str) -> Wanted:
     answer = Answer(
         turns=turns,
         gists=tuple(str(gist.path) for gist in chosen),
+        lookup_paths=_texts(body, chosen),
         system=system,
         temperature=_number(body, "temperature", 0.0, 0.0, 100.0),
         top_p=_number(body, "top_p", 0.95, 0.0, 1.0),
@@ -77,6 +80,13 @@ def _chosen(body: dict[str, Any], called: str, gists: Sequence[NamedGist], model
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise UserError("gists is to be a name, or a list of names.", "GET /v1/models lists them.")
     return [find(gists, name) for name in dict.fromkeys(names)]
+
+
+def _texts(body: dict[str, Any], chosen: Sequence[NamedGist]) -> tuple[str, ...]:
+    looks_up = body.get("look_up")
+    if looks_up not in (None, True, False):
+        raise UserError("look_up is to be true or false.", "Leave it out to look passages up.")
+    return () if looks_up is False else tuple(dict.fromkeys(str(gist.text) for gist in chosen if gist.text))
 
 
 def _limit_name(body: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Which gists the server offers, each under a name. Knows files and the library; opens no gist."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gistdesk.core.errors import UserError
@@ -11,20 +11,27 @@ Catalog = Callable[[], Sequence["NamedGist"]]
 
 @dataclass(frozen=True)
 class NamedGist:
-    """`name` is what requests call it; `model` is what made it; `created` is in seconds since 1970."""
+    """A gist that can be asked.
+
+    Attributes:
+        name: what requests call it.
+        model: what made it.
+        created: in seconds since 1970.
+        text: the kept text of its document, in which answers are looked up; None if there is none.
+    """
 
     name: str
     path: Path
     model: str
     created: int
+    text: Path | None = None
 
 
-def of_files(paths: Sequence[Path], model: str) -> Catalog:
-    """These gist files, by their names without the ending; read anew for every request."""
+def of_files(gists: Sequence[NamedGist]) -> Catalog:
+    """Those of these whose files are there; looked at anew for every request."""
 
     def look() -> Sequence[NamedGist]:
-        there = [path for path in paths if path.is_file()]
-        return _named((path.stem, path, model, int(path.stat().st_mtime)) for path in there)
+        return _named(replace(gist, created=_created(gist.path)) for gist in gists if gist.path.is_file())
 
     return look
 
@@ -37,25 +44,32 @@ def of_library(folder: Path) -> Catalog:
         library = Library(folder)
         try:
             entries = library.entries.all(states=("ready",))
-            rows = [(entry.title, entry.gist.path, entry.model) for entry in entries if entry.gist is not None]
+            return _named(
+                NamedGist(entry.title, gist.path, entry.model, _created(gist.path), library.texts.path(entry.id))
+                for entry in entries
+                if (gist := entry.gist) is not None and gist.path.is_file()
+            )
         finally:
             library.close()
-        return _named((*row, int(row[1].stat().st_mtime)) for row in rows if row[1].is_file())
 
     return look
 
 
-def _named(rows: Iterable[tuple[str, Path, str, int]]) -> list[NamedGist]:
+def _created(path: Path) -> int:
+    return int(path.stat().st_mtime)
+
+
+def _named(gists: Iterable[NamedGist]) -> list[NamedGist]:
     """Duplicate names are numbered: "letter", "letter 2"."""
     taken: set[str] = set()
     found = []
-    for title, path, model, created in rows:
-        name, number = title, 1
+    for gist in gists:
+        name, number = gist.name, 1
         while name in taken:
             number += 1
-            name = f"{title} {number}"
+            name = f"{gist.name} {number}"
         taken.add(name)
-        found.append(NamedGist(name, path, model, created))
+        found.append(replace(gist, name=name))
     return found
 
 

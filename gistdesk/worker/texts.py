@@ -39,14 +39,11 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
 
     path = Path(request.path)
     document = run_to_end(extract(path, password=request.password), tell)
-    data = _PAGE_BREAK.join(document.pages).encode("utf-8", errors="replace")
-    text_sha256 = hashlib.sha256(data).hexdigest()
-    text_path = Path(request.texts_folder) / f"{text_sha256}.txt"
-    _keep(text_path, data)
+    text_path = kept_path(document, Path(request.texts_folder))
     n_tokens = None if tokenizer is None else len(tokens_of(tokenizer, document, pulse)[0])
     return ExtractDone(
         title=document.title,
-        text_sha256=text_sha256,
+        text_sha256=text_path.stem,
         text_path=str(text_path),
         source_sha256=document.source_sha256,
         source_bytes=document.source_bytes,
@@ -55,6 +52,18 @@ def keep_text(request: Extract, tokenizer: "GistModel | TextTokenizer | None", p
         page_label=document.page_label,
         n_tokens=n_tokens,
     )
+
+
+def kept_path(document: Document, folder: Path) -> Path:
+    """Keep a document's text in a folder -> its file.
+
+    Raises:
+        UserError: it cannot be kept.
+    """
+    data = _PAGE_BREAK.join(document.pages).encode("utf-8", errors="replace")
+    path = folder / f"{hashlib.sha256(data).hexdigest()}.txt"
+    _keep(path, data)
+    return path
 
 
 def _keep(path: Path, data: bytes) -> None:

@@ -33,6 +33,15 @@ def test_a_field_names_gists_whatever_the_model_is_called(field: dict[str, Any])
     assert (wanted.model, wanted.answer.gists) == ("gpt-4o", ("/g/lease.gistkv",))
 
 
+def test_passages_are_looked_up_in_the_texts_that_are_there() -> None:
+    gists = [replace(GISTS[0], text=Path("/t/1.txt")), NamedGist("note", Path("/g/n.gistkv"), "starter", 7)]
+    both = {"gists": ["lease", "note"]}
+    assert parse(body(**both), gists, "starter").answer.lookup_paths == ("/t/1.txt",)
+    assert parse(body(look_up=True), gists, "starter").answer.lookup_paths == ("/t/1.txt",)
+    assert parse(body(look_up=False), gists, "starter").answer.lookup_paths == ()
+    assert parse(body(model="note"), gists, "starter").answer.lookup_paths == ()
+
+
 def test_messages_become_turns() -> None:
     messages = [
         {"role": "system", "content": "Be short."},
@@ -55,6 +64,7 @@ def test_messages_become_turns() -> None:
         ({"model": None}, "names no model"),
         ({"gists": ["lease", "book"]}, "different models"),
         ({"gists": 5}, "a name, or a list of names"),
+        ({"look_up": "yes"}, "true or false"),
         ({"messages": []}, "no messages"),
         ({"messages": [QUESTION, {"role": "assistant", "content": "x"}]}, "no question"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "cannot stand there"),
@@ -102,4 +112,5 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for path in paths[:2]:
         path.parent.mkdir()
         path.touch()
-    assert [gist.name for gist in of_files(paths, "starter")()] == ["letter", "letter 2"]
+    gists = of_files([NamedGist(path.stem, path, "starter", 0) for path in paths])()
+    assert [gist.name for gist in gists] == ["letter", "letter 2"] and all(gist.created > 0 for gist in gists)

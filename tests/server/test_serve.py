@@ -33,6 +33,7 @@ class Served:
 
     process: subprocess.Popen[str]
     port: int
+    folder: Path
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
         """Status and what came back, as JSON where it is some."""
@@ -57,14 +58,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     text = (resource("samples") / "alice-with-a-note.txt").read_text("utf-8")
     (folder / "book.txt").write_text(text, "utf-8")
     *_, _ = compress_file(loaded_starter(), folder / "book.txt", folder / "book.gistkv")
-    words = [sys.executable, "-m", "gistdesk", "serve", str(folder / "book.gistkv"), "--port", "0", "--token", TOKEN]
+    given = [str(folder / "book.gistkv"), "--text", str(folder / "book.txt")]
+    words = [sys.executable, "-m", "gistdesk", "serve", *given, "--port", "0", "--token", TOKEN]
     environment = {**os.environ, "GISTDESK_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         port = re.search(r"http://127\.0\.0\.1:(\d+)/v1", first)
         assert port is not None, first
-        yield Served(process, int(port[1]))
+        yield Served(process, int(port[1]), folder)
         children = psutil.Process(process.pid).children()
         process.terminate()
         assert process.wait(30) is not None
@@ -80,6 +82,26 @@ def test_a_gist_answers_in_openais_form(served: Served) -> None:
     assert answer["choices"][0]["finish_reason"] == "stop"
     assert answer["usage"]["prompt_tokens_details"]["gist_slots"] == 33
     assert served.complete(model="anything", gist="book")[1]["choices"] == answer["choices"]
+
+
+def test_passages_are_looked_up_unless_a_request_says_no(served: Served) -> None:
+    summary = {"role": "user", "content": "Summarise this text in two sentences."}
+    text = (resource("samples") / "alice-with-a-note.txt").read_text("utf-8")
+    told = served.complete(messages=[summary])[1]["choices"][0]["message"]["content"]
+    assert all(line.removeprefix("- ") in " ".join(text.split()) for line in told.split("\n")[-2:])
+    usage = [served.complete(**kept)[1]["usage"] for kept in ({}, {"look_up": False})]
+    assert usage[0]["prompt_tokens"] > usage[1]["prompt_tokens"] + 50
+
+
+def test_a_document_of_none_of_the_gists(served: Served, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_text("Another text.", "utf-8")
+    gist = served.folder / "book.gistkv"
+    words = [sys.executable, "-m", "gistdesk", "serve", str(gist), "--text", str(other), "--port", "0"]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 2 and "not the document that was compressed" in ended.stderr
+    ended = subprocess.run([*words[:4], *words[5:]], capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 2 and "--text is for gist files" in ended.stderr
 
 
 def test_an_answer_streams(served: Served) -> None:
