@@ -214,7 +214,7 @@ def doctor(model: ModelOption = "starter", precision: PrecisionOption = "auto", 
 
 @app.command()
 def demo(device: DeviceOption = "auto") -> None:
-    """Compress the bundled sample documents with the starter model and ask a few questions. Under a minute."""
+    """Compress bundled documents and ask about them, with SmolLM2 if it is here, and with the starter. A minute."""
     from gistdesk.cli.demo import run_demo
 
     for line in run_demo(device):

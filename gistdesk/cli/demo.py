@@ -42,7 +42,7 @@ def run_demo(device: str) -> Iterator[str]:
     yield from _asked(model, [sample for sample in samples if sample.get("model", STARTER) == STARTER], passages=False)
     yield ""
     yield f"All of this took {time.perf_counter() - begun:.1f} s."
-    yield "Next: gistdesk compress YOUR_DOCUMENT, then gistdesk ask YOUR_DOCUMENT.gistkv"
+    yield "Next: gistdesk compress YOUR_DOCUMENT, then gistdesk ask YOUR_DOCUMENT.gistkv --text YOUR_DOCUMENT"
 
 
 def _asked(model: GistModel, samples: list[dict[str, Any]], *, passages: bool) -> Iterator[str]:
