@@ -5,7 +5,7 @@
 FairytaleQA has no summaries, but questions of experts on what matters in a story: measured is the share of their
 answers' words (but those of the questions) that a summary has, mean over stories, with its 95% interval. All three
 are cut to the length of the shortest, in words. `found` is the share of sentences whose names and numbers are in the
-story and that one sentence of it holds most of; of what is quoted a title or a sentence that was cut may miss.
+story and that one sentence of it holds most of.
 """
 
 import argparse
