@@ -41,9 +41,14 @@ def load_model_of(
 ) -> GistModel:
     """The named model, or the one that made the gist; with "auto" at the precision it had then."""
     if precision == "auto":
-        precision = of_files(record.identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
+        precision = precision_of_gist(record.identity, device)
     name = model or model_of_gist(record.identity, known)
     return load_model(name, device=device, precision=precision, need_adapter=False)
+
+
+def precision_of_gist(identity: ModelIdentity, device: str) -> str:
+    """That of the model's weights when it made the gist."""
+    return of_files(identity.model_fingerprint)[1] or plain_precision(choose_device(device)[0])
 
 
 def model_of_gist(identity: ModelIdentity, known: Sequence[str]) -> str:

@@ -3,6 +3,8 @@
 Reads arguments and prints; the work is done by `gistdesk.server`.
 """
 
+import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,9 +79,11 @@ def serve(
         names = [gist.name + " (with its text)" * (gist.text is not None) for gist in catalog()]
         print(f"Gists: {', '.join(names) if names else 'none yet'}", flush=True)
 
-    with TemporaryDirectory() as folder:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the texts are removed
+    with TemporaryDirectory(prefix="gistdesk-serve-") as folder:
         files = _served(gists or (), model, text or (), Path(folder))
         catalog = of_files(files) if files else of_library(where.data / "library")
+        catalog()  # a library that cannot be read is told before anything is promised
         alone = model or (files[0].model if files else STARTER)
         serve_until_end(
             catalog, port=port, token=token, model=alone, by_window=window, ready=tell if window else announce
@@ -94,23 +98,31 @@ def _served(gists: Sequence[Path], model: str | None, texts: Sequence[Path], fol
     """
     if not gists:
         return []
-    from gistdesk.cli.choosing import model_of_gist
+    from gistdesk.cli.choosing import model_of_gist, precision_of_gist
     from gistdesk.cli.conversation import not_the_document
     from gistdesk.core.documents import read_document
     from gistdesk.core.gist_file import read_gist
     from gistdesk.server.gists import NamedGist
     from gistdesk.worker.texts import kept_path
 
-    records = {path: read_gist(path) for path in gists}
+    identities, sources = {}, {}
+    for path in gists:  # their numbers are not kept
+        record = read_gist(path)
+        identities[path], sources[path] = record.identity, record.source_sha256
     kept: dict[str, Path] = {}
     for text in texts:
         document = read_document(text)
-        if document.source_sha256 not in {record.source_sha256 for record in records.values()}:
+        if document.source_sha256 not in sources.values():
             raise not_the_document(text)
         kept[document.source_sha256] = kept_path(document, folder)
     return [
         NamedGist(
-            path.stem, path, model or model_of_gist(record.identity, known_models()), 0, kept.get(record.source_sha256)
+            path.stem,
+            path,
+            model or model_of_gist(identity, known_models()),
+            0,
+            kept.get(sources[path]),
+            precision_of_gist(identity, "auto"),
         )
-        for path, record in records.items()
+        for path, identity in identities.items()
     ]

@@ -54,7 +54,7 @@ def make_app(catalog: Catalog, link: Callable[[], Link], *, token: str, model: s
 
     async def completions(request: Request) -> Response:
         try:
-            wanted = parse(json.loads(await _body(request)), catalog(), model)
+            wanted = parse(_unicode(json.loads(await _body(request))), catalog(), model)
         except (ValueError, RecursionError):
             return _refused(UserError("The request is no JSON.", "See OpenAI's chat completions."), 400)
         except UserError as error:
@@ -96,6 +96,12 @@ async def _body(request: Request) -> bytes:
                 "The request is too large.", "It may have {most_bytes} MB.", most_bytes=_MOST_BYTES // 2**20
             )
     return bytes(body)
+
+
+def _unicode(value: Any) -> Any:
+    """The same JSON without half surrogate pairs, which no answer could be encoded with."""
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
 
 
 async def _pieces(events: AsyncIterator[Event]) -> AsyncIterator[str | AnswerDone]:

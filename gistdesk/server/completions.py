@@ -52,8 +52,8 @@ def parse(body: Any, gists: Sequence[NamedGist], model: str) -> Wanted:
     if not isinstance(called, str) or not called:
         raise UserError("The request names no model.", "GET /v1/models lists the gists that can be asked.")
     chosen = _chosen(body, called, gists, model)
-    models = {gist.model for gist in chosen} or {model}
-    if len(models) > 1:
+    choices = {ModelChoice(gist.model, precision=gist.precision) for gist in chosen} or {ModelChoice(model)}
+    if len(choices) > 1:
         raise UserError("These gists were made with different models.", "Ask them in separate requests.")
     turns, system = _turns(body.get("messages"))
     options = body.get("stream_options")
@@ -66,27 +66,27 @@ def parse(body: Any, gists: Sequence[NamedGist], model: str) -> Wanted:
         top_p=_number(body, "top_p", 0.95, 0.0, 1.0),
         seed=int(_number(body, "seed", 0, -(2**63), 2**63 - 1)),
         max_tokens=int(_number(body, _limit_name(body), 512, 1, MOST_TOKENS)),
-        choice=ModelChoice(models.pop()),
+        choice=choices.pop(),
     )
     with_usage = isinstance(options, dict) and options.get("include_usage") is True
     return Wanted(called, answer, body.get("stream") is True, with_usage)
 
 
 def _chosen(body: dict[str, Any], called: str, gists: Sequence[NamedGist], model: str) -> list[NamedGist]:
-    named = body.get("gists", body.get("gist"))
+    named = body["gists"] if body.get("gists") is not None else body.get("gist")
     if named is None:
-        return [] if called == model else [find(gists, called)]
+        return [] if called == model and called not in {gist.name for gist in gists} else [find(gists, called)]
     names = [named] if isinstance(named, str) else named
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UserError("gists is to be a name, or a list of names.", "GET /v1/models lists them.")
     return [find(gists, name) for name in dict.fromkeys(names)]
 
 
 def _texts(body: dict[str, Any], chosen: Sequence[NamedGist]) -> tuple[str, ...]:
-    looks_up = body.get("look_up")
-    if looks_up not in (None, True, False):
+    looks_up = body.get("look_up", True)
+    if type(looks_up) is not bool:
         raise UserError("look_up is to be true or false.", "Leave it out to look passages up.")
-    return () if looks_up is False else tuple(dict.fromkeys(str(gist.text) for gist in chosen if gist.text))
+    return tuple(dict.fromkeys(str(gist.text) for gist in chosen if gist.text and looks_up))
 
 
 def _limit_name(body: dict[str, Any]) -> str:

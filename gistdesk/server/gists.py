@@ -15,8 +15,9 @@ class NamedGist:
 
     Attributes:
         name: what requests call it.
-        model: what made it.
+        model: answers from it; as a rule what made it.
         created: in seconds since 1970.
+        precision: of the model's weights, as the gist was made.
         text: the kept text of its document, in which answers are looked up; None if there is none.
     """
 
@@ -25,13 +26,15 @@ class NamedGist:
     model: str
     created: int
     text: Path | None = None
+    precision: str = "auto"
 
 
 def of_files(gists: Sequence[NamedGist]) -> Catalog:
-    """Those of these whose files are there; looked at anew for every request."""
+    """Those of these whose files are there; looked at anew for every request. Each keeps its name."""
+    named = _named(gists)
 
     def look() -> Sequence[NamedGist]:
-        return _named(replace(gist, created=_created(gist.path)) for gist in gists if gist.path.is_file())
+        return [replace(gist, created=created) for gist in named if (created := _created(gist.path))]
 
     return look
 
@@ -44,19 +47,24 @@ def of_library(folder: Path) -> Catalog:
         library = Library(folder)
         try:
             entries = library.entries.all(states=("ready",))
-            return _named(
-                NamedGist(entry.title, gist.path, entry.model, _created(gist.path), library.texts.path(entry.id))
+            rows = [
+                NamedGist(entry.title, entry.gist.path, entry.model, 0, library.texts.path(entry.id))
                 for entry in entries
-                if (gist := entry.gist) is not None and gist.path.is_file()
-            )
+                if entry.gist is not None
+            ]
         finally:
             library.close()
+        return of_files(rows)()
 
     return look
 
 
 def _created(path: Path) -> int:
-    return int(path.stat().st_mtime)
+    """0 if it is not there."""
+    try:
+        return int(path.stat().st_mtime)
+    except OSError:
+        return 0
 
 
 def _named(gists: Iterable[NamedGist]) -> list[NamedGist]:

@@ -42,6 +42,19 @@ def test_passages_are_looked_up_in_the_texts_that_are_there() -> None:
     assert parse(body(model="note"), gists, "starter").answer.lookup_paths == ()
 
 
+def test_a_gist_of_the_models_name_and_an_empty_field() -> None:
+    gists = [replace(GISTS[0], name="starter")]
+    assert parse(body(model="starter"), gists, "starter").answer.gists == ("/g/lease.gistkv",)
+    assert parse(body(gists=None, gist="lease"), GISTS, "starter").answer.gists == ("/g/lease.gistkv",)
+
+
+def test_a_gist_is_read_by_its_model_in_the_precision_of_then() -> None:
+    gists = [replace(GISTS[0], precision="int8"), replace(GISTS[0], name="plain")]
+    assert parse(body(), gists, "starter").answer.choice.precision == "int8"
+    with pytest.raises(UserError, match="different models"):
+        parse(body(gists=["lease", "plain"]), gists, "starter")
+
+
 def test_messages_become_turns() -> None:
     messages = [
         {"role": "system", "content": "Be short."},
@@ -65,6 +78,8 @@ def test_messages_become_turns() -> None:
         ({"gists": ["lease", "book"]}, "different models"),
         ({"gists": 5}, "a name, or a list of names"),
         ({"look_up": "yes"}, "true or false"),
+        ({"look_up": 0}, "true or false"),
+        ({"gists": []}, "a name, or a list of names"),
         ({"messages": []}, "no messages"),
         ({"messages": [QUESTION, {"role": "assistant", "content": "x"}]}, "no question"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "cannot stand there"),
@@ -112,5 +127,7 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for path in paths[:2]:
         path.parent.mkdir()
         path.touch()
-    gists = of_files([NamedGist(path.stem, path, "starter", 0) for path in paths])()
-    assert [gist.name for gist in gists] == ["letter", "letter 2"] and all(gist.created > 0 for gist in gists)
+    look = of_files([NamedGist(path.stem, path, "starter", 0) for path in paths])
+    assert [gist.name for gist in look()] == ["letter", "letter 2"] and all(gist.created > 0 for gist in look())
+    paths[0].unlink()
+    assert [(gist.name, gist.path) for gist in look()] == [("letter 2", paths[1])]  # not the other one's name

@@ -60,7 +60,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     *_, _ = compress_file(loaded_starter(), folder / "book.txt", folder / "book.gistkv")
     given = [str(folder / "book.gistkv"), "--text", str(folder / "book.txt")]
     words = [sys.executable, "-m", "gistdesk", "serve", *given, "--port", "0", "--token", TOKEN]
-    environment = {**os.environ, "GISTDESK_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ, "GISTDESK_HOME": str(folder / "home"), "OMP_NUM_THREADS": "1", "TMPDIR": str(folder)
+    }  # fmt: skip
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -71,6 +73,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         process.terminate()
         assert process.wait(30) is not None
         assert psutil.wait_procs(children, 30)[1] == []  # its engine ends with it
+        assert not list(folder.glob("gistdesk-serve-*"))  # nor is a text left behind
 
 
 def test_a_gist_answers_in_openais_form(served: Served) -> None:
@@ -102,6 +105,22 @@ def test_a_document_of_none_of_the_gists(served: Served, tmp_path: Path) -> None
     assert ended.returncode == 2 and "not the document that was compressed" in ended.stderr
     ended = subprocess.run([*words[:4], *words[5:]], capture_output=True, text=True, timeout=240)
     assert ended.returncode == 2 and "--text is for gist files" in ended.stderr
+
+
+def test_half_a_character_is_answered(served: Served) -> None:
+    status, reply = served.ask("POST", "/v1/chat/completions", b'{"model": "\\ud800", "messages": []}')
+    assert (status, "There is no gist" in reply["error"]["message"]) == (404, True)
+
+
+def test_a_library_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
+    library = tmp_path / "data" / "library"
+    library.mkdir(parents=True)
+    (library / "library.sqlite3").write_bytes(b"no library" * 999)
+    ended = subprocess.run(
+        [sys.executable, "-m", "gistdesk", "serve", "--port", "0"],
+        capture_output=True, text=True, timeout=240, env={**os.environ, "GISTDESK_HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert ended.returncode == 2 and "Listening" not in ended.stdout and "Traceback" not in ended.stderr
 
 
 def test_an_answer_streams(served: Served) -> None:
