@@ -9,9 +9,9 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -30,6 +30,10 @@ from gistdesk.server.gists import Catalog
 HOSTS = ("127.0.0.1", "localhost")
 _MOST_BYTES = 4 * 2**20
 _LOOK_S = 0.5
+_HUNG_UP = 499
+"""Nobody reads it."""
+
+T = TypeVar("T")
 
 
 class _AnswerError(Exception):
@@ -62,7 +66,7 @@ def make_app(catalog: Catalog, link: Callable[[], Link], *, token: str, model: s
         events = link().events(wanted.answer)
         made, created = f"chatcmpl-{secrets.token_hex(12)}", int(time.time())
         if wanted.streams:
-            return await _streamed(wanted, made, created, events)
+            return await _streamed(request, wanted, made, created, events)
         return await _whole(request, wanted, made, created, events)
 
     routes = [Route("/v1/models", models), Route("/v1/chat/completions", completions, methods=["POST"])]
@@ -118,6 +122,18 @@ async def _pieces(events: AsyncIterator[Event]) -> AsyncIterator[str | AnswerDon
             raise _AnswerError(UserError("The answer was stopped.", "Ask again."), 503)
 
 
+async def _awaited(request: Request, coming: Awaitable[T]) -> T | None:
+    """None: the client hung up before it came."""
+    task = asyncio.ensure_future(coming)
+    while not (await asyncio.wait({task}, timeout=_LOOK_S))[0]:
+        if await request.is_disconnected():
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            return None
+    return task.result()
+
+
 async def _whole(request: Request, wanted: Wanted, made: str, created: int, events: AsyncIterator[Event]) -> Response:
     async def collect() -> Response:
         text = ""
@@ -128,26 +144,24 @@ async def _whole(request: Request, wanted: Wanted, made: str, created: int, even
                 text += each
         raise AssertionError("an answer ended without its last event")
 
-    task = asyncio.create_task(collect())
-    while not (await asyncio.wait({task}, timeout=_LOOK_S))[0]:
-        if await request.is_disconnected():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            return Response(status_code=499)
     try:
-        return task.result()
+        reply = await _awaited(request, collect())
     except _AnswerError as failed:
         return _refused(failed.error, failed.status)
+    return Response(status_code=_HUNG_UP) if reply is None else reply
 
 
-async def _streamed(wanted: Wanted, made: str, created: int, events: AsyncIterator[Event]) -> Response:
+async def _streamed(
+    request: Request, wanted: Wanted, made: str, created: int, events: AsyncIterator[Event]
+) -> Response:
     """Waits for the first piece, so that an earlier failure gets an error status."""
     pieces = _pieces(events)
     try:
-        first = await anext(pieces)
+        first = await _awaited(request, anext(pieces))
     except _AnswerError as failed:
         return _refused(failed.error, failed.status)
+    if first is None:
+        return Response(status_code=_HUNG_UP)
 
     async def lines() -> AsyncIterator[str]:
         async with aclosing(events):  # type: ignore[type-var]
