@@ -56,7 +56,8 @@ def serve(
 
     Set the program's base URL to http://127.0.0.1:8765/v1, its key to the token, and its model to a gist's name; or
     give the field "gists" with several names. Where a document's text is there (--text, or in the library), answers
-    are looked up in it, unless a request says "look_up": false. Ctrl+C ends it.
+    are looked up in it, unless a request says "look_up": false; of several gists, a small model then answers only from
+    those whose text is there. Ctrl+C ends it.
 
     Examples: gistdesk serve report.gistkv --text report.pdf     gistdesk serve --port 9000
     """

@@ -1,6 +1,6 @@
 """How a document will be cut: its tokens, segments and slots, at a ratio that its model and method can do.
 
-Knows nothing of how a gist is made.
+Makes no gist.
 """
 
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""The kept text of a document: written once on extraction, read for compressing and for full-text answers.
+"""The kept text of a document: written once on extraction; compressed, searched for passages, or read in full.
 
 A file named by its own SHA-256, UTF-8, a form feed between pages. Needs torch only to count tokens.
 """
