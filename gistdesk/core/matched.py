@@ -1,8 +1,10 @@
 """The matched way of making a gist: a selection of the text's own keys and values, without any training.
 
-The model reads a segment after the prompt prefix and is then made to repeat it; the keys that the repetition attends to
-most are those an answer will need (KVzip, arXiv 2505.23416). Budgets differ by layer and head, as some heads copy
-and most do not. Kept keys stay at their positions in the segment, with gaps, and all segments begin at the document's
+The model reads a segment after the prompt prefix; it is made to repeat it, asked general questions about it, and left
+to go on with it. The keys that the repetition attends to most hold the facts an answer may need (KVzip, arXiv
+2505.23416), and those that all of this attends to on the whole hold what the text is about: half of what is kept is
+chosen by either. Budgets differ by layer and head, as some heads copy and most do not.
+Kept keys stay at their positions in the segment, with gaps, and all segments begin at the document's
 first position: a question is equally near to each of them, and a document of any length fits into the window. Knows
 nothing of files; `gistdesk.core.matching` decides which keys are kept and how they are fitted.
 """
@@ -18,9 +20,10 @@ from transformers import DynamicCache
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, place, sparse_zeros
 from gistdesk.core.layout import Segment
-from gistdesk.core.matching import Fit, Observed, fit, gathered, keep
+from gistdesk.core.matching import Fit, Observed, better_place, fit, gathered, keep
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
+from gistdesk.core.self_study import continuations
 
 SEGMENT_TOKENS = 1024
 """Longest text that is read at once."""
@@ -34,7 +37,8 @@ _QUESTIONS = (
     "Summarize it in a few sentences.",
     "What happened, and why?",
 )
-"""Asked about every text as well, so that the fit also suits a question's attention to it."""
+_CONTINUATIONS, _CONTINUED_TOKENS = 8, 16
+"""Of a text, as the model itself would go on with it: many short ones are as good as few long ones, and cost less."""
 
 
 @dataclass(frozen=True)
@@ -82,19 +86,23 @@ def longest_segment(model: GistModel) -> int:
 
 
 def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, Tensor]:
-    """Read a segment, repeat it, and ask the general questions.
+    """Read a segment, repeat it, ask the general questions, and go on with it.
 
     Returns:
-        what all of these saw of the text, and the largest attention that the repetition gave to each of its keys,
-        (n_layers, n_kv_heads, n_tokens).
+        what all of these saw of the text, and a score for each of its keys, (n_layers, n_kv_heads, n_tokens).
     """
     cache, kv = _read(model, frame, ids)
     observed = Observed(kv)
     _ask(model, cache, (*frame.repeat, *ids), observed)
-    largest = observed.largest()
-    for question in frame.questions:
-        _ask(model, cache, question, observed)
-    return observed, largest
+    largest, mean_square = observed.largest_and_mean_square()
+    # no longer than the text, as the window has room for that
+    going_on = continuations(model, torch.tensor(ids), _CONTINUATIONS, min(_CONTINUED_TOKENS, len(ids)))
+    for asked in (frame.questions, going_on):
+        n_before = observed.n_queries
+        for each in asked:
+            _ask(model, cache, each, observed)
+        mean_square += observed.largest_and_mean_square(n_before)[1]
+    return observed, better_place(largest, mean_square)
 
 
 def compress_matched(
@@ -136,8 +144,8 @@ def _match(
         each slot (n_layers, n_kv_heads, width), -inf where unused; and how many heads could not be fitted.
     """
     if n_slots < len(ids):
-        observed, largest = observing(model, frame, ids)
-        kv, bias, n_unfitted = fitting(observed, *gathered(observed.kv, keep(largest, n_slots)))
+        observed, scores = observing(model, frame, ids)
+        kv, bias, n_unfitted = fitting(observed, *gathered(observed.kv, keep(scores, n_slots)))
     else:
         _, kv = _read(model, frame, ids)
         bias, n_unfitted = torch.zeros(kv[:, 0, ..., 0].shape, device=kv.device), 0

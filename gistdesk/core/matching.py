@@ -57,19 +57,51 @@ class Observed:
             self.queries[layer] = torch.cat([self.queries[layer], grouped], dim=1)
             self.log_mass[layer] = torch.cat([self.log_mass[layer], mass], dim=1)
 
-    def attention(self, layer: int) -> Tensor:
+    def attention(self, layer: int, first: int = 0) -> Tensor:
         """(n_kv_heads, n_queries, n_tokens): the share of each query's attention that each of the text's keys gets."""
-        scores = _scores(self.queries[layer], self.kv[layer, 0])
-        return scores.sub_(self.log_mass[layer][:, :, None]).exp_()
+        scores = _scores(self.queries[layer][:, first:], self.kv[layer, 0])
+        return scores.sub_(self.log_mass[layer][:, first:, None]).exp_()
 
-    def largest(self) -> Tensor:
-        """(n_layers, n_kv_heads, n_tokens): the largest attention that any query gave to each key."""
-        return torch.stack([self.attention(layer).amax(dim=1) for layer in range(len(self.queries))])
+    @property
+    def n_queries(self) -> int:
+        """Of every layer, so far."""
+        return self.log_mass[-1].shape[1] if self.log_mass else 0
+
+    def largest_and_mean_square(self, first: int = 0) -> tuple[Tensor, Tensor]:
+        """Of the attention that queries from the first on gave to each key; both (n_layers, n_kv_heads, n_tokens)."""
+        of_layers = []
+        for layer in range(len(self.queries)):
+            attention = self.attention(layer, first)
+            of_layers.append((attention.amax(dim=1), attention.square_().mean(dim=1)))
+        largest, mean_square = zip(*of_layers, strict=True)
+        return torch.stack(largest), torch.stack(mean_square)
 
 
 def _scores(queries: Tensor, keys: Tensor) -> Tensor:
     """(n_kv_heads, n_queries, n_keys), in float32."""
     return queries.float() @ keys.float().transpose(1, 2) / math.sqrt(keys.shape[-1])
+
+
+def better_place(largest: Tensor, mean_square: Tensor) -> Tensor:
+    """Score keys by the better of their places in two orders, so that each order chooses about half of what is kept.
+
+    What one query needs badly is a fact; what many need a little carries the sense. Either alone loses the other.
+
+    Args:
+        largest, mean_square: of each key's attention, of any shape.
+
+    Returns:
+        scores of the same shape, the highest 0.
+    """
+    return torch.maximum(_places(largest), _places(mean_square))
+
+
+def _places(scores: Tensor) -> Tensor:
+    """0 for the highest, -1 for the next, and so on; what is no number comes last."""
+    order = scores.nan_to_num(-torch.inf).flatten().argsort(descending=True, stable=True)
+    places = torch.empty(order.shape, device=scores.device)
+    places[order] = -torch.arange(len(order), dtype=places.dtype, device=scores.device)
+    return places.view(scores.shape)
 
 
 def keep(scores: Tensor, n_slots: int) -> Tensor:

@@ -68,7 +68,22 @@ def said(model: GistModel, token_ids: Tensor, number: int) -> Iterator[tuple[Ten
             yield ids[1:], hidden[-n_said:]
 
 
-def _drawn(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+def continuations(model: GistModel, token_ids: Tensor, n: int, max_tokens: int) -> list[list[int]]:
+    """What the model says directly after a text, drawn at temperature 1; the same each time.
+
+    Args:
+        token_ids: (n_tokens,), at least one.
+
+    Returns:
+        ids of each, at least one and at most max_tokens.
+    """
+    context, last = Context(model, text_ids=token_ids[:-1]), token_ids[-1:].tolist()
+    return [ids[1:].tolist() for ids, _ in _drawn(context, [last] * n, 0, max_tokens)]
+
+
+def _drawn(
+    context: Context, begun: Sequence[Sequence[int]], seed: int, max_tokens: int = _SAID_TOKENS
+) -> Iterator[tuple[Tensor, Tensor]]:
     """What the model says after each of several beginnings, side by side.
 
     Yields:
@@ -78,25 +93,27 @@ def _drawn(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Itera
     said: list[list[int]] = [[] for _ in begun]
     states: list[list[Tensor]] = [[] for _ in begun]
     with torch.no_grad():
-        for row, token, hidden in _tokens(context, begun, seed):
+        for row, token, hidden in _tokens(context, begun, seed, max_tokens):
             said[row].append(token)
             states[row].append(hidden)
     for before, tokens, of_tokens in zip(begun, said, states, strict=True):
         yield torch.tensor([*before, *tokens]), torch.stack(of_tokens)
 
 
-def _tokens(context: Context, begun: Sequence[Sequence[int]], seed: int) -> Iterator[tuple[int, int, Tensor]]:
+def _tokens(
+    context: Context, begun: Sequence[Sequence[int]], seed: int, max_tokens: int
+) -> Iterator[tuple[int, int, Tensor]]:
     """Tokens as they are drawn: the number of their beginning, the token, the hidden state that predicts it.
 
     All stand in one row behind the text, and each sees the text and what is its own: copies of the text's keys and
     values, one for each, would take most of the time. They stay there until the context forgets them.
     """
     model, start = context.model, context.in_front()
-    sampling = Sampling(temperature=1.0, top_p=1.0, seed=seed, max_tokens=_SAID_TOKENS)
+    sampling = Sampling(temperature=1.0, top_p=1.0, seed=seed, max_tokens=max_tokens)
     random, ends = torch.Generator().manual_seed(seed), context.end_ids()
     seen = torch.full((start.cache.get_seq_length(),), -1)  # of the cached: which beginning it belongs to
     new = [(row, at, token) for row, ids in enumerate(begun) for at, token in enumerate(ids)]
-    for _ in range(_SAID_TOKENS):
+    for _ in range(max_tokens):
         rows, steps, ids = torch.tensor(new).T
         seen = torch.cat([seen, rows])
         mask = ((seen == -1) | (seen == rows[:, None])).tril(len(seen) - len(rows))

@@ -165,7 +165,7 @@ def piece(
 
 
 def usage(done: AnswerDone) -> dict[str, Any]:
-    """Gist slots count as prompt tokens, earlier turns that are not read again do not; a document's tokens are apart."""
+    """Prompt tokens are gist slots and what was read anew; a document's own tokens are reported separately."""
     n_before = done.n_slots + done.n_passage_tokens + done.n_prompt_tokens
     return {
         "prompt_tokens": n_before,
