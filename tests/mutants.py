@@ -52,6 +52,30 @@ class Mutant:
 
 _CORE = (
     Mutant(
+        "only what one query needs is kept",
+        "gistdesk/core/matching.py",
+        "return torch.maximum(_places(largest), _places(mean_square))",
+        "return _places(largest)",
+        "tests/core/test_matching.py",
+        "order",
+    ),
+    Mutant(
+        "a text is not gone on with",
+        "gistdesk/core/matched.py",
+        "for asked in (frame.questions, going_on):",
+        "for asked in (frame.questions,):",
+        "tests/core/test_matched.py",
+        "gone_on",
+    ),
+    Mutant(
+        "earlier queries count again",
+        "gistdesk/core/matching.py",
+        "attention = self.attention(layer, first)",
+        "attention = self.attention(layer)",
+        "tests/core/test_matching.py",
+        "later",
+    ),
+    Mutant(
         "gist tokens are not nested",
         "gistdesk/core/layout.py",
         "torch.cat([bos, text, gist[:k]])",

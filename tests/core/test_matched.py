@@ -18,13 +18,14 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, join_gists
 from gistdesk.core.gist_description import describe_gist
 from gistdesk.core.gist_file import read_gist
-from gistdesk.core.matched import Frame, compress_matched, observe
+from gistdesk.core.matched import Frame, compress_matched, frame_of, longest_segment, observe
 from gistdesk.core.matching import Observed
 from gistdesk.core.methods import Method
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.partial import PARTIAL_SUFFIX
 from gistdesk.core.plan import plan, plan_tokens
 from gistdesk.core.prompt import Turn, prompt_of
+from gistdesk.core.self_study import continuations
 from tests.core.tiny_models import PLAIN, TEXT, Kind, every_kind, random_ids, tiny_model
 
 WINDOW = 200
@@ -227,6 +228,19 @@ def test_one_reading_of_a_text_serves_every_ratio(model: GistModel) -> None:
         assert gist.bias is not None
         assert alone.bias is not None
         assert torch.equal(gist.bias, alone.bias)
+
+
+def test_a_text_is_repeated_asked_about_and_gone_on_with(model: GistModel) -> None:
+    """As long as it goes on at most as long as it is, a segment that fits into the window twice has room for that."""
+    frame, ids = frame_of(model), ids_of(longest_segment(model)).tolist()
+    observed, scores = observe(model, frame, ids)
+    n_said = sum(map(len, continuations(model, torch.tensor(ids), 8, 16)))
+    n_read = len(frame.repeat) + len(ids) + sum(map(len, frame.questions)) + n_said
+    config = model.causal_lm.config
+    assert observed.n_queries == n_read * config.num_attention_heads // config.num_key_value_heads
+    assert scores.shape == observed.kv[:, 0, ..., 0].shape
+    for few in (2, 5):
+        assert observe(model, frame, ids[:few])[1].isfinite().all()
 
 
 def test_joined_gists_are_one_made_by_hand(model: GistModel) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from gistdesk.core import self_study
 from gistdesk.core.answer import Context
 from gistdesk.core.model import GistModel
-from gistdesk.core.self_study import _OF_EACH, _REQUESTS, _SAID_TOKENS, _drawn, said
+from gistdesk.core.self_study import _OF_EACH, _REQUESTS, _SAID_TOKENS, _drawn, continuations, said
 from tests.core.tiny_models import PLAIN, TEXT, Kind, tiny_model
 
 BARE = Kind("llama", chat=False, bos=False)
@@ -109,3 +109,15 @@ def test_a_long_text_is_read_in_stretches_and_only_its_end_goes_on(monkeypatch: 
 def test_a_window_that_is_too_small_for_it_is_no_error(window: int) -> None:
     assert len(said_of(bare(window=window), 0)) in (0, 2 * _OF_EACH)
     assert not said_of(bare(window=100), 0)
+
+
+def test_continuations_are_the_models_own_and_the_same_each_time() -> None:
+    """The text's first 90 tokens, read in one pass, are what the first token of each is drawn after."""
+    model = bare()
+    text = torch.tensor(model.token_ids(TEXT)[:90])
+    found = continuations(model, text, 8, 16)
+    assert found == continuations(model, text, 8, 16)
+    assert len(found) == 8 and {len(ids) for ids in found} <= set(range(1, 17)) and max(map(len, found)) == 16
+    assert len({tuple(ids) for ids in found}) == 8
+    assert found != continuations(model, text[:-1], 8, 16)
+    assert all(continuations(model, text[:1], 2, 4))
