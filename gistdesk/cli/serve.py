@@ -61,7 +61,6 @@ def serve(
 
     Examples: gistdesk serve report.gistkv --text report.pdf     gistdesk serve --port 9000
     """
-    from gistdesk.core.load import find_model
     from gistdesk.server.gists import of_files, of_library
     from gistdesk.server.run import HOST, kept_token, serve_until_end, tell
 
@@ -85,10 +84,8 @@ def serve(
     with TemporaryDirectory(prefix="gistdesk-serve-") as folder:
         files = _served(gists or (), model, text or (), Path(folder))
         catalog = of_files(files) if files else of_library(where.data / "library")
-        catalog()  # a library that cannot be read is told before anything is promised, and so is a missing model
+        catalog()  # a library that cannot be read is told before anything is promised
         alone = model or (files[0].model if files else STARTER)
-        if alone != STARTER:
-            find_model(alone)
         serve_until_end(
             catalog, port=port, token=token, model=alone, by_window=window, ready=tell if window else announce
         )

@@ -373,6 +373,8 @@ def choose_token(logits: Tensor, sampling: Sampling, random: torch.Generator) ->
     if sampling.temperature < _GREEDY_BELOW:
         return int(logits.argmax())
     probabilities = (logits.cpu() / sampling.temperature).softmax(-1)
+    if sampling.top_p >= 1.0:
+        return int(torch.multinomial(probabilities, 1, generator=random))
     ordered, ids = probabilities.sort(descending=True)
     kept = ordered.cumsum(0) - ordered < sampling.top_p
     kept[0] = True

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from gistdesk.core.context import Assembled
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, place, sparse_zeros
 from gistdesk.core.layout import Segment
@@ -37,8 +38,9 @@ _QUESTIONS = (
     "Summarize it in a few sentences.",
     "What happened, and why?",
 )
+"""Asked about every text, so that selection and fit also suit a question's attention to it."""
 _CONTINUATIONS, _CONTINUED_TOKENS = 8, 16
-"""Of a text, as the model itself would go on with it: many short ones are as good as few long ones, and cost less."""
+"""Of a text, as the model itself would go on with it; eight of 16 tokens kept as much as two of 64."""
 
 
 @dataclass(frozen=True)
@@ -90,19 +92,31 @@ def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, T
 
     Returns:
         what all of these saw of the text, and a score for each of its keys, (n_layers, n_kv_heads, n_tokens).
+
+    Raises:
+        UserError: the model's output is not finite numbers.
     """
     cache, kv = _read(model, frame, ids)
     observed = Observed(kv)
     _ask(model, cache, (*frame.repeat, *ids), observed)
     largest, mean_square = observed.largest_and_mean_square()
-    # no longer than the text, as the window has room for that
-    going_on = continuations(model, torch.tensor(ids), _CONTINUATIONS, min(_CONTINUED_TOKENS, len(ids)))
-    for asked in (frame.questions, going_on):
+    for asked in (frame.questions, _going_on(model, cache, ids[-1])):
         n_before = observed.n_queries
         for each in asked:
             _ask(model, cache, each, observed)
-        mean_square += observed.largest_and_mean_square(n_before)[1]
+        mean_square += observed.largest_and_mean_square(n_before)[1]  # each kind counts the same
     return observed, better_place(largest, mean_square)
+
+
+def _going_on(model: GistModel, cache: DynamicCache, last: int) -> list[list[int]]:
+    """How the model would go on with a text that the cache ends with, as it does afterwards; `last`: its last token."""
+    n_before = cache.get_seq_length() - 1
+    _shorten(cache, 1)
+    start = Assembled(cache, torch.tensor([[n_before]], device=model.device), None)
+    said = continuations(model, start, last, _CONTINUATIONS, _CONTINUED_TOKENS)
+    _shorten(cache, cache.get_seq_length() - n_before)
+    model.decode(torch.tensor([[last]]), cache, n_before)
+    return said
 
 
 def compress_matched(
@@ -162,9 +176,13 @@ def _read(model: GistModel, frame: Frame, ids: list[int]) -> tuple[DynamicCache,
 def _ask(model: GistModel, cache: DynamicCache, ids: Sequence[int], observed: Observed) -> None:
     """Observe what follows the text, then remove it from the cache."""
     model.decode(torch.tensor([list(ids)]), cache, cache.get_seq_length(), watch=observed.watch)
+    _shorten(cache, len(ids))
+
+
+def _shorten(cache: DynamicCache, n_tokens: int) -> None:
     layers: list[Any] = list(cache.layers)
     for layer in layers:
-        layer.crop(-len(ids))
+        layer.crop(-n_tokens)
 
 
 class _Slots:

@@ -117,7 +117,7 @@ def keep(scores: Tensor, n_slots: int) -> Tensor:
     Returns:
         bool like `scores`, n_layers * n_kv_heads * n_slots of them true.
     """
-    ranked = scores.nan_to_num(0.0).clone()
+    ranked = scores.nan_to_num(-torch.inf).clone()
     ranked.scatter_(2, ranked.argmax(dim=2, keepdim=True), torch.inf)
     most = WIDEST_HEAD * n_slots
     if most < ranked.shape[2]:

@@ -51,7 +51,7 @@ GIST_METHODS = (
         Sentence("own keys"),
         Sentence("By the text's own keys (any model, 4x to 16x)"),
         8.0,
-        7.0,
+        22.0,
         "gistdesk.core.compress:matched",
         256 * 2**20,
     ),

@@ -175,6 +175,8 @@ class GistModel:
         if not isinstance(position, Tensor) or position.shape != input_ids.shape:
             steps = torch.arange(input_ids.shape[1], device=self.device)[None, :]
             positions = (steps + position).expand(input_ids.shape[0], -1)
+        if mask is not None and mask.dim() == 4:  # eager attention adds it to the scores
+            mask = torch.zeros(mask.shape, dtype=self.dtype).masked_fill_(~mask.cpu(), torch.finfo(self.dtype).min)
         with attention_of(cache, self.causal_lm.config, watch) as more:
             hidden: Tensor = self.causal_lm.model(
                 input_ids=input_ids.to(self.device),

@@ -4,12 +4,13 @@ How the text goes on, and answers to requests that ask for no single fact. A gis
 text is no reading of it. Knows nothing of gists or of training.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 import torch
 from torch import Tensor
 
 from gistdesk.core.answer import Context, Sampling, choose_token
+from gistdesk.core.context import Assembled
 from gistdesk.core.model import GistModel
 
 _REQUESTS = (
@@ -62,27 +63,36 @@ def said(model: GistModel, token_ids: Tensor, number: int) -> Iterator[tuple[Ten
             opening = " ".join(model.tokenizer.decode(stretch[: 4 * _OPENING_WORDS].tolist()).split()[:_OPENING_WORDS])
             request = f'Of the part of the text that begins with "{opening}": {request}'
         begun.append(last + context.ids_of_question(request))
-    for ids, hidden in _drawn(context, begun, number):
+    for ids, hidden in _drawn(model, context.in_front(), context.end_ids(), begun, number):
         n_said = min(len(hidden), len(ids) - 2)  # what the text itself predicts follows no id
         if n_said:
             yield ids[1:], hidden[-n_said:]
 
 
-def continuations(model: GistModel, token_ids: Tensor, n: int, max_tokens: int) -> list[list[int]]:
+def continuations(model: GistModel, start: Assembled, last: int, n: int, max_tokens: int) -> list[list[int]]:
     """What the model says directly after a text, drawn at temperature 1; the same each time.
 
     Args:
-        token_ids: (n_tokens,), at least one.
+        start: the text without its last token; what is drawn stays behind it.
+        last: the text's last token.
 
     Returns:
         ids of each, at least one and at most max_tokens.
+
+    Raises:
+        UserError: the model's output is not finite numbers.
     """
-    context, last = Context(model, text_ids=token_ids[:-1]), token_ids[-1:].tolist()
-    return [ids[1:].tolist() for ids, _ in _drawn(context, [last] * n, 0, max_tokens)]
+    ends = Context(model).end_ids()
+    return [ids[1:].tolist() for ids, _ in _drawn(model, start, ends, [[last]] * n, 0, max_tokens)]
 
 
 def _drawn(
-    context: Context, begun: Sequence[Sequence[int]], seed: int, max_tokens: int = _SAID_TOKENS
+    model: GistModel,
+    start: Assembled,
+    ends: Set[int],
+    begun: Sequence[Sequence[int]],
+    seed: int,
+    max_tokens: int = _SAID_TOKENS,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What the model says after each of several beginnings, side by side.
 
@@ -93,7 +103,7 @@ def _drawn(
     said: list[list[int]] = [[] for _ in begun]
     states: list[list[Tensor]] = [[] for _ in begun]
     with torch.no_grad():
-        for row, token, hidden in _tokens(context, begun, seed, max_tokens):
+        for row, token, hidden in _tokens(model, start, ends, begun, seed, max_tokens):
             said[row].append(token)
             states[row].append(hidden)
     for before, tokens, of_tokens in zip(begun, said, states, strict=True):
@@ -101,16 +111,15 @@ def _drawn(
 
 
 def _tokens(
-    context: Context, begun: Sequence[Sequence[int]], seed: int, max_tokens: int
+    model: GistModel, start: Assembled, ends: Set[int], begun: Sequence[Sequence[int]], seed: int, max_tokens: int
 ) -> Iterator[tuple[int, int, Tensor]]:
     """Tokens as they are drawn: the number of their beginning, the token, the hidden state that predicts it.
 
     All stand in one row behind the text, and each sees the text and what is its own: copies of the text's keys and
-    values, one for each, would take most of the time. They stay there until the context forgets them.
+    values, one for each, would take most of the time. They stay there.
     """
-    model, start = context.model, context.in_front()
     sampling = Sampling(temperature=1.0, top_p=1.0, seed=seed, max_tokens=max_tokens)
-    random, ends = torch.Generator().manual_seed(seed), context.end_ids()
+    random = torch.Generator().manual_seed(seed)
     seen = torch.full((start.cache.get_seq_length(),), -1)  # of the cached: which beginning it belongs to
     new = [(row, at, token) for row, ids in enumerate(begun) for at, token in enumerate(ids)]
     for _ in range(max_tokens):

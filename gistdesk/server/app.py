@@ -125,13 +125,15 @@ async def _pieces(events: AsyncIterator[Event]) -> AsyncIterator[str | AnswerDon
 async def _awaited(request: Request, coming: Awaitable[T]) -> T | None:
     """None: the client hung up before it came."""
     task = asyncio.ensure_future(coming)
-    while not (await asyncio.wait({task}, timeout=_LOOK_S))[0]:
-        if await request.is_disconnected():
-            task.cancel()
+    try:
+        while not (await asyncio.wait({task}, timeout=_LOOK_S))[0]:
+            if await request.is_disconnected():
+                return None
+        return task.result()
+    finally:
+        if task.cancel():
             with suppress(asyncio.CancelledError):
                 await task
-            return None
-    return task.result()
 
 
 async def _whole(request: Request, wanted: Wanted, made: str, created: int, events: AsyncIterator[Event]) -> Response:

@@ -73,7 +73,10 @@ def test_what_is_drawn_ends_where_an_answer_ends() -> None:
     model = bare()
     context = Context(model, text_ids=torch.tensor(model.token_ids(TEXT)))
     ends, begun = context.end_ids(), context.ids_of_question("why")
-    drawn = [(ids[len(begun) :].tolist(), hidden) for ids, hidden in _drawn(context, [begun] * 40, 1)]
+    drawn = [
+        (ids[len(begun) :].tolist(), hidden)
+        for ids, hidden in _drawn(model, context.in_front(), context.end_ids(), [begun] * 40, 1)
+    ]
     assert any(len(tokens) < _SAID_TOKENS for tokens, _ in drawn)
     for tokens, hidden in drawn:
         assert len(tokens) == len(hidden) <= _SAID_TOKENS
@@ -111,13 +114,32 @@ def test_a_window_that_is_too_small_for_it_is_no_error(window: int) -> None:
     assert not said_of(bare(window=100), 0)
 
 
-def test_continuations_are_the_models_own_and_the_same_each_time() -> None:
-    """The text's first 90 tokens, read in one pass, are what the first token of each is drawn after."""
+@pytest.mark.parametrize("kind", [PLAIN, BARE, Kind("llama", attention="eager")], ids=str)
+def test_continuations_follow_the_whole_text_and_are_the_same_each_time(kind: Kind) -> None:
+    """Every token could have been drawn after one pass over the text: the likeliest of a model that is always sure."""
+    model = bare(kind)
+    with torch.no_grad():
+        model.causal_lm.lm_head.weight *= 1000.0
+    text = torch.tensor(model.token_ids(TEXT)[:90])
+
+    def continued(text: Tensor) -> list[list[int]]:
+        start = Context(model, text_ids=text[:-1]).in_front()
+        return continuations(model, start, int(text[-1]), 4, 16)
+
+    found = continued(text)
+    assert found == continued(text)
+    assert len(found) == 4 and all(len(ids) in range(1, 17) for ids in found)
+    prefix = model.template_ids(Context(model).prompt.prefix)
+    for ids in found:
+        whole = torch.tensor([[*prefix, *text.tolist(), *ids]])
+        with torch.no_grad():
+            logits = model.causal_lm(whole).logits[0, len(prefix) + len(text) - 1 : -1]
+        assert logits.argmax(-1).tolist() == ids
+    assert all(continued(text[:1]))
+
+
+def test_continuations_differ_where_the_model_is_not_sure() -> None:
     model = bare()
     text = torch.tensor(model.token_ids(TEXT)[:90])
-    found = continuations(model, text, 8, 16)
-    assert found == continuations(model, text, 8, 16)
-    assert len(found) == 8 and {len(ids) for ids in found} <= set(range(1, 17)) and max(map(len, found)) == 16
+    found = continuations(model, Context(model, text_ids=text[:-1]).in_front(), int(text[-1]), 8, 16)
     assert len({tuple(ids) for ids in found}) == 8
-    assert found != continuations(model, text[:-1], 8, 16)
-    assert all(continuations(model, text[:1], 2, 4))

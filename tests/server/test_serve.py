@@ -123,12 +123,6 @@ def test_a_library_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
     assert ended.returncode == 2 and "Listening" not in ended.stdout and "Traceback" not in ended.stderr
 
 
-def test_a_model_that_is_not_here_is_told_at_once() -> None:
-    words = [sys.executable, "-m", "gistdesk", "serve", "-m", "lost", "--port", "0"]
-    ended = subprocess.run(words, capture_output=True, text=True, timeout=240)
-    assert ended.returncode == 2 and 'no model "lost"' in ended.stderr and "Listening" not in ended.stdout
-
-
 def test_an_answer_streams(served: Served) -> None:
     whole = served.complete()[1]["choices"][0]["message"]["content"]
     status, stream = served.complete(stream=True, stream_options={"include_usage": True})
