@@ -249,6 +249,17 @@ def test_keys_are_scored_by_repetition_questions_and_continuations(model: GistMo
     assert (scores == expected).float().mean() > 0.9
 
 
+@every_kind
+def test_a_gist_of_fewer_slots_is_nearer_to_the_full_text_than_nothing(kind: Kind) -> None:
+    model, ids, after = bare(kind), ids_of(60, kind), ids_of(9, kind, 4)
+    full, some = (hidden_after(model, whole(model, ids, ratio), after) for ratio in (1.0, 2.0))
+    prefix = model.template_ids(prompt_of(model.tokenizer).prefix)
+    start = assemble(model, prefix, [None])
+    with torch.no_grad():
+        nothing = model.decode(after[None], start.cache, start.position + 60)[0]
+    assert (some - full).norm() < (nothing - full).norm()
+
+
 def test_a_text_of_a_few_tokens_is_observed(model: GistModel) -> None:
     frame = frame_of(model)
     for n_tokens in (1, 2, 5):
