@@ -66,8 +66,11 @@ def test_what_is_kept_of_a_story(model: GistModel, stories: Path, tmp_path: Path
 @pytest.mark.release
 def test_a_run_goes_on_where_it_stopped_and_tells_the_same(model: GistModel, stories: Path, tmp_path: Path) -> None:
     texts = answered_texts(model, stories)[1:]
-    asked = [Way("full"), Way("none"), Way("adapter", 16.0), Way("adapter", 16.0, is_wrong=True)]
+    asked = [Way(name, ratio, wrong) for name, ratio in (("full", 1.0), ("adapter", 16.0)) for wrong in (False, True)]
+    asked.append(Way("none"))
     whole = measured(model, texts, asked, tmp_path / "whole.jsonl")
+    of = {(row.item, row.way): row.value for row in whole if row.measure == ANSWER_LOSS}
+    assert all(of[item, "wrong full text"] != of[item, "full text"] for item, _ in of)
     assert len(whole) == 2 * 3 * len(asked) * 2 == len({(row.measure, row.item, row.way) for row in whole})
     for n_done in (1, 5, 11):
         path = tmp_path / f"{n_done}.jsonl"

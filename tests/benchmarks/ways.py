@@ -12,8 +12,8 @@ they come, and a run that is started again goes on behind them; the table of the
 `selected` is the matched gist before anything is fitted: the same keys, with their own values and no bias. `refined`
 of a model with an adapter starts from the adapter's gist. `passages` are those of the text that suit the question, and
 `hybrid` puts them after a matched gist; both are only for answers and F1. Every gist is asked as it comes back from its
-file; with `--kv-bits 8` that has 8 bits. `--wrong` asks everything of the gist of another text instead: what is told
-then was guessed. `--first-token` prints the time to it alone, with and without a bias.
+file; with `--kv-bits 8` that has 8 bits. `--wrong` asks everything of the gist of another text instead, or of that text
+in full: what is told then was guessed. `--first-token` prints the time to it alone, with and without a bias.
 """
 
 import argparse
@@ -84,7 +84,7 @@ class Way:
     def name(self, model: GistModel, bits: KVBits) -> str:
         """Of its rows."""
         if self.method in _WITHOUT_GIST:
-            return _WITHOUT_GIST[self.method]
+            return "wrong " * (self.is_wrong and self.method == "full") + _WITHOUT_GIST[self.method]
         after = " from adapter" if self.method == "refined" and model.adapter else ""
         return f"{'wrong ' * self.is_wrong}{self.method}{after}{', 8 bits' if bits == 8 else ''}"
 
@@ -137,12 +137,12 @@ def measure(
             items = [each for each in text.items if out.lacks(each.measure, each.name, name, way.ratio)]
             if not items:
                 continue
+            of = before if way.is_wrong else text
             index = _passages(model, text.ids) if way.method in _BY_PASSAGES else None
             if way.method in _WITHOUT_GIST:
-                kept = Kept(model, ids=text.ids if way.method == "full" else None, index=index)
+                kept = Kept(model, ids=of.ids if way.method == "full" else None, index=index)
             else:
-                plain_s = plain_s or _plain_seconds(model, text.ids)
-                of, seen = (before if way.is_wrong else text), looked[way.is_wrong]
+                plain_s, seen = plain_s or _plain_seconds(model, text.ids), looked[way.is_wrong]
                 begun, seen.taken_s = time.process_time(), 0.0
                 gist, n_bytes = made(model, of.ids, way, seen, bits)
                 taken_s = time.process_time() - begun + seen.taken_s
