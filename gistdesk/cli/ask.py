@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gistdesk.cli.arguments import unicode_of
-from gistdesk.cli.options import DeviceOption, GistModelOption, JsonOption, PrecisionOption, known_models
+from gistdesk.cli.options import (
+    DeviceOption,
+    GistModelOption,
+    JsonOption,
+    PasswordOption,
+    PrecisionOption,
+    known_models,
+)
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import printable
 from gistdesk.terminal import complain, counted, each
@@ -36,6 +43,7 @@ def ask(
         list[Path] | None,
         typer.Option(help="A document of these gists: the sentences that suit the question are looked up in it."),
     ] = None,
+    password: PasswordOption = None,
     model: GistModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -48,6 +56,7 @@ def ask(
     Example: gistdesk ask book.gistkv -q "What is the passkey?" --text book.txt
     """
     from gistdesk.cli.conversation import conversation
+    from gistdesk.cli.opening import open_document
     from gistdesk.core.answer import Sampling
 
     questions = [unicode_of(each) for each in question or ()]
@@ -66,7 +75,7 @@ def ask(
         system=unicode_of(system),
         sampling=sampling,
         known=known_models(),
-        texts=text or (),
+        texts=[open_document(path, password) for path in text or ()],
     )
     for asked in questions:
         talk.forget()

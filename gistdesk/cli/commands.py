@@ -25,6 +25,7 @@ from gistdesk.cli.options import (
     GistModelOption,
     JsonOption,
     ModelOption,
+    PasswordOption,
     PrecisionOption,
     known_models,
 )
@@ -88,7 +89,7 @@ def compress(
     model: DocumentModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
-    password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
+    password: PasswordOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compress documents into .gistkv files.
@@ -161,27 +162,18 @@ def _compress_one(
     *,
     show: bool,
 ) -> dict[str, Any]:
-    """One document; a person at a terminal is asked for the password of an encrypted one."""
     from gistdesk.cli.jobs import compress_file
-    from gistdesk.core.documents import PasswordError, read_document
+    from gistdesk.cli.opening import open_document
 
     result: dict[str, Any] = {}
-    while True:
-        try:
-            document = read_document(file, password=password)
-            model = models.of(document.text)
-            way = chosen_method(method, has_adapter=model.adapter is not None)
-            work = compress_file(
-                model, file, target, ratio=ratio, n_slots=slots, method=way, kv_bits=bits, document=document
-            )
-            with closing(work):  # wherever Ctrl+C strikes, it is told to keep what is done
-                for event in counted(work, file.name, show=show):
-                    result = event
-            return result
-        except PasswordError as error:
-            if sys.stdin is None or not sys.stdin.isatty():
-                raise UserError(error.message, error.hint if password else "Give it with --password.") from error
-            password = typer.prompt(f"{error.message} Password", hide_input=True, err=True)
+    document = open_document(file, password)
+    model = models.of(document.text)
+    way = chosen_method(method, has_adapter=model.adapter is not None)
+    work = compress_file(model, file, target, ratio=ratio, n_slots=slots, method=way, kv_bits=bits, document=document)
+    with closing(work):  # wherever Ctrl+C strikes, it is told to keep what is done
+        for event in counted(work, file.name, show=show):
+            result = event
+    return result
 
 
 @app.command()
@@ -340,7 +332,7 @@ def recall(
     document: Annotated[Path, typer.Argument(help="The document that it was made from.")],
     facts: Annotated[int, typer.Option(help="Most facts that are asked.", min=1)] = 40,
     seed: Annotated[int, typer.Option(help="Same seed, same facts.")] = 0,
-    password: Annotated[str | None, typer.Option(help="Of an encrypted PDF.")] = None,
+    password: PasswordOption = None,
     model: GistModelOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -353,15 +345,16 @@ def recall(
     Each is asked without the document, too: "guessed" counts what is answered right even then.
     """
     from gistdesk.cli.jobs import recall_of
+    from gistdesk.cli.opening import open_document
 
     work = recall_of(
-        *(gist, document),
+        gist,
+        open_document(document, password),
         model=model,
         device=device,
         precision=precision,
         n_facts=facts,
         seed=seed,
-        password=password,
         is_kept_text=kept_text,
         known=known_models(),
     )

@@ -11,7 +11,7 @@ from typing import Any
 from gistdesk.cli.choosing import load_model_of
 from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.asked import asks_for_a_fact
-from gistdesk.core.documents import read_document
+from gistdesk.core.documents import Document
 from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV
 from gistdesk.core.gist_file import check_identity, read_gist
@@ -115,7 +115,7 @@ def conversation(
     system: str | None,
     sampling: Sampling,
     known: Sequence[str] = (),
-    texts: Sequence[Path] = (),
+    texts: Sequence[Document] = (),
 ) -> Conversation:
     """Open gists, check that the model made them, and put them in front of it. Precision "auto" is the gists' own.
 
@@ -123,7 +123,7 @@ def conversation(
         texts: documents of these gists, in which passages are looked up.
 
     Raises:
-        UserError: a gist, a document or the model is unusable, or they do not belong together.
+        UserError: a gist or the model is unusable, or gists, documents and model do not belong together.
     """
     records = [read_gist(path) for path in gists]
     loaded = load_model_of(records[0], model, device, precision, known)
@@ -142,11 +142,10 @@ def not_the_document(path: Path) -> UserError:
     )
 
 
-def _indexed(model: GistModel, texts: Sequence[Path], hashes: set[str]) -> PassageIndex:
+def _indexed(model: GistModel, texts: Sequence[Document], hashes: set[str]) -> PassageIndex:
     passages: list[Passage] = []
-    for number, path in enumerate(texts):
-        document = read_document(path)
+    for number, document in enumerate(texts):
         if document.source_sha256 not in hashes:
-            raise not_the_document(path)
+            raise not_the_document(document.source)
         passages += (replace(passage, document=number) for passage in cut_passages(model, document.pages))
     return PassageIndex(passages)

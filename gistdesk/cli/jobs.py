@@ -83,7 +83,6 @@ def compress_file(
     n_slots: int | None = None,
     method: Method | None = None,
     kv_bits: KVBits = 16,
-    password: str | None = None,
     document: Document | None = None,
 ) -> Generator[dict[str, Any], None, None]:
     """Compress one document; yields `done` and `total` segments, and finally only the result.
@@ -100,7 +99,7 @@ def compress_file(
     if ratio is None and n_slots is None:
         trained = model.adapter.ratios if model.adapter is not None else None
         ratio = usual_ratio(method or usual_method(model.adapter is not None), trained)
-    document = document or read_document(file, password=password)
+    document = document or read_document(file)
     cut = plan(model, document, ratio=ratio, n_slots=n_slots, method=method)
     n_before: int | None = None
     for step in compress_document(model, document, cut, target, kv_bits=kv_bits):
@@ -167,14 +166,13 @@ def haystack_of(path: Path) -> str:
 
 def recall_of(
     gist: Path,
-    document: Path,
+    document: Document,
     *,
     model: str | None,
     device: str,
     precision: str,
     n_facts: int,
     seed: int = 0,
-    password: str | None = None,
     is_kept_text: bool = False,
     known: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
@@ -187,15 +185,14 @@ def recall_of(
         UserError: gist, document and model do not belong together, or the text holds no facts.
     """
     record = read_gist(gist)
-    read = read_document(document, password=password)
-    if not is_kept_text and read.source_sha256 != record.source_sha256:
+    if not is_kept_text and document.source_sha256 != record.source_sha256:
         raise UserError(
             "{gist} was not made from {document} as it is now.",
             "Give the document that it was made from.",
             gist=gist,
-            document=document,
+            document=document.source,
         )
-    facts = draw_facts(read.pages, n=n_facts, seed=seed)
+    facts = draw_facts(document.pages, n=n_facts, seed=seed)
     loaded = load_model_of(record, model, device, precision, known)
     check_identity(record, loaded.identity)
     asked: list[AskedFact] = []

@@ -21,6 +21,7 @@ PrecisionOption = Annotated[
         "for a gist, as it was made."
     ),
 ]
+PasswordOption = Annotated[str | None, typer.Option(help="Of an encrypted PDF.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 

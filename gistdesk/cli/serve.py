@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gistdesk.cli.options import known_models
+from gistdesk.cli.options import PasswordOption, known_models
 from gistdesk.core.errors import UserError
 from gistdesk.folders import folders
 from gistdesk.models import STARTER
 
 if TYPE_CHECKING:
+    from gistdesk.core.documents import Document
     from gistdesk.server.gists import NamedGist
 
 TOKEN_VARIABLE = "GISTDESK_TOKEN"
@@ -31,6 +32,7 @@ def serve(
         list[Path] | None,
         typer.Option(help="A document of these gist files: answers are looked up in it. May be given several times."),
     ] = None,
+    password: PasswordOption = None,
     port: Annotated[int, typer.Option(help="Of 127.0.0.1; 0 takes one that is free.")] = 8765,
     model: Annotated[
         str | None,
@@ -61,6 +63,7 @@ def serve(
 
     Examples: gistdesk serve report.gistkv --text report.pdf     gistdesk serve --port 9000
     """
+    from gistdesk.cli.opening import open_document
     from gistdesk.server.gists import of_files, of_library
     from gistdesk.server.run import HOST, kept_token, serve_until_end, tell
 
@@ -82,7 +85,7 @@ def serve(
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the texts are removed
     with TemporaryDirectory(prefix="gistdesk-serve-") as folder:
-        files = _served(gists or (), model, text or (), Path(folder))
+        files = _served(gists or (), model, [open_document(path, password) for path in text or ()], Path(folder))
         catalog = of_files(files) if files else of_library(where.data / "library")
         catalog()  # a library that cannot be read is told before anything is promised
         alone = model or (files[0].model if files else STARTER)
@@ -91,17 +94,16 @@ def serve(
         )
 
 
-def _served(gists: Sequence[Path], model: str | None, texts: Sequence[Path], folder: Path) -> list["NamedGist"]:
+def _served(gists: Sequence[Path], model: str | None, texts: Sequence["Document"], folder: Path) -> list["NamedGist"]:
     """Gist files, each with the model that made it and, if it is given, its document's text, kept in a folder.
 
     Raises:
-        UserError: a file cannot be read, a model is not here, or a document was not compressed into any of these.
+        UserError: a gist cannot be read, a model is not here, or a document was not compressed into any of these.
     """
     if not gists:
         return []
     from gistdesk.cli.choosing import model_of_gist, precision_of_gist
     from gistdesk.cli.conversation import not_the_document
-    from gistdesk.core.documents import read_document
     from gistdesk.core.gist_file import read_gist
     from gistdesk.server.gists import NamedGist
     from gistdesk.worker.texts import kept_path
@@ -111,10 +113,9 @@ def _served(gists: Sequence[Path], model: str | None, texts: Sequence[Path], fol
         record = read_gist(path)
         identities[path], sources[path] = record.identity, record.source_sha256
     kept: dict[str, Path] = {}
-    for text in texts:
-        document = read_document(text)
+    for document in texts:
         if document.source_sha256 not in sources.values():
-            raise not_the_document(text)
+            raise not_the_document(document.source)
         kept[document.source_sha256] = kept_path(document, folder)
     return [
         NamedGist(

@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -54,11 +55,12 @@ def make_app(catalog: Catalog, link: Callable[[], Link], *, token: str, model: s
     """
 
     async def models(_: Request) -> Response:
-        return _reply(listed(catalog(), model))
+        return _reply(listed(await run_in_threadpool(catalog), model))
 
     async def completions(request: Request) -> Response:
         try:
-            wanted = parse(_unicode(json.loads(await _body(request))), catalog(), model)
+            asked = _unicode(json.loads(await _body(request)))
+            wanted = parse(asked, await run_in_threadpool(catalog), model)
         except (ValueError, RecursionError):
             return _refused(UserError("The request is no JSON.", "See OpenAI's chat completions."), 400)
         except UserError as error:

@@ -137,6 +137,16 @@ def test_a_wrong_password(here: Run, tmp_path: Path) -> None:
     assert here("compress", tmp_path / "locked.pdf", "--password", "abc").code == 0
 
 
+def test_the_text_of_an_encrypted_document(here: Run, tmp_path: Path) -> None:
+    locked = tmp_path / "locked.pdf"
+    locked.write_bytes(pdf_bytes(["The passkey is 40312. Remember it."], user_password="abc"))
+    assert here("compress", locked, "--password", "abc").code == 0
+    looked_up = ("ask", tmp_path / "locked.gistkv", "-q", "What is the passkey?", "--text", locked)
+    assert_refused(here(*looked_up), "--password")
+    assert "40312" in here(*looked_up, "--password", "abc").out
+    assert_refused(here("serve", tmp_path / "locked.gistkv", "--text", locked, "--port", "0"), "--password")
+
+
 def test_a_name_with_a_line_end_still_makes_one_line(here: Run, tmp_path: Path) -> None:
     assert_refused(here("compress", tmp_path / "two\nlines.txt"), "two lines.txt")
 
