@@ -2,8 +2,8 @@
 
 The model reads a segment after the prompt prefix; it is made to repeat it, asked general questions about it, and left
 to go on with it. The keys that the repetition attends to most hold the facts an answer may need (KVzip, arXiv
-2505.23416), and those that all of this attends to on the whole hold what the text is about: half of what is kept is
-chosen by either. Budgets differ by layer and head, as some heads copy and most do not.
+2505.23416), and those that the rest attends to on the whole hold what the text is about: these come first, and most of
+what there is room for besides are facts. Budgets differ by layer and head, as some heads copy and most do not.
 Kept keys stay at their positions in the segment, with gaps, and all segments begin at the document's
 first position: a question is equally near to each of them, and a document of any length fits into the window. Knows
 nothing of files; `gistdesk.core.matching` decides which keys are kept and how they are fitted.
@@ -41,6 +41,8 @@ _QUESTIONS = (
 """Asked about every text, so that selection and fit also suit a question's attention to it."""
 _CONTINUATIONS, _CONTINUED_TOKENS = 8, 16
 """Of a text, as the model itself would go on with it; eight of 16 tokens kept as much as two of 64."""
+_SENSE_TOKENS, _MOST_SENSE = 64, 0.5
+"""A key for what the text is about for so many tokens in every head, on average; and the most of what is kept."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Frame:
     questions: tuple[tuple[int, ...], ...]
 
 
-Observe = Callable[[GistModel, Frame, list[int]], tuple[Observed, Tensor]]
+Observe = Callable[[GistModel, Frame, list[int]], tuple[Observed, Tensor, Tensor]]
 """Observes a segment: `observe`, or something that caches its result."""
 
 
@@ -87,11 +89,12 @@ def longest_segment(model: GistModel) -> int:
     return min(SEGMENT_TOKENS, room)
 
 
-def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, Tensor]:
+def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, Tensor, Tensor]:
     """Read a segment, repeat it, ask the general questions, and go on with it.
 
     Returns:
-        what all of these saw of the text, and a score for each of its keys, (n_layers, n_kv_heads, n_tokens).
+        what all of these saw of the text; for each of its keys, (n_layers, n_kv_heads, n_tokens), the largest attention
+        of the repetition; and the mean square of that of questions and continuations.
 
     Raises:
         UserError: the model's output is not finite numbers.
@@ -99,13 +102,14 @@ def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, T
     cache, kv = _read(model, frame, ids)
     observed = Observed(kv)
     _ask(model, cache, (*frame.repeat, *ids), observed)
-    largest, mean_square = observed.largest_and_mean_square()
+    largest = observed.largest()
+    mean_square = torch.zeros_like(largest)
     for asked in (frame.questions, _going_on(model, cache, ids[-1])):
         n_before = observed.n_queries
         for each in asked:
             _ask(model, cache, each, observed)
-        mean_square += observed.largest_and_mean_square(n_before)[1]  # each kind counts the same
-    return observed, better_place(largest, mean_square)
+        mean_square += observed.mean_square(n_before)  # each kind counts the same
+    return observed, largest, mean_square
 
 
 def _going_on(model: GistModel, cache: DynamicCache, last: int) -> list[list[int]]:
@@ -158,8 +162,10 @@ def _match(
         each slot (n_layers, n_kv_heads, width), -inf where unused; and how many heads could not be fitted.
     """
     if n_slots < len(ids):
-        observed, scores = observing(model, frame, ids)
-        kv, bias, n_unfitted = fitting(observed, *gathered(observed.kv, keep(scores, n_slots)))
+        observed, largest, mean_square = observing(model, frame, ids)
+        share = min(_MOST_SENSE, len(ids) / _SENSE_TOKENS / n_slots)
+        kept = keep(better_place(largest, mean_square, share), n_slots)
+        kv, bias, n_unfitted = fitting(observed, *gathered(observed.kv, kept))
     else:
         _, kv = _read(model, frame, ids)
         bias, n_unfitted = torch.zeros(kv[:, 0, ..., 0].shape, device=kv.device), 0

@@ -67,14 +67,14 @@ class Observed:
         """Of every layer, so far."""
         return self.log_mass[-1].shape[1] if self.log_mass else 0
 
-    def largest_and_mean_square(self, first: int = 0) -> tuple[Tensor, Tensor]:
-        """Of the attention that queries from the first on gave to each key; both (n_layers, n_kv_heads, n_tokens)."""
-        of_layers = []
-        for layer in range(len(self.queries)):
-            attention = self.attention(layer, first)
-            of_layers.append((attention.amax(dim=1), attention.square_().mean(dim=1)))
-        largest, mean_square = zip(*of_layers, strict=True)
-        return torch.stack(largest), torch.stack(mean_square)
+    def largest(self) -> Tensor:
+        """Of the attention that queries gave to each key: (n_layers, n_kv_heads, n_tokens)."""
+        return torch.stack([self.attention(layer).amax(dim=1) for layer in range(len(self.queries))])
+
+    def mean_square(self, first: int = 0) -> Tensor:
+        """Of the attention that queries from the first on gave to each key: (n_layers, n_kv_heads, n_tokens)."""
+        layers = range(len(self.queries))
+        return torch.stack([self.attention(layer, first).square_().mean(dim=1) for layer in layers])
 
 
 def _scores(queries: Tensor, keys: Tensor) -> Tensor:
@@ -82,18 +82,19 @@ def _scores(queries: Tensor, keys: Tensor) -> Tensor:
     return queries.float() @ keys.float().transpose(1, 2) / math.sqrt(keys.shape[-1])
 
 
-def better_place(largest: Tensor, mean_square: Tensor) -> Tensor:
-    """Score keys by the better of their places in two orders, so that each order chooses about half of what is kept.
+def better_place(largest: Tensor, mean_square: Tensor, share: float) -> Tensor:
+    """Score keys by the better of their places in two orders, each of which chooses its share of what is kept.
 
     What one query needs badly is a fact; what many need a little carries the sense. Either alone loses the other.
 
     Args:
         largest, mean_square: of each key's attention, of any shape.
+        share: what the order by mean square chooses, more than 0 and less than 1.
 
     Returns:
         scores of the same shape, the highest 0.
     """
-    return torch.maximum(_places(largest), _places(mean_square))
+    return torch.maximum(_places(largest) / (1 - share), _places(mean_square) / share)
 
 
 def _places(scores: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ GIST_METHODS = (
         Sentence("trained"),
         Sentence("Trained on the document (any model, takes minutes)"),
         16.0,
-        500.0,
+        600.0,
         "gistdesk.core.compress:refined",
         1100 * 2**20,
     ),

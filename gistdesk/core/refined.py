@@ -40,7 +40,7 @@ tell: after a wrong one, those behind it are told wrongly, too. Settling leaves 
 _ROUND_TOKENS = 8192
 """Of the text in a round: several passes over a short text, a part of a pass over a long one. With half as many, the
 optimizer, which starts afresh in each, took longer to learn the last pieces."""
-_TIMES = 3
+_TIMES = 2
 """In a round, each lesson of self-study; there are none while it learns to tell."""
 _AGAIN = 4
 """Every so many-th time, a piece is taught though it is told."""

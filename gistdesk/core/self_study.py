@@ -23,7 +23,7 @@ _REQUESTS = (
     "Explain the text to a child.",
     "What could somebody ask about this text?",
 )
-_OF_EACH = 4
+_OF_EACH = 12
 _SAID_TOKENS = 64
 _READ_TOKENS = 8192
 """Most of the text that is read at once: so memory is bounded."""

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.ways --model smollm2 --methods full,none,matched,selected --ratios 4,8,16,32,64
 
-asks the 48 questions of `reports/` (written for this; six documents of 600 tokens). `--measures` takes also passkeys
+asks the 97 questions of `reports/` (written for this; ten documents of 600 tokens). `--measures` takes also passkeys
 (documents of 512 tokens), and, with `--stories FILE` (FairytaleQA's val.jsonl.gz), continuation (KL divergence of the
 next 64 tokens after 640 to what the full text gives), answers (loss of the experts' answers about whole stories) and F1
 (of what a chat answers: from passages, or from what a gist recites, SmolLM2 chooses a sentence). Rows go to `--out` as
@@ -93,17 +93,17 @@ class Way:
 class Looked:
     """What the reading of a text showed, kept for its gists at other ratios; and what it took, in seconds of CPU."""
 
-    seen: dict[tuple[int, ...], tuple[Observed, Tensor, float]] = field(default_factory=dict)
+    seen: dict[tuple[int, ...], tuple[Observed, Tensor, Tensor, float]] = field(default_factory=dict)
     taken_s: float = 0.0
 
-    def observe(self, model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, Tensor]:
+    def observe(self, model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, Tensor, Tensor]:
         key = tuple(ids)
         if key in self.seen:
-            self.taken_s += self.seen[key][2]  # who makes this gist alone has to look, too
+            self.taken_s += self.seen[key][3]  # who makes this gist alone has to look, too
         else:
             begun = time.process_time()
             self.seen[key] = (*observe(model, frame, ids), time.process_time() - begun)
-        return self.seen[key][:2]
+        return self.seen[key][:3]
 
 
 def made(model: GistModel, ids: Tensor, way: Way, looked: Looked, bits: KVBits = 16) -> tuple[GistKV, int]:
