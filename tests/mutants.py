@@ -76,6 +76,22 @@ _CORE = (
         "its_sense",
     ),
     Mutant(
+        "half of a gist is always sense",
+        "gistdesk/core/matched.py",
+        "share = min(_MOST_SENSE, len(ids) / _SENSE_TOKENS / n_slots)",
+        "share = _MOST_SENSE",
+        "tests/core/test_matched.py",
+        "its_sense",
+    ),
+    Mutant(
+        "the shares of the two orders are swapped",
+        "gistdesk/core/matching.py",
+        "return torch.maximum(_places(largest) / (1 - share), _places(mean_square) / share)",
+        "return torch.maximum(_places(largest) / share, _places(mean_square) / (1 - share))",
+        "tests/core/test_matching.py",
+        "share",
+    ),
+    Mutant(
         "questions and continuations choose nothing",
         "gistdesk/core/matched.py",
         "mean_square += observed.mean_square(n_before)",

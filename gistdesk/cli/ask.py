@@ -75,7 +75,7 @@ def ask(
         system=unicode_of(system),
         sampling=sampling,
         known=known_models(),
-        texts=[open_document(path, password) for path in text or ()],
+        texts=(open_document(path, password) for path in text or ()),
     )
     for asked in questions:
         talk.forget()

@@ -345,16 +345,15 @@ def recall(
     Each is asked without the document, too: "guessed" counts what is answered right even then.
     """
     from gistdesk.cli.jobs import recall_of
-    from gistdesk.cli.opening import open_document
 
     work = recall_of(
-        gist,
-        open_document(document, password),
+        *(gist, document),
         model=model,
         device=device,
         precision=precision,
         n_facts=facts,
         seed=seed,
+        password=password,
         is_kept_text=kept_text,
         known=known_models(),
     )

@@ -3,7 +3,7 @@
 Knows paths, questions and answers; prints nothing.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -115,21 +115,25 @@ def conversation(
     system: str | None,
     sampling: Sampling,
     known: Sequence[str] = (),
-    texts: Sequence[Document] = (),
+    texts: Iterable[Document] = (),
 ) -> Conversation:
     """Open gists, check that the model made them, and put them in front of it. Precision "auto" is the gists' own.
 
     Args:
-        texts: documents of these gists, in which passages are looked up.
+        texts: documents of these gists, in which passages are looked up; read once the gists are.
 
     Raises:
         UserError: a gist or the model is unusable, or gists, documents and model do not belong together.
     """
     records = [read_gist(path) for path in gists]
+    documents = list(texts)
+    for document in documents:
+        if document.source_sha256 not in {record.source_sha256 for record in records}:
+            raise not_the_document(document.source)
     loaded = load_model_of(records[0], model, device, precision, known)
     for record in records:
         check_identity(record, loaded.identity)
-    index = _indexed(loaded, texts, {record.source_sha256 for record in records}) if texts else None
+    index = _indexed(loaded, documents) if documents else None
     return Conversation(loaded, [record.gist for record in records], sampling, system=system, index=index)
 
 
@@ -142,10 +146,8 @@ def not_the_document(path: Path) -> UserError:
     )
 
 
-def _indexed(model: GistModel, texts: Sequence[Document], hashes: set[str]) -> PassageIndex:
+def _indexed(model: GistModel, documents: Sequence[Document]) -> PassageIndex:
     passages: list[Passage] = []
-    for number, document in enumerate(texts):
-        if document.source_sha256 not in hashes:
-            raise not_the_document(document.source)
+    for number, document in enumerate(documents):
         passages += (replace(passage, document=number) for passage in cut_passages(model, document.pages))
     return PassageIndex(passages)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gistdesk.cli.choosing import load_model_of
+from gistdesk.cli.opening import open_document
 from gistdesk.core.adapter import check_base, parse_adapter
 from gistdesk.core.compress import compress_document
 from gistdesk.core.documents import Document, read_document
@@ -166,13 +167,14 @@ def haystack_of(path: Path) -> str:
 
 def recall_of(
     gist: Path,
-    document: Document,
+    document: Path,
     *,
     model: str | None,
     device: str,
     precision: str,
     n_facts: int,
     seed: int = 0,
+    password: str | None = None,
     is_kept_text: bool = False,
     known: Sequence[str] = (),
 ) -> Iterator[dict[str, Any]]:
@@ -185,14 +187,15 @@ def recall_of(
         UserError: gist, document and model do not belong together, or the text holds no facts.
     """
     record = read_gist(gist)
-    if not is_kept_text and document.source_sha256 != record.source_sha256:
+    read = open_document(document, password)
+    if not is_kept_text and read.source_sha256 != record.source_sha256:
         raise UserError(
             "{gist} was not made from {document} as it is now.",
             "Give the document that it was made from.",
             gist=gist,
-            document=document.source,
+            document=document,
         )
-    facts = draw_facts(document.pages, n=n_facts, seed=seed)
+    facts = draw_facts(read.pages, n=n_facts, seed=seed)
     loaded = load_model_of(record, model, device, precision, known)
     check_identity(record, loaded.identity)
     asked: list[AskedFact] = []

@@ -7,6 +7,7 @@ import typer
 
 from gistdesk.core.documents import Document, PasswordError, read_document
 from gistdesk.core.errors import UserError
+from gistdesk.core.title import printable
 
 
 def open_document(path: Path, password: str | None = None) -> Document:
@@ -20,5 +21,7 @@ def open_document(path: Path, password: str | None = None) -> Document:
             return read_document(path, password=password)
         except PasswordError as error:
             if sys.stdin is None or not sys.stdin.isatty():
-                raise UserError(error.message, error.hint if password else "Give it with --password.") from error
-            password = typer.prompt(f"{error.message} Password", hide_input=True, err=True)
+                raise UserError(
+                    error.message, error.hint if password is not None else "Give it with --password."
+                ) from error
+            password = typer.prompt(f"{printable(error.message)} Password", hide_input=True, err=True)

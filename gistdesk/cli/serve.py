@@ -5,7 +5,7 @@ Reads arguments and prints; the work is done by `gistdesk.server`.
 
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -85,7 +85,7 @@ def serve(
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the texts are removed
     with TemporaryDirectory(prefix="gistdesk-serve-") as folder:
-        files = _served(gists or (), model, [open_document(path, password) for path in text or ()], Path(folder))
+        files = _served(gists or (), model, (open_document(path, password) for path in text or ()), Path(folder))
         catalog = of_files(files) if files else of_library(where.data / "library")
         catalog()  # a library that cannot be read is told before anything is promised
         alone = model or (files[0].model if files else STARTER)
@@ -94,7 +94,7 @@ def serve(
         )
 
 
-def _served(gists: Sequence[Path], model: str | None, texts: Sequence["Document"], folder: Path) -> list["NamedGist"]:
+def _served(gists: Sequence[Path], model: str | None, texts: Iterable["Document"], folder: Path) -> list["NamedGist"]:
     """Gist files, each with the model that made it and, if it is given, its document's text, kept in a folder.
 
     Raises:

@@ -18,7 +18,7 @@ from gistdesk.folders import folders, make_private, write_private
 PARTIAL_SUFFIX = ".part"
 _KEY_FILE = "partial.key"
 _KEY_BYTES = _SEAL_BYTES = 32
-_GENERATION = b"5"
+_GENERATION = b"6"
 """Sealed with the contents; another one where the steps from a partial result to a whole one have become others."""
 _own_key = os.urandom(_KEY_BYTES)
 """If the folder is not writable: only this process can resume what it leaves."""

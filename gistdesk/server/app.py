@@ -58,9 +58,9 @@ def make_app(catalog: Catalog, link: Callable[[], Link], *, token: str, model: s
         return _reply(listed(await run_in_threadpool(catalog), model))
 
     async def completions(request: Request) -> Response:
+        gists = await run_in_threadpool(catalog)
         try:
-            asked = _unicode(json.loads(await _body(request)))
-            wanted = parse(asked, await run_in_threadpool(catalog), model)
+            wanted = parse(_unicode(json.loads(await _body(request))), gists, model)
         except (ValueError, RecursionError):
             return _refused(UserError("The request is no JSON.", "See OpenAI's chat completions."), 400)
         except UserError as error:

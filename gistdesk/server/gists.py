@@ -3,8 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
 
 from gistdesk.core.errors import UserError
+
+if TYPE_CHECKING:
+    from gistdesk.library import Library
 
 Catalog = Callable[[], Sequence["NamedGist"]]
 
@@ -43,20 +48,25 @@ def of_library(folder: Path) -> Catalog:
     """Every document of a library that is ready, by its title; wherever the library then is."""
     from gistdesk.library import Library
 
+    one_at_a_time = Lock()
+
     def look() -> Sequence[NamedGist]:
-        library = Library(folder)
-        try:
-            entries = library.entries.all(states=("ready",))
-            rows = [
-                NamedGist(entry.title, entry.gist.path, entry.model, 0, library.texts.path(entry.id))
-                for entry in entries
-                if entry.gist is not None
-            ]
-        finally:
-            library.close()
-        return of_files(rows)()
+        with one_at_a_time:  # to open a library may replace its oldest backup
+            return of_files(_ready(Library(folder)))()
 
     return look
+
+
+def _ready(library: "Library") -> list[NamedGist]:
+    """Closes the library."""
+    try:
+        return [
+            NamedGist(entry.title, entry.gist.path, entry.model, 0, library.texts.path(entry.id))
+            for entry in library.entries.all(states=("ready",))
+            if entry.gist is not None
+        ]
+    finally:
+        library.close()
 
 
 def _created(path: Path) -> int:

@@ -24,5 +24,16 @@ def item_of(number: int, question: Question) -> str:
 
 
 def is_named(said: str, answers: list[str]) -> bool:
-    """Whether what was said so far holds one of the answers."""
-    return any(answer in said.lower() for answer in answers)
+    """Whether an answer holds one of these, as whole words and numbers, with or without a comma between thousands."""
+    whole = r"(?<!\w)(?<!\d[.,]){}(?!\w|[.,]\d)"
+    return any(re.search(whole.format(re.escape(_plain(answer))), _plain(said)) for answer in answers)
+
+
+def is_surely_named(so_far: str, answers: list[str]) -> bool:
+    """The same of the beginning of an answer, whatever follows: 22 may become 2214."""
+    return is_named(so_far + "0", answers)
+
+
+def _plain(text: str) -> str:
+    """In lower case, and 1240 for 1,240."""
+    return re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.lower())

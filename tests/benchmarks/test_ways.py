@@ -10,7 +10,7 @@ import torch
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from tests.benchmarks import ways
-from tests.benchmarks.report_questions import is_named, reports
+from tests.benchmarks.report_questions import is_named, is_surely_named, reports
 from tests.benchmarks.way_items import AskedText, answered_texts, continued_texts, passkey_texts
 from tests.benchmarks.way_rows import ANSWER_LOSS, REPORTS, Row, RowFile, read_rows, table
 from tests.benchmarks.ways import Looked, Way, measure
@@ -28,6 +28,16 @@ def test_every_answer_stands_in_its_report_and_in_no_question() -> None:
         for question, answers in questions:
             assert is_named(text, answers)
             assert not is_named(question, answers)
+
+
+def test_an_answer_is_whole_words_and_numbers() -> None:
+    for said in ("It was 1,240 pounds.", "(£1240)", "1240, I think", "Miss Oakley's"):
+        assert is_named(said, ["1,240", "oakley"])
+    for said in ("21,240", "1,240.5", "11240", "Oakleys"):
+        assert not is_named(said, ["1,240", "oakley"])
+    assert is_named("22", ["22"])
+    assert not is_surely_named("Number 22", ["22"])
+    assert is_surely_named("Number 22 is", ["22"])
 
 
 @pytest.fixture

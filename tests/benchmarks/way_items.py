@@ -21,7 +21,7 @@ from gistdesk.core.prompt import Turn, prompt_of
 from gistdesk.core.quoting import Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recitation import Recited, recited, recites
-from tests.benchmarks.report_questions import Question, is_named, item_of, reports
+from tests.benchmarks.report_questions import Question, is_named, is_surely_named, item_of, reports
 from tests.benchmarks.way_rows import ANSWER_F1, ANSWER_LOSS, CONTINUATION, PASSKEYS, REPORTS
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.samples import Sample
@@ -107,7 +107,11 @@ def report_texts(model: GistModel) -> list[AskedText]:
 def _of_report(number: int, question: Question) -> Item:
     words, answers = question
     item = item_of(number, question)
-    return Item(REPORTS, item, lambda kept: float(is_named(said(kept, words, lambda s: is_named(s, answers)), answers)))
+
+    def value(kept: Kept) -> float:
+        return float(is_named(said(kept, words, lambda so_far: is_surely_named(so_far, answers)), answers))
+
+    return Item(REPORTS, item, value)
 
 
 def said(kept: Kept, question: str, is_enough: Callable[[str], bool], max_tokens: int = _ANSWER_TOKENS) -> str:
