@@ -7,9 +7,11 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -145,6 +147,35 @@ def test_the_text_of_an_encrypted_document(here: Run, tmp_path: Path) -> None:
     assert_refused(here(*looked_up), "--password")
     assert "40312" in here(*looked_up, "--password", "abc").out
     assert_refused(here("serve", tmp_path / "locked.gistkv", "--text", locked, "--port", "0"), "--password")
+    assert_refused(here("recall", tmp_path / "locked.gistkv", locked), "--password")
+    assert here("recall", tmp_path / "locked.gistkv", locked, "--password", "abc").lines[0].endswith("document: 0")
+    # nobody is asked for the password of a document whose gist is not there
+    assert_refused(here("ask", tmp_path / "missing.gistkv", "-q", "Who?", "--text", locked), "missing.gistkv")
+    assert_refused(here("recall", tmp_path / "missing.gistkv", locked), "missing.gistkv")
+
+
+@linux_only
+def test_a_person_is_asked_for_the_password_until_it_opens(tmp_path: Path) -> None:
+    import pty
+
+    (tmp_path / "locked.pdf").write_bytes(pdf_bytes(["The gate is green."], user_password="abc"))
+    terminal, theirs = pty.openpty()
+    code = "import sys; from pathlib import Path; from gistdesk.cli.opening import open_document; "
+    code += "print(open_document(Path(sys.argv[1])).text)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "locked.pdf")], stdin=theirs, stdout=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        for after, typed in ((rb"with a password.*Password: ", b"abd\n"), (rb"with this password.*Password: ", b"abc\n")):
+            shown = b""
+            while not re.search(after, shown, re.DOTALL):
+                shown += os.read(terminal, 65536)
+            os.write(terminal, typed)
+        shown = b""
+        while b"The gate is green." not in shown:
+            shown += os.read(terminal, 65536)
+        assert process.wait(60) == 0
+    os.close(terminal)
 
 
 def test_a_name_with_a_line_end_still_makes_one_line(here: Run, tmp_path: Path) -> None:

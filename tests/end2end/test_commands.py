@@ -976,6 +976,7 @@ def test_recall_asks_facts_back(here: Run, book: Path, gist: Path) -> None:
     ended = here("recall", gist, book, "--json")
     assert (ended.code, ended.err) == (0, "")
     told = ended.json
+    assert told["document"] == str(book)
     assert told["n"] == len(told["facts"]) >= 4
     assert told["kept"] == sum(fact["kept"] for fact in told["facts"])
     assert sum(part["n"] for part in told["by_depth"]) == told["n"]

@@ -25,6 +25,7 @@ TERMINAL_ONLY = (
     "gistdesk/cli/commands.py",
     "gistdesk/cli/cuda.py",
     "gistdesk/cli/models.py",
+    "gistdesk/cli/opening.py",
     "gistdesk/cli/serve.py",
     "gistdesk/server/app.py",
     "gistdesk/server/completions.py",
