@@ -166,7 +166,10 @@ def test_a_person_is_asked_for_the_password_until_it_opens(tmp_path: Path) -> No
         [sys.executable, "-c", code, str(tmp_path / "locked.pdf")], stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
-        for after, typed in ((rb"with a password.*Password: ", b"abd\n"), (rb"with this password.*Password: ", b"abc\n")):
+        for after, typed in (
+            (rb"with a password.*Password: ", b"abd\n"),
+            (rb"with this password.*Password: ", b"abc\n"),
+        ):
             shown = b""
             while not re.search(after, shown, re.DOTALL):
                 shown += os.read(terminal, 65536)
