@@ -42,8 +42,8 @@ _QUESTIONS = (
 _CONTINUATIONS, _CONTINUED_TOKENS = 8, 16
 """Of a text, as the model itself would go on with it; eight of 16 tokens kept as much as two of 64."""
 _SENSE_TOKENS, _MOST_SENSE = 64, 0.5
-"""For so many tokens one key per head, on average, is chosen by the sense; and the most of what is kept. With half of
-them at 8x, 41 of 143 questions about reports were answered, and with none 57."""
+"""For so many tokens one key per head, on average, is chosen by the sense; and the most of what is kept. Each further
+one costs facts (tests/benchmarks/README.md)."""
 
 
 @dataclass(frozen=True)
