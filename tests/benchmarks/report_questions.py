@@ -1,11 +1,16 @@
-"""The reports under `reports/` and what is asked of them. Knows no models, so that another environment can read it."""
+"""Reports and what is asked of them: those under `reports/`, and drawn ones. Knows no models, so that another
+environment can read it."""
 
 import re
 from pathlib import Path
+from random import Random
+
+from trainer.data.reports import draw_report
 
 Question = tuple[str, list[str]]
 """What is asked, and the spellings of which one must be in the answer."""
 _REPORTS = Path(__file__).parent / "reports"
+_CHARACTERS, _FACTS = 3000, 8
 
 
 def reports() -> list[tuple[str, list[Question]]]:
@@ -15,6 +20,16 @@ def reports() -> list[tuple[str, list[Question]]]:
         text, _, questions = path.read_text(encoding="utf-8").partition("\nQ: ")
         pairs = re.findall(r"^Q: (.*)\nA: (.*)$", "Q: " + questions, re.MULTILINE)
         found.append((text.strip(), [(question, answers.lower().split("|")) for question, answers in pairs]))
+    return found
+
+
+def drawn_reports(n: int) -> list[tuple[str, list[Question]]]:
+    """Text, and its questions: of the kinds, names and wordings that no training sees and nothing was chosen by."""
+    found = []
+    for number in range(1, n + 1):
+        random = Random(f"drawn report {number}")
+        report = draw_report(random, n_characters=_CHARACTERS, n_facts=_FACTS, held_out=True)
+        found.append((report.text, [(question, [answer.lower()]) for question, answer in report.asked]))
     return found
 
 

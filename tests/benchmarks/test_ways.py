@@ -10,7 +10,7 @@ import torch
 from gistdesk.core.load import load_model
 from gistdesk.core.model import GistModel
 from tests.benchmarks import ways
-from tests.benchmarks.report_questions import is_named, is_surely_named, reports
+from tests.benchmarks.report_questions import drawn_reports, is_named, is_surely_named, reports
 from tests.benchmarks.way_items import AskedText, answered_texts, continued_texts, passkey_texts
 from tests.benchmarks.way_rows import ANSWER_LOSS, REPORTS, Row, RowFile, read_rows, table
 from tests.benchmarks.ways import Looked, Way, measure
@@ -28,6 +28,15 @@ def test_every_answer_stands_in_its_report_and_in_no_question() -> None:
         for question, answers in questions:
             assert is_named(text, answers)
             assert not is_named(question, answers)
+
+
+def test_drawn_reports_are_the_same_each_time_and_all_answered() -> None:
+    found = drawn_reports(30)
+    assert (len(found), sum(len(questions) for _, questions in found)) == (30, 240)
+    assert found[:5] == drawn_reports(5)
+    for text, questions in found:
+        assert len({question for question, _ in questions}) == len(questions)
+        assert all(is_named(text, answers) for _, answers in questions)
 
 
 def test_an_answer_is_whole_words_and_numbers() -> None:

@@ -21,8 +21,8 @@ from gistdesk.core.prompt import Turn, prompt_of
 from gistdesk.core.quoting import Quotes
 from gistdesk.core.ranking import TOP_K
 from gistdesk.core.recitation import Recited, recited, recites
-from tests.benchmarks.report_questions import Question, is_named, is_surely_named, item_of, reports
-from tests.benchmarks.way_rows import ANSWER_F1, ANSWER_LOSS, CONTINUATION, PASSKEYS, REPORTS
+from tests.benchmarks.report_questions import Question, drawn_reports, is_named, is_surely_named, item_of, reports
+from tests.benchmarks.way_rows import ANSWER_F1, ANSWER_LOSS, CONTINUATION, DRAWN, PASSKEYS, REPORTS
 from trainer.benchmark.config import BenchConfig
 from trainer.benchmark.samples import Sample
 from trainer.benchmark.tasks import f1_points, tasks_of
@@ -33,7 +33,7 @@ _ANSWER_TOKENS, _SENTENCE_TOKENS = 32, 96
 _STORY_TOKENS, _NEXT_TOKENS = 640, 64
 _MOST_TOKENS = 6000
 """Longer stories are left out: the full text has to fit into the window, and to be read on one core."""
-_QUESTIONS = 12
+_QUESTIONS = 15
 """Of a story, from all over it."""
 
 
@@ -98,20 +98,30 @@ class AskedText:
 
 def report_texts(model: GistModel) -> list[AskedText]:
     """The reports: is a greedy answer the right one?"""
+    return _asked(model, REPORTS, reports())
+
+
+def drawn_texts(model: GistModel, n: int) -> list[AskedText]:
+    """Drawn reports, asked in the same way."""
+    return _asked(model, DRAWN, drawn_reports(n))
+
+
+def _asked(model: GistModel, measure: str, found: Sequence[tuple[str, list[Question]]]) -> list[AskedText]:
     return [
-        AskedText(f"report {number}", torch.tensor(model.token_ids(text)), [_of_report(number, q) for q in questions])
-        for number, (text, questions) in enumerate(reports(), 1)
+        AskedText(
+            f"{measure} {number}",
+            torch.tensor(model.token_ids(text)),
+            [Item(measure, item_of(number, question), _is_right(*question)) for question in questions],
+        )
+        for number, (text, questions) in enumerate(found, 1)
     ]
 
 
-def _of_report(number: int, question: Question) -> Item:
-    words, answers = question
-    item = item_of(number, question)
-
+def _is_right(words: str, answers: list[str]) -> Callable[[Kept], float]:
     def value(kept: Kept) -> float:
         return float(is_named(said(kept, words, lambda so_far: is_surely_named(so_far, answers)), answers))
 
-    return Item(REPORTS, item, value)
+    return value
 
 
 def said(kept: Kept, question: str, is_enough: Callable[[str], bool], max_tokens: int = _ANSWER_TOKENS) -> str:

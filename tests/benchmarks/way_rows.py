@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gistdesk.core.interval import wilson
 
-REPORTS, PASSKEYS, CONTINUATION = "reports", "passkeys", "continuation"
+REPORTS, DRAWN, PASSKEYS, CONTINUATION = "reports", "drawn reports", "passkeys", "continuation"
 ANSWER_LOSS, ANSWER_F1 = "answer loss", "answer F1"
 N_READINGS, N_BYTES = "readings", "bytes"
 FULL, NOTHING, PASSAGES = "full text", "nothing", "passages"
@@ -118,6 +118,7 @@ def _mean_of(values: list[float]) -> tuple[float, float]:
 MEASURES = {
     CONTINUATION: ("KL of what follows, nats: kept of what the full text gives", _gain),
     REPORTS: ("questions about reports", _share),
+    DRAWN: ("questions about drawn reports", _share),
     PASSKEYS: ("passkeys, 512 tokens", _share),
     ANSWER_LOSS: ("loss of experts' answers about stories: kept of what the full text gives", _gain),
     ANSWER_F1: ("token F1 of answers about stories", _mean),

@@ -2,12 +2,13 @@
 
     python -m tests.benchmarks.ways --model smollm2 --methods full,none,matched,selected --ratios 4,8,16,32,64
 
-asks the 97 questions of `reports/` (written for this; ten documents of 600 tokens). `--measures` takes also passkeys
-(documents of 512 tokens), and, with `--stories FILE` (FairytaleQA's val.jsonl.gz), continuation (KL divergence of the
-next 64 tokens after 640 to what the full text gives), answers (loss of the experts' answers about whole stories) and F1
-(of what a chat answers: from passages, or from what a gist recites, SmolLM2 chooses a sentence). Rows go to `--out` as
-they come, and a run that is started again goes on behind them; the table of them all is printed at the end. See
-`way_rows`, which makes one of several files.
+asks the 97 questions of `reports/` (written for this; ten documents of 600 tokens). `--measures` takes also drawn (240
+questions about 30 reports of about 700 tokens that are put together by chance), passkeys (documents of 512 tokens),
+and, with `--stories FILE` (FairytaleQA's val.jsonl.gz), continuation (KL divergence of the next 64 tokens after 640 to
+what the full text gives), answers (loss of the experts' answers about whole stories) and F1 (of what a chat answers:
+from passages, or from what a gist recites, SmolLM2 chooses a sentence). Rows go to `--out` as they come, and a run that
+is started again goes on behind them; the table of them all is printed at the end. See `way_rows`, which makes one of
+several files.
 
 `selected` is the matched gist before anything is fitted: the same keys, with their own values and no bias. `refined`
 of a model with an adapter starts from the adapter's gist. `passages` are those of the text that suit the question, and
@@ -49,6 +50,7 @@ from tests.benchmarks.way_items import (
     Kept,
     answered_texts,
     continued_texts,
+    drawn_texts,
     passkey_texts,
     report_texts,
 )
@@ -65,8 +67,9 @@ from tests.benchmarks.way_rows import (
     table,
 )
 
-MEASURES = ("reports", "passkeys", "continuation", "answers", "F1")
-_OF_STORIES = MEASURES[2:]
+MEASURES = ("reports", "drawn", "passkeys", "continuation", "answers", "F1")
+_OF_STORIES = MEASURES[3:]
+_N_DRAWN = 30
 _BY_PASSAGES = ("passages", "hybrid")
 _WITHOUT_GIST = {"full": FULL, "none": NOTHING, "passages": PASSAGES}
 _HASH = "0" * 64
@@ -197,6 +200,8 @@ def texts_of(model: GistModel, measures: Sequence[str], stories: Path | None) ->
     found = []
     if "reports" in measures:
         found.append(report_texts(model))
+    if "drawn" in measures:
+        found.append(drawn_texts(model, _N_DRAWN))
     if "passkeys" in measures:
         found.append(passkey_texts(model))
     if stories and "continuation" in measures:
