@@ -22,6 +22,7 @@ from gistdesk.core.errors import UserError
 from gistdesk.core.gist import GistKV, place, sparse_zeros
 from gistdesk.core.layout import Segment
 from gistdesk.core.matching import Fit, Observed, better_place, fit, gathered, keep
+from gistdesk.core.memory import give_back_memory
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.self_study import continuations
@@ -150,6 +151,7 @@ def compress_matched(
         ids = token_ids[segment.start : segment.start + segment.n_tokens].tolist()
         with torch.no_grad():
             slots.add(*_match(model, frame, ids, segment.n_slots, fitting, observing))
+        give_back_memory()
         yield slots.gist(tuple(segments[:number]))
 
 

@@ -3,6 +3,7 @@
 Knows nothing of what the memory is used for.
 """
 
+import ctypes
 import os
 import sys
 from contextlib import suppress
@@ -21,6 +22,17 @@ def keep_few_kernels() -> None:
     """
     for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
         os.environ.setdefault(name, "64")
+
+
+def give_back_memory() -> None:
+    """Return to the system what was freed; where the C library cannot, nothing happens.
+
+    glibc keeps freed memory that lies before something still in use. What is kept of a segment lies behind what was
+    freed after reading it, so without this a process grows with every segment.
+    """
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # of another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def reset_peak_memory() -> None:

@@ -1,5 +1,6 @@
 """A process's peak is its own, and shapes that it has met once do not stay in it."""
 
+import platform
 import subprocess
 import sys
 
@@ -55,3 +56,21 @@ print(held[-1] - held[50])
 def test_memory_does_not_grow_with_every_shape() -> None:
     done = subprocess.run([sys.executable, "-c", MANY_SHAPES], check=True, capture_output=True, text=True)
     assert int(done.stdout) < 100 * 2**20
+
+
+HOLDING = """
+import psutil
+from gistdesk.core.memory import give_back_memory
+blocks = [bytearray(b"x") * 60_000 for _ in range(4000)]
+kept = blocks[39::40]  # the last one keeps the C library from returning what lies before it
+del blocks
+before = psutil.Process().memory_info().rss
+give_back_memory()
+print(before - psutil.Process().memory_info().rss)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be asked to return memory")
+def test_what_was_freed_before_something_in_use_is_given_back() -> None:
+    done = subprocess.run([sys.executable, "-c", HOLDING], check=True, capture_output=True, text=True)
+    assert int(done.stdout) > 2 * 10**8
