@@ -28,6 +28,10 @@ from gistdesk.terminal import complain, counted, each
 if TYPE_CHECKING:
     from gistdesk.cli.conversation import Conversation
 
+_FROM_THE_GIST_ALONE = (
+    "gistdesk: From the gist alone, which may leave things out and invent others; --text DOCUMENT looks answers up."
+)
+
 
 def ask(
     gists: Annotated[list[Path], typer.Argument(help=".gistkv files; several are read as one context.")],
@@ -90,6 +94,8 @@ def ask(
             print(f"> {printable(asked)}")
         _answered(talk, asked)
     if questions:
+        if not (as_json or talk.looks_up):
+            print(_FROM_THE_GIST_ALONE, file=sys.stderr, flush=True)
         return
     welcome = "Ask, and press Enter. Ctrl+C stops an answer, an empty line or Ctrl+D ends the conversation."
     for line in each(sys.stdin, welcome, "> "):

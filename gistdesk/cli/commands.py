@@ -242,6 +242,7 @@ def niah(
     haystack: Annotated[
         Path | None, typer.Option(help="A document of your own, or a folder of them, to hide needles in.")
     ] = None,
+    password: PasswordOption = None,
     needle: Annotated[str, typer.Option(help='A needle of your own, for example "The code is {value}."')] = "",
     question: Annotated[str, typer.Option(help="What to ask for it.")] = "",
     top_k: Annotated[int, typer.Option(help="Passages that rag and hybrid read.")] = 3,
@@ -296,7 +297,7 @@ def niah(
         kinds=words(kinds) or default_kinds,
         ratio=ratios[0] if len(ratios) == 1 else ratios,
         seed=seed,
-        haystack=haystack_of(haystack) if haystack else "",
+        haystack=haystack_of(haystack, password) if haystack else "",
         needle=unicode_of(needle),
         question=unicode_of(question),
         top_k=top_k,

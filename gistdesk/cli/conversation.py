@@ -33,6 +33,7 @@ class Conversation:
         told: the sentence of the texts that suits the last question best; "" if none does, or there are no texts.
         quotes: whether the answer is itself sentences of the texts, or that none answers.
         declined: whether the last answer is that none does.
+        looks_up: whether the last question was looked up, in the texts or in what gists recite.
         unmatched: words of the last question that are nowhere in the texts; none without them.
     """
 
@@ -50,7 +51,7 @@ class Conversation:
         self._sampling, self._index = sampling, index
         self._recited: Recited | None = None
         self._turns: list[Turn] = []
-        self.told, self.quotes, self.declined = "", False, False
+        self.told, self.quotes, self.declined, self.looks_up = "", False, False, False
         self.unmatched: tuple[str, ...] = ()
 
     def forget(self) -> None:
@@ -75,6 +76,7 @@ class Conversation:
             context = self._recited.context(question, system=self._system)
         self._context = context or self._plain
         self.quotes = isinstance(context, Quoted)
+        self.looks_up = context is not None
 
     def _reciting(self) -> Generator[dict[str, Any], None, Recited]:
         steps = reciting(self._model, self._gists)

@@ -151,18 +151,18 @@ def describe_adapter(folder: Path) -> dict[str, Any]:
     }
 
 
-def haystack_of(path: Path) -> str:
-    """The text of a document, or of all documents in a folder, by name.
+def haystack_of(path: Path, password: str | None = None) -> str:
+    """The text of a document, or of all documents in a folder, by name; encrypted ones have the same password.
 
     Raises:
         UserError: one cannot be read, or there are none.
     """
     if not path.is_dir():
-        return read_document(path).text
+        return open_document(path, password).text
     files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     if not files:
         raise UserError("There are no documents in {path}.", "Put essays there, or give a single document.", path=path)
-    return "\n".join(read_document(file).text for file in files)
+    return "\n".join(open_document(file, password).text for file in files)
 
 
 def recall_of(

@@ -64,6 +64,7 @@ def serve(
     Examples: gistdesk serve report.gistkv --text report.pdf     gistdesk serve --port 9000
     """
     from gistdesk.cli.opening import open_document
+    from gistdesk.core.load import find_model
     from gistdesk.server.gists import of_files, of_library
     from gistdesk.server.run import HOST, kept_token, serve_until_end, tell
 
@@ -84,6 +85,8 @@ def serve(
         print(f"Gists: {', '.join(names) if names else 'none yet'}", flush=True)
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the texts are removed
+    if model:  # one that is not here is told now, not to the first request
+        find_model(model)
     with TemporaryDirectory(prefix="gistdesk-serve-") as folder:
         files = _served(gists or (), model, (open_document(path, password) for path in text or ()), Path(folder))
         catalog = of_files(files) if files else of_library(where.data / "library")

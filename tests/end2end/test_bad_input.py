@@ -149,6 +149,9 @@ def test_the_text_of_an_encrypted_document(here: Run, tmp_path: Path) -> None:
     assert_refused(here("serve", tmp_path / "locked.gistkv", "--text", locked, "--port", "0"), "--password")
     assert_refused(here("recall", tmp_path / "locked.gistkv", locked), "--password")
     assert here("recall", tmp_path / "locked.gistkv", locked, "--password", "abc").lines[0].endswith("document: 0")
+    niah = ("niah", "--haystack", locked, "--methods", "none", "-o", tmp_path / "run")
+    assert_refused(here(*niah), "--password")
+    assert_refused(here(*niah, "--password", "abc"), "The haystack has")  # it was opened; it is too short
     # nobody is asked for the password of a document whose gist is not there
     assert_refused(here("ask", tmp_path / "missing.gistkv", "-q", "Who?", "--text", locked), "missing.gistkv")
     assert_refused(here("recall", tmp_path / "missing.gistkv", locked), "missing.gistkv")

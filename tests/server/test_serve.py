@@ -107,6 +107,22 @@ def test_a_document_of_none_of_the_gists(served: Served, tmp_path: Path) -> None
     assert ended.returncode == 2 and "--text is for gist files" in ended.stderr
 
 
+def test_a_model_that_is_not_here_is_told_at_once(served: Served) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "gistdesk",
+        "serve",
+        str(served.folder / "book.gistkv"),
+        "-m",
+        "nosuch",
+        "--port",
+        "0",
+    ]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 2 and 'no model "nosuch"' in ended.stderr and "Listening" not in ended.stdout
+
+
 def test_half_a_character_is_answered(served: Served) -> None:
     status, reply = served.ask("POST", "/v1/chat/completions", b'{"model": "\\ud800", "messages": []}')
     assert (status, "There is no gist" in reply["error"]["message"]) == (404, True)
