@@ -1,6 +1,10 @@
 """Figures as people read them: bytes, seconds, ratios, counts. Knows nothing of where they come from."""
 
-from gistdesk.language.i18n import later, tr
+from datetime import datetime
+
+from PySide6.QtCore import QDate, QLocale
+
+from gistdesk.language.i18n import language, later, tr
 
 PRECISIONS = {
     "nf4": later("NF4 (4 bits)"),
@@ -31,6 +35,23 @@ def duration_text(seconds: float) -> str:
     if minutes < 90:
         return tr("{n} min", n=minutes)
     return tr("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
+
+
+def moment_text(iso: str) -> str:
+    """A moment as clocks show it here: "2026-03-21 14:05"; what is none, as it stands."""
+    try:
+        return f"{datetime.fromisoformat(iso).astimezone():%Y-%m-%d %H:%M}"
+    except (ValueError, OverflowError):
+        return iso[:16]
+
+
+def time_words(iso: str) -> str:
+    """A time in the user's time zone: the time of day if today, else the date."""
+    local = datetime.fromisoformat(iso).astimezone()
+    if local.date() == datetime.now().astimezone().date():
+        return f"{local:%H:%M}"
+    day = QDate(local.year, local.month, local.day)
+    return QLocale(language()).toString(day, tr("d MMM"))
 
 
 def count_text(n: float) -> str:

@@ -103,15 +103,20 @@ class Entries:
                 db.execute("UPDATE entries SET title = ? WHERE id = ?", (shown_title(title.strip()), entry_id))
 
     def set_extracted(self, entry_id: int, text: TextFigures) -> None:
-        """Record that the text is now kept, in `texts_folder`/<text_sha256>.txt. The state stays unchanged."""
+        """Record that the text is now kept, in `texts_folder`/<text_sha256>.txt. The state does not change, nor does a
+        title that somebody gave."""
         with self._store.write() as db:
-            row = db.execute("SELECT source_path, source_mtime_ns FROM entries WHERE id = ?", (entry_id,)).fetchone()
+            wanted = "SELECT title, source_path, source_mtime_ns FROM entries WHERE id = ?"
+            row = db.execute(wanted, (entry_id,)).fetchone()
             if row is None:
                 return
-            size, mtime_ns = _size_and_mtime(Path(os.fsdecode(row["source_path"])))
+            path = Path(os.fsdecode(row["source_path"]))
+            size, mtime_ns = _size_and_mtime(path)
             if size != text.source_bytes:  # changed since it was read: the older time shows it
                 mtime_ns = row["source_mtime_ns"]
-            values = {**asdict(text), "title": shown_title(text.title), "source_mtime_ns": mtime_ns}
+            is_renamed = row["title"] != shown_title(path.stem)
+            title = row["title"] if is_renamed else shown_title(text.title)
+            values = {**asdict(text), "title": title, "source_mtime_ns": mtime_ns}
             columns = ", ".join(f"{name} = :{name}" for name in values)
             db.execute(f"UPDATE entries SET {columns} WHERE id = :id", {**values, "id": entry_id})
 

@@ -1,6 +1,8 @@
+import time
+
 import pytest
 
-from gistdesk.language.figures import bytes_text, count_text, duration_text, parameters_text, ratio_text
+from gistdesk.language.figures import bytes_text, count_text, duration_text, moment_text, parameters_text, ratio_text
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,14 @@ def test_counts_and_ratios() -> None:
     assert (ratio_text(40.02), ratio_text(7.5), ratio_text(8.0)) == ("40x", "7.5x", "8x")
     assert parameters_text(7_900_000) == "7.9M parameters"
     assert parameters_text(8 * 10**9) == "8.0B parameters"
+
+
+def test_a_moment_is_of_the_clock_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Seoul")
+    time.tzset()
+    try:
+        assert moment_text("2026-11-23T19:38:01+00:00") == "2026-11-24 04:38"
+        assert moment_text("no moment at all") == "no moment at all"
+    finally:
+        monkeypatch.undo()
+        time.tzset()

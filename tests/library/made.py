@@ -9,13 +9,13 @@ def add(library: Library, title: str = "Lease", *, ratio: float = 100.0) -> Entr
     return library.entries.add(source_path=library.store.folder.parent / f"{title}.txt", model="starter", ratio=ratio)
 
 
-def extract(library: Library, entry_id: int, pages: list[str]) -> str:
+def extract(library: Library, entry_id: int, pages: list[str], title: str = "") -> str:
     """Keep a text as the engine does; its sha256."""
     data = "\f".join(pages).encode()
     sha256 = hashlib.sha256(data).hexdigest()
     (library.store.texts_folder / f"{sha256}.txt").write_bytes(data)
     text = TextFigures(
-        title=library.entries.get(entry_id).title,
+        title=title or library.entries.get(entry_id).title,
         text_sha256=sha256,
         source_sha256=hashlib.sha256(b"source" + data).hexdigest(),
         source_bytes=len(data),

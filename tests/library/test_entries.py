@@ -112,6 +112,15 @@ def test_a_name_that_is_not_unicode(library: Library, tmp_path: Path):
     assert library.entries.get(entry.id).source_path.read_text() == "text"
 
 
+def test_a_title_that_was_given_before_a_document_is_read_stays(library: Library):
+    renamed, other = add(library, "scan0041"), add(library, "scan0042")
+    library.entries.rename(renamed.id, "Lease of Harbour Street")
+    for entry in (renamed, other):
+        extract(library, entry.id, ["The text."], title="What the file calls itself")
+    titles = [library.entries.get(entry.id).title for entry in (renamed, other)]
+    assert titles == ["Lease of Harbour Street", "What the file calls itself"]
+
+
 def test_the_trash_and_undo(library: Library):
     kept, gone = ready(library, "kept"), ready(library, "gone")
     library.entries.trash([gone.id])

@@ -4,15 +4,12 @@ Knows the library's chats; others decide what to show of the chosen one.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from PySide6.QtCore import (
     QAbstractItemModel,
     QAbstractListModel,
-    QDate,
     QEvent,
-    QLocale,
     QModelIndex,
     QPersistentModelIndex,
     QPoint,
@@ -32,18 +29,19 @@ from PySide6.QtWidgets import (
     QPushButton,
     QStackedWidget,
     QStyle,
-    QStyledItemDelegate,
     QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
 
-from gistdesk.language.i18n import language, tr
+from gistdesk.language.figures import time_words
+from gistdesk.language.i18n import tr
 from gistdesk.library import Chat
 from gistdesk.session.desk import Desk
 from gistdesk.ui.chat.look import Muted
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel
+from gistdesk.ui.widgets.rename import RenameDelegate
 from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _SEARCH_DELAY_MS = 150
@@ -55,15 +53,6 @@ _ROOT = QModelIndex()
 def chat_title(chat: Chat) -> str:
     """A chat's title, or a placeholder until the first question."""
     return chat.title or tr("New chat")
-
-
-def time_words(iso: str) -> str:
-    """A time in the user's time zone: the time of day if today, else the date."""
-    local = datetime.fromisoformat(iso).astimezone()
-    if local.date() == datetime.now().astimezone().date():
-        return f"{local:%H:%M}"
-    day = QDate(local.year, local.month, local.day)
-    return QLocale(language()).toString(day, tr("d MMM"))
 
 
 def _when(chat: Chat) -> str:
@@ -117,7 +106,7 @@ class ChatModel(QAbstractListModel):
         return super().flags(index) | Qt.ItemFlag.ItemIsEditable
 
 
-class _ChatDelegate(QStyledItemDelegate):
+class _ChatDelegate(RenameDelegate):
     """Draws two lines: the title, and when the chat was last written in."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: _Index) -> QSize:  # noqa: N802
@@ -283,6 +272,12 @@ class ChatList(QFrame):
     def in_trash(self) -> bool:
         """Whether the trash is being shown."""
         return self._trash.isChecked()
+
+    def show_all(self) -> None:
+        """Leave the trash and the search."""
+        self._trash.setChecked(False)
+        self.search.clear()
+        self.refresh()
 
     def restore(self, chat_id: int) -> None:
         """Take a chat out of the trash, and open it."""

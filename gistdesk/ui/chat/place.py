@@ -124,8 +124,7 @@ class ChatPlace(QObject):
 
     def open(self, chat_id: int) -> None:
         """Show this chat."""
-        self.list_widget.search.clear()
-        self.list_widget.refresh()
+        self.list_widget.show_all()
         self._open(chat_id)
 
     def stop(self) -> None:

@@ -27,6 +27,7 @@ from gistdesk.session.runs import Runs
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 from gistdesk.ui.widgets.model_title import model_title
+from gistdesk.ui.widgets.rename import RenameDelegate
 
 NAME, BASE, PRECISION, DOCUMENTS = range(4)
 _HEADERS = (later("Adapter"), later("Base model"), later("Trained in"), later("Documents"))
@@ -62,6 +63,7 @@ class AdaptersTab(QWidget):
     def _arrange(self) -> None:
         table = self.table
         table.setColumnCount(len(_HEADERS))
+        table.setItemDelegate(RenameDelegate(table))
         table.setShowGrid(False)
         table.setTabKeyNavigation(False)
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)

@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QImage, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from gistdesk import __version__
+from gistdesk.language.figures import moment_text
 from gistdesk.session.run import Row, Run
 from gistdesk.ui.lab.grid import GridBoard
 from gistdesk.ui.lab.plot import Line, Plot, smoothed
@@ -76,7 +77,7 @@ def _csv(run: Run) -> bytes:
 def _png(run: Run) -> bytes:
     picture, facts = _picture(run), describe(run)
     caption = [
-        f"{facts['title']}  ·  {facts['started'][:16].replace('T', ' ')}  ·  gistdesk {__version__}",
+        f"{facts['title']}  ·  {moment_text(facts['started'])}  ·  gistdesk {__version__}",
         f"{run.model}  ·  seed {run.seed}  ·  {_config_line(run.config)}",
     ]
     metrics, margin = QFontMetrics(QApplication.font()), 2 * theme.GRID

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from gistdesk.language.figures import moment_text
 from gistdesk.language.i18n import tr
 from gistdesk.session.run import Run
 from gistdesk.session.runs import Runs
@@ -106,7 +107,7 @@ class RunHeader(QFrame):
         chosen = self.run.name if self.run and self.run.name in names else names[0] if names else ""
         self.box.clear()
         for run in self._runs.of(self._kind):
-            self.box.addItem(f"{run.start.title}  ·  {run.start.created[:16].replace('T', ' ')}", run.name)
+            self.box.addItem(f"{run.start.title}  ·  {moment_text(run.start.created)}", run.name)
         self.box.setCurrentIndex(self.box.findData(chosen))
         self.show_run(self._runs.run(chosen) if chosen else None)
 

@@ -64,4 +64,6 @@ class ModelBox(QComboBox):
             self.addItem(title, name)
             self.setItemData(self.count() - 1, tip(name), Qt.ItemDataRole.ToolTipRole)
         self.choose(chosen)
+        if self.isEditable() and chosen and self.findData(chosen) < 0:
+            self.setEditText(chosen)  # typed, and not in the list
         self.blockSignals(False)

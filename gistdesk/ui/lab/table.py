@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from gistdesk.language.figures import count_text, duration_text
+from gistdesk.language.figures import count_text, duration_text, moment_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
 from gistdesk.session.run import Run
@@ -149,7 +149,7 @@ def _text(run: Run, column: int) -> str:
         MODEL: model_title(run.model) if run.model else "–",
         STATE: state_text(run),
         SEED: "–" if run.seed is None else str(run.seed),
-        STARTED: run.start.created[:16].replace("T", " "),
+        STARTED: moment_text(run.start.created),
     }
     return texts[column]
 

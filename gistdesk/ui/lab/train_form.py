@@ -26,8 +26,8 @@ PRESETS = ("check", "quick", "standard", "full")
 _PRESET_NAMES = (
     later("Check: 50 steps, minutes on a CPU"),
     later("Quick: 600 steps"),
-    later("Standard: my own model, NF4, 1,500 steps"),
-    later("Full: my own model, NF4, 12,000 steps"),
+    later("Standard: my own model, NF4, 600 steps"),
+    later("Full: my own model, NF4, 6,000 steps"),
 )
 _DATA = (
     (later("As in the preset (generated facts)"), "", "", False),

@@ -2,16 +2,17 @@
 
 from PySide6.QtCore import QAbstractItemModel, QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QMouseEvent, QPainter
-from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
+from PySide6.QtWidgets import QAbstractItemView, QStyle, QStyleOptionViewItem, QWidget
 
 from gistdesk.language.i18n import tr
 from gistdesk.library import Entry
 from gistdesk.ui.library.model import ENTRY, STATUS, TITLE, WIDTHS, AnyIndex, summary
 from gistdesk.ui.library.states import fraction, look
 from gistdesk.ui.widgets import theme
+from gistdesk.ui.widgets.rename import RenameDelegate
 
 
-class CellDelegate(QStyledItemDelegate):
+class CellDelegate(RenameDelegate):
     """Draws the title with a second line and the status with icon, words, bar and Retry; other cells by default.
 
     Signals: retry_pressed (entry id). By keyboard, Retry is in the row's menu and in the inspector.

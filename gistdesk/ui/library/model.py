@@ -7,7 +7,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtWidgets import QWidget
 
 from gistdesk.core.methods import METHOD_BADGES
-from gistdesk.language.figures import bytes_text, count_text, percent_text, ratio_text
+from gistdesk.language.figures import bytes_text, count_text, moment_text, percent_text, ratio_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.library import Entry
 from gistdesk.ui.library.states import ICONS, explanation, fraction, state_words
@@ -201,8 +201,8 @@ def _recall_words(entry: Entry) -> str:
 
 
 def added_text(iso: str) -> str:
-    """A date as the window writes it: 2026-03-21."""
-    return iso[:10]
+    """A date as the window writes it, and calendars have it here: 2026-03-21."""
+    return moment_text(iso)[:10]
 
 
 def summary(entry: Entry) -> str:

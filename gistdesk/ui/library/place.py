@@ -3,7 +3,7 @@
 Every action goes to the desk. What concerns the window (sheets, banners, places) is requested by signal.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,7 +59,7 @@ class LibraryPlace(QObject):
         self.inspector_widget = LibraryInspector(RecallCard(desk))
         self.main_widget.hide()
         self._read: int | None = None
-        self._deleted: list[int] = []
+        self._deleted: list[list[int]] = []
         table = self.list_widget.table
         self.list_widget.add_pressed.connect(self.files_requested)
         self.list_widget.sample_pressed.connect(self.sample_requested)
@@ -198,19 +198,22 @@ class LibraryPlace(QObject):
 
     def trash(self, entry_ids: list[int]) -> None:
         """Move entries to the trash, and offer Undo."""
-        self._deleted = entry_ids
+        self._deleted.append(entry_ids)
         self._desk.documents.trash(entry_ids)
         if self._read in entry_ids:
             self._on_reader_closed()
         message = tr("Moved to the trash: {n}", n=len(entry_ids))
-        self.told.emit(Notice(message, actions=((later("Undo"), self.undo),)))
+        self.told.emit(Notice(message, actions=((later("Undo"), partial(self._bring_back, entry_ids)),)))
 
     def undo(self) -> None:
-        """Restore what was deleted last."""
+        """Restore what was deleted last, and was not restored yet."""
         if self._deleted:
-            self._desk.documents.restore(self._deleted)
-            self.choose(self._deleted)
-            self._deleted = []
+            self._bring_back(self._deleted[-1])
+
+    def _bring_back(self, entry_ids: list[int]) -> None:
+        self._deleted = [each for each in self._deleted if each != entry_ids]
+        self._desk.documents.restore(entry_ids)
+        self.choose(entry_ids)
 
     def export_to_chosen_file(self, entry: Entry) -> None:
         """Ask where to, and export the gist of `entry`."""

@@ -107,9 +107,12 @@ class EntryTable(QTableView):
             self.scrollTo(index)
 
     def edit_title(self) -> None:
-        """Rename the current entry in its row."""
-        if self.currentIndex().isValid():
-            self.edit(self.currentIndex().siblingAtColumn(TITLE))
+        """Rename the selected entry, or else the current one, in its row."""
+        rows = self.selectionModel().selectedRows(TITLE)
+        index = rows[0] if len(rows) == 1 else self.currentIndex().siblingAtColumn(TITLE)
+        if index.isValid():
+            self.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+            self.edit(index)
 
     def focusInEvent(self, event: QFocusEvent) -> None:  # noqa: N802
         """Tab lands on a row: if none is selected, the current one gets selected."""

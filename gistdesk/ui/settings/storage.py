@@ -121,7 +121,7 @@ class StoragePage(SettingsPage):
         for label, n_bytes in zip(self._values, figures, strict=True):
             label.setText(bytes_text(n_bytes))
         self.clean.setEnabled(storage.unused > 0)
-        self.empty.setEnabled(storage.trash > 0 or bool(self._desk.library.entries.all(trashed=True)))
+        self.empty.setEnabled(storage.trash > 0 or any(self._n_trashed()))
         self._folder.setText(str(self._desk.library.store.folder))
 
     def _say(self, text: str, role: str = "good") -> None:
@@ -134,11 +134,15 @@ class StoragePage(SettingsPage):
 
     def _on_empty(self) -> None:
         """What is deleted here cannot be restored: the one place in the window where a dialog asks."""
-        n = len(self._desk.library.entries.all(trashed=True))
+        n, chats = self._n_trashed()
         box = QMessageBox(
             QMessageBox.Icon.Warning,
             tr("Empty the trash"),
-            tr("Empty the trash permanently? Documents: {n}. This cannot be undone.", n=n),
+            tr(
+                "Empty the trash permanently? Documents: {n}. Chats: {chats}. This cannot be undone.",
+                n=n,
+                chats=chats,
+            ),
             QMessageBox.StandardButton.NoButton,
             self.window(),
         )
@@ -149,6 +153,11 @@ class StoragePage(SettingsPage):
         box.setEscapeButton(keep)
         delete.clicked.connect(self.empty_trash)
         box.open()
+
+    def _n_trashed(self) -> tuple[int, int]:
+        """Documents and chats."""
+        library = self._desk.library
+        return len(library.entries.all(trashed=True)), len(library.chats.all(trashed=True))
 
     def empty_trash(self) -> None:
         """Delete what is in the trash, without asking."""

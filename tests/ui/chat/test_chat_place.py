@@ -670,6 +670,17 @@ def test_a_deleted_chat_is_in_the_trash(place: ChatPlace, desk: ScriptedDesk, ch
     assert "58203" in words_of(place.transcript)
 
 
+def test_a_chat_that_is_opened_from_elsewhere_leaves_the_trash(
+    place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int
+) -> None:
+    chats = place.list_widget
+    chats.delete_chosen()
+    chats._trash.click()
+    assert chats.in_trash
+    new = place.open_new((lease.id,))
+    assert not chats.in_trash and [each.id for each in chats.chats()] == [new]
+
+
 def test_what_has_to_be_compressed_again_is_so_from_the_chat(
     place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int, qtbot: QtBot
 ) -> None:

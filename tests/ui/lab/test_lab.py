@@ -23,6 +23,7 @@ from gistdesk.ui.lab.commands import _LOAD_S, TRAINING, BenchChoice, predicted_s
 from gistdesk.ui.lab.compare import differences
 from gistdesk.ui.lab.place import ADAPTERS, BENCHMARK, RUNS, TRAIN
 from gistdesk.ui.lab.plot import round_steps, smoothed
+from gistdesk.ui.lab.train_form import _PRESET_NAMES
 from gistdesk.ui.lab.words import METHODS, TASKS, state_text
 from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.ramp import ramp
@@ -319,6 +320,17 @@ def test_adapters_are_renamed_used_and_deleted_in_the_lab(qtbot: QtBot, tmp_path
     assert desk.asked[-1] == ("remove_adapter", ADAPTER.name)
 
 
+def test_a_base_model_that_was_typed_stays_when_the_list_changes(
+    qtbot: QtBot, tmp_path: Path, runs_folder: Path
+) -> None:
+    window = window_on(qtbot, tmp_path, TRAIN)
+    desk, box = still(window), window.lab.train.form.base
+    box.setEditText("someone/some-model")
+    desk.rows = [STARTER, ADAPTER]
+    desk.models_changed.emit()
+    assert box.model == "someone/some-model" == box.currentText()
+
+
 def test_the_table_sorts_by_figures(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
     for number, steps in enumerate((90, 400, 200)):
         make_training(runs_folder, f"t{number}", "T", "2026-01-01T00:00:00", steps_done=steps, last="stopped")
@@ -517,6 +529,8 @@ def test_the_form_shows_the_presets_own_values() -> None:
         preset = TRAINER_PRESETS[name]
         assert {key: getattr(preset, key) for key in values} == values
     assert set(TRAINING) == set(TRAINER_PRESETS)
+    for name, words in zip(TRAINING, _PRESET_NAMES, strict=True):
+        assert f"{TRAINING[name]['steps']:,} steps" in words
 
 
 def test_only_what_differs_from_the_preset_is_said(qtbot: QtBot, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
@@ -212,6 +212,19 @@ def test_delete_can_be_undone_from_the_banner(window: MainWindow) -> None:
     assert titles(window) == ["Lease"] and not window.banners.banners
 
 
+def test_each_undo_restores_what_its_banner_tells_of(window: MainWindow) -> None:
+    one, two, three = (add_entry(still(window), name) for name in ("A.pdf", "B.pdf", "C.pdf"))
+    window.library.trash([one.id])
+    window.library.trash([two.id, three.id])
+    first, second = sorted(window.banners.banners, key=lambda banner: banner.notice.message)
+    first.buttons[0].click()
+    assert titles(window) == ["A"]
+    second.buttons[0].click()
+    assert sorted(titles(window)) == ["A", "B", "C"]
+    window.library.undo()  # nothing is left to bring back
+    assert sorted(titles(window)) == ["A", "B", "C"]
+
+
 def test_the_trash_is_looked_at_and_restored_from(window: MainWindow) -> None:
     entry = add_entry(still(window), "Lease.pdf")
     window.library.trash([entry.id])
@@ -358,6 +371,31 @@ def test_a_document_is_renamed_in_its_row(window: MainWindow, qtbot: QtBot) -> N
     assert "rename" in possible([entry]) and "rename" not in possible([entry, entry])
     window.library.do("rename")
     assert any(field.isVisible() for field in table.findChildren(QLineEdit))
+
+
+def test_what_is_typed_as_a_name_stays_while_the_row_changes(window: MainWindow, qtbot: QtBot) -> None:
+    entry = add_entry(still(window), "scan0041.pdf")
+    window.library.choose([entry.id])
+    table = window.library.list_widget.table
+    table.edit_title()
+    editor = table.findChild(QLineEdit)
+    assert editor is not None and editor.text() == "scan0041"
+    editor.setText("Lease of Har")
+    window.desk.documents.changed.emit()
+    QApplication.processEvents()
+    assert editor.text() == "Lease of Har"
+    window.quit_now()  # with what is half typed, and without an exception
+
+
+def test_renaming_takes_the_chosen_document_and_not_the_last_one_clicked(window: MainWindow) -> None:
+    one, two = (add_entry(still(window), name) for name in ("A.pdf", "B.pdf"))
+    window.library.choose([one.id])
+    table = window.library.list_widget.table
+    other = table.model_.index(table.model_.row_of(two.id) or 0, TITLE)
+    table.selectionModel().setCurrentIndex(other, QItemSelectionModel.SelectionFlag.NoUpdate)
+    window.library.do("rename")
+    editor = table.findChild(QLineEdit)
+    assert editor is not None and editor.text() == "A"
 
 
 def test_a_long_status_takes_two_lines(window: MainWindow) -> None:

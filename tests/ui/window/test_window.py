@@ -860,6 +860,21 @@ def test_the_trash_is_emptied_for_good(window: MainWindow, qtbot: QtBot) -> None
     assert window.desk.library.entries.all(trashed=True) == []
 
 
+def test_deleted_chats_alone_can_be_deleted_for_good(window: MainWindow, qtbot: QtBot) -> None:
+    chat = window.desk.library.chats.add([], title="Rent")
+    window.desk.library.chats.trash(chat.id)
+    window._open_settings(2)
+    page = window._settings_dialog.storage  # type: ignore[union-attr]
+    page.refresh()
+    assert page.empty.isEnabled()
+    page.empty.click()
+    (asked,) = page.window().findChildren(QMessageBox)
+    assert "Documents: 0. Chats: 1." in asked.text()
+    next(button for button in asked.buttons() if "permanently" in button.text()).click()
+    qtbot.waitUntil(lambda: page._said.text().startswith("Freed: "))
+    assert window.desk.library.chats.all(trashed=True) == []
+
+
 def test_the_library_is_moved(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     entry = add_entry(still(window), "Lease.pdf")
     window._open_settings(2)
