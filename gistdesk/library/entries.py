@@ -6,6 +6,7 @@ Knows nothing of how a document is read or compressed.
 import json
 import os
 import sqlite3
+import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -52,7 +53,7 @@ class Entries:
 
     def add(self, *, source_path: Path, model: str, ratio: float, title: str = "", method: str = "auto") -> Entry:
         """Queue a document. The file is not read; the default title is its name."""
-        shown, (size, mtime_ns) = shown_title(title or source_path.stem), _size_and_mtime(source_path)
+        shown, (size, mtime_ns) = shown_title(title or source_path.stem), size_and_mtime(source_path)
         time = now()
         with self._store.write() as db:
             added = db.execute(
@@ -111,14 +112,14 @@ class Entries:
             if row is None:
                 return
             path = Path(os.fsdecode(row["source_path"]))
-            size, mtime_ns = _size_and_mtime(path)
+            size, mtime_ns = size_and_mtime(path)
             if size != text.source_bytes:  # changed since it was read: the older time shows it
                 mtime_ns = row["source_mtime_ns"]
             is_renamed = row["title"] != shown_title(path.stem)
             title = row["title"] if is_renamed else shown_title(text.title)
             values = {**asdict(text), "title": title, "source_mtime_ns": mtime_ns}
             columns = ", ".join(f"{name} = :{name}" for name in values)
-            db.execute(f"UPDATE entries SET {columns} WHERE id = :id", {**values, "id": entry_id})
+            db.execute(f"UPDATE entries SET {columns}, read_again = 0 WHERE id = :id", {**values, "id": entry_id})
 
     def set_state(self, entry_id: int, state: State, *, problem: Problem | None = None) -> None:
         """The owner of the claim keeps it through "extracting" and "compressing", and gives it up otherwise."""
@@ -147,6 +148,22 @@ class Entries:
                 (model, ratio, method, now(), entry_id),
             )
 
+    def put_back(self, entry_id: int) -> None:
+        """Instead of another gist, keep the one there is: the entry is again what it was made with, and "ready".
+
+        Or "source changed", if its text has been read again since. Without a gist nothing happens.
+        """
+        of_gist = "FROM gists WHERE gists.id = entries.gist_id"
+        with self._store.write() as db:
+            db.execute(
+                f"UPDATE entries SET state = iif((SELECT text_sha256 {of_gist}) IS text_sha256, 'ready', "
+                f"'source changed'), model = gist_model, ratio = (SELECT ratio {of_gist}), "
+                f"method = iif(method = 'auto', method, (SELECT method {of_gist})), read_again = 0, done = 0, "
+                "total = 0, owner = NULL, problem_kind = NULL, problem_message = NULL, problem_hint = NULL "
+                "WHERE id = ? AND gist_id IS NOT NULL",
+                (entry_id,),
+            )
+
     def set_model(self, entry_id: int, model: str) -> None:
         """The model that will compress a waiting entry."""
         with self._store.write() as db:
@@ -155,7 +172,8 @@ class Entries:
     def move_model(self, old: str, new: str) -> None:
         """A model has a new name; its gists are now asked by that name."""
         with self._store.write() as db:
-            db.execute("UPDATE entries SET model = ? WHERE model = ?", (new, old))
+            for column in ("model", "gist_model"):
+                db.execute(f"UPDATE entries SET {column} = ? WHERE {column} = ?", (new, old))
 
     def trash(self, entry_ids: Iterable[int]) -> None:
         """Put entries into the trash. Unfinished work on them waits, in case they are restored."""
@@ -201,6 +219,8 @@ def _entry_of(row: sqlite3.Row, gists_folder: Path) -> Entry:
         added=time_of(row["added"]),
         trashed=None if row["trashed"] is None else time_of(row["trashed"]),
         method=text_of(row["method"]),
+        gist_model=text_of(row["gist_model"]) or text_of(row["model"]),
+        read_again=bool(row["read_again"]),
         **counts,
     )
 
@@ -276,9 +296,10 @@ def stored_path(path: Path) -> str | bytes:
     return text
 
 
-def _size_and_mtime(path: Path) -> tuple[int, int]:
+def size_and_mtime(path: Path) -> tuple[int, int]:
+    """Bytes, and nanoseconds; 0 and 0 if there is no such file, or it is something else."""
     try:
         status = path.stat()
     except OSError:
         return 0, 0
-    return status.st_size, status.st_mtime_ns
+    return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else (0, 0)

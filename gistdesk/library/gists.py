@@ -102,8 +102,8 @@ class Gists:
         """
         made_by = {**Identity(*identity)._asdict(), "model": model, "is_base": is_base}
         named = (
-            "(:model IS NULL OR entries.model = :model "
-            "OR (:is_base AND entries.model = :model_id AND entries.text_sha256 IS NULL))"
+            "(:model IS NULL OR entries.gist_model = :model "
+            "OR (:is_base AND entries.gist_model = :model_id AND entries.text_sha256 IS NULL))"
         )
         same = (
             "(SELECT gists.model_fingerprint = :model_fingerprint AND gists.tokenizer_fingerprint = "
@@ -112,7 +112,9 @@ class Gists:
         )
         with self._store.write() as db:
             worse = db.execute(
-                f"UPDATE entries SET state = 'outdated' WHERE state = 'ready' AND {named} AND {same} = 0", made_by
+                f"UPDATE entries SET state = 'outdated' WHERE state IN ('ready', 'source changed') AND {named} "
+                f"AND {same} = 0",
+                made_by,
             )
             better = db.execute(
                 f"UPDATE entries SET state = 'ready' WHERE state = 'outdated' AND {named} AND {same} = 1", made_by
@@ -166,11 +168,12 @@ class Gists:
                 return self._entries.get(row["id"])
             added = db.execute(
                 "INSERT INTO entries(title, source_path, source_bytes, source_mtime_ns, source_sha256, n_pages, "
-                "n_tokens, model, ratio, state, gist_id, queued, added) "
-                "VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, 'ready', ?, ?, ?)",
+                "n_tokens, model, gist_model, ratio, state, gist_id, queued, added) "
+                "VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, 'ready', ?, ?, ?)",
                 (
                     *(shown, stored_path(path), n_bytes(path), description["source_sha256"]),
-                    *(description["n_pages"], figures.n_tokens, figures.model_id, ratio, gist_id, time, time),
+                    *(description["n_pages"], figures.n_tokens, figures.model_id, figures.model_id, ratio),
+                    *(gist_id, time, time),
                 ),
             )
             assert added.lastrowid is not None
@@ -243,7 +246,7 @@ class Gists:
 
     def _give(self, db: sqlite3.Connection, entry_id: int, gist_id: int) -> None:
         db.execute(
-            "UPDATE entries SET gist_id = ?, state = 'ready', owner = NULL, problem_kind = NULL, "
+            "UPDATE entries SET gist_id = ?, gist_model = model, state = 'ready', owner = NULL, problem_kind = NULL, "
             "problem_message = NULL, problem_hint = NULL, "
             "n_tokens = (SELECT n_tokens FROM gists WHERE gists.id = ?) WHERE id = ?",
             (gist_id, gist_id, entry_id),

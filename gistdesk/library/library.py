@@ -9,6 +9,7 @@ from gistdesk.library.entries import Entries
 from gistdesk.library.gists import Gists
 from gistdesk.library.pasted import Pasted
 from gistdesk.library.recalls import Recalls
+from gistdesk.library.sources import Sources
 from gistdesk.library.store import Store
 from gistdesk.library.text_index import TextIndex
 from gistdesk.library.texts import Texts
@@ -25,6 +26,7 @@ class Library:
     Attributes:
         store: the folder and its database.
         texts: what was read from the documents.
+        sources: the users' files, which may change.
         pasted: documents that were pasted as text.
         entries: the table of documents.
         queue: which of them is next, and which process is working on it.
@@ -50,6 +52,7 @@ class Library:
         self.texts = Texts(self.store, self._index)
         self.pasted = Pasted(self.store)
         self.entries = Entries(self.store, self._index)
+        self.sources = Sources(self.store, self.entries, self.texts)
         self.queue = WorkQueue(self.store, self.entries)
         self.gists = Gists(self.store, self.entries)
         self.recalls = Recalls(self.store)

@@ -146,6 +146,8 @@ class Entry:
         method: how to make its gist, see `gistdesk.core.methods`; "auto" is the model's default.
         done: segments compressed, of `total`.
         gist: the newest usable one, even while another is being made.
+        gist_model: the name of the model that made it, and so answers from it; `model` while there is none.
+        read_again: whether the file is to be read again before it is compressed.
     """
 
     id: int
@@ -169,6 +171,13 @@ class Entry:
     added: str
     trashed: str | None
     method: str = "auto"
+    gist_model: str = ""
+    read_again: bool = False
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether it has a gist that its model can read, whatever else is being done with it."""
+        return self.gist is not None and self.state != "outdated"
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,13 @@ _RECITATION = """
 UPDATE gists SET agreement = NULL, agreement_before = NULL;
 """
 
+# A gist is asked with the model that made it, whatever it is being compressed with anew; a changed file is read again.
+_MODEL_OF_GIST = """
+ALTER TABLE entries ADD COLUMN gist_model TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN read_again INTEGER NOT NULL DEFAULT 0;
+UPDATE entries SET gist_model = model WHERE gist_id IS NOT NULL;
+"""
+
 STEPS = (
     _FIRST,
     _MESSAGE_SEARCH,
@@ -153,5 +160,6 @@ STEPS = (
     _COLLECTIONS,
     _STORAGE_AND_AGREEMENT,
     _RECITATION,
+    _MODEL_OF_GIST,
 )
 VERSION = len(STEPS)

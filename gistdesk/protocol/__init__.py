@@ -19,7 +19,16 @@ from gistdesk.protocol.answers import (
     ContextProgress,
     FoundPassage,
 )
-from gistdesk.protocol.documents import Extract, ExtractDone, ExtractProgress, Index, IndexDone, IndexProgress
+from gistdesk.protocol.documents import (
+    Extract,
+    ExtractDone,
+    ExtractProgress,
+    Index,
+    IndexDone,
+    IndexProgress,
+    LookAtSources,
+    LookAtSourcesDone,
+)
 from gistdesk.protocol.gists import (
     Compress,
     CompressDone,
@@ -105,6 +114,8 @@ __all__ = [
     "IndexDone",
     "IndexProgress",
     "Load",
+    "LookAtSources",
+    "LookAtSourcesDone",
     "MeasuredRatio",
     "Message",
     "ModelChoice",

@@ -77,3 +77,20 @@ class Index(Request):
     done = IndexDone
     folder: str
     entry_ids: tuple[int, ...] = ()
+
+
+@message
+class LookAtSourcesDone(Event):
+    """`n_changed` entries have become "source changed", or "ready" again."""
+
+    name = "look_at_sources.done"
+    n_changed: int
+
+
+@message
+class LookAtSources(Request):
+    """Compare the files that the library in `folder` was made from with what was read of them."""
+
+    name = "look_at_sources"
+    done = LookAtSourcesDone
+    folder: str

@@ -45,7 +45,7 @@ def of_files(gists: Sequence[NamedGist]) -> Catalog:
 
 
 def of_library(folder: Path) -> Catalog:
-    """Every document of a library that is ready, by its title; wherever the library then is."""
+    """Every document of a library that can answer, by its title; wherever the library then is."""
     from gistdesk.library import Library
 
     one_at_a_time = Lock()
@@ -61,9 +61,9 @@ def _ready(library: "Library") -> list[NamedGist]:
     """Closes the library."""
     try:
         return [
-            NamedGist(entry.title, entry.gist.path, entry.model, 0, library.texts.path(entry.id))
-            for entry in library.entries.all(states=("ready",))
-            if entry.gist is not None
+            NamedGist(entry.title, entry.gist.path, entry.gist_model, 0, library.texts.path(entry.id))
+            for entry in library.entries.all()
+            if entry.gist is not None and entry.can_answer
         ]
     finally:
         library.close()

@@ -191,7 +191,7 @@ class Answers(QObject):
 
     def _too_much(self, question: str, entries: list[Entry], looked_up: list[Entry]) -> Problem | None:
         """The problem to report when the model cannot do this; it is not tried unasked."""
-        model = entries[0].model if entries else self._settings().model
+        model = entries[0].gist_model if entries else self._settings().model
         info = self._info(model)
         found = ability(model, info.n_parameters if info is not None else None)
         looks_up = bool(looked_up) and all(entry.text_sha256 for entry in entries)
@@ -219,7 +219,7 @@ class Answers(QObject):
             top_p=float(sampling.get("top_p", 0.95)),
             seed=int(sampling.get("seed", 0)),
             max_tokens=int(sampling.get("max_tokens", 512)),
-            choice=model_choice(settings, entries[0].model if entries else settings.model),
+            choice=model_choice(settings, entries[0].gist_model if entries else settings.model),
         )
 
     def _handler(self, message_id: int) -> Callable[[Event], None]:
@@ -326,7 +326,7 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
                 Sentence("{title} was compressed with a different version of its model.", title=entry.title),
                 "Recompress it.",
             )
-    models = {entry.model for entry in entries}
+    models = {entry.gist_model for entry in entries}
     if len(models) > 1:
         return Problem(
             OUTDATED,

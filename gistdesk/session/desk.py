@@ -163,6 +163,7 @@ class Desk(QObject):
     def _on_started(self) -> None:
         self._models.describe(self.settings.model)
         self.documents.index()
+        self.documents.look_at_sources()
         self._queue.wake()
         self.server.follow_settings()
 

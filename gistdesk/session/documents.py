@@ -3,6 +3,7 @@
 Knows the library, the queue and the process that reads files; knows nothing of models' weights or of widgets.
 """
 
+import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -16,7 +17,17 @@ from gistdesk.folders import resource
 from gistdesk.language.i18n import language, later
 from gistdesk.library import Entry, Identity, Library, row_of
 from gistdesk.models import STARTER, model_for
-from gistdesk.protocol import Describe, DescribeDone, Error, Event, Index, IndexDone, ModelInfo
+from gistdesk.protocol import (
+    Describe,
+    DescribeDone,
+    Error,
+    Event,
+    Index,
+    IndexDone,
+    LookAtSources,
+    LookAtSourcesDone,
+    ModelInfo,
+)
 from gistdesk.session.calls import Calls
 from gistdesk.session.dropped import Dropped
 from gistdesk.session.estimates import Estimates
@@ -29,6 +40,10 @@ from gistdesk.settings import Settings
 READING_SAMPLE = "ferry-report.md"
 """For models that can read; the others are for the starter."""
 SAMPLES = {"en": "alice-with-a-note.txt", "ko": "korean-with-a-note.txt"}
+
+
+_LOOK_S = 60
+"""A look may start a process and hash files."""
 
 
 class Documents(QObject):
@@ -55,6 +70,7 @@ class Documents(QObject):
         super().__init__(parent)
         self._library, self._queue, self._reader, self._file_jobs = library, queue, reader, file_jobs
         self._estimates, self._settings, self._revive = estimates, settings, revive
+        self._looked_at = -float(_LOOK_S)
         self._dropped = Dropped(library, reader, settings, self)
         self._dropped.measured.connect(self.measured)
         queue.entry_changed.connect(self.one_changed)
@@ -138,18 +154,20 @@ class Documents(QObject):
             self._queue.give_password(entry_id, password)
         if less_memory:
             self._queue.use_less_memory(entry_id)
+        self._library.sources.read_again_if_changed(entry_id)
         self._library.entries.set_state(entry_id, "queued")
         self.one_changed.emit(entry_id)
         self._queue.wake()
 
     def recompress(self, entry_ids: Sequence[int], ratio: float | None = None, method: str | None = None) -> None:
-        """Queue entries again, with the current model or the one their language needs; their gists stay
-        usable until the new ones are ready."""
+        """Queue entries again, with the current model or the one their language needs, and read again what has changed;
+        their gists stay usable until the new ones are ready."""
         self._revive()
         self._queue.drop(entry_ids)
         for entry_id in entry_ids:
             entry = self._library.entries.get(entry_id)
             model = model_for(beginning(self._library.texts.path(entry_id)), self._settings().model)
+            self._library.sources.read_again_if_changed(entry_id)
             self._library.entries.set_job(
                 entry_id, model=model, ratio=ratio or entry.ratio, method=method or entry.method
             )
@@ -199,6 +217,19 @@ class Documents(QObject):
         self._library.entries.restore(entry_ids)
         self.changed.emit()
         self._queue.wake()
+
+    # source files
+
+    def look_at_sources(self) -> None:
+        """See which files have changed since they were read; at most once a minute."""
+        if time.monotonic() - self._looked_at < _LOOK_S:
+            return
+        self._looked_at = time.monotonic()
+        self._reader.send(LookAtSources(folder=str(self._library.store.folder)), self._on_looked)
+
+    def _on_looked(self, event: Event) -> None:
+        if isinstance(event, LookAtSourcesDone) and event.n_changed:
+            self.changed.emit()
 
     # gist files in and out
 

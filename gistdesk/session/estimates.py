@@ -118,7 +118,7 @@ class Estimates:
 
     def _measured_speed(self, model: str, method: str) -> float | None:
         """Tokens per second of the newest gist this model made here with this method."""
-        gists = [e.gist for e in self._library.entries.all() if e.gist is not None and e.model == model]
+        gists = [e.gist for e in self._library.entries.all() if e.gist is not None and e.gist_model == model]
         same = [gist for gist in gists if gist.method == method]
         speeds = [(gist.created, gist.tokens_per_second) for gist in same if gist.tokens_per_second]
         return max(speeds)[1] if speeds else None

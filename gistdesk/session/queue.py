@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.methods import chosen_method, starting_method
-from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures, row_of
+from gistdesk.library import Entry, GistFigures, Identity, Library, Problem, TextFigures, row_of
 from gistdesk.library.records import State
 from gistdesk.models import model_for
 from gistdesk.protocol import (
@@ -91,7 +91,7 @@ class Queue(QObject):
         if entry is None:
             return
         self._work = _Work(entry)
-        if entry.text_sha256 is None:
+        if entry.text_sha256 is None or entry.read_again:
             self._extract(entry)
         else:
             self._compress(entry)
@@ -126,12 +126,12 @@ class Queue(QObject):
         self.text_kept.emit(entry_id)
 
     def cancel(self, entry_ids: Iterable[int]) -> None:
-        """Take entries out of the queue, including the one being worked on."""
+        """Take entries out of the queue, including the one being worked on; one that has a gist keeps that."""
         for entry_id in entry_ids:
             if self._work is not None and self._work.entry.id == entry_id:
                 self._end_as("cancelled")
             elif self._library.entries.get(entry_id).state == "queued":
-                self._library.entries.set_state(entry_id, "cancelled")
+                self._give_up(entry_id)
                 self.entry_changed.emit(entry_id)
 
     def drop(self, entry_ids: Iterable[int]) -> None:
@@ -264,10 +264,21 @@ class Queue(QObject):
         self._work = None
         if state == "queued":
             self._library.queue.release(_OWNER)
+        elif state == "cancelled":
+            self._give_up(entry_id)
         else:
             self._library.entries.set_state(entry_id, state, problem=problem)
         self.entry_changed.emit(entry_id)
         self.wake()
+
+    def _give_up(self, entry_id: int) -> None:
+        entry = self._library.entries.get(entry_id)
+        if entry.gist is None:
+            self._library.entries.set_state(entry_id, "cancelled")
+            return
+        self._library.entries.put_back(entry_id)
+        if (info := self._info(entry.gist_model)) is not None:  # it may have been outdated before
+            self._library.gists.mark_outdated(row_of(Identity, info), info.model, is_base=not info.adapter_base)
 
     def _finished(self, entry_id: int) -> None:
         self._work = None

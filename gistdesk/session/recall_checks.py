@@ -132,7 +132,7 @@ class RecallChecks(QObject):
             text_path=str(text),
             n_facts=check.n_facts,
             budget_s=check.budget_s,
-            choice=model_choice(self._settings(), entry.model),
+            choice=model_choice(self._settings(), entry.gist_model),
         )
 
     def _on_event(self, check: Check, event: Event) -> None:

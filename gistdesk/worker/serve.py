@@ -18,6 +18,7 @@ from gistdesk.protocol import (
     ImportAdapter,
     Index,
     Load,
+    LookAtSources,
     ModelLoadDone,
     ProtocolError,
     Recall,
@@ -91,6 +92,10 @@ def _perform(request: Request, keeper: Keeper, pulse: Pulse) -> Event:
             from gistdesk.worker.indexing import index
 
             return index(request, pulse)
+        case LookAtSources():
+            from gistdesk.worker.sources import look_at_sources
+
+            return look_at_sources(request, pulse)
         case ImportAdapter():
             from gistdesk.worker.adapters import bring_in
 

@@ -3,13 +3,14 @@
 import os
 import sys
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from gistdesk.core.errors import UserError
 from gistdesk.library import Library, Problem
-from tests.library.made import add, extract, ready
+from tests.library.made import add, adopt, extract, ready
 
 
 def test_a_document_goes_from_queued_to_compressing(library: Library, tmp_path: Path):
@@ -48,6 +49,30 @@ def test_a_problem_is_kept_until_the_next_try(library: Library):
     library.entries.set_state(entry.id, "failed", problem=problem)
     library.entries.set_job(entry.id, model="starter", ratio=10.0)
     assert library.entries.get(entry.id).problem is None
+
+
+def test_another_gist_is_asked_for_and_given_up(library: Library):
+    """Until it is adopted the old one answers, by the model that made it; what is given up leaves nothing behind."""
+    entry = ready(library)
+    assert (entry.gist_model, entry.can_answer) == ("starter", True)
+    library.entries.set_job(entry.id, model="/models/llama", ratio=8.0, method="refined")
+    waiting = library.entries.get(entry.id)
+    assert (waiting.model, waiting.gist_model, waiting.can_answer) == ("/models/llama", "starter", True)
+    library.entries.set_state(entry.id, "failed", problem=Problem("user", "no", ""))
+    assert library.entries.get(entry.id).can_answer
+    library.entries.put_back(entry.id)
+    assert library.entries.get(entry.id) == replace(entry, method=entry.gist.method)  # type: ignore[union-attr]
+    library.entries.set_job(entry.id, model="/models/llama", ratio=8.0)
+    assert adopt(library, entry.id).gist_model == "/models/llama"
+    library.entries.move_model("/models/llama", "/models/better")
+    moved = library.entries.get(entry.id)
+    assert (moved.model, moved.gist_model) == ("/models/better", "/models/better")
+
+
+def test_nothing_is_put_back_where_there_is_no_gist(library: Library):
+    entry = add(library)
+    library.entries.put_back(entry.id)
+    assert library.entries.get(entry.id) == entry and not entry.can_answer and entry.gist_model == entry.model
 
 
 def test_the_library_is_the_same_when_it_is_opened_again(library: Library):

@@ -176,8 +176,7 @@ def test_another_adapter_of_the_same_base_makes_nothing_outdated(library: Librar
     other = ("starter", "m1", "t1", "a2")
     assert library.gists.mark_outdated(other, "/data/adapters/other", is_base=False) == 0
     assert library.gists.mark_outdated(other, "/data/adapters/other") == 0
-    library.entries.set_job(entry.id, model="/data/adapters/mine", ratio=entry.ratio)
-    library.entries.set_state(entry.id, "ready")
+    library.entries.move_model("starter", "/data/adapters/mine")
     assert library.gists.mark_outdated(other, "/data/adapters/other") == 0
     assert library.gists.mark_outdated(other, "/data/adapters/mine") == 1
     assert library.gists.mark_outdated(("starter", "m1", "t1", "a1"), "/data/adapters/mine") == 1

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from gistdesk.core.errors import UserError
+from gistdesk.library import Library
 from gistdesk.protocol import AnswerDone
 from gistdesk.server.completions import listed, parse, piece, whole
-from gistdesk.server.gists import NamedGist, of_files
+from gistdesk.server.gists import NamedGist, of_files, of_library
+from tests.library.made import add, ready
 
 GISTS = [NamedGist("lease", Path("/g/lease.gistkv"), "starter", 5), NamedGist("book", Path("/g/b.gistkv"), "other", 6)]
 QUESTION = {"role": "user", "content": "What is the passkey?"}
@@ -131,3 +133,14 @@ def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert [gist.name for gist in look()] == ["letter", "letter 2"] and all(gist.created > 0 for gist in look())
     paths[0].unlink()
     assert [(gist.name, gist.path) for gist in look()] == [("letter 2", paths[1])]  # not the other one's name
+
+
+def test_a_librarys_documents_answer_while_another_gist_is_made_of_them(tmp_path: Path) -> None:
+    """By the model that made the gist they have; those whose model is another now are left out."""
+    library = Library(tmp_path)
+    waiting, outdated = ready(library, "Lease"), ready(library, "Minutes")
+    library.entries.set_job(waiting.id, model="/models/llama", ratio=8.0)
+    library.entries.set_state(outdated.id, "outdated")
+    add(library, "Unread")
+    library.close()
+    assert [(each.name, each.model) for each in of_library(tmp_path)()] == [("Lease", "starter")]

@@ -61,7 +61,7 @@ class StillEstimates(Estimates):
 
 
 class StillDesk(Desk):
-    """Attributes: asked, what methods were called with, as (name, arguments)."""
+    """Attributes: asked, what methods were called with, as (name, arguments); n_looks, how often at source files."""
 
     def __init__(self, folder: Path, settings: Settings | None = None) -> None:
         super().__init__(Library(folder / "library"), settings or Settings(first_run=False), folder / "settings.toml")
@@ -74,6 +74,8 @@ class StillDesk(Desk):
         self.working = False
         self.etas: dict[int, float] = {}
         self.documents.eta_s = self.etas.get  # type: ignore[method-assign]
+        self.n_looks = 0
+        self.documents.look_at_sources = self._count_look  # type: ignore[method-assign]
         self.documents.measure = self._measure  # type: ignore[method-assign]
         self.documents.import_gist = lambda path: self.asked.append(("import_gist", path))  # type: ignore[method-assign]
         self.figures = Memory(16 * GB, 9 * GB, 2 * GB, GB // 2, 4 * GB, GB // 2, "RAM")
@@ -107,6 +109,9 @@ class StillDesk(Desk):
 
     def idle(self) -> bool:
         return not self.working
+
+    def _count_look(self) -> None:
+        self.n_looks += 1
 
     def _measure(self, paths: Sequence[Path], passwords: Mapping[Path, str] = {}) -> None:
         self.asked.append(("measure", (list(paths), dict(passwords))))

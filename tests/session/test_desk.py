@@ -325,3 +325,63 @@ def test_a_chat_is_answered_beside_a_training_run_where_there_is_room(
     desk.lend_device("")
     assert wait_for_answer(qtbot, desk, waiting) == "58203"
     assert desk.lend_device("Quick · Starter") and not desk.works_beside  # a benchmark is alone
+
+
+def paused_and_queued(qtbot: QtBot, desk: Desk, entry_id: int, ratio: float | None = None) -> None:
+    desk.pause_queue(True)
+    desk.documents.recompress([entry_id], ratio)
+    wait_for_state(qtbot, desk, entry_id, "queued")
+
+
+@pytest.mark.release
+def test_a_gist_answers_while_another_is_waited_for(qtbot: QtBot, desk: Desk) -> None:
+    """By the model that made it, whatever model is used from now on; given up, all is as it was."""
+    [entry_id] = ready(qtbot, desk, ENGLISH)
+    before = desk.library.entries.get(entry_id)
+    desk.change_settings(model="/models/not-here")
+    paused_and_queued(qtbot, desk, entry_id, ratio=8.0)
+    assert desk.library.entries.get(entry_id).model == "/models/not-here"
+    answer = desk.chats.ask(desk.chats.new([entry_id]), "What is the passkey?")
+    assert wait_for_answer(qtbot, desk, answer) == "58203"
+    desk.documents.cancel(entry_id)
+    after = desk.library.entries.get(entry_id)
+    assert (after.state, after.model, after.ratio, after.gist) == ("ready", "starter", 100.0, before.gist)
+
+
+@pytest.mark.release
+def test_a_recompression_that_fails_leaves_the_gist(qtbot: QtBot, desk: Desk) -> None:
+    [entry_id] = ready(qtbot, desk, ENGLISH)
+    desk.change_settings(model="/models/not-here")
+    desk.documents.recompress([entry_id], ratio=8.0)
+    wait_for_state(qtbot, desk, entry_id, "failed")
+    answer = desk.chats.ask(desk.chats.new([entry_id]), "What is the passkey?")
+    assert wait_for_answer(qtbot, desk, answer) == "58203"
+
+
+@pytest.mark.release
+def test_an_outdated_gist_that_is_put_back_is_outdated(qtbot: QtBot, desk: Desk) -> None:
+    [entry_id] = ready(qtbot, desk, ENGLISH)
+    with desk.library.store.write() as db:
+        db.execute("UPDATE gists SET model_fingerprint = 'older'")
+        db.execute("UPDATE entries SET state = 'outdated'")
+    paused_and_queued(qtbot, desk, entry_id)
+    desk.documents.cancel(entry_id)
+    assert desk.library.entries.get(entry_id).state == "outdated"
+
+
+@pytest.mark.release
+def test_a_changed_file_is_noticed_and_read_again(
+    qtbot: QtBot, new_desk: NewDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gistdesk.session.documents._LOOK_S", 0)
+    desk, book = new_desk(), tmp_path / "book.txt"
+    book.write_text(ENGLISH.read_text("utf-8"), "utf-8")
+    [entry_id] = ready(qtbot, desk, book)
+    book.write_text(ENGLISH.read_text("utf-8").replace("58203", "71946"), "utf-8")
+    desk.documents.look_at_sources()
+    wait_for_state(qtbot, desk, entry_id, "source changed")
+    chat_id = desk.chats.new([entry_id])
+    assert wait_for_answer(qtbot, desk, desk.chats.ask(chat_id, "What is the passkey?")) == "58203"
+    desk.documents.recompress([entry_id])
+    wait_for_state(qtbot, desk, entry_id, "ready", "failed")
+    assert wait_for_answer(qtbot, desk, desk.chats.ask(chat_id, "What is the passkey?")) == "71946"

@@ -59,7 +59,7 @@ class Pill(Card):
         """Show another state of the same document."""
         self._entry = entry
         words = pill_words(entry)
-        self.kind = "tinted" if entry.state in ("ready", "source changed") else "plain"
+        self.kind = "tinted" if entry.can_answer else "plain"
         self._label.setText(words, ending=words.removeprefix(entry.title))
         self.setAccessibleName(words)
         self.remove_button.set_words(tr("Remove {title} from this chat", title=entry.title))

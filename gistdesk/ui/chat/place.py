@@ -21,8 +21,8 @@ from gistdesk.ui.chat.message import MessageView
 from gistdesk.ui.chat.page import ChatPage
 from gistdesk.ui.chat.pills import DocumentPicker
 
-_USABLE = ("ready", "source changed", "queued", "extracting", "compressing")
-"""States in which a document may be put into a chat."""
+_COMING = ("queued", "extracting", "compressing")
+"""A document without a gist may be put into a chat in these states."""
 
 T = TypeVar("T")
 
@@ -155,7 +155,9 @@ class ChatPlace(QObject):
         if self.chat_id is None and self.open_new([]) is None:
             return
         shown = set(self._desk.library.chats.get(self._open_id()).entry_ids)
-        entries = [e for e in self._desk.library.entries.all() if e.id not in shown and e.state in _USABLE]
+        entries = [
+            e for e in self._desk.library.entries.all() if e.id not in shown and (e.can_answer or e.state in _COMING)
+        ]
         if not entries and not shown:
             self.documents_requested.emit()
             return

@@ -136,22 +136,26 @@ def place_words(passage: Passage) -> str:
 def pill_words(entry: Entry) -> str:
     """A document's pill: its name, and its gist tokens or why there are none."""
     if entry.trashed is not None:
-        state = tr("in the trash")
-    elif entry.state in ("ready", "source changed") and entry.gist is not None:
-        size = tr("{n} gist tokens", n=count_text(entry.gist.n_slots))
-        state = f"{size}, {_kept_words(entry.gist)} · {_way(entry.gist.method)}"
-    elif entry.state == "compressing" and entry.total:
-        state = tr("compressing {percent}%", percent=100 * entry.done // entry.total)
-    else:
-        state = {
-            "queued": tr("queued"),
-            "extracting": tr("being read"),
-            "compressing": tr("compressing"),
-            "failed": tr("failed"),
-            "outdated": tr("needs recompressing"),
-            "cancelled": tr("cancelled"),
-        }.get(entry.state, tr("not compressed"))
-    return f"{entry.title} – {state}"
+        return f"{entry.title} – {tr('in the trash')}"
+    if not entry.can_answer or entry.gist is None:
+        return f"{entry.title} – {_work_words(entry) or tr('not compressed')}"
+    size = tr("{n} gist tokens", n=count_text(entry.gist.n_slots))
+    parts = [f"{size}, {_kept_words(entry.gist)}", _way(entry.gist.method), _work_words(entry)]
+    return f"{entry.title} – {' · '.join(filter(None, parts))}"
+
+
+def _work_words(entry: Entry) -> str:
+    """What is being made of it, or became of it; "" of what is done."""
+    if entry.state == "compressing" and entry.total:
+        return tr("compressing {percent}%", percent=100 * entry.done // entry.total)
+    return {
+        "queued": tr("queued"),
+        "extracting": tr("being read"),
+        "compressing": tr("compressing"),
+        "failed": tr("failed"),
+        "outdated": tr("needs recompressing"),
+        "cancelled": tr("cancelled"),
+    }.get(entry.state, "")
 
 
 def _kept_words(gist: GistRow) -> str:

@@ -3,12 +3,13 @@
 Knows the command line's arguments; starts nothing.
 """
 
+import math
 import re
 
 from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
 
-from gistdesk.benchmark_names import SIZES
+from gistdesk.benchmark_names import ENGLISH_ONLY, SIZES, TEXT_KINDS
 from gistdesk.language.figures import count_text, duration_text
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
@@ -152,6 +153,9 @@ class BenchForm(Form):
             return tr("Choose a task.")
         if not any(box.isChecked() for box in self.languages.values()):
             return tr("Choose a language.")
+        in_english_only = not self.files.currentIndex() and set(self.tasks.ticked) <= set(ENGLISH_ONLY)
+        if in_english_only and not self.languages["en"].isChecked():
+            return tr("These tasks are in English only.")
         if not lengths or min(lengths) < 64:
             return tr("Lengths are whole numbers of 64 or more, for example 512, 2048.")
         if not depths or max(depths) > 100:
@@ -173,8 +177,15 @@ class BenchForm(Form):
         if choice is None:
             return
         seconds = predicted_s(choice, self._runs.of(BENCHMARK))
-        time = tr("not measured yet") if seconds is None else tr("about {figure}", figure=duration_text(seconds))
-        parts = [tr("Samples: {n}", n=count_text(choice.n_trials)), tr("Predicted time: {time}", time=time)]
+        time = (
+            tr("not measured yet")
+            if seconds is None or not choice.n_trials
+            else tr("about {figure}", figure=duration_text(seconds))
+        )
+        counted = [tr("Samples: {n}", n=count_text(choice.n_trials))] if choice.n_trials else []
+        parts = [*counted, tr("Predicted time: {time}", time=time)]
+        if not set(TEXT_KINDS).isdisjoint(choice.kinds):
+            parts.append(tr("Whole texts come on top, and their time") if choice.n_trials else tr("Whole texts"))
         if choice.files:
             parts.append(tr("Questions from files come on top, and their time"))
         self._predicted.setText("  ·  ".join(parts))
@@ -251,6 +262,7 @@ def _whole(text: str) -> list[int]:
 
 def _figures(text: str) -> list[float]:
     try:
-        return list(dict.fromkeys(float(part) for part in re.split(r"[,\s]+", text.strip()) if part))
+        found = [float(part) for part in re.split(r"[,\s]+", text.strip()) if part]
     except ValueError:
         return []
+    return list(dict.fromkeys(found)) if all(map(math.isfinite, found)) else []

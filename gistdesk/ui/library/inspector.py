@@ -70,7 +70,7 @@ def possible(entries: Sequence[Entry]) -> set[str]:
         return {"restore"}
     found = {"trash", "collect"}
     working = [entry.state in WORKING for entry in entries]
-    if all(entry.gist is not None and entry.state in ("ready", "source changed") for entry in entries):
+    if all(entry.can_answer for entry in entries):
         found.add("chat")
     if any(working):
         found.add("cancel")
@@ -78,6 +78,8 @@ def possible(entries: Sequence[Entry]) -> set[str]:
         found.add("retry")
         if all(entry.problem is not None and entry.problem.kind == "out_of_memory" for entry in entries):
             found |= {"retry_small", "recompress"}
+        elif all(entry.gist is not None for entry in entries):
+            found.add("recompress")
     elif not any(working):
         found.add("recompress")
     if len(entries) == 1:

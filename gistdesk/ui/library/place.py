@@ -3,6 +3,8 @@
 Every action goes to the desk. What concerns the window (sheets, banners, places) is requested by signal.
 """
 
+import re
+import unicodedata
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,10 +131,13 @@ class LibraryPlace(QObject):
             return False
         if not pages:
             return False
-        if self._read != entry_id or not self.main_widget.isVisible():
+        is_another = self._read != entry_id or not self.main_widget.isVisible()
+        if is_another:
             self.reader.show_text(entry.title, pages, entry.page_label)
         self._read = entry_id
         self.main_widget.show()
+        if is_another:
+            self._show_searched(pages)
         self.reader_toggled.emit()
         self.reader.focus_text()
         return True
@@ -262,6 +267,12 @@ class LibraryPlace(QObject):
             return
         self._read = entry.id
         self.reader.show_text(entry.title, pages, entry.page_label)
+        self._show_searched(pages)
+
+    def _show_searched(self, pages: list[str]) -> None:
+        """A text that was found by a search is shown where it has what was searched for."""
+        if (at := _first_match(pages, self.list_widget.search.text())) is not None:
+            self.reader.show_place(*at)
 
     def _on_opened(self, entry_id: int) -> None:
         entry = next((each for each in self.chosen if each.id == entry_id), None)
@@ -296,3 +307,13 @@ class LibraryPlace(QObject):
         menu.triggered.connect(lambda action: self.do(action.data()))
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(point)
+
+
+def _first_match(pages: list[str], search: str) -> tuple[int, int, int] | None:
+    """Page, start and end of all that was searched for, or else of its longest word that is there."""
+    wanted = unicodedata.normalize("NFC", search.strip())
+    for words in (wanted, *sorted(wanted.split(), key=len, reverse=True)):
+        for number, page in enumerate(pages if words else []):
+            if found := re.search(re.escape(words), page, re.IGNORECASE):
+                return number, *found.span()
+    return None

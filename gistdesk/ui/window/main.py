@@ -516,6 +516,8 @@ class MainWindow(QMainWindow):
         super().changeEvent(event)
         if event.type() == QEvent.Type.LanguageChange:
             self._retranslate()
+        elif event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.desk.documents.look_at_sources()  # files are changed in other windows
 
     def _retranslate(self) -> None:
         self.setWindowTitle("gistdesk")

@@ -151,7 +151,7 @@ def test_documents_are_put_in_and_taken_out(place: ChatPlace, desk: ScriptedDesk
     desk.library.entries.set_state(other.id, "compressing")
     desk.library.entries.set_progress(other.id, 41, 100)
     desk.documents.one_changed.emit(other.id)
-    assert "Annex.md – compressing 41%" in words_of(place.composer)
+    assert "Annex.md – 88 gist tokens, not measured yet · adapter · compressing 41%" in words_of(place.composer)
 
 
 def test_a_gist_that_lost_its_facts_is_said_to(place: ChatPlace, desk: ScriptedDesk, lease: Entry, chat: int) -> None:

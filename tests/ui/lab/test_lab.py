@@ -161,6 +161,29 @@ def test_questions_from_files_are_counted_on_top_and_can_be_few(qtbot: QtBot, tm
     assert form.records.text() == "All" and "--records" not in form.command.field.toPlainText()
 
 
+@pytest.mark.parametrize("typed", ["nan", "inf", "100, nan", "0.5", "-inf", ""])
+def test_ratios_that_are_none_cannot_be_started(qtbot: QtBot, tmp_path: Path, typed: str) -> None:
+    form = window_on(qtbot, tmp_path, BENCHMARK).lab.benchmark.form
+    form.ratios.setText(typed)
+    form.refresh()
+    assert not form.start.isEnabled() and "Ratios are 1 or more" in form._problem.text()
+
+
+def test_tasks_of_another_language_cannot_be_started(qtbot: QtBot, tmp_path: Path) -> None:
+    """And whole texts are not counted among the samples of the grids."""
+    form = window_on(qtbot, tmp_path, BENCHMARK).lab.benchmark.form
+    form.tasks.tick(["documents"])
+    form.refresh()
+    assert form.start.isEnabled() and "Samples" not in form._predicted.text()
+    assert "Whole texts" in form._predicted.text() and "not measured yet" in form._predicted.text()
+    form.languages["en"].setChecked(False)
+    form.refresh()
+    assert not form.start.isEnabled() and "in English only" in form._problem.text()
+    form.tasks.tick(["documents", "passkey"])
+    form.refresh()
+    assert form.start.isEnabled() and "Samples" in form._predicted.text()
+
+
 def test_cells_are_read_with_the_keyboard(qtbot: QtBot, tmp_path: Path, runs_folder: Path) -> None:
     make_benchmark(runs_folder, "b", "B", "2026-01-01T00:00:00")
     window = window_on(qtbot, tmp_path, BENCHMARK)

@@ -9,12 +9,13 @@ from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from gistdesk.library import Problem
+from gistdesk.ui.chat.words import pill_words
 from gistdesk.ui.library.cells import in_two_lines
 from gistdesk.ui.library.collection_menu import CollectionMenu
 from gistdesk.ui.library.inspector import _facts, possible
 from gistdesk.ui.library.list import LibraryList
 from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS, summary
-from gistdesk.ui.library.states import look, state_words
+from gistdesk.ui.library.states import explanation, look, state_words
 from gistdesk.ui.window.main import CHAT, MainWindow
 from tests.session.still_desk import add_entry, fill
 from tests.ui.window.window_made import open_window, still
@@ -250,6 +251,12 @@ def test_what_can_be_done_follows_the_state(window: MainWindow) -> None:
     assert possible([entries["compressing"]]) == {"cancel", "read", "rename", "reveal", "collect", "trash"}
     assert possible([entries["failed"]]) == {"retry", "rename", "reveal", "collect", "trash"}
     assert possible([entries["outdated"]]) == {"read", "rename", "recompress", "reveal", "export", "collect", "trash"}
+    waiting = replace(entries["ready"], state="queued")  # another gist of it is being made
+    assert "chat" in possible([waiting]) and "until the new one is ready" in explanation(waiting)
+    failed = replace(waiting, state="failed", problem=Problem("user", "It was locked.", "Unlock it."))
+    assert {"chat", "retry", "recompress"} <= possible([failed])
+    assert explanation(failed) == "It was locked. Unlock it. Until then chats go on with the gist made before."
+    assert pill_words(failed) == f"{pill_words(entries['ready'])} · failed"
     assert possible([entries["ready"], entries["book"]]) == {"chat", "recompress", "collect", "trash"}
     assert possible([]) == set()
 
@@ -269,6 +276,38 @@ def test_enter_opens_the_kept_text_and_escape_closes_it(window: MainWindow, qtbo
     assert reader.isVisible() and reader._text.toPlainText() == "One page."
     qtbot.keyClick(reader._text, Qt.Key.Key_Escape)
     assert not reader.isVisible() and table.hasFocus()
+
+
+def test_a_text_found_by_a_search_opens_where_it_has_it(window: MainWindow, qtbot: QtBot) -> None:
+    pages = ["One page about the code.", "The door code is 58203.", "Another."]
+    entry = add_entry(still(window), "Lease.pdf", pages=pages)
+    other = add_entry(still(window), "Other.txt", pages=["Nothing here.", "Another code."])
+    for each in window.desk.library.texts.unindexed():
+        list(window.desk.library.texts.index(each))
+    place, reader = window.library, window.library.reader
+    for wanted, page, selected in (("58203 code", 2, "58203"), ("DOOR CODE", 2, "door code"), ("lease", 1, "")):
+        place.list_widget.search.setText(wanted)
+        qtbot.waitUntil(lambda: titles(window) == ["Lease"])
+        assert place.read(entry.id)
+        assert (reader._place.text(), reader._text.textCursor().selectedText()) == (f"Page {page} of 3", selected)
+        reader.closed.emit()
+    place.list_widget.search.setText("code")
+    qtbot.waitUntil(lambda: len(titles(window)) == 2)
+    place.read(entry.id)
+    place.choose([other.id])
+    assert reader._text.textCursor().selectedText() == "code" and "Another" in reader._text.toPlainText()
+
+
+def test_files_are_looked_at_when_somebody_comes_back_to_the_window(window: MainWindow, qtbot: QtBot) -> None:
+    before = still(window).n_looks
+    other = QLineEdit()
+    qtbot.addWidget(other)
+    other.show()
+    other.activateWindow()
+    qtbot.waitUntil(lambda: not window.isActiveWindow())
+    assert still(window).n_looks == before
+    window.activateWindow()
+    qtbot.waitUntil(lambda: still(window).n_looks == before + 1)
 
 
 def test_a_passage_is_shown_in_its_page(window: MainWindow) -> None:

@@ -1,0 +1,134 @@
+"""Files that change after they were read: noticed, read again when compressed again, and never on suspicion alone."""
+
+import hashlib
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from gistdesk.library import Entry, Library, TextFigures
+from tests.library.made import adopt
+
+
+def read(library: Library, entry_id: int, path: Path) -> None:
+    """Keep a file's text, as the engine does."""
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
+    (library.store.texts_folder / f"{sha256}.txt").write_bytes(data)
+    library.entries.set_extracted(
+        entry_id, TextFigures("", sha256, sha256, len(data), len(data.decode()), 1, None, None)
+    )
+
+
+def looked(library: Library) -> int:
+    steps: Generator[None, None, int] = library.sources.look()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            return int(ended.value)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "lease.txt"
+    path.write_text("The rent is 900 euros.", "utf-8")
+    return path
+
+
+@pytest.fixture
+def entry(library: Library, file: Path) -> Entry:
+    """Read from `file`, and compressed."""
+    added = library.entries.add(source_path=file, model="starter", ratio=100.0)
+    read(library, added.id, file)
+    return adopt(library, added.id)
+
+
+def state(library: Library, entry: Entry) -> str:
+    return library.entries.get(entry.id).state
+
+
+def test_an_unchanged_file_changes_nothing(library: Library, entry: Entry) -> None:
+    assert looked(library) == 0
+    library.sources.read_again_if_changed(entry.id)
+    assert library.entries.get(entry.id) == entry and not entry.read_again
+
+
+@pytest.mark.parametrize("words", ["The rent is 950 euros.", "The rent is 900 euros, and the deposit 1,800."])
+def test_another_text_is_noticed_and_taken_back(library: Library, entry: Entry, file: Path, words: str) -> None:
+    """Of the same length or not; a file that is again what it was is no longer said to have changed."""
+    before = file.read_bytes()
+    file.write_text(words, "utf-8")
+    assert (looked(library), state(library, entry)) == (1, "source changed")
+    assert library.entries.get(entry.id).can_answer
+    assert looked(library) == 0
+    file.write_bytes(before)
+    assert (looked(library), state(library, entry)) == (1, "ready")
+
+
+def test_a_file_that_was_only_touched_is_the_same(library: Library, entry: Entry, file: Path) -> None:
+    os.utime(file, ns=(1, entry.source_mtime_ns + 10**9))
+    assert (looked(library), state(library, entry)) == (0, "ready")
+    assert library.entries.get(entry.id).source_mtime_ns == entry.source_mtime_ns + 10**9
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a folder"])
+def test_a_file_that_is_gone_changes_nothing(library: Library, entry: Entry, file: Path, instead: str) -> None:
+    file.unlink()
+    if instead == "a folder":
+        file.mkdir()
+    assert (looked(library), state(library, entry)) == (0, "ready")
+    library.sources.read_again_if_changed(entry.id)
+    assert not library.entries.get(entry.id).read_again
+
+
+def test_only_what_is_ready_is_looked_at(library: Library, entry: Entry, file: Path) -> None:
+    """An entry being worked on, an imported gist, one in the trash."""
+    library.entries.set_job(entry.id, model="starter", ratio=8.0)
+    file.write_text("Another text altogether.", "utf-8")
+    assert (looked(library), state(library, entry)) == (0, "queued")
+    library.entries.put_back(entry.id)
+    library.entries.trash([entry.id])
+    assert looked(library) == 0
+
+
+def test_it_is_read_again_before_it_is_compressed_again(library: Library, entry: Entry, file: Path) -> None:
+    file.write_text("The rent is 950 euros, and the deposit is 1,900.", "utf-8")
+    library.sources.read_again_if_changed(entry.id)
+    library.entries.set_job(entry.id, model="starter", ratio=100.0)
+    assert library.entries.get(entry.id).read_again
+    read(library, entry.id, file)
+    assert not library.entries.get(entry.id).read_again
+    assert library.texts.pages(entry.id) == ["The rent is 950 euros, and the deposit is 1,900."]
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_kept_text_that_is_gone_or_damaged_is_read_again(library: Library, entry: Entry, harm: str) -> None:
+    kept = library.texts.path(entry.id)
+    assert kept is not None
+    kept.unlink() if harm == "gone" else kept.write_bytes(b"The rent is 100 euros.")
+    library.sources.read_again_if_changed(entry.id)
+    assert library.entries.get(entry.id).read_again
+
+
+def test_given_up_after_reading_again_the_gist_is_of_the_older_text(library: Library, entry: Entry, file: Path) -> None:
+    """Which no later look takes back, though the file is what was read last."""
+    file.write_text("The rent is 950 euros.", "utf-8")
+    library.sources.read_again_if_changed(entry.id)
+    library.entries.set_job(entry.id, model="starter", ratio=100.0)
+    read(library, entry.id, file)
+    library.entries.put_back(entry.id)
+    assert state(library, entry) == "source changed"
+    assert (looked(library), state(library, entry)) == (0, "source changed")
+    adopt(library, entry.id, data=b"the gist of the new text")
+    assert (looked(library), state(library, entry)) == (0, "ready")
+
+
+def test_given_up_before_reading_again_the_next_look_tells(library: Library, entry: Entry, file: Path) -> None:
+    file.write_text("The rent is 950 euros.", "utf-8")
+    library.sources.read_again_if_changed(entry.id)
+    library.entries.set_job(entry.id, model="starter", ratio=100.0)
+    library.entries.put_back(entry.id)
+    assert state(library, entry) == "ready" and not library.entries.get(entry.id).read_again
+    assert (looked(library), state(library, entry)) == (1, "source changed")
