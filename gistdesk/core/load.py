@@ -26,7 +26,7 @@ from gistdesk.core.fingerprint import (
 )
 from gistdesk.core.gguf_header import is_gguf
 from gistdesk.core.json_file import read_object
-from gistdesk.core.memory import keep_few_kernels, total_bytes
+from gistdesk.core.memory import hold_little, total_bytes
 from gistdesk.core.model import GistModel, ModelIdentity, TextTokenizer
 from gistdesk.core.model_config import first_line, not_loaded, read_config
 from gistdesk.core.model_weights import read_tokenizer, read_weights
@@ -253,7 +253,7 @@ def load_from(
         UserError: unsuitable, damaged, without safetensors, or too large.
     """
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    keep_few_kernels()
+    hold_little()
     config = read_config(folders.base)
     causal_lm, tokenizer = _load_base(folders.base, config, device, precision, on_share)
     identity = model_identity(folders, precision)

@@ -34,7 +34,7 @@ from gistdesk.core.answer import Context, Sampling
 from gistdesk.core.compress import batch_tokens_for, compress
 from gistdesk.core.fingerprint import model_fingerprint
 from gistdesk.core.gist_file import GistRecord, write_gist
-from gistdesk.core.memory import keep_few_kernels, peak_memory_bytes, reset_peak_memory
+from gistdesk.core.memory import hold_little, peak_memory_bytes, reset_peak_memory
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.plan import plan_tokens
 from gistdesk.core.prompt import Turn
@@ -372,7 +372,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if given.device == "cuda" and not torch.cuda.is_available():
         print("There is no CUDA device here: nothing was measured.")
         return 0
-    keep_few_kernels()
+    hold_little()
     device = torch.device(given.device)
     name = torch.cuda.get_device_name() if given.device == "cuda" else "CPU"
     rows: list[dict[str, Any]] = [{"part": "device", "name": name, "torch": torch.__version__}]

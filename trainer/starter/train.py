@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer, LlamaForCausalLM
 
 from gistdesk.core.adapter import merged_encoder
-from gistdesk.core.memory import keep_few_kernels
+from gistdesk.core.memory import hold_little
 from gistdesk.core.model import GistModel, ModelIdentity
 from gistdesk.core.prompt import Prompt, prompt_of
 from trainer.data.curriculum import Curriculum
@@ -144,7 +144,7 @@ def train_starter(folder: Path, config: StarterConfig, samples: Samples | None =
         UserError: the folder holds a run of another recipe, or as `loop.train`.
     """
     torch.set_num_threads(config.threads)
-    keep_few_kernels()
+    hold_little()
     # not config.yaml, by which the window knows a run that makes an adapter
     claim_folder(folder / "starter.yaml", config, lambda path: changed(StarterConfig(), read_fields(path)))
     tokenizer = folder / "tokenizer"

@@ -105,8 +105,8 @@ def test_the_time_has_the_evaluations_in_it(monkeypatch: pytest.MonkeyPatch) -> 
 _USED = """
 import sys
 from pathlib import Path
-from gistdesk.core.memory import keep_few_kernels
-keep_few_kernels()
+from gistdesk.core.memory import hold_little
+hold_little()
 import torch
 torch.set_num_threads(1)
 from trainer.training.base import load_base
