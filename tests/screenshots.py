@@ -17,7 +17,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QThread
 from PySide6.QtWidgets import QApplication, QWidget
 
 from gistdesk.language import i18n
-from gistdesk.library import Problem
+from gistdesk.library import Passage, Problem
 from gistdesk.session.desk import EngineState
 from gistdesk.session.notices import Notice
 from gistdesk.settings import Settings
@@ -80,7 +80,8 @@ def library_states() -> Iterator[State]:
 def _show_reader(window: MainWindow) -> None:
     window.library.list_widget.show_everything()
     start = PAGES[0].index("58203")
-    window.library.show_passage(min(entry.id for entry in window.desk.library.entries.all()), 0, start, start + 5)
+    first = min(entry.id for entry in window.desk.library.entries.all())
+    window.library.show_passage(Passage(first, "", 1, start, start + 5, "58203", None))
 
 
 def window_states() -> Iterator[State]:

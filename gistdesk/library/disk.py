@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gistdesk.folders import make_private
-from gistdesk.library.entries import gist_path
+from gistdesk.library.entries import gist_path, text_values
 from gistdesk.library.gists import IMPORTING, Gists, delete
 from gistdesk.library.pasted import pasted_path
 from gistdesk.library.records import Storage
@@ -114,11 +114,12 @@ class Disk:
         """The files that entries refer to, including what their unfinished jobs have written so far."""
         found = set()
         for row in self._store.rows(
-            f"SELECT entries.id, entries.text_sha256, source_path, state, key FROM entries LEFT JOIN gists "
+            "SELECT entries.id, entries.text_sha256, next_text, source_path, state, key FROM entries LEFT JOIN gists "
             f"ON gists.id = gist_id WHERE {condition}"
         ):
-            if is_name(row["text_sha256"]):
-                found.add(self._store.texts_folder / f"{row['text_sha256']}.txt")
+            for sha256 in (row["text_sha256"], _next_sha256(row["next_text"])):
+                if is_name(sha256):
+                    found.add(self._store.texts_folder / f"{sha256}.txt")
             if is_name(row["key"]):
                 found.add(gist_path(self._store.gists_folder, row["key"]))
             if pasted := pasted_path(row["source_path"], self._store.pasted_folder):
@@ -142,6 +143,14 @@ class Disk:
                 if not being_read and not being_written:
                     freed += take_away(path)
         return freed
+
+
+def _next_sha256(stored: str | None) -> str | None:
+    """None also for what is damaged."""
+    with suppress(TypeError, ValueError):
+        values = text_values(stored)
+        return None if values is None else str(values["text_sha256"])
+    return None
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -105,9 +105,9 @@ class Entries:
 
     def set_extracted(self, entry_id: int, text: TextFigures) -> None:
         """Record that the text is now kept, in `texts_folder`/<text_sha256>.txt. The state does not change, nor does a
-        title that somebody gave."""
+        title that somebody gave. A gist of another text keeps that text until the next gist is there."""
         with self._store.write() as db:
-            wanted = "SELECT title, source_path, source_mtime_ns FROM entries WHERE id = ?"
+            wanted = "SELECT title, source_path, source_mtime_ns, text_sha256, gist_id FROM entries WHERE id = ?"
             row = db.execute(wanted, (entry_id,)).fetchone()
             if row is None:
                 return
@@ -118,8 +118,11 @@ class Entries:
             is_renamed = row["title"] != shown_title(path.stem)
             title = row["title"] if is_renamed else shown_title(text.title)
             values = {**asdict(text), "title": title, "source_mtime_ns": mtime_ns}
-            columns = ", ".join(f"{name} = :{name}" for name in values)
-            db.execute(f"UPDATE entries SET {columns}, read_again = 0 WHERE id = :id", {**values, "id": entry_id})
+            if row["gist_id"] is not None and row["text_sha256"] not in (None, text.text_sha256):
+                next_text = json.dumps(values)
+                db.execute("UPDATE entries SET next_text = ?, read_again = 0 WHERE id = ?", (next_text, entry_id))
+            else:
+                set_text(db, entry_id, values)
 
     def set_state(self, entry_id: int, state: State, *, problem: Problem | None = None) -> None:
         """The owner of the claim keeps it through "extracting" and "compressing", and gives it up otherwise."""
@@ -130,7 +133,8 @@ class Entries:
             db.execute(
                 "UPDATE entries SET state = :state, problem_kind = :kind, problem_message = :message, "
                 "problem_hint = :hint, queued = CASE WHEN :state = 'queued' THEN :now ELSE queued END, "
-                "owner = CASE WHEN :state IN ('extracting', 'compressing') THEN owner END WHERE id = :id",
+                "owner = CASE WHEN :state IN ('extracting', 'compressing') THEN owner END, "
+                "is_outdated = iif(:state = 'outdated', 1, is_outdated) WHERE id = :id",
                 {"state": state, "kind": kind, "message": message, "hint": hint, "now": now(), "id": entry_id},
             )
 
@@ -149,17 +153,15 @@ class Entries:
             )
 
     def put_back(self, entry_id: int) -> None:
-        """Instead of another gist, keep the one there is: the entry is again what it was made with, and "ready".
-
-        Or "source changed", if its text has been read again since. Without a gist nothing happens.
-        """
+        """Instead of another gist, keep the one there is: the entry is again what that was made with, and "ready", or
+        "outdated". Without a gist nothing happens."""
         of_gist = "FROM gists WHERE gists.id = entries.gist_id"
         with self._store.write() as db:
             db.execute(
-                f"UPDATE entries SET state = iif((SELECT text_sha256 {of_gist}) IS text_sha256, 'ready', "
-                f"'source changed'), model = gist_model, ratio = (SELECT ratio {of_gist}), "
-                f"method = iif(method = 'auto', method, (SELECT method {of_gist})), read_again = 0, done = 0, "
-                "total = 0, owner = NULL, problem_kind = NULL, problem_message = NULL, problem_hint = NULL "
+                "UPDATE entries SET state = iif(is_outdated, 'outdated', 'ready'), model = gist_model, "
+                f"ratio = (SELECT ratio {of_gist}), method = iif(method = 'auto', method, (SELECT method {of_gist})), "
+                "read_again = 0, next_text = NULL, done = 0, total = 0, owner = NULL, "
+                "problem_kind = NULL, problem_message = NULL, problem_hint = NULL "
                 "WHERE id = ? AND gist_id IS NOT NULL",
                 (entry_id,),
             )
@@ -220,9 +222,35 @@ def _entry_of(row: sqlite3.Row, gists_folder: Path) -> Entry:
         trashed=None if row["trashed"] is None else time_of(row["trashed"]),
         method=text_of(row["method"]),
         gist_model=text_of(row["gist_model"]) or text_of(row["model"]),
+        is_outdated=bool(row["is_outdated"]),
         read_again=bool(row["read_again"]),
+        next_text=_text_figures(row["next_text"]),
         **counts,
     )
+
+
+def set_text(db: sqlite3.Connection, entry_id: int, values: dict[str, Any]) -> None:
+    """Make this the text of an entry; values: of its columns."""
+    columns = ", ".join(f"{name} = :{name}" for name in values)
+    db.execute(
+        f"UPDATE entries SET {columns}, read_again = 0, next_text = NULL WHERE id = :id", {**values, "id": entry_id}
+    )
+
+
+def text_values(stored: str | None) -> dict[str, Any] | None:
+    """The columns of a text that waits for its gist. Raises ValueError: they are not what was stored."""
+    if stored is None:
+        return None
+    values = json.loads(stored)
+    names = {*(each.name for each in fields(TextFigures)), "source_mtime_ns"}
+    if not isinstance(values, dict) or values.keys() != names or name_of(values["text_sha256"]) is None:
+        raise ValueError("not a text's figures")
+    return values
+
+
+def _text_figures(stored: str | None) -> TextFigures | None:
+    values = text_values(stored)
+    return None if values is None else TextFigures(**{each.name: values[each.name] for each in fields(TextFigures)})
 
 
 def gist_of(row: sqlite3.Row, gists_folder: Path) -> GistRow:

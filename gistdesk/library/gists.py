@@ -14,7 +14,7 @@ from typing import Any
 
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import shown_title
-from gistdesk.library.entries import GIST_FIELDS, Entries, gist_of, gist_path, stored_path
+from gistdesk.library.entries import GIST_FIELDS, Entries, gist_of, gist_path, set_text, stored_path, text_values
 from gistdesk.library.records import Entry, GistFigures, GistRow, Identity
 from gistdesk.library.store import Store, copy_file, copying, n_bytes, now
 
@@ -46,9 +46,10 @@ class Gists:
         if ratio is not None and ratio != entry.ratio:
             delete(path)
             return entry
-        key = content_key(entry.text_sha256 or f"file {_sha256(path)}", figures, entry.ratio)
+        text_sha256 = entry.next_text.text_sha256 if entry.next_text else entry.text_sha256
+        key = content_key(text_sha256 or f"file {_sha256(path)}", figures, entry.ratio)
         with self._store.write() as db:
-            gist_id = self._keep(db, key, path, figures, ratio=entry.ratio, text_sha256=entry.text_sha256)
+            gist_id = self._keep(db, key, path, figures, ratio=entry.ratio, text_sha256=text_sha256)
             self._give(db, entry_id, gist_id)
         self._drop_unused([entry.gist] if entry.gist else [])
         return self._entries.get(entry_id)
@@ -98,7 +99,7 @@ class Gists:
             is_base: the model was named by its base, so imported gists, which know no other name, belong to it.
 
         Returns:
-            how many entries became "outdated", or "ready" again.
+            how many entries became outdated, or no longer are.
         """
         made_by = {**Identity(*identity)._asdict(), "model": model, "is_base": is_base}
         named = (
@@ -112,12 +113,14 @@ class Gists:
         )
         with self._store.write() as db:
             worse = db.execute(
-                f"UPDATE entries SET state = 'outdated' WHERE state IN ('ready', 'source changed') AND {named} "
-                f"AND {same} = 0",
+                "UPDATE entries SET is_outdated = 1, state = iif(state IN ('ready', 'source changed'), 'outdated', "
+                f"state) WHERE NOT is_outdated AND {named} AND {same} = 0",
                 made_by,
             )
             better = db.execute(
-                f"UPDATE entries SET state = 'ready' WHERE state = 'outdated' AND {named} AND {same} = 1", made_by
+                "UPDATE entries SET is_outdated = 0, state = iif(state = 'outdated', 'ready', state) "
+                f"WHERE is_outdated AND {named} AND {same} = 1",
+                made_by,
             )
             return worse.rowcount + better.rowcount
 
@@ -245,9 +248,13 @@ class Gists:
         return inserted.lastrowid
 
     def _give(self, db: sqlite3.Connection, entry_id: int, gist_id: int) -> None:
+        """With the text that it was made of."""
+        row = db.execute("SELECT next_text FROM entries WHERE id = ?", (entry_id,)).fetchone()
+        if (values := text_values(row["next_text"])) is not None:
+            set_text(db, entry_id, values)
         db.execute(
-            "UPDATE entries SET gist_id = ?, gist_model = model, state = 'ready', owner = NULL, problem_kind = NULL, "
-            "problem_message = NULL, problem_hint = NULL, "
+            "UPDATE entries SET gist_id = ?, gist_model = model, is_outdated = 0, state = 'ready', owner = NULL, "
+            "problem_kind = NULL, problem_message = NULL, problem_hint = NULL, "
             "n_tokens = (SELECT n_tokens FROM gists WHERE gists.id = ?) WHERE id = ?",
             (gist_id, gist_id, entry_id),
         )

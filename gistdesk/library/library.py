@@ -52,7 +52,7 @@ class Library:
         self.texts = Texts(self.store, self._index)
         self.pasted = Pasted(self.store)
         self.entries = Entries(self.store, self._index)
-        self.sources = Sources(self.store, self.entries, self.texts)
+        self.sources = Sources(self.store, self.entries)
         self.queue = WorkQueue(self.store, self.entries)
         self.gists = Gists(self.store, self.entries)
         self.recalls = Recalls(self.store)

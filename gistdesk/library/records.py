@@ -139,7 +139,8 @@ class Entry:
     Attributes:
         source_path: the user's file, which may be gone.
         source_bytes: and source_mtime_ns: of that file when it was added or last read; 0 if it was missing.
-        text_sha256: names the kept text; None before it is extracted and for an imported gist.
+        text_sha256: names the kept text, which is the gist's if there is one; None before it is extracted and for an
+            imported gist.
         n_tokens: None until a model has counted them.
         model: the user's choice: "starter", a folder or a hub id; for an imported gist its model_id.
         ratio: tokens per slot asked for.
@@ -147,7 +148,9 @@ class Entry:
         done: segments compressed, of `total`.
         gist: the newest usable one, even while another is being made.
         gist_model: the name of the model that made it, and so answers from it; `model` while there is none.
+        is_outdated: whether that model is another by now, and cannot read it.
         read_again: whether the file is to be read again before it is compressed.
+        next_text: what the file had when it was read again; the text of the next gist.
     """
 
     id: int
@@ -172,12 +175,14 @@ class Entry:
     trashed: str | None
     method: str = "auto"
     gist_model: str = ""
+    is_outdated: bool = False
     read_again: bool = False
+    next_text: TextFigures | None = None
 
     @property
     def can_answer(self) -> bool:
         """Whether it has a gist that its model can read, whatever else is being done with it."""
-        return self.gist is not None and self.state != "outdated"
+        return self.gist is not None and not self.is_outdated
 
 
 @dataclass(frozen=True)

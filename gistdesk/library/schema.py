@@ -144,11 +144,16 @@ _RECITATION = """
 UPDATE gists SET agreement = NULL, agreement_before = NULL;
 """
 
-# A gist is asked with the model that made it, whatever it is being compressed with anew; a changed file is read again.
-_MODEL_OF_GIST = """
+# Whatever is being made of a document, its gist stays with its text and with the model that made it. Of entries that
+# were being compressed with another model, its name is all that is known.
+_WHAT_A_GIST_NEEDS = """
 ALTER TABLE entries ADD COLUMN gist_model TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN is_outdated INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entries ADD COLUMN read_again INTEGER NOT NULL DEFAULT 0;
-UPDATE entries SET gist_model = model WHERE gist_id IS NOT NULL;
+ALTER TABLE entries ADD COLUMN next_text TEXT;
+UPDATE entries SET is_outdated = 1 WHERE state = 'outdated';
+UPDATE entries SET gist_model = iif(state IN ('ready', 'outdated', 'source changed'), model,
+    (SELECT model_id FROM gists WHERE gists.id = entries.gist_id)) WHERE gist_id IS NOT NULL;
 """
 
 STEPS = (
@@ -160,6 +165,6 @@ STEPS = (
     _COLLECTIONS,
     _STORAGE_AND_AGREEMENT,
     _RECITATION,
-    _MODEL_OF_GIST,
+    _WHAT_A_GIST_NEEDS,
 )
 VERSION = len(STEPS)

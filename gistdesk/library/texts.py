@@ -26,7 +26,19 @@ class Texts:
     def path(self, entry_id: int) -> Path | None:
         """The file of the kept text; None if an entry has none."""
         sha256 = self._text_sha256(entry_id)
-        return self._store.texts_folder / f"{sha256}.txt" if sha256 else None
+        return self.file(sha256) if sha256 else None
+
+    def file(self, sha256: str) -> Path:
+        """Of a kept text."""
+        return self._store.texts_folder / f"{sha256}.txt"
+
+    def is_kept(self, sha256: str) -> bool:
+        """Whether a text is there, whole."""
+        try:
+            self._read(sha256)
+        except UserError:
+            return False
+        return True
 
     def pages(self, entry_id: int) -> list[str]:
         """The pages. An entry without text yet, or an imported gist, has none.
@@ -92,7 +104,7 @@ class Texts:
 
     def _read(self, sha256: str) -> list[str]:
         """The text, checked against the hash in its name; checked again when the file has changed."""
-        path = self._store.texts_folder / f"{sha256}.txt"
+        path = self.file(sha256)
         try:
             data, status = path.read_bytes(), path.stat()
             stamp = status.st_size, status.st_mtime_ns, status.st_ino

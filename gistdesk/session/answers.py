@@ -320,7 +320,7 @@ def _obstacle(entries: list[Entry], full: bool) -> Problem | None:
                 Sentence("{title} is not compressed yet.", title=entry.title),
                 "Ask again when its row says Ready.",
             )
-        if not full and entry.state == "outdated":
+        if not full and entry.is_outdated:
             return Problem(
                 OUTDATED,
                 Sentence("{title} was compressed with a different version of its model.", title=entry.title),

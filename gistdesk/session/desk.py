@@ -115,10 +115,11 @@ class Desk(QObject):
         self.device_holder = ""
         self._is_closing = self.queue_paused = self.works_beside = False
         self.file_jobs = FileJobs(self)
+        self._extra: list[Engine] = []
         self._engine = Engine(self, idle_unload_s=settings.idle_unload_s)
         self._calls = Calls(self._engine, self)
         self._reader = Calls(Engine(self, idle_unload_s=_READER_IDLE_S), self)
-        self._downloads = Downloads(self._new_download_calls, settings.downloads, self)
+        self._downloads = Downloads(self._new_calls, settings.downloads, self)
         self._models = Models(self._reader, self._current_settings, lambda: self._downloads.states, self)
         self.estimates = Estimates(library, self._info_of, self._current_settings)
         self._queue = Queue(library, self._calls, self._current_settings, self._models.info, self)
@@ -127,12 +128,19 @@ class Desk(QObject):
         self.chats = Chats(library, self._answers, self._revive, self._waits_for_run, self)
         self.upkeep = Upkeep(library, self.file_jobs, self)
         self.documents = Documents(
-            *(library, self._queue, self._reader, self.file_jobs, self.estimates, self._current_settings),
+            *(
+                library,
+                self._queue,
+                self._reader,
+                self._new_calls(),
+                self.file_jobs,
+                self.estimates,
+                self._current_settings,
+            ),
             *(self._revive, self),
         )
         self.cuda, self.found_models = CudaSetUp(self), FoundModels(self)
         self.server = LocalServer(self._calls, self._current_settings, settings_path.parent, self)
-        self._extra: list[Engine] = []
         self._connect()
         library.queue.recover()
         QTimer.singleShot(0, self._on_started)
@@ -368,7 +376,7 @@ class Desk(QObject):
 
     # event handlers
 
-    def _new_download_calls(self) -> Calls:
+    def _new_calls(self) -> Calls:
         self._extra.append(Engine(self, idle_unload_s=_READER_IDLE_S))
         return Calls(self._extra[-1], self)
 

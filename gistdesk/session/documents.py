@@ -60,15 +60,18 @@ class Documents(QObject):
         library: Library,
         queue: Queue,
         reader: Calls,
+        watcher: Calls,
         file_jobs: FileJobs,
         estimates: Estimates,
         settings: Callable[[], Settings],
         revive: Callable[[], None],
         parent: QObject | None = None,
     ) -> None:
-        """`reader` calls the process that reads files; `revive` starts even an engine that crashed too often."""
+        """`reader` calls the process that reads files, `watcher` one that may hang in a disk that does not answer;
+        `revive` starts even an engine that crashed too often."""
         super().__init__(parent)
-        self._library, self._queue, self._reader, self._file_jobs = library, queue, reader, file_jobs
+        self._library, self._queue, self._file_jobs = library, queue, file_jobs
+        self._reader, self._watcher = reader, watcher
         self._estimates, self._settings, self._revive = estimates, settings, revive
         self._looked_at = -float(_LOOK_S)
         self._dropped = Dropped(library, reader, settings, self)
@@ -174,13 +177,19 @@ class Documents(QObject):
             self.one_changed.emit(entry_id)
         self._queue.wake()
 
+    def keep_gist(self, entry_id: int) -> None:
+        """After another gist could not be made: the entry is again what its gist was made with."""
+        self._library.entries.put_back(entry_id)
+        self.one_changed.emit(entry_id)
+
     def eta_s(self, entry_id: int) -> float | None:
         """Seconds left for an entry being compressed, where known."""
         return self._queue.eta_s.get(entry_id)
 
     def made_with_others(self, model: str) -> list[Entry]:
         """Those that were compressed with a different model but could be compressed with this one."""
-        return [e for e in self._library.entries.all() if e.gist is not None and e.model != model and e.text_sha256]
+        others = [e for e in self._library.entries.all() if e.gist is not None and e.gist_model != model]
+        return [e for e in others if e.text_sha256 and (e.model != model or e.state == "failed")]
 
     def mark_outdated(self, info: ModelInfo) -> None:
         """Mark the gists that this model made when it was another than it is now."""
@@ -225,7 +234,7 @@ class Documents(QObject):
         if time.monotonic() - self._looked_at < _LOOK_S:
             return
         self._looked_at = time.monotonic()
-        self._reader.send(LookAtSources(folder=str(self._library.store.folder)), self._on_looked)
+        self._watcher.send(LookAtSources(folder=str(self._library.store.folder)), self._on_looked)
 
     def _on_looked(self, event: Event) -> None:
         if isinstance(event, LookAtSourcesDone) and event.n_changed:

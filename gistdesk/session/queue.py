@@ -11,7 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.methods import chosen_method, starting_method
-from gistdesk.library import Entry, GistFigures, Identity, Library, Problem, TextFigures, row_of
+from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures, row_of
 from gistdesk.library.records import State
 from gistdesk.models import model_for
 from gistdesk.protocol import (
@@ -91,7 +91,7 @@ class Queue(QObject):
         if entry is None:
             return
         self._work = _Work(entry)
-        if entry.text_sha256 is None or entry.read_again:
+        if self._has_to_be_read(entry):
             self._extract(entry)
         else:
             self._compress(entry)
@@ -156,18 +156,23 @@ class Queue(QObject):
         self._work.request_id = self._calls.send(request, self._on_event)
         self.entry_changed.emit(entry.id)
 
+    def _has_to_be_read(self, entry: Entry) -> bool:
+        text = entry.next_text or entry
+        return entry.read_again or text.text_sha256 is None or not self._library.texts.is_kept(text.text_sha256)
+
     def _compress(self, entry: Entry) -> None:
-        assert self._work is not None and entry.text_sha256 is not None
+        text = entry.next_text or entry
+        assert self._work is not None and text.text_sha256 is not None
         if self._known_already(entry):
             return
         self._library.entries.set_progress(entry.id, 0, 0)  # for reading
         self._library.entries.set_state(entry.id, "compressing")
         settings = self._settings()
         request = Compress(
-            text_path=str(self._library.texts.path(entry.id)),
-            title=entry.title,
-            source_sha256=entry.source_sha256 or "",
-            page_label=entry.page_label,
+            text_path=str(self._library.texts.file(text.text_sha256)),
+            title=text.title,
+            source_sha256=text.source_sha256 or "",
+            page_label=text.page_label,
             target=str(self._library.gists.incoming_path(entry.id)),
             ratio=entry.ratio,
             choice=model_choice(settings, entry.model),
@@ -180,12 +185,12 @@ class Queue(QObject):
 
     def _known_already(self, entry: Entry) -> bool:
         """Reuse the gist of the same text compressed by the same model at the same ratio; whether there is one."""
-        info = self._info(entry.model)
-        if info is None or entry.text_sha256 is None:
+        info, text = self._info(entry.model), entry.next_text or entry
+        if info is None or text.text_sha256 is None:
             return False
         method = chosen_method(entry.method, has_adapter=info.has_adapter)
         found = self._library.gists.find(
-            entry.text_sha256,
+            text.text_sha256,
             info.model_fingerprint,
             info.tokenizer_fingerprint,
             info.adapter_fingerprint if starting_method(method, info.has_adapter) == "adapter" else "",
@@ -196,6 +201,8 @@ class Queue(QObject):
         if found is None:
             return False
         self._library.gists.use(entry.id, found.id)
+        if entry.next_text:
+            self.text_kept.emit(entry.id)
         self._finished(entry.id)
         return True
 
@@ -240,12 +247,14 @@ class Queue(QObject):
         self._compress(entry)
 
     def _on_compressed(self, entry_id: int, event: CompressDone) -> None:
-        """This is the entry's gist, unless it was queued for another model or ratio at the last moment."""
+        """This is the entry's gist, unless it was queued for another model, ratio or text at the last moment."""
         assert self._work is not None
         work = self._work.entry
         entry = self._library.entries.get(entry_id)
-        if (entry.model, entry.method) == (work.model, work.method):
+        if (entry.model, entry.method) == (work.model, work.method) and not entry.read_again:
             self._library.gists.adopt(entry_id, Path(event.target), row_of(GistFigures, event), ratio=work.ratio)
+            if entry.next_text:
+                self.text_kept.emit(entry_id)
             self.compressed.emit(entry_id)
         self._finished(entry_id)
 
@@ -272,13 +281,10 @@ class Queue(QObject):
         self.wake()
 
     def _give_up(self, entry_id: int) -> None:
-        entry = self._library.entries.get(entry_id)
-        if entry.gist is None:
+        if self._library.entries.get(entry_id).gist is None:
             self._library.entries.set_state(entry_id, "cancelled")
-            return
-        self._library.entries.put_back(entry_id)
-        if (info := self._info(entry.gist_model)) is not None:  # it may have been outdated before
-            self._library.gists.mark_outdated(row_of(Identity, info), info.model, is_base=not info.adapter_base)
+        else:
+            self._library.entries.put_back(entry_id)
 
     def _finished(self, entry_id: int) -> None:
         self._work = None

@@ -3,7 +3,10 @@
 Knows a library's folder; knows nothing of how files are compared.
 """
 
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
+from typing import cast
 
 from gistdesk.library import Library
 from gistdesk.protocol import LookAtSources, LookAtSourcesDone
@@ -11,14 +14,26 @@ from gistdesk.worker.pulse import Pulse
 
 
 def look_at_sources(request: LookAtSources, pulse: Pulse) -> LookAtSourcesDone:
-    """Raises UserError: the library cannot be opened or written to."""
-    library = Library(Path(request.folder))
-    try:
-        look = library.sources.look()
-        while True:
-            next(look)
-            pulse()
-    except StopIteration as ended:
-        return LookAtSourcesDone(ended.value)
-    finally:
-        library.close()
+    """The library is not held open while files are read, as it may be moved.
+
+    Raises:
+        UserError: the library cannot be opened or written to.
+    """
+    with closing(Library(Path(request.folder))) as library:
+        suspects = library.sources.suspects()
+    told = [(suspect, _pulsing(suspect.differs(), pulse)) for suspect in suspects]
+    if not told:
+        return LookAtSourcesDone(0)
+    with closing(Library(Path(request.folder))) as library:
+        return LookAtSourcesDone(
+            sum(library.sources.note(each, differs) for each, differs in told if differs is not None)
+        )
+
+
+def _pulsing(steps: Generator[None, None, bool | None], pulse: Pulse) -> bool | None:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            return cast("bool | None", ended.value)
+        pulse()

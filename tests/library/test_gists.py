@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from gistdesk.core.errors import UserError
-from gistdesk.library import Entry, Library
+from gistdesk.library import Entry, Library, Problem
 from tests.library.made import add, adopt, extract, figures, ready
 
 DESCRIPTION = {
@@ -180,6 +180,20 @@ def test_another_adapter_of_the_same_base_makes_nothing_outdated(library: Librar
     assert library.gists.mark_outdated(other, "/data/adapters/other") == 0
     assert library.gists.mark_outdated(other, "/data/adapters/mine") == 1
     assert library.gists.mark_outdated(("starter", "m1", "t1", "a1"), "/data/adapters/mine") == 1
+
+
+def test_what_is_outdated_stays_so_whatever_is_done_with_it(library: Library):
+    """Queued, failed, given up; until another gist is made, or the model is again what it was."""
+    entry, mine, other = ready(library), ("starter", "m1", "t1", "a1"), ("starter", "m1", "t1", "a2")
+    library.entries.set_job(entry.id, model="starter", ratio=8.0)
+    assert library.gists.mark_outdated(other) == 1 and library.gists.mark_outdated(other) == 0
+    assert library.entries.get(entry.id).state == "queued" and not library.entries.get(entry.id).can_answer
+    library.entries.put_back(entry.id)
+    assert (library.entries.get(entry.id).state, library.entries.get(entry.id).ratio) == ("outdated", 100.0)
+    library.entries.set_state(entry.id, "failed", problem=Problem("user", "no", ""))
+    assert library.gists.mark_outdated(mine) == 1 and library.entries.get(entry.id).can_answer
+    library.gists.mark_outdated(other)
+    assert adopt(library, entry.id, adapter="a2").can_answer
 
 
 def test_import_copies_and_export_gives_it_out(library: Library, tmp_path: Path):

@@ -2,12 +2,13 @@
 
 import hashlib
 import os
-from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from gistdesk.library import Entry, Library, TextFigures
+from gistdesk.library.sources import Suspect
 from tests.library.made import adopt
 
 
@@ -22,12 +23,20 @@ def read(library: Library, entry_id: int, path: Path) -> None:
 
 
 def looked(library: Library) -> int:
-    steps: Generator[None, None, int] = library.sources.look()
+    return sum(
+        library.sources.note(suspect, differs)
+        for suspect in library.sources.suspects()
+        if (differs := compared(suspect)) is not None
+    )
+
+
+def compared(suspect: Suspect) -> bool | None:
+    steps = suspect.differs()
     while True:
         try:
             next(steps)
         except StopIteration as ended:
-            return int(ended.value)
+            return cast("bool | None", ended.value)
 
 
 @pytest.fixture
@@ -100,29 +109,75 @@ def test_it_is_read_again_before_it_is_compressed_again(library: Library, entry:
     assert library.entries.get(entry.id).read_again
     read(library, entry.id, file)
     assert not library.entries.get(entry.id).read_again
-    assert library.texts.pages(entry.id) == ["The rent is 950 euros, and the deposit is 1,900."]
+
+
+def test_reading_again_is_not_asked_for_once_the_file_is_gone(library: Library, entry: Entry, file: Path) -> None:
+    """The text that was kept is all there is then."""
+    file.write_text("", "utf-8")
+    library.sources.read_again_if_changed(entry.id)
+    assert library.entries.get(entry.id).read_again
+    file.unlink()
+    library.sources.read_again_if_changed(entry.id)
+    assert not library.entries.get(entry.id).read_again
 
 
 @pytest.mark.parametrize("harm", ["gone", "damaged"])
-def test_a_kept_text_that_is_gone_or_damaged_is_read_again(library: Library, entry: Entry, harm: str) -> None:
+def test_a_kept_text_that_is_gone_or_damaged_is_known(library: Library, entry: Entry, harm: str) -> None:
     kept = library.texts.path(entry.id)
-    assert kept is not None
+    assert kept is not None and library.texts.is_kept(kept.stem)
     kept.unlink() if harm == "gone" else kept.write_bytes(b"The rent is 100 euros.")
+    assert not library.texts.is_kept(kept.stem)
+
+
+def test_a_gist_keeps_its_text_until_the_next_one_is_there(library: Library, entry: Entry, file: Path) -> None:
+    """Answers from it are looked up in what it was made of; the next text is not thrown away meanwhile."""
+    file.write_text("The rent is 950 euros.", "utf-8")
     library.sources.read_again_if_changed(entry.id)
-    assert library.entries.get(entry.id).read_again
+    library.entries.set_job(entry.id, model="starter", ratio=100.0)
+    read(library, entry.id, file)
+    waiting = library.entries.get(entry.id)
+    assert library.texts.pages(entry.id) == ["The rent is 900 euros."]
+    assert waiting.next_text is not None and waiting.text_sha256 == entry.text_sha256 and not waiting.read_again
+    library.disk.clean_up()
+    assert library.texts.is_kept(waiting.next_text.text_sha256)
+    assert adopt(library, entry.id, data=b"the gist of the new text").next_text is None
+    assert library.texts.pages(entry.id) == ["The rent is 950 euros."]
+    assert (looked(library), state(library, entry)) == (0, "ready")
+    gist = library.entries.get(entry.id).gist
+    assert gist is not None and entry.gist is not None and gist.id != entry.gist.id
 
 
-def test_given_up_after_reading_again_the_gist_is_of_the_older_text(library: Library, entry: Entry, file: Path) -> None:
-    """Which no later look takes back, though the file is what was read last."""
+def test_given_up_after_reading_again_all_is_as_it_was(library: Library, entry: Entry, file: Path) -> None:
     file.write_text("The rent is 950 euros.", "utf-8")
     library.sources.read_again_if_changed(entry.id)
     library.entries.set_job(entry.id, model="starter", ratio=100.0)
     read(library, entry.id, file)
     library.entries.put_back(entry.id)
-    assert state(library, entry) == "source changed"
-    assert (looked(library), state(library, entry)) == (0, "source changed")
+    assert library.entries.get(entry.id) == entry
+    assert (looked(library), state(library, entry)) == (1, "source changed")
+
+
+def test_a_text_that_is_the_same_after_all_needs_no_other_gist(library: Library, entry: Entry, file: Path) -> None:
+    os.utime(file, ns=(1, entry.source_mtime_ns + 10**9))
+    read(library, entry.id, file)
+    again = library.entries.get(entry.id)
+    assert again.next_text is None and again.source_mtime_ns == entry.source_mtime_ns + 10**9
+
+
+def test_what_was_seen_before_it_was_read_anew_counts_no_more(library: Library, entry: Entry, file: Path) -> None:
+    file.write_text("The rent is 950 euros.", "utf-8")
+    (before,) = library.sources.suspects()
+    read(library, entry.id, file)
     adopt(library, entry.id, data=b"the gist of the new text")
-    assert (looked(library), state(library, entry)) == (0, "ready")
+    assert (library.sources.note(before, True), state(library, entry)) == (0, "ready")
+
+
+def test_a_text_to_come_that_is_damaged_is_told_by_its_entry_alone(library: Library, entry: Entry) -> None:
+    for damaged in ("{", "[]", '{"text_sha256": 1}'):
+        with library.store.write() as db:
+            db.execute("UPDATE entries SET next_text = ?", (damaged,))
+        assert library.entries.get(entry.id).state == "failed"
+        library.disk.storage()
 
 
 def test_given_up_before_reading_again_the_next_look_tells(library: Library, entry: Entry, file: Path) -> None:

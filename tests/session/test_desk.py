@@ -363,10 +363,12 @@ def test_an_outdated_gist_that_is_put_back_is_outdated(qtbot: QtBot, desk: Desk)
     [entry_id] = ready(qtbot, desk, ENGLISH)
     with desk.library.store.write() as db:
         db.execute("UPDATE gists SET model_fingerprint = 'older'")
-        db.execute("UPDATE entries SET state = 'outdated'")
+        db.execute("UPDATE entries SET state = 'outdated', is_outdated = 1")
     paused_and_queued(qtbot, desk, entry_id)
     desk.documents.cancel(entry_id)
     assert desk.library.entries.get(entry_id).state == "outdated"
+    answer = desk.chats.ask(desk.chats.new([entry_id]), "What is the passkey?")
+    assert (desk.library.chats.message(answer).figures["problem"]["kind"]) == "outdated"
 
 
 @pytest.mark.release
@@ -382,6 +384,20 @@ def test_a_changed_file_is_noticed_and_read_again(
     wait_for_state(qtbot, desk, entry_id, "source changed")
     chat_id = desk.chats.new([entry_id])
     assert wait_for_answer(qtbot, desk, desk.chats.ask(chat_id, "What is the passkey?")) == "58203"
+    # read again, and given up: the gist and its text are still there, and belong together
+    desk.change_settings(model="/models/not-here")
+    desk.documents.recompress([entry_id])
+    wait_for_state(qtbot, desk, entry_id, "failed")
+    assert desk.library.entries.get(entry_id).next_text is not None
+    answer = desk.chats.ask(chat_id, "What is the passkey?")
+    assert wait_for_answer(qtbot, desk, answer) == "58203"
+    assert desk.library.chats.message(answer).grounded.found  # type: ignore[union-attr]
+    desk.documents.keep_gist(entry_id)
+    desk.documents.look_at_sources()
+    wait_for_state(qtbot, desk, entry_id, "source changed")
+    desk.change_settings(model="starter")
     desk.documents.recompress([entry_id])
     wait_for_state(qtbot, desk, entry_id, "ready", "failed")
-    assert wait_for_answer(qtbot, desk, desk.chats.ask(chat_id, "What is the passkey?")) == "71946"
+    answer = desk.chats.ask(chat_id, "What is the passkey?")
+    assert wait_for_answer(qtbot, desk, answer) == "71946"
+    assert desk.library.chats.message(answer).grounded.found  # type: ignore[union-attr]

@@ -149,9 +149,10 @@ class ChatInspector(QFrame):
         for field in fields:
             field.blockSignals(True)
         title, system = (chat.title, chat.system or "") if chat else ("", "")
-        if self.title.text() != title:
+        if self.title.text().strip() != title:  # spaces at the end of what is being typed are not stored
             self.title.setText(title)
-        if self.system.toPlainText() != system:
+            self.title.setCursorPosition(0)
+        if self.system.toPlainText().strip() != system:
             self.system.setPlainText(system)
         sampling = _DEFAULTS | (chat.sampling if chat else {})
         for name, box in self._sampling_boxes().items():

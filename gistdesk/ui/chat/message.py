@@ -218,11 +218,21 @@ class MessageView(QWidget):
         if action == "copy":
             QGuiApplication.clipboard().setText(self._selected_text() or self.text())
         elif action == "edit" and isinstance(self.main, QuestionView):
-            self._actions.hide()
-            self.main.edit()
+            self.edit()
         else:
             self.acted.emit(self.id, action)
         return True
+
+    @property
+    def draft(self) -> str | None:
+        """What a question that is being edited has become; None of any other message."""
+        return self.main.draft if isinstance(self.main, QuestionView) else None
+
+    def edit(self, draft: str | None = None) -> None:
+        """Edit a question, from this draft of it."""
+        if isinstance(self.main, QuestionView):
+            self._actions.hide()
+            self.main.edit(draft)
 
     def _selected_text(self) -> str:
         cursors = [prose.textCursor() for prose in self.findChildren(ProseView)]

@@ -5,7 +5,7 @@ Knows the library's entries; knows nothing of chats.
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -30,6 +31,8 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 
 _WIDEST_PX = 400
 _MOST_ROWS = 8
+_MOST_LINES = 3.5
+"""Half a line shows that there are more."""
 
 
 class Pill(Card):
@@ -59,7 +62,7 @@ class Pill(Card):
         """Show another state of the same document."""
         self._entry = entry
         words = pill_words(entry)
-        self.kind = "tinted" if entry.can_answer else "plain"
+        self.kind = "tinted" if entry.can_answer and entry.trashed is None else "plain"
         self._label.setText(words, ending=words.removeprefix(entry.title))
         self.setAccessibleName(words)
         self.remove_button.set_words(tr("Remove {title} from this chat", title=entry.title))
@@ -100,9 +103,15 @@ class Pills(QWidget):
         self.add_button.clicked.connect(self.add_pressed)
         self._row = FlowRow(gap=SMALL)
         self._row.add(self.add_button)
+        self._area = QScrollArea()
+        self._area.setWidget(self._row)
+        self._area.setWidgetResizable(True)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._row.height_changed.connect(self._on_height_changed)
         rows = QVBoxLayout(self)
         rows.setContentsMargins(0, 0, 0, 0)
-        rows.addWidget(self._row)
+        rows.addWidget(self._area)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._retranslate()
 
@@ -119,6 +128,11 @@ class Pills(QWidget):
         self._entries = list(entries)
         self._retranslate()
         self._row.replace([*self._pills.values(), self.add_button])
+
+    def _on_height_changed(self, height: int) -> None:
+        """As high as the pills, up to some lines; the others are scrolled to."""
+        line = self.add_button.sizeHint().height() + SMALL
+        self._area.setFixedHeight(min(height, int(_MOST_LINES * line)))
 
     def focus_chain(self) -> list[QWidget]:
         """What Tab reaches, in order."""
@@ -180,6 +194,11 @@ class DocumentPicker(Card):
         self._list.setVisible(bool(entries))
         self._search.setVisible(bool(entries))
         self.setFixedWidth(46 * GRID)
+        for entry in self._entries:
+            item = QListWidgetItem(pill_words(entry))
+            item.setData(Qt.ItemDataRole.UserRole, entry.id)
+            item.setSizeHint(QSize(0, 2 * self._list.fontMetrics().lineSpacing()))
+            self._list.addItem(item)
         self._retranslate()
         self._fill()
         self.adjustSize()
@@ -190,7 +209,8 @@ class DocumentPicker(Card):
             self.close()
         elif event.key() == Qt.Key.Key_Down and self._search.hasFocus():
             self._list.setFocus()
-            self._list.setCurrentRow(0)
+            if shown := self._shown():
+                self._list.setCurrentItem(shown[0], QItemSelectionModel.SelectionFlag.NoUpdate)
         else:
             super().keyPressEvent(event)
 
@@ -204,14 +224,9 @@ class DocumentPicker(Card):
 
     def _fill(self) -> None:
         wanted = self._search.text().casefold().split()
-        self._list.clear()
-        for entry in self._entries:
-            if all(word in entry.title.casefold() for word in wanted):
-                item = QListWidgetItem(pill_words(entry))
-                item.setData(Qt.ItemDataRole.UserRole, entry.id)
-                item.setSizeHint(QSize(0, 2 * self._list.fontMetrics().lineSpacing()))
-                self._list.addItem(item)
-        self._nothing.setVisible(not self._list.count())
+        for row, entry in enumerate(self._entries):  # what was chosen stays chosen
+            self._list.setRowHidden(row, not all(word in entry.title.casefold() for word in wanted))
+        self._nothing.setVisible(not self._shown())
         self._nothing.setText(
             tr("No such document.") if self._entries else tr("The library has no other documents. Add new files.")
         )
@@ -220,9 +235,13 @@ class DocumentPicker(Card):
     def _on_selection_changed(self) -> None:
         self._add.setEnabled(bool(self._list.selectedItems()))
 
+    def _shown(self) -> list[QListWidgetItem]:
+        items = [self._list.item(row) for row in range(self._list.count())]
+        return [item for item in items if not item.isHidden()]
+
     def _on_return(self) -> None:
-        if self._list.count():
-            self._on_activated(self._list.item(0))
+        if shown := self._shown():
+            self._on_activated(shown[0])
 
     def _on_activated(self, item: QListWidgetItem) -> None:
         item.setSelected(True)

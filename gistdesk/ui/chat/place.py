@@ -35,12 +35,12 @@ class ChatPlace(QObject):
         chat_id: the open chat; None when there is none.
 
     Signals:
-        source_requested: entry id, page from 0, start and end in that page, to be shown in the reader.
+        source_requested: a `Passage`, to be shown in the reader.
         documents_requested: new files should be added to the library.
         models_requested: another model should be chosen.
     """
 
-    source_requested = Signal(int, int, int, int)
+    source_requested = Signal(object)
     documents_requested = Signal()
     models_requested = Signal()
 
@@ -50,6 +50,7 @@ class ChatPlace(QObject):
         self.chat_id: int | None = None
         self._writing: dict[int, _Writing] = {}
         self._drafts: dict[int, str] = {}
+        self._edited: dict[int, dict[int, str]] = {}
         self.list_widget = ChatList(desk)
         self.main_widget = ChatPage()
         self.inspector_widget = ChatInspector(desk)
@@ -183,6 +184,8 @@ class ChatPlace(QObject):
     def _open(self, chat_id: int | None) -> None:
         if self.chat_id is not None:
             self._drafts[self.chat_id] = self.composer.field.toPlainText()
+            if chat_id != self.chat_id:
+                self._edited[self.chat_id] = self.transcript.being_edited()
         changed = chat_id != self.chat_id
         self.chat_id = chat_id
         self.list_widget.choose(chat_id)
@@ -192,6 +195,7 @@ class ChatPlace(QObject):
             self.composer.field.moveCursor(self.composer.field.textCursor().MoveOperation.End)
             self.main_widget.banners_gone()
             self.transcript.show_path([], busy=False)
+            self.transcript.go_on_editing(self._edited.pop(chat_id, {}) if chat_id is not None else {})
         self._refresh()
 
     def _refresh(self) -> None:
@@ -359,7 +363,7 @@ class ChatPlace(QObject):
         self._refresh()
 
     def _on_passage_chosen(self, passage: Passage) -> None:
-        self.source_requested.emit(passage.entry_id, passage.page - 1, passage.start, passage.end)
+        self.source_requested.emit(passage)
 
     def _on_document_removed(self, entry_id: int) -> None:
         chat = self._desk.library.chats.get(self._open_id())

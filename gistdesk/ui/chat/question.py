@@ -49,15 +49,21 @@ class QuestionView(QWidget):
         """Show another state of the same question."""
         self.message = message
 
-    def edit(self) -> None:
-        """Show the field and put the focus into it."""
+    @property
+    def draft(self) -> str | None:
+        """What the field holds; None if it is not shown."""
+        return self._editor.text if self._editor is not None else None
+
+    def edit(self, draft: str | None = None) -> None:
+        """Show the field, with the question, and put the focus into it; or with what became of it, wherever that is."""
         if self._editor is None:
-            self._editor = _Editor(self.message.text)
+            self._editor = _Editor(self.message.text if draft is None else draft)
             self._editor.saved.connect(self._on_saved)
             self._editor.ended.connect(self._on_ended)
             self._rows.addWidget(self._editor)
             self._card.hide()
-        self._editor.focus()
+        if draft is None:
+            self._editor.focus()
 
     def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802
         super().resizeEvent(event)
@@ -116,6 +122,10 @@ class _Editor(Card):
         self.rows.addWidget(self._field)
         self.rows.addLayout(buttons)
         self._retranslate()
+
+    @property
+    def text(self) -> str:
+        return self._field.toPlainText()
 
     def focus(self) -> None:
         self._field.setFocus(Qt.FocusReason.OtherFocusReason)

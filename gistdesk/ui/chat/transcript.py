@@ -5,7 +5,7 @@ is added above or below. Knows messages; knows nothing of the desk or the librar
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
@@ -46,6 +46,7 @@ class Transcript(QScrollArea):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.views: list[MessageView] = []
+        self._drafts: dict[int, str] = {}
         self._unbuilt: list[Message] = []
         self._current: MessageView | None = None
         self._at_end = True
@@ -118,6 +119,15 @@ class Transcript(QScrollArea):
     def last_answer(self) -> MessageView | None:
         """The newest answer."""
         return next((view for view in reversed(self.views) if view.message.role == "assistant"), None)
+
+    def being_edited(self) -> dict[int, str]:
+        """Ids of the questions that are being edited, and what they have become."""
+        shown = {view.id: view.draft for view in self.views if view.draft is not None and view.draft != view.text()}
+        return {**self._drafts, **shown}
+
+    def go_on_editing(self, drafts: Mapping[int, str]) -> None:
+        """Of the next path, show these questions as they were being edited, as soon as they are built."""
+        self._drafts = dict(drafts)
 
     def focused(self) -> MessageView | None:
         """The message that has the keyboard focus."""
@@ -244,6 +254,8 @@ class Transcript(QScrollArea):
             self.views.append(view)
             self._page.rows.insertWidget(self._page.rows.count() - 1, view)
         view.show()  # the layout would do it later, and a hidden view takes no focus
+        if message.id in self._drafts:
+            view.edit(self._drafts.pop(message.id))
 
     def _drop(self, view: MessageView) -> None:
         if view is self._current:

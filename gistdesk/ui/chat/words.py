@@ -154,6 +154,7 @@ def _work_words(entry: Entry) -> str:
         "compressing": tr("compressing"),
         "failed": tr("failed"),
         "outdated": tr("needs recompressing"),
+        "source changed": tr("source changed"),
         "cancelled": tr("cancelled"),
     }.get(entry.state, "")
 

@@ -96,7 +96,7 @@ class AdaptersTab(QWidget):
         """Show the adapters currently kept; the chosen one stays chosen."""
         chosen = self.chosen
         self._rows = [row for row in self._desk.models() if row.is_kept]
-        models = [entry.model for entry in self._desk.library.entries.all() if entry.gist is not None]
+        models = [entry.gist_model for entry in self._desk.library.entries.all() if entry.gist is not None]
         self.table.blockSignals(True)
         self.table.setRowCount(len(self._rows))
         for number, row in enumerate(self._rows):

@@ -38,6 +38,7 @@ _ACTIONS = (
     "recompress",
     "retry",
     "retry_small",
+    "keep",
     "cancel",
     "reveal",
     "export",
@@ -53,6 +54,7 @@ _ICONS = {
     "recompress": "compress",
     "retry": "retry",
     "retry_small": "memory",
+    "keep": "undo",
     "cancel": "stop",
     "reveal": "reveal",
     "export": "export",
@@ -78,9 +80,9 @@ def possible(entries: Sequence[Entry]) -> set[str]:
         found.add("retry")
         if all(entry.problem is not None and entry.problem.kind == "out_of_memory" for entry in entries):
             found |= {"retry_small", "recompress"}
-        elif all(entry.gist is not None for entry in entries):
+        elif all(entry.gist is not None and entry.text_sha256 for entry in entries):
             found.add("recompress")
-    elif not any(working):
+    elif not any(working) and all(entry.text_sha256 for entry in entries):
         found.add("recompress")
     if len(entries) == 1:
         entry = entries[0]
@@ -91,6 +93,7 @@ def possible(entries: Sequence[Entry]) -> set[str]:
             found.add("next")
         if entry.gist is not None:
             found.add("export")
+            found |= {"keep"} if entry.state in ("failed", "cancelled") else set()
         found.add("reveal")
     return found
 
@@ -302,6 +305,7 @@ class LibraryInspector(QFrame):
             "recompress": tr("Recompress…"),
             "retry": tr("Retry"),
             "retry_small": tr("Retry with less memory"),
+            "keep": tr("Keep the gist as it is"),
             "cancel": tr("Cancel compression"),
             "reveal": tr("Show in folder"),
             "export": tr("Export .gistkv…"),

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QVBoxLayout, QWi
 from gistdesk.core.errors import UserError
 from gistdesk.core.title import file_name
 from gistdesk.language.i18n import later, tr
-from gistdesk.library import Entry
+from gistdesk.library import Entry, Passage
 from gistdesk.session.desk import Desk
 from gistdesk.session.notices import Notice
 from gistdesk.ui.library.collection_menu import CollectionMenu
@@ -60,7 +60,7 @@ class LibraryPlace(QObject):
         self.main_widget = QWidget()
         self.inspector_widget = LibraryInspector(RecallCard(desk))
         self.main_widget.hide()
-        self._read: int | None = None
+        self._read: tuple[int, str | None] | None = None
         self._deleted: list[list[int]] = []
         table = self.list_widget.table
         self.list_widget.add_pressed.connect(self.files_requested)
@@ -115,11 +115,19 @@ class LibraryPlace(QObject):
             self.list_widget.show_everything()
         table.select(entry_ids)
 
-    def show_passage(self, entry_id: int, page: int, start: int, end: int) -> None:
-        """Open the kept text at a place: page from 0, offsets within the page."""
-        self.choose([entry_id])
-        if self.read(entry_id):
+    def show_passage(self, passage: Passage) -> None:
+        """Open the kept text at a passage; where the text has changed since, at the same words if it still has them."""
+        self.choose([passage.entry_id])
+        if not self.read(passage.entry_id):
+            return
+        pages = self._desk.library.texts.pages(passage.entry_id)
+        page, start, end = passage.page - 1, passage.start, passage.end
+        if page < len(pages) and pages[page][start:end] == passage.text:
             self.reader.show_place(page, start, end)
+        elif (at := _first_match(pages, passage.text, whole=True)) is not None:
+            self.reader.show_place(*at)
+        else:
+            self.told.emit(Notice(tr("The document has changed since: it no longer has this passage.")))
 
     def read(self, entry_id: int) -> bool:
         """Open the kept text of an entry. Returns whether there is one."""
@@ -131,10 +139,11 @@ class LibraryPlace(QObject):
             return False
         if not pages:
             return False
-        is_another = self._read != entry_id or not self.main_widget.isVisible()
+        read = (entry_id, entry.text_sha256)
+        is_another = self._read != read or not self.main_widget.isVisible()
         if is_another:
             self.reader.show_text(entry.title, pages, entry.page_label)
-        self._read = entry_id
+        self._read = read
         self.main_widget.show()
         if is_another:
             self._show_searched(pages)
@@ -168,6 +177,8 @@ class LibraryPlace(QObject):
         elif action == "retry_small":
             for each in ids:
                 self._desk.documents.retry(each, less_memory=True)
+        elif action == "keep":
+            self._desk.documents.keep_gist(entries[0].id)
         elif action == "cancel":
             for entry in entries:
                 if entry.state in WORKING:
@@ -205,7 +216,7 @@ class LibraryPlace(QObject):
         """Move entries to the trash, and offer Undo."""
         self._deleted.append(entry_ids)
         self._desk.documents.trash(entry_ids)
-        if self._read in entry_ids:
+        if self._read is not None and self._read[0] in entry_ids:
             self._on_reader_closed()
         message = tr("Moved to the trash: {n}", n=len(entry_ids))
         self.told.emit(Notice(message, actions=((later("Undo"), partial(self._bring_back, entry_ids)),)))
@@ -258,14 +269,14 @@ class LibraryPlace(QObject):
             self._read_along(entries[0])
 
     def _read_along(self, entry: Entry) -> None:
-        """While the reader is open, it shows the text of the chosen entry."""
-        if entry.id == self._read or entry.text_sha256 is None:
+        """While the reader is open, it shows the text of the chosen entry, and of its newest gist."""
+        if self._read == (entry.id, entry.text_sha256) or entry.text_sha256 is None:
             return
         try:
             pages = self._desk.library.texts.pages(entry.id)
         except UserError:
             return
-        self._read = entry.id
+        self._read = (entry.id, entry.text_sha256)
         self.reader.show_text(entry.title, pages, entry.page_label)
         self._show_searched(pages)
 
@@ -309,10 +320,10 @@ class LibraryPlace(QObject):
         menu.popup(point)
 
 
-def _first_match(pages: list[str], search: str) -> tuple[int, int, int] | None:
-    """Page, start and end of all that was searched for, or else of its longest word that is there."""
+def _first_match(pages: list[str], search: str, *, whole: bool = False) -> tuple[int, int, int] | None:
+    """Page from 0, start and end of all that was searched for, or else, unless `whole`, of its longest word."""
     wanted = unicodedata.normalize("NFC", search.strip())
-    for words in (wanted, *sorted(wanted.split(), key=len, reverse=True)):
+    for words in (wanted, *([] if whole else sorted(wanted.split(), key=len, reverse=True))):
         for number, page in enumerate(pages if words else []):
             if found := re.search(re.escape(words), page, re.IGNORECASE):
                 return number, *found.span()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QSize
+from PySide6.QtCore import QEvent, QSize, Signal
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from gistdesk.ui.widgets.theme import GRID, SMALL
@@ -11,11 +11,13 @@ from gistdesk.ui.widgets.theme import GRID, SMALL
 class FlowRow(QWidget):
     """Widgets in a row that wraps when it is too long; as high as it needs to be.
 
-    Args:
-        at_right: align rows to the right instead of the left.
+    Signals: height_changed (pixels).
     """
 
+    height_changed = Signal(int)
+
     def __init__(self, parent: QWidget | None = None, *, gap: int = SMALL, at_right: bool = False) -> None:
+        """`at_right`: rows are aligned to the right instead of the left."""
         super().__init__(parent)
         self._gap, self._at_right = gap, at_right
         self._widgets: list[QWidget] = []
@@ -71,3 +73,4 @@ class FlowRow(QWidget):
             y += height + self._gap
         if y - self._gap != self.minimumHeight() or y - self._gap != self.maximumHeight():
             self.setFixedHeight(max(0, y - self._gap))
+            self.height_changed.emit(self.minimumHeight())

@@ -73,8 +73,14 @@ class ElidedLabel(Label):
     def _shortened(self) -> str:
         metrics, room = self.fontMetrics(), self.contentsRect().width()
         room_of_beginning = room - metrics.horizontalAdvance(self._ending)
-        if not self._ending or room_of_beginning < 4 * theme.GRID:
+        if not self._ending:
             return metrics.elidedText(self.text(), self._where, room)
+        if room_of_beginning < 4 * theme.GRID:  # the middle would join two halves that say something else together
+            beginning = metrics.elidedText(
+                self.text().removesuffix(self._ending), Qt.TextElideMode.ElideRight, room // 2
+            )
+            left = room - metrics.horizontalAdvance(beginning)
+            return beginning + metrics.elidedText(self._ending, Qt.TextElideMode.ElideRight, left)
         return metrics.elidedText(self.text().removesuffix(self._ending), self._where, room_of_beginning) + self._ending
 
     def _explain(self) -> None:

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 
 from gistdesk.folders import folders
 from gistdesk.language.i18n import later, tr
-from gistdesk.library import Entry
+from gistdesk.library import Entry, Passage
 from gistdesk.session.desk import Desk
 from gistdesk.session.notices import Notice
 from gistdesk.session.runs import Runs
@@ -388,9 +388,9 @@ class MainWindow(QMainWindow):
         self.show_place(CHAT)
         self.chat.new_chat()
 
-    def _on_source(self, entry_id: int, page: int, start: int, end: int) -> None:
+    def _on_source(self, passage: Passage) -> None:
         self.show_place(LIBRARY)
-        self.library.show_passage(entry_id, page, start, end)
+        self.library.show_passage(passage)
 
     def _on_recompress(self, entries: list[Entry]) -> None:
         self.recompress_sheet.show_entries(entries)

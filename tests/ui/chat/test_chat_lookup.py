@@ -104,7 +104,8 @@ def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDe
 
     with qtbot.waitSignal(place.source_requested) as chosen:
         QTest.mouseClick(first, Qt.MouseButton.LeftButton)
-    assert chosen.args == [lease.id, 1, 0, RENT]
+    (passage,) = chosen.args
+    assert (passage.entry_id, passage.page, passage.start, passage.end) == (lease.id, 2, 0, RENT)
     view = answers(place)[-1]
     view.setFocus(Qt.FocusReason.TabFocusReason)
     QTest.keyClick(view, Qt.Key.Key_Tab)
@@ -114,7 +115,7 @@ def test_an_answer_cites_what_was_read_for_it(place: ChatPlace, desk: ScriptedDe
     assert QApplication.focusWidget() is first
     with qtbot.waitSignal(place.source_requested) as chosen:
         QTest.keyClick(first, Qt.Key.Key_Return)
-    assert chosen.args[1] == 1
+    assert chosen.args[0].page == 2
     set_language("ko")
     assert "gist 다음에 읽은 구절: 2개" in words_of(view) and first.accessibleName() == "Lease.pdf, 2쪽 열기"
     set_language("en")

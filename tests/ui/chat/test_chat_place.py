@@ -30,7 +30,7 @@ from pytestqt.qtbot import QtBot
 
 from gistdesk.core.lexical import terms_of
 from gistdesk.language.i18n import set_language
-from gistdesk.library import Entry, Message
+from gistdesk.library import Entry, Message, Passage
 from gistdesk.protocol import Error
 from gistdesk.ui.chat.markdown import MarkdownView
 from gistdesk.ui.chat.message import MessageView
@@ -315,9 +315,9 @@ def test_verify_in_source(place: ChatPlace, desk: ScriptedDesk, chat: int, lease
     assert QApplication.focusWidget() is cards[0]
     with qtbot.waitSignal(place.source_requested) as asked:
         QTest.keyClick(cards[0], Qt.Key.Key_Return)
-    entry_id, page, start, end = asked.args
-    assert (entry_id, page) == (lease.id, 1)
-    assert "58203" in desk.library.texts.pages(entry_id)[page][start:end]
+    (passage,) = asked.args
+    assert (passage.entry_id, passage.page) == (lease.id, 2)
+    assert "58203" in desk.library.texts.pages(lease.id)[1][passage.start : passage.end]
     with qtbot.waitSignal(place.source_requested):
         QTest.mouseClick(cards[0], Qt.MouseButton.LeftButton, pos=QPoint(20, 10))
     place.verify()
@@ -372,13 +372,12 @@ def test_nonsense_is_flagged_by_itself(place: ChatPlace, desk: ScriptedDesk, lea
     wait_idle(qtbot, desk, place)
     view = answers(place)[1]
     assert "Found in the document:" in words_of(view) and "Lease.pdf, page 2" in words_of(view)
-    chosen: list[tuple[int, ...]] = []
-    place.source_requested.connect(lambda *place: chosen.append(place))
+    chosen: list[Passage] = []
+    place.source_requested.connect(chosen.append)
     (card,) = view.main.evidence.cards  # type: ignore[union-attr]
     assert card in view.focus_chain()
     QTest.keyClick(card, Qt.Key.Key_Return)
-    entry_id, page, start, end = chosen[0]
-    assert (entry_id, page) == (lease.id, 1) and "58203" in PAGES[1][start:end]
+    assert (chosen[0].entry_id, chosen[0].page) == (lease.id, 2) and "58203" in chosen[0].text
 
     desk.engine.script = Script(["Yes."])
     ask(place)
@@ -737,6 +736,75 @@ def test_delete_in_a_text_deletes_no_chat(place: ChatPlace, desk: ScriptedDesk, 
     for widget in (place.composer.field, place.list_widget.search):
         QTest.keyClick(widget, Qt.Key.Key_Delete)
     assert desk.library.chats.all()
+
+
+def test_what_is_being_typed_in_the_inspector_is_not_rewritten(
+    place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot
+) -> None:
+    """Stored after a pause, without the space that the next word will need."""
+    for field, typed in ((place.inspector_widget.system, "Answer briefly "), (place.inspector_widget.title, "My ")):
+        field.clear()
+        QTest.keyClicks(field, typed)
+        qtbot.waitUntil(lambda: not place.inspector_widget._timer.isActive(), timeout=3000)
+        qtbot.wait(50)  # others are told of the change
+        QTest.keyClicks(field, "always")
+    qtbot.waitUntil(lambda: desk.library.chats.get(chat).title == "My always", timeout=3000)
+    assert desk.library.chats.get(chat).system == "Answer briefly always"
+
+
+def test_a_question_that_is_being_edited_waits_for_its_chat(
+    place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot
+) -> None:
+    ask(place)
+    wait_idle(qtbot, desk, place)
+    view = place.transcript.views[0]
+    assert view.act("edit")
+    QTest.keyClicks(QApplication.focusWidget(), " And since when?")
+    place.new_chat()
+    place.open(chat)
+    qtbot.waitUntil(lambda: len(place.transcript.views) == 2)
+    view = place.transcript.views[0]
+    assert view.draft == f"{view.text()} And since when?"
+    view.edit()  # takes the focus
+    QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
+    place.new_chat()
+    place.open(chat)
+    qtbot.waitUntil(lambda: len(place.transcript.views) == 2)
+    assert place.transcript.views[0].draft is None
+
+
+def test_what_is_chosen_stays_chosen_while_others_are_searched_for(place: ChatPlace, desk: ScriptedDesk) -> None:
+    ids = [add_document(desk.library, title).id for title in ("Lease A.pdf", "Minutes B.md", "Letter C.txt")]
+    place.new_chat()
+    place.add_documents()
+    picker = place.main_widget.findChild(DocumentPicker)
+    picked: list[list[int]] = []
+    picker.picked.connect(picked.append)
+    items = [picker._list.item(row) for row in range(picker._list.count())]
+    by_id = {item.data(Qt.ItemDataRole.UserRole): item for item in items}
+    by_id[ids[0]].setSelected(True)
+    picker._search.setText("minutes")
+    assert [item for item in items if not item.isHidden()] == [by_id[ids[1]]]
+    by_id[ids[1]].setSelected(True)
+    picker._search.setText("zebra")
+    assert not picker._nothing.isHidden()
+    picker._search.clear()
+    picker._on_add_clicked()
+    assert picked == [ids[:2]]
+
+
+def test_many_documents_are_scrolled_to_and_leave_room_for_the_question(
+    place: ChatPlace, desk: ScriptedDesk, qtbot: QtBot
+) -> None:
+    place.new_chat()
+    place.main_widget.resize(420, 480)
+    place.use_documents([add_document(desk.library, f"Document {n}.pdf").id for n in range(9)])
+    pills = place.composer.pills
+    qtbot.waitUntil(lambda: pills._area.height() < pills._row.height())
+    assert pills.height() < 4.5 * pills.add_button.sizeHint().height()
+    pills._area.ensureWidgetVisible(pills.add_button)
+    at = pills.add_button.mapTo(pills._area.viewport(), QPoint(4, 4))
+    assert pills._area.viewport().rect().contains(at)
 
 
 def test_the_inspector_reaches_the_next_answer(place: ChatPlace, desk: ScriptedDesk, chat: int, qtbot: QtBot) -> None:

@@ -122,8 +122,8 @@ def test_from_a_question_to_its_source(desk: Desk, qtbot: QtBot) -> None:
     card = place.transcript.views[-1].findChildren(PassageCard)[0]
     with qtbot.waitSignal(place.source_requested) as asked:
         QTest.keyClick(card, Qt.Key.Key_Return)
-    entry_id, page, start, end = asked.args
-    assert "58203" in desk.library.texts.pages(entry_id)[page][start:end]
+    (passage,) = asked.args
+    assert "58203" in desk.library.texts.pages(passage.entry_id)[passage.page - 1][passage.start : passage.end]
 
     answer = place.transcript.views[-1]
     answer.act("compare")

@@ -8,7 +8,8 @@ from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
-from gistdesk.library import Problem
+from gistdesk.library import Passage, Problem
+from gistdesk.session.notices import Notice
 from gistdesk.ui.chat.words import pill_words
 from gistdesk.ui.library.cells import in_two_lines
 from gistdesk.ui.library.collection_menu import CollectionMenu
@@ -17,6 +18,7 @@ from gistdesk.ui.library.list import LibraryList
 from gistdesk.ui.library.model import ADDED, ENTRY, RATIO, RECALL, SLOTS, STATUS, TITLE, TOKENS, summary
 from gistdesk.ui.library.states import explanation, look, state_words
 from gistdesk.ui.window.main import CHAT, MainWindow
+from tests.library.made import adopt, extract
 from tests.session.still_desk import add_entry, fill
 from tests.ui.window.window_made import open_window, still
 
@@ -254,11 +256,23 @@ def test_what_can_be_done_follows_the_state(window: MainWindow) -> None:
     waiting = replace(entries["ready"], state="queued")  # another gist of it is being made
     assert "chat" in possible([waiting]) and "until the new one is ready" in explanation(waiting)
     failed = replace(waiting, state="failed", problem=Problem("user", "It was locked.", "Unlock it."))
-    assert {"chat", "retry", "recompress"} <= possible([failed])
+    assert {"chat", "retry", "recompress", "keep"} <= possible([failed])
+    assert "recompress" not in possible([replace(entries["ready"], text_sha256=None)])  # only its gist was imported
     assert explanation(failed) == "It was locked. Unlock it. Until then chats go on with the gist made before."
     assert pill_words(failed) == f"{pill_words(entries['ready'])} · failed"
     assert possible([entries["ready"], entries["book"]]) == {"chat", "recompress", "collect", "trash"}
     assert possible([]) == set()
+
+
+def test_a_gist_is_kept_where_another_could_not_be_made(window: MainWindow) -> None:
+    entry = add_entry(still(window), "Lease.pdf")
+    entries = window.desk.library.entries
+    entries.set_job(entry.id, model="/models/gone", ratio=8.0)
+    entries.set_state(entry.id, "failed", problem=Problem("user", "The model is gone.", ""))
+    still(window).documents.one_changed.emit(entry.id)
+    window.library.choose([entry.id])
+    window.library.do("keep")
+    assert entries.get(entry.id) == replace(entry, method=entries.get(entry.id).method)
 
 
 def test_out_of_memory_offers_less_memory_and_another_ratio(window: MainWindow) -> None:
@@ -312,10 +326,29 @@ def test_files_are_looked_at_when_somebody_comes_back_to_the_window(window: Main
 
 def test_a_passage_is_shown_in_its_page(window: MainWindow) -> None:
     entry = add_entry(still(window), "Lease.pdf", pages=["One page.", "The code is 58203."])
-    window.chat.source_requested.emit(entry.id, 1, 12, 17)
+    window.chat.source_requested.emit(Passage(entry.id, "Lease.pdf", 2, 12, 17, "58203", "page"))
     reader = window.library.reader
     assert reader._text.textCursor().selectedText() == "58203"
     assert reader._place.text() == "Page 2 of 2"
+
+
+def test_a_passage_of_an_older_text_is_found_by_its_words_or_told_to_be_gone(window: MainWindow) -> None:
+    """Also where the reader was open with the older text."""
+    desk, reader = still(window), window.library.reader
+    entry = add_entry(desk, "Lease.pdf", pages=["The rent is 900 euros. The code is 58203.", "The end."])
+    rent = Passage(entry.id, "Lease.pdf", 1, 0, 22, "The rent is 900 euros.", "page")
+    code = Passage(entry.id, "Lease.pdf", 1, 23, 41, "The code is 58203.", "page")
+    window.chat.source_requested.emit(rent)
+    assert reader._text.textCursor().selectedText() == rent.text
+    extract(desk.library, entry.id, ["A new first page.", "The code is 58203."])
+    adopt(desk.library, entry.id, data=b"the gist of the new text")
+    desk.documents.one_changed.emit(entry.id)
+    window.chat.source_requested.emit(code)
+    assert reader._text.textCursor().selectedText() == code.text and reader._place.text() == "Page 2 of 2"
+    told: list[Notice] = []
+    window.library.told.connect(told.append)
+    window.chat.source_requested.emit(rent)
+    assert "no longer has this passage" in told[0].message
 
 
 @pytest.mark.parametrize("page_label", ["page", None])
@@ -325,7 +358,7 @@ def test_a_passage_is_seen_when_the_reader_was_closed(window: MainWindow, qtbot:
     page = "\n\n".join(lines)
     entry = add_entry(still(window), "Log.txt", pages=[page], page_label=page_label)
     start = page.index("58203")
-    window.chat.source_requested.emit(entry.id, 0, start, start + 5)
+    window.chat.source_requested.emit(Passage(entry.id, "Log.txt", 1, start, start + 5, "58203", page_label))
     reader = window.library.reader
     qtbot.wait(50)  # it gets its size only now
     text = reader._text
