@@ -27,7 +27,7 @@ class BiasedCache(DynamicCache):
 
     Attributes:
         slot_bias: per layer (n_kv_heads, n_biased), added to the scores of the first keys; -inf hides one that a head
-            does not use.
+            does not use. Or, for a single pass, (n_kv_heads, n_new, n_biased): another for each new token.
     """
 
     def __init__(self, layers: list[tuple[Tensor, Tensor]], slot_bias: list[Tensor], config: Any) -> None:
@@ -72,7 +72,8 @@ def _attend_biased(
     """
     bias: Tensor = arguments.pop("slot_bias")[module.layer_idx]
     n_new, n_all = query.shape[2], key.shape[2]
-    added = torch.nn.functional.pad(bias, (0, n_all - bias.shape[1])).to(query.dtype)[:, None, :]
+    of_tokens = bias if bias.dim() == 3 else bias[:, None, :]
+    added = torch.nn.functional.pad(of_tokens, (0, n_all - bias.shape[-1])).to(query.dtype)
     ahead = torch.ones(n_new, n_all, dtype=torch.bool, device=key.device).triu(n_all - n_new + 1)
     added = added.masked_fill(ahead, -torch.inf).repeat_interleave(query.shape[1] // key.shape[1], dim=0)[None]
     attended: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, added, **arguments)

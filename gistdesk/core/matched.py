@@ -2,8 +2,8 @@
 
 The model reads a segment after the prompt prefix; it is made to repeat it, asked general questions about it, and left
 to go on with it. The keys that the repetition attends to most hold the facts an answer may need (KVzip, arXiv
-2505.23416), and those that the rest attends to on the whole hold its sense, which takes a key for 64 tokens, and at
-most half of what is kept. Budgets differ by layer and head, as some heads copy and most do not.
+2505.23416), and those that what it goes on with depends on most hold its sense, which takes a key for 128 tokens, and
+at most half of what is kept. Budgets differ by layer and head, as some heads copy and most do not.
 Kept keys stay at their positions in the segment, with gaps, and all segments begin at the document's
 first position: a question is equally near to each of them, and a document of any length fits into the window. Knows
 nothing of files; `gistdesk.core.matching` decides which keys are kept and how they are fitted.
@@ -26,6 +26,7 @@ from gistdesk.core.memory import give_back_memory
 from gistdesk.core.model import GistModel, cached_kv
 from gistdesk.core.prompt import prompt_of
 from gistdesk.core.self_study import continuations
+from gistdesk.core.sensitivity import sensitivity
 
 SEGMENT_TOKENS = 1024
 """Longest text that is read at once."""
@@ -39,10 +40,10 @@ _QUESTIONS = (
     "Summarize it in a few sentences.",
     "What happened, and why?",
 )
-"""Asked about every text, so that selection and fit also suit a question's attention to it."""
+"""Asked about every text, so that the fit also suits a question's attention to it."""
 _CONTINUATIONS, _CONTINUED_TOKENS = 8, 16
 """Of a text, as the model itself would go on with it; eight of 16 tokens kept as much as two of 64."""
-_SENSE_TOKENS, _MOST_SENSE = 64, 0.5
+_SENSE_TOKENS, _MOST_SENSE = 128, 0.5
 """For so many tokens one key per head, on average, is chosen by the sense; and the most of what is kept. Each further
 one costs facts (tests/benchmarks/README.md)."""
 
@@ -96,7 +97,7 @@ def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, T
 
     Returns:
         what all of these saw of the text; for each of its keys, (n_layers, n_kv_heads, n_tokens), the largest attention
-        of the repetition; and the mean squares of that of questions and of continuations, added.
+        of the repetition; and how much the continuations depend on it.
 
     Raises:
         UserError: the model's output is not finite numbers.
@@ -105,13 +106,10 @@ def observe(model: GistModel, frame: Frame, ids: list[int]) -> tuple[Observed, T
     observed = Observed(kv)
     _ask(model, cache, (*frame.repeat, *ids), observed)
     largest = observed.largest()
-    mean_square = torch.zeros_like(largest)
-    for asked in (frame.questions, _going_on(model, cache, ids[-1])):
-        n_before = observed.n_queries
-        for each in asked:
-            _ask(model, cache, each, observed)
-        mean_square += observed.mean_square(n_before)  # each kind counts the same
-    return observed, largest, mean_square
+    said = _going_on(model, cache, ids[-1])
+    for each in (*frame.questions, *said):
+        _ask(model, cache, each, observed)
+    return observed, largest, sensitivity(model, cache, len(frame.prefix), said)
 
 
 def _going_on(model: GistModel, cache: DynamicCache, last: int) -> list[list[int]]:
@@ -165,9 +163,9 @@ def _match(
         each slot (n_layers, n_kv_heads, width), -inf where unused; and how many heads could not be fitted.
     """
     if n_slots < len(ids):
-        observed, largest, mean_square = observing(model, frame, ids)
+        observed, largest, depended = observing(model, frame, ids)
         share = min(_MOST_SENSE, len(ids) / _SENSE_TOKENS / n_slots)
-        kept = keep(better_place(largest, mean_square, share), n_slots)
+        kept = keep(better_place(largest, depended, share), n_slots)
         kv, bias, n_unfitted = fitting(observed, *gathered(observed.kv, kept))
     else:
         _, kv = _read(model, frame, ids)

@@ -57,24 +57,14 @@ class Observed:
             self.queries[layer] = torch.cat([self.queries[layer], grouped], dim=1)
             self.log_mass[layer] = torch.cat([self.log_mass[layer], mass], dim=1)
 
-    def attention(self, layer: int, first: int = 0) -> Tensor:
+    def attention(self, layer: int) -> Tensor:
         """(n_kv_heads, n_queries, n_tokens): the share of each query's attention that each of the text's keys gets."""
-        scores = _scores(self.queries[layer][:, first:], self.kv[layer, 0])
-        return scores.sub_(self.log_mass[layer][:, first:, None]).exp_()
-
-    @property
-    def n_queries(self) -> int:
-        """Of every layer, so far."""
-        return self.log_mass[-1].shape[1] if self.log_mass else 0
+        scores = _scores(self.queries[layer], self.kv[layer, 0])
+        return scores.sub_(self.log_mass[layer][..., None]).exp_()
 
     def largest(self) -> Tensor:
         """Of the attention that queries gave to each key: (n_layers, n_kv_heads, n_tokens)."""
         return torch.stack([self.attention(layer).amax(dim=1) for layer in range(len(self.queries))])
-
-    def mean_square(self, first: int = 0) -> Tensor:
-        """Of the attention that queries from the first on gave to each key: (n_layers, n_kv_heads, n_tokens)."""
-        layers = range(len(self.queries))
-        return torch.stack([self.attention(layer, first).square_().mean(dim=1) for layer in layers])
 
 
 def _scores(queries: Tensor, keys: Tensor) -> Tensor:
@@ -82,19 +72,20 @@ def _scores(queries: Tensor, keys: Tensor) -> Tensor:
     return queries.float() @ keys.float().transpose(1, 2) / math.sqrt(keys.shape[-1])
 
 
-def better_place(largest: Tensor, mean_square: Tensor, share: float) -> Tensor:
+def better_place(largest: Tensor, depended: Tensor, share: float) -> Tensor:
     """Score keys by the better of their places in two orders, each of which chooses its share of what is kept.
 
-    What one query needs badly is a fact; what many need a little carries the sense. Either alone loses the other.
+    What one query needs badly is a fact; what all that follows depends on carries the sense. Either alone loses the
+    other.
 
     Args:
-        largest, mean_square: of each key's attention, of any shape.
-        share: what the order by mean square chooses, more than 0 and less than 1.
+        largest: of each key's attention; depended: see `sensitivity`; of one shape, whichever.
+        share: what the second order chooses, more than 0 and less than 1.
 
     Returns:
         scores of the same shape, the highest 0.
     """
-    return torch.maximum(_places(largest) / (1 - share), _places(mean_square) / share)
+    return torch.maximum(_places(largest) / (1 - share), _places(depended) / share)
 
 
 def _places(scores: Tensor) -> Tensor:

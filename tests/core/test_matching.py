@@ -34,35 +34,20 @@ def test_attention_is_what_the_model_would_give() -> None:
     expected = scores.softmax(-1)[0, :, :, :5].reshape(1, 6, 5)
     assert torch.allclose(found.attention(0), expected, atol=1e-6)
     assert torch.allclose(found.largest()[0], expected.amax(dim=1), atol=1e-6)
-    assert torch.allclose(found.mean_square()[0], (expected**2).mean(dim=1), atol=1e-6)
-
-
-def test_queries_that_came_later_can_be_looked_at_alone() -> None:
-    both = observed()
-    before = both.n_queries
-    random = torch.Generator().manual_seed(3)
-    later = Observed(both.kv)
-    for layer in range(N_LAYERS):
-        query = torch.randn(1, 2 * N_HEADS, 5, HEAD_DIM, generator=random)
-        key = torch.cat([both.kv[None, layer, 0], torch.randn(1, N_HEADS, 5, HEAD_DIM, generator=random)], dim=2)
-        both.watch(layer, query, key)
-        later.watch(layer, query, key)
-    assert (before, both.n_queries) == (2 * N_QUERIES, 2 * N_QUERIES + 10)
-    assert torch.allclose(both.mean_square(before), later.mean_square())
 
 
 def test_either_order_chooses_its_share() -> None:
     """With a half, the first of both orders, then the second of both; what is first in neither comes late."""
-    largest, mean_square = torch.tensor([9.0, 8, 1, 2, 0, 7]), torch.tensor([2.0, 3, 9, 8, 1, 7])
-    placed = better_place(largest, mean_square, 0.5)
+    largest, depended = torch.tensor([9.0, 8, 1, 2, 0, 7]), torch.tensor([2.0, 3, 9, 8, 1, 7])
+    placed = better_place(largest, depended, 0.5)
     assert placed.tolist() == [0, -2, 0, -2, -10, -4]
-    assert better_place(largest.view(2, 3), mean_square.view(2, 3), 0.5).shape == (2, 3)
+    assert better_place(largest.view(2, 3), depended.view(2, 3), 0.5).shape == (2, 3)
     random = torch.Generator().manual_seed(4)
-    largest, mean_square = torch.rand(2, 1000, generator=random)
+    largest, depended = torch.rand(2, 1000, generator=random)
     for share in (0.125, 0.25, 0.5):
-        chosen = better_place(largest, mean_square, share).topk(400).indices
+        chosen = better_place(largest, depended, share).topk(400).indices
         least = [int(400 * part) for part in (1 - share, share)]
-        tops = [set(order.topk(n).indices.tolist()) for order, n in zip((largest, mean_square), least, strict=True)]
+        tops = [set(order.topk(n).indices.tolist()) for order, n in zip((largest, depended), least, strict=True)]
         assert all(top <= set(chosen.tolist()) for top in tops)
 
 
