@@ -4,10 +4,12 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
+    QDoubleSpinBox,
     QGridLayout,
     QLabel,
     QScrollArea,
     QSizePolicy,
+    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -16,6 +18,12 @@ from gistdesk.language.i18n import tr
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.combo import fit_list
 from gistdesk.ui.widgets.labels import Label
+
+
+def show_value(box: QSpinBox | QDoubleSpinBox, value: float) -> None:
+    """Unless something is being typed into it, which is taken when the box is left."""
+    if not box.hasFocus():
+        box.setValue(value)  # type: ignore[arg-type]
 
 
 class SettingsPage(QScrollArea):

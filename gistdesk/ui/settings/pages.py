@@ -12,7 +12,7 @@ from gistdesk.language.figures import PRECISIONS
 from gistdesk.language.i18n import language_name, later, tr
 from gistdesk.session.desk import Desk
 from gistdesk.ui.settings.cuda import CudaOffer
-from gistdesk.ui.settings.page import SettingsPage
+from gistdesk.ui.settings.page import SettingsPage, show_value
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import ElidedLabel, Label
 from gistdesk.ui.widgets.ratio_chooser import LEAST, MOST
@@ -118,8 +118,8 @@ class HardwarePage(SettingsPage):
         settings, engine = self._desk.settings, self._desk.engine_state
         self.device.setCurrentIndex(_DEVICES.index(settings.device))
         self.precision.setCurrentIndex(_PRECISIONS.index(settings.precision))
-        self.threads.setValue(settings.threads)
-        self.reserve.setValue(settings.memory_reserve_bytes // _MB)
+        show_value(self.threads, settings.threads)
+        show_value(self.reserve, settings.memory_reserve_bytes // _MB)
         nearest = min(_IDLE_S, key=lambda each: abs(each - settings.idle_unload_s))
         self.idle.setCurrentIndex(_IDLE_S.index(nearest))
         self.why.setText(tr(engine.reason) if engine.reason else tr("No model is loaded."))
@@ -193,7 +193,7 @@ class AdvancedPage(SettingsPage):
             self._desk.change_settings(ratio=self.ratio.value())
 
     def refresh(self) -> None:
-        self.ratio.setValue(self._desk.settings.ratio)
+        show_value(self.ratio, self._desk.settings.ratio)
         self.figures.setChecked(self._desk.settings.advanced_figures)
 
 

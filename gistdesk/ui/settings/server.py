@@ -4,7 +4,7 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QHBoxLayout, QLineEdit, Q
 
 from gistdesk.language.i18n import later, tr
 from gistdesk.session.desk import Desk
-from gistdesk.ui.settings.page import SettingsPage
+from gistdesk.ui.settings.page import SettingsPage, show_value
 from gistdesk.ui.widgets import theme
 from gistdesk.ui.widgets.labels import Label
 
@@ -53,7 +53,7 @@ class ServerPage(SettingsPage):
     def refresh(self) -> None:
         settings, server = self._desk.settings, self._desk.server
         self.on.setChecked(settings.server)
-        self.port.setValue(settings.server_port)
+        show_value(self.port, settings.server_port)
         self.address.show_text(f"http://127.0.0.1:{server.port}/v1" if server.port else "")
         self.token.show_text(server.token if server.port else "")
         if server.problem:
