@@ -133,6 +133,7 @@ class ModelsPage(SettingsPage):
                 self._list.addWidget(self._cards[row.name])
             self._cards[row.name].show_row(row)
         self.offered.refresh()
+        self.order_focus()
 
     def _on_add_folder(self) -> None:
         dialog = QFileDialog(self.window(), tr("Choose a model's folder"))

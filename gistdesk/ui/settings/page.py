@@ -1,6 +1,9 @@
 """One settings page: a title and rows of label, control and a sentence. Knows nothing of what is set."""
 
-from PySide6.QtCore import QEvent, Qt
+from itertools import pairwise
+
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QComboBox,
@@ -92,6 +95,24 @@ class SettingsPage(QScrollArea):
     def set_text_of(self, widget: QWidget, text: str) -> None:
         """Set a button's or label's text, which follows the language."""
         self._texts.append((widget, text))
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802
+        super().showEvent(event)
+        self.order_focus()
+
+    def order_focus(self) -> None:
+        """Tab goes down the page, once everything has its place, in whatever order it was made."""
+        QTimer.singleShot(0, self, self._order_focus)
+
+    def _order_focus(self) -> None:
+        inner = self.widget()
+        here = [each for each in inner.findChildren(QWidget) if each.window() is inner.window()]  # and not in a popup
+        reached = [each for each in here if each.focusPolicy() & Qt.FocusPolicy.TabFocus and not each.focusProxy()]
+        places = {each: each.mapTo(inner, QPoint(0, each.height() // 2)) for each in reached}
+        for one, next_one in pairwise(
+            sorted(reached, key=lambda each: (places[each].y() // theme.GRID, places[each].x()))
+        ):
+            QWidget.setTabOrder(one, next_one)
 
     def changeEvent(self, event: QEvent) -> None:  # noqa: N802
         super().changeEvent(event)
