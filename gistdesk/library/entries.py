@@ -119,7 +119,7 @@ class Entries:
             title = row["title"] if is_renamed else shown_title(text.title)
             values = {**asdict(text), "title": title, "source_mtime_ns": mtime_ns}
             if row["gist_id"] is not None and row["text_sha256"] not in (None, text.text_sha256):
-                next_text = json.dumps(values)
+                next_text = json.dumps({**values, "title_before": row["title"]})
                 db.execute("UPDATE entries SET next_text = ?, read_again = 0 WHERE id = ?", (next_text, entry_id))
             else:
                 set_text(db, entry_id, values)
@@ -159,7 +159,7 @@ class Entries:
         with self._store.write() as db:
             db.execute(
                 "UPDATE entries SET state = iif(is_outdated, 'outdated', 'ready'), model = gist_model, "
-                f"ratio = (SELECT ratio {of_gist}), method = iif(method = 'auto', method, (SELECT method {of_gist})), "
+                f"ratio = (SELECT ratio {of_gist}), method = method_of_gist, "
                 "read_again = 0, next_text = NULL, done = 0, total = 0, owner = NULL, "
                 "problem_kind = NULL, problem_message = NULL, problem_hint = NULL "
                 "WHERE id = ? AND gist_id IS NOT NULL",
@@ -238,11 +238,15 @@ def set_text(db: sqlite3.Connection, entry_id: int, values: dict[str, Any]) -> N
 
 
 def text_values(stored: str | None) -> dict[str, Any] | None:
-    """The columns of a text that waits for its gist. Raises ValueError: they are not what was stored."""
+    """The columns of a text that waits for its gist, and the title of before it.
+
+    Raises:
+        ValueError: they are not what was stored.
+    """
     if stored is None:
         return None
     values = json.loads(stored)
-    names = {*(each.name for each in fields(TextFigures)), "source_mtime_ns"}
+    names = {*(each.name for each in fields(TextFigures)), "source_mtime_ns", "title_before"}
     if not isinstance(values, dict) or values.keys() != names or name_of(values["text_sha256"]) is None:
         raise ValueError("not a text's figures")
     return values

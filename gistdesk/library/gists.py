@@ -32,21 +32,23 @@ class Gists:
         """Where the engine writes the entry's gist and, with ".part" appended, its progress so far."""
         return self._store.incoming_folder / f"{entry_id}.gistkv"
 
-    def adopt(self, entry_id: int, path: Path, figures: GistFigures, *, ratio: float | None = None) -> Entry:
+    def adopt(
+        self, entry_id: int, path: Path, figures: GistFigures, *, ratio: float | None = None, text: str | None = None
+    ) -> Entry:
         """Move a finished gist file into the library; the entry is "ready". Its old gist goes if unused elsewhere.
 
         Args:
-            ratio: the ratio the file was compressed at. If the entry is now queued for another, the file is deleted
-                and the entry stays unchanged. None: the entry's ratio.
+            ratio: the ratio the file was compressed at; text: the sha256 of what was compressed. If the entry now
+                waits for another, the file is deleted and the entry stays unchanged. None: the entry's.
 
         Raises:
             UserError: the file is gone or cannot be moved, or the entry was deleted.
         """
         entry = self._entries.get(entry_id)
-        if ratio is not None and ratio != entry.ratio:
+        text_sha256 = entry.next_text.text_sha256 if entry.next_text else entry.text_sha256
+        if ratio not in (None, entry.ratio) or text not in (None, text_sha256):
             delete(path)
             return entry
-        text_sha256 = entry.next_text.text_sha256 if entry.next_text else entry.text_sha256
         key = content_key(text_sha256 or f"file {_sha256(path)}", figures, entry.ratio)
         with self._store.write() as db:
             gist_id = self._keep(db, key, path, figures, ratio=entry.ratio, text_sha256=text_sha256)
@@ -249,11 +251,14 @@ class Gists:
 
     def _give(self, db: sqlite3.Connection, entry_id: int, gist_id: int) -> None:
         """With the text that it was made of."""
-        row = db.execute("SELECT next_text FROM entries WHERE id = ?", (entry_id,)).fetchone()
+        row = db.execute("SELECT title, next_text FROM entries WHERE id = ?", (entry_id,)).fetchone()
         if (values := text_values(row["next_text"])) is not None:
+            if values.pop("title_before") != row["title"]:  # somebody gave it one meanwhile
+                values["title"] = row["title"]
             set_text(db, entry_id, values)
         db.execute(
-            "UPDATE entries SET gist_id = ?, gist_model = model, is_outdated = 0, state = 'ready', owner = NULL, "
+            "UPDATE entries SET gist_id = ?, gist_model = model, method_of_gist = method, is_outdated = 0, "
+            "state = 'ready', owner = NULL, "
             "problem_kind = NULL, problem_message = NULL, problem_hint = NULL, "
             "n_tokens = (SELECT n_tokens FROM gists WHERE gists.id = ?) WHERE id = ?",
             (gist_id, gist_id, entry_id),

@@ -144,16 +144,21 @@ _RECITATION = """
 UPDATE gists SET agreement = NULL, agreement_before = NULL;
 """
 
-# Whatever is being made of a document, its gist stays with its text and with the model that made it. Of entries that
-# were being compressed with another model, its name is all that is known.
+# Whatever is being made of a document, its gist stays with its text and with the model that made it. Where entries were
+# being compressed with another model, one that is done may tell the name of theirs.
 _WHAT_A_GIST_NEEDS = """
 ALTER TABLE entries ADD COLUMN gist_model TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN method_of_gist TEXT NOT NULL DEFAULT 'auto';
 ALTER TABLE entries ADD COLUMN is_outdated INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entries ADD COLUMN read_again INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entries ADD COLUMN next_text TEXT;
 UPDATE entries SET is_outdated = 1 WHERE state = 'outdated';
-UPDATE entries SET gist_model = iif(state IN ('ready', 'outdated', 'source changed'), model,
-    (SELECT model_id FROM gists WHERE gists.id = entries.gist_id)) WHERE gist_id IS NOT NULL;
+UPDATE entries SET method_of_gist = method, gist_model = model WHERE gist_id IS NOT NULL;
+UPDATE entries SET gist_model = coalesce((
+    SELECT done.model FROM gists AS own JOIN gists AS same USING (model_fingerprint, tokenizer_fingerprint,
+        adapter_fingerprint) JOIN entries AS done ON done.gist_id = same.id
+    WHERE own.id = entries.gist_id AND done.state IN ('ready', 'outdated', 'source changed') LIMIT 1
+), model) WHERE gist_id IS NOT NULL AND state NOT IN ('ready', 'outdated', 'source changed');
 """
 
 STEPS = (

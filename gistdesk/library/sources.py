@@ -4,11 +4,11 @@ Knows a file by size, time and hash; knows nothing of how a document is read.
 """
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from gistdesk.library.entries import Entries, size_and_mtime
+from gistdesk.library.entries import Entries, size_and_mtime, text_values
 from gistdesk.library.records import Entry
 from gistdesk.library.store import Store
 
@@ -58,12 +58,6 @@ class Sources:
     def __init__(self, store: Store, entries: Entries) -> None:
         self._store, self._entries = store, entries
 
-    def suspects(self) -> list[Suspect]:
-        """Entries that are ready and whose file has another size or time, or "source changed". A file that is gone
-        changes nothing."""
-        found = [_suspect(entry) for entry in self._entries.all(states=("ready", "source changed"))]
-        return [each for each in found if each is not None]
-
     def note(self, suspect: Suspect, differs: bool) -> int:
         """An entry becomes "source changed", or "ready" again; 1 if it does. What was read anew meanwhile stays."""
         same = "id = ? AND source_bytes = ? AND source_mtime_ns = ? AND source_sha256 = ?"
@@ -78,13 +72,26 @@ class Sources:
             return changed.rowcount
 
     def read_again_if_changed(self, entry_id: int) -> None:
-        """Before an entry is compressed again: have it read first if its file has changed since it was read."""
+        """Before an entry is compressed again: have it read first if its file has changed since it was read.
+
+        A text that was read again, and waits for its gist, is dropped where the file is again what it was before.
+        """
         entry = self._entries.get(entry_id)
-        known = (entry.source_bytes, entry.source_mtime_ns)
-        is_changed = entry.text_sha256 is not None and size_and_mtime(entry.source_path) not in (_GONE, known)
-        if is_changed != entry.read_again:
-            with self._store.write() as db:
-                db.execute("UPDATE entries SET read_again = ? WHERE id = ?", (is_changed, entry_id))
+        known, now = (entry.source_bytes, entry.source_mtime_ns), size_and_mtime(entry.source_path)
+        with self._store.write() as db:
+            row = db.execute("SELECT next_text FROM entries WHERE id = ?", (entry_id,)).fetchone()
+            waiting = text_values(row["next_text"])
+            if waiting is not None and now == known:
+                db.execute("UPDATE entries SET next_text = NULL WHERE id = ?", (entry_id,))
+            read = (waiting["source_bytes"], waiting["source_mtime_ns"]) if waiting else known
+            is_changed = entry.text_sha256 is not None and now not in (_GONE, known, read)
+            db.execute("UPDATE entries SET read_again = ? WHERE id = ?", (is_changed, entry_id))
+
+
+def suspects(entries: Iterable[Entry]) -> list[Suspect]:
+    """Of those that are ready, whose file has another size or time, and of those that are "source changed". A file that
+    is gone changes nothing. A disk may answer late."""
+    return [each for each in map(_suspect, entries) if each is not None]
 
 
 def _suspect(entry: Entry) -> Suspect | None:

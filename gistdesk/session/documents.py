@@ -171,6 +171,8 @@ class Documents(QObject):
             entry = self._library.entries.get(entry_id)
             model = model_for(beginning(self._library.texts.path(entry_id)), self._settings().model)
             self._library.sources.read_again_if_changed(entry_id)
+            if self._library.entries.get(entry_id).read_again:
+                self._queue.suit_language(entry_id)
             self._library.entries.set_job(
                 entry_id, model=model, ratio=ratio or entry.ratio, method=method or entry.method
             )
@@ -231,7 +233,7 @@ class Documents(QObject):
 
     def look_at_sources(self) -> None:
         """See which files have changed since they were read; at most once a minute."""
-        if time.monotonic() - self._looked_at < _LOOK_S:
+        if time.monotonic() - self._looked_at < _LOOK_S or self._watcher.n_waiting:
             return
         self._looked_at = time.monotonic()
         self._watcher.send(LookAtSources(folder=str(self._library.store.folder)), self._on_looked)

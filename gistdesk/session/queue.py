@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from gistdesk.core.errors import UserError
 from gistdesk.core.methods import chosen_method, starting_method
 from gistdesk.library import Entry, GistFigures, Library, Problem, TextFigures, row_of
 from gistdesk.library.records import State
@@ -91,10 +92,13 @@ class Queue(QObject):
         if entry is None:
             return
         self._work = _Work(entry)
-        if self._has_to_be_read(entry):
-            self._extract(entry)
-        else:
-            self._compress(entry)
+        try:
+            if self._has_to_be_read(entry):
+                self._extract(entry)
+            else:
+                self._compress(entry)
+        except UserError as error:
+            self._let_go("failed", Problem("user", error.message, error.hint))
 
     def pause(self, paused: bool) -> None:
         """While paused nothing runs: an answer must not wait for a long document. What was compressed is kept."""
@@ -112,7 +116,7 @@ class Queue(QObject):
         self._batch_shares[entry_id] = _SMALLER_BATCH
 
     def suit_language(self, entry_id: int) -> None:
-        """Nobody chose this entry's model: once its text is read, it gets the one its language needs."""
+        """Nobody chose this entry's model: once its text is read, or read again, it gets the one its language needs."""
         self._by_language.add(entry_id)
 
     def set_extracted(self, entry_id: int, event: ExtractDone) -> None:
@@ -120,7 +124,7 @@ class Queue(QObject):
         self._library.entries.set_extracted(entry_id, row_of(TextFigures, event))
         if entry_id in self._by_language:
             self._by_language.discard(entry_id)
-            text = beginning(self._library.texts.path(entry_id))
+            text = beginning(self._library.texts.file(event.text_sha256))
             self._library.entries.set_model(entry_id, model_for(text, self._library.entries.get(entry_id).model))
         self._passwords.pop(entry_id, None)
         self.text_kept.emit(entry_id)
@@ -209,6 +213,13 @@ class Queue(QObject):
     # events
 
     def _on_event(self, event: Event) -> None:
+        try:
+            self._heard(event)
+        except UserError as error:  # the disk is full, or the entry was deleted for good: the next one goes on
+            if self._work is not None:
+                self._let_go("failed", Problem("user", error.message, error.hint))
+
+    def _heard(self, event: Event) -> None:
         assert self._work is not None
         entry_id = self._work.entry.id
         if isinstance(event, ExtractProgress):
@@ -252,7 +263,9 @@ class Queue(QObject):
         work = self._work.entry
         entry = self._library.entries.get(entry_id)
         if (entry.model, entry.method) == (work.model, work.method) and not entry.read_again:
-            self._library.gists.adopt(entry_id, Path(event.target), row_of(GistFigures, event), ratio=work.ratio)
+            text = (work.next_text or work).text_sha256
+            figures = row_of(GistFigures, event)
+            self._library.gists.adopt(entry_id, Path(event.target), figures, ratio=work.ratio, text=text)
             if entry.next_text:
                 self.text_kept.emit(entry_id)
             self.compressed.emit(entry_id)

@@ -12,7 +12,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from gistdesk.core.errors import UserError
-from gistdesk.library import Entry, Library
+from gistdesk.library import Library
 from gistdesk.protocol import Error, Event, Recall, RecallDone, RecallProgress
 from gistdesk.session.calls import Calls
 from gistdesk.session.models import model_choice
@@ -27,12 +27,13 @@ _SOON_MS = 300
 
 @dataclass
 class Check:
-    """A waiting or running check; `total` is 0 until the first fact has been asked."""
+    """A waiting or running check; `total` is 0 until the first fact has been asked, `gist_id` until it runs."""
 
     entry_id: int
     n_facts: int
     budget_s: float
     request_id: int = 0
+    gist_id: int = 0
     done: int = 0
     total: int = 0
 
@@ -127,6 +128,7 @@ class RecallChecks(QObject):
         text = self._library.texts.path(entry.id)
         if entry.gist is None or text is None or entry.trashed:
             return None
+        check.gist_id = entry.gist.id
         return Recall(
             gist=str(entry.gist.path),
             text_path=str(text),
@@ -142,7 +144,7 @@ class RecallChecks(QObject):
             check.done, check.total = event.done, event.total
         elif isinstance(event, RecallDone):
             self._running = None
-            self._keep(check.entry_id, _row(event))
+            self._keep(check, _row(event))
         elif isinstance(event, Error):
             self._running = None
             self._problems[check.entry_id] = event.message
@@ -150,14 +152,13 @@ class RecallChecks(QObject):
             self._soon.start()
         self.changed.emit(check.entry_id)
 
-    def _keep(self, entry_id: int, row: dict[str, Any]) -> None:
+    def _keep(self, check: Check, row: dict[str, Any]) -> None:
+        """With the gist that was asked, whichever the entry has by now."""
         try:
-            entry: Entry = self._library.entries.get(entry_id)
-            if entry.gist is not None:
-                self._library.recalls.keep(entry.gist.id, row)
-                self.kept.emit()
+            self._library.recalls.keep(check.gist_id, row)
+            self.kept.emit()
         except UserError as error:
-            self._problems[entry_id] = error.message
+            self._problems[check.entry_id] = error.message
 
 
 def _row(event: RecallDone) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 
 from gistdesk.library import Library
+from gistdesk.library.sources import suspects
+from gistdesk.library.store import DATABASE
 from gistdesk.protocol import LookAtSources, LookAtSourcesDone
 from gistdesk.worker.pulse import Pulse
 
@@ -19,12 +21,13 @@ def look_at_sources(request: LookAtSources, pulse: Pulse) -> LookAtSourcesDone:
     Raises:
         UserError: the library cannot be opened or written to.
     """
-    with closing(Library(Path(request.folder))) as library:
-        suspects = library.sources.suspects()
-    told = [(suspect, _pulsing(suspect.differs(), pulse)) for suspect in suspects]
-    if not told:
+    folder = Path(request.folder)
+    with closing(Library(folder)) as library:
+        entries = library.entries.all(states=("ready", "source changed"))
+    told = [(suspect, _pulsing(suspect.differs(), pulse)) for suspect in suspects(entries)]
+    if not told or not (folder / DATABASE).is_file():  # moved meanwhile
         return LookAtSourcesDone(0)
-    with closing(Library(Path(request.folder))) as library:
+    with closing(Library(folder)) as library:
         return LookAtSourcesDone(
             sum(library.sources.note(each, differs) for each, differs in told if differs is not None)
         )

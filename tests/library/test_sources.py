@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from gistdesk.library import Entry, Library, TextFigures
-from gistdesk.library.sources import Suspect
-from tests.library.made import adopt
+from gistdesk.library.sources import Suspect, suspects
+from tests.library.made import adopt, figures
 
 
 def read(library: Library, entry_id: int, path: Path) -> None:
@@ -25,7 +25,7 @@ def read(library: Library, entry_id: int, path: Path) -> None:
 def looked(library: Library) -> int:
     return sum(
         library.sources.note(suspect, differs)
-        for suspect in library.sources.suspects()
+        for suspect in suspects(library.entries.all(states=("ready", "source changed")))
         if (differs := compared(suspect)) is not None
     )
 
@@ -166,7 +166,7 @@ def test_a_text_that_is_the_same_after_all_needs_no_other_gist(library: Library,
 
 def test_what_was_seen_before_it_was_read_anew_counts_no_more(library: Library, entry: Entry, file: Path) -> None:
     file.write_text("The rent is 950 euros.", "utf-8")
-    (before,) = library.sources.suspects()
+    (before,) = suspects(library.entries.all(states=("ready", "source changed")))
     read(library, entry.id, file)
     adopt(library, entry.id, data=b"the gist of the new text")
     assert (library.sources.note(before, True), state(library, entry)) == (0, "ready")
@@ -187,3 +187,39 @@ def test_given_up_before_reading_again_the_next_look_tells(library: Library, ent
     library.entries.put_back(entry.id)
     assert state(library, entry) == "ready" and not library.entries.get(entry.id).read_again
     assert (looked(library), state(library, entry)) == (1, "source changed")
+
+
+def test_a_text_that_waits_is_read_again_only_where_the_file_has_changed_since(
+    library: Library, entry: Entry, file: Path
+) -> None:
+    """A password is asked for once, and a file that is what it was before makes the text that waits needless."""
+    before = file.stat()
+    file.write_text("The rent is 950 euros.", "utf-8")
+    read(library, entry.id, file)
+    library.sources.read_again_if_changed(entry.id)
+    waiting = library.entries.get(entry.id)
+    assert waiting.next_text is not None and not waiting.read_again
+    file.write_text("The rent is 900 euros.", "utf-8")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    library.sources.read_again_if_changed(entry.id)
+    assert library.entries.get(entry.id).next_text is None and not library.entries.get(entry.id).read_again
+
+
+def test_a_title_that_is_given_while_a_new_text_waits_stays(library: Library, entry: Entry, file: Path) -> None:
+    file.write_text("The rent is 950 euros.", "utf-8")
+    read(library, entry.id, file)
+    library.entries.rename(entry.id, "My lease")
+    assert adopt(library, entry.id, data=b"the gist of the new text").title == "My lease"
+
+
+def test_a_gist_of_another_text_than_the_one_that_waits_is_not_taken(
+    library: Library, entry: Entry, file: Path
+) -> None:
+    """Another window had the file read again meanwhile."""
+    old = entry.text_sha256
+    file.write_text("The rent is 950 euros.", "utf-8")
+    read(library, entry.id, file)
+    path = library.gists.incoming_path(entry.id)
+    path.write_bytes(b"the gist of the old text, once more")
+    after = library.gists.adopt(entry.id, path, figures(), text=old)
+    assert after.gist == entry.gist and after.next_text is not None and not path.exists()

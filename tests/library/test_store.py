@@ -263,3 +263,20 @@ def test_nobody_else_can_read_what_is_kept(tmp_path: Path) -> None:
                     assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
     finally:
         os.umask(before)
+
+
+def test_an_old_gist_keeps_the_name_of_its_model(tmp_path: Path):
+    """Also one that was being made anew with another model: others that are done tell whose it was."""
+    old_library(tmp_path / "old", 8)
+    with sqlite3.connect(tmp_path / "old" / DATABASE) as db:
+        db.row_factory = sqlite3.Row
+        (done,) = db.execute("SELECT * FROM entries WHERE state = 'ready' AND trashed IS NULL").fetchall()
+        values = {name: done[name] for name in done.keys() if name != "id"}  # noqa: SIM118
+        for state, model in (("queued", "/models/llama"), ("failed", done["model"])):
+            row = {**values, "state": state, "model": model}
+            db.execute(f"INSERT INTO entries({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})", row)
+    db.close()
+    library = Library(tmp_path / "old")
+    assert {entry.gist_model for entry in library.entries.all()} == {done["model"]}
+    assert all(entry.can_answer for entry in library.entries.all())
+    library.close()

@@ -175,6 +175,7 @@ class DocumentPicker(Card):
         self._list.setSelectionMode(QAbstractItemView.SelectionMode.MultiSelection)
         self._list.itemSelectionChanged.connect(self._on_selection_changed)
         self._list.itemActivated.connect(self._on_activated)
+        self._list.itemDoubleClicked.connect(lambda item: item.setSelected(True))
         self._nothing = Muted()
         self._files, self._add = QPushButton(), QPushButton()
         self._files.clicked.connect(self._on_files_clicked)
@@ -240,14 +241,19 @@ class DocumentPicker(Card):
         return [item for item in items if not item.isHidden()]
 
     def _on_return(self) -> None:
-        if shown := self._shown():
-            self._on_activated(shown[0])
+        """What was searched for is meant, too; without a search, what is selected."""
+        if (shown := self._shown()) and (self._search.text().strip() or not self._list.selectedItems()):
+            shown[0].setSelected(True)
+        self._on_add_clicked()
 
     def _on_activated(self, item: QListWidgetItem) -> None:
-        item.setSelected(True)
+        if not self._list.selectedItems():
+            item.setSelected(True)
         self._on_add_clicked()
 
     def _on_add_clicked(self) -> None:
+        if not self._list.selectedItems():
+            return
         self.picked.emit([item.data(Qt.ItemDataRole.UserRole) for item in self._list.selectedItems()])
         self.close()
 

@@ -262,6 +262,8 @@ class Transcript(QScrollArea):
             self._current = None
         if self._anchor is not None and self._anchor[0] is view:
             self._anchor = None
+        if view.draft is not None and view.draft != view.text():
+            self._drafts[view.id] = view.draft
         self._page.rows.removeWidget(view)
         view.hide()
         view.deleteLater()
