@@ -77,6 +77,8 @@ class Sources:
         A text that was read again, and waits for its gist, is dropped where the file is again what it was before.
         """
         entry = self._entries.get(entry_id)
+        if entry.text_sha256 is None:  # never read, so it will be; or only its gist was imported; or its row is damaged
+            return
         known, now = (entry.source_bytes, entry.source_mtime_ns), size_and_mtime(entry.source_path)
         with self._store.write() as db:
             row = db.execute("SELECT next_text FROM entries WHERE id = ?", (entry_id,)).fetchone()
@@ -84,7 +86,7 @@ class Sources:
             if waiting is not None and now == known:
                 db.execute("UPDATE entries SET next_text = NULL WHERE id = ?", (entry_id,))
             read = (waiting["source_bytes"], waiting["source_mtime_ns"]) if waiting else known
-            is_changed = entry.text_sha256 is not None and now not in (_GONE, known, read)
+            is_changed = now not in (_GONE, known, read)
             db.execute("UPDATE entries SET read_again = ? WHERE id = ?", (is_changed, entry_id))
 
 

@@ -178,6 +178,7 @@ def test_a_text_to_come_that_is_damaged_is_told_by_its_entry_alone(library: Libr
             db.execute("UPDATE entries SET next_text = ?", (damaged,))
         assert library.entries.get(entry.id).state == "failed"
         library.disk.storage()
+        library.sources.read_again_if_changed(entry.id)
 
 
 def test_given_up_before_reading_again_the_next_look_tells(library: Library, entry: Entry, file: Path) -> None:

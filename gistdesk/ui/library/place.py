@@ -127,7 +127,7 @@ class LibraryPlace(QObject):
         elif (at := _first_match(pages, passage.text, whole=True)) is not None:
             self.reader.show_place(*at)
         else:
-            self.told.emit(Notice(tr("The document has changed since: it no longer has this passage.")))
+            self.told.emit(Notice(tr("The document has changed since then and no longer has this passage.")))
 
     def read(self, entry_id: int) -> bool:
         """Open the kept text of an entry. Returns whether there is one."""

@@ -79,10 +79,10 @@ def _reason(entry: Entry, message: str) -> str:
 def explanation(entry: Entry) -> str:
     """A sentence on what the state means for the user and what to do about it; "" if nothing needs saying."""
     if entry.problem is not None and entry.state == "failed":
-        kept = tr("Until then chats go on with the gist made before.") if entry.can_answer else ""
+        kept = tr("Until then, chats use the previous gist.") if entry.can_answer else ""
         return f"{tr(entry.problem.message)} {tr(entry.problem.hint)} {kept}".rstrip()
     if entry.can_answer and entry.state in WORKING:
-        return tr("Chats go on with the gist made before until the new one is ready.")
+        return tr("Until the new gist is ready, chats use the previous one.")
     if entry.state == "outdated":
         return tr("The model or its adapter changed since this was compressed. Recompress it to ask questions of it.")
     if entry.state == "source changed":

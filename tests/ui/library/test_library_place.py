@@ -254,11 +254,11 @@ def test_what_can_be_done_follows_the_state(window: MainWindow) -> None:
     assert possible([entries["failed"]]) == {"retry", "rename", "reveal", "collect", "trash"}
     assert possible([entries["outdated"]]) == {"read", "rename", "recompress", "reveal", "export", "collect", "trash"}
     waiting = replace(entries["ready"], state="queued")  # another gist of it is being made
-    assert "chat" in possible([waiting]) and "until the new one is ready" in explanation(waiting)
+    assert "chat" in possible([waiting]) and "chats use the previous one" in explanation(waiting)
     failed = replace(waiting, state="failed", problem=Problem("user", "It was locked.", "Unlock it."))
     assert {"chat", "retry", "recompress", "keep"} <= possible([failed])
     assert "recompress" not in possible([replace(entries["ready"], text_sha256=None)])  # only its gist was imported
-    assert explanation(failed) == "It was locked. Unlock it. Until then chats go on with the gist made before."
+    assert explanation(failed) == "It was locked. Unlock it. Until then, chats use the previous gist."
     assert pill_words(failed) == f"{pill_words(entries['ready'])} · failed"
     assert possible([entries["ready"], entries["book"]]) == {"chat", "recompress", "collect", "trash"}
     assert possible([]) == set()
